@@ -1,0 +1,54 @@
+"""Range checks of single settings; each error starts with the name of the field."""
+
+import math
+from typing import Any
+
+from autoreg_jax.errors import ConfigError
+
+
+def check_range(
+    settings: Any,
+    *names: str,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Check that the named fields are finite and inside a range.
+
+    A field that is `None` means "not set" and passes.
+
+    Args:
+        settings: A configuration object.
+        *names: Its fields to check.
+        above: The value must be greater than this.
+        at_least: The value must be this or greater.
+        below: The value must be less than this.
+
+    Raises:
+        ConfigError: If a value is outside the range, or NaN or infinite.
+    """
+    bounds = {">": above, ">=": at_least, "<": below}
+    wanted = " and ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
+    for name in names:
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        inside = (
+            math.isfinite(value)
+            and (above is None or value > above)
+            and (at_least is None or value >= at_least)
+            and (below is None or value < below)
+        )
+        if not inside:
+            raise ConfigError(f"{name}: must be {wanted}, got {value!r}.")
+
+
+def check_choice(settings: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Check that a named field is one of a few words.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    value = getattr(settings, name)
+    if value not in choices:
+        raise ConfigError(f"{name}: must be one of {', '.join(choices)}, got {value!r}.")

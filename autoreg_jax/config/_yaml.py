@@ -1,0 +1,161 @@
+"""Strict reading and writing of configurations as YAML."""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoreg_jax.config._convert import convert
+from autoreg_jax.config._presets import preset_names, preset_text
+from autoreg_jax.config._schema import RunConfig
+from autoreg_jax.errors import ConfigError
+
+
+def load(source: str | Path) -> RunConfig:
+    """Read a configuration; what it leaves out keeps its default.
+
+    Args:
+        source: A YAML file, or the name of a configuration that comes with the
+            package (`preset_names`).
+
+    Returns:
+        The checked configuration.
+
+    Raises:
+        ConfigError: If the file is missing or is no YAML, or if a key is unknown,
+            missing, twice there, of the wrong type or out of range. The message names
+            the file and the dotted key.
+
+    Examples:
+        >>> load("default").network.num_steps
+        7
+    """
+    path = Path(source)
+    if path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not a text file ({error}).") from None
+    elif path.suffix or path.parent != Path() or path.is_dir():
+        raise ConfigError(
+            f"{path}: no such file. Name a YAML file or one of the configurations "
+            f"{', '.join(preset_names())}."
+        )
+    else:
+        text = preset_text(str(source))
+    return merge(RunConfig(), _parse(text, str(source)), source=str(source))
+
+
+def merge(
+    config: RunConfig, overrides: Mapping[str, Any], *, source: str = "overrides"
+) -> RunConfig:
+    """Return the configuration with some of its values replaced.
+
+    Args:
+        config: The configuration to start from; it is not changed.
+        overrides: Nested mapping of the values to replace.
+        source: Where they come from, for messages.
+
+    Returns:
+        A new, checked configuration.
+
+    Raises:
+        ConfigError: As `load`.
+
+    Examples:
+        >>> merge(RunConfig(), {"train": {"steps": 5}}).train.steps
+        5
+    """
+    return _build(RunConfig, overrides, config, source, "")
+
+
+def dump(config: RunConfig) -> str:
+    """Return the configuration as YAML text, every value spelled out.
+
+    Examples:
+        >>> print(dump(RunConfig()).splitlines()[0])
+        seed: 0
+    """
+    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+
+
+def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
+    """Build `kind` from `values`, taking what they leave out from `base`."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            f"{source}: {prefix.rstrip('.') or 'the file'} must hold `name: value` "
+            f"lines, got {values!r}."
+        )
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(f"{source}: {prefix}{name}: {_suggest(name, fields)}")
+    arguments = {}
+    for name, field in fields.items():
+        inherited = getattr(base, name) if base is not None else _default(field)
+        if name in values and dataclasses.is_dataclass(hints[name]):
+            arguments[name] = _build(
+                hints[name], values[name], inherited, source, f"{prefix}{name}."
+            )
+        elif name in values:
+            where = f"{source}: {prefix}{name}"
+            arguments[name] = convert(values[name], hints[name], where)
+        elif inherited is dataclasses.MISSING:
+            raise ConfigError(f"{source}: {prefix}{name}: missing; it has no default.")
+        else:
+            arguments[name] = inherited
+    try:
+        return kind(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {prefix}{error}") from None
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _suggest(name: Any, fields: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(str(name), fields, n=1)
+    if near:
+        return f"unknown name; did you mean {near[0]}?"
+    return f"unknown name; valid here are {', '.join(fields)}."
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {
+            f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)
+        }
+    return list(value) if isinstance(value, tuple) else value
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice, which YAML forbids."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, Any]:
+        """Build a mapping after checking its keys."""
+        names = [key.value for key, _ in node.value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            line = node.start_mark.line + 1
+            raise ConfigError(f"{', '.join(twice)}: written twice from line {line} on.")
+        return super().construct_mapping(node, deep=deep)
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        values = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not valid YAML: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return {} if values is None else values

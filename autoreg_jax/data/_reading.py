@@ -1,0 +1,169 @@
+"""Reads NIfTI files, and says what is wrong with those that cannot be used."""
+
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Float, Num
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from autoreg_jax.data._volume import Volume
+from autoreg_jax.errors import DataError, GeometryError
+
+__all__ = ["check_file", "read_image", "read_labels", "read_vectors"]
+
+UNREADABLE = (
+    EOFError,  # a truncated gzip stream
+    HeaderDataError,
+    ImageFileError,
+    OSError,  # not a gzip file, no permission
+    ValueError,  # fewer bytes than the header promises
+    zlib.error,
+)
+
+
+def read_image(path: Path | str) -> Volume:
+    """Read an image.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file with one channel, 2-D or 3-D.
+
+    Returns:
+        The intensities as stored, float32. A single plane becomes a 2-D array.
+
+    Raises:
+        DataError: If there is no such file, it is not a readable NIfTI image, has more
+            than three axes, or holds NaN or infinite voxels.
+        GeometryError: If its affine is singular or not finite.
+    """
+    array, affine = _read(Path(path))
+    return Volume(_one_channel(array, Path(path)), affine, Path(path))
+
+
+def read_labels(path: Path | str) -> Volume:
+    """Read a label map.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file; a floating-point file is fine as long as
+            every voxel is a whole number.
+
+    Returns:
+        The labels as stored, int32.
+
+    Raises:
+        DataError: As `read_image`, and if a voxel is negative or not a whole number.
+        GeometryError: If its affine is singular or not finite.
+    """
+    path = Path(path)
+    array, affine = _read(path)
+    array = _one_channel(array, path)
+    wrong = array[(array != np.round(array)) | (array < 0) | (array >= 2**24)]
+    if wrong.size:
+        raise DataError(
+            f"{path}: {wrong.size} voxels are no labels, {wrong[0]:g} among them; a "
+            "label map holds whole numbers from 0. Is this an image, or was it "
+            "resampled with linear instead of nearest-neighbour interpolation?"
+        )
+    return Volume(array.astype(np.int32), affine, path)
+
+
+def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
+    """Read a field of vectors as `write_displacement` stores it.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file, `(x, y, z, 1, d)` or `(x, y, z, d)`.
+
+    Returns:
+        `(x, y, z, 3)` or `(x, y, 2)` float32, in the units of the file.
+
+    Raises:
+        DataError: As `read_image`, and if the last axis is not the number of axes.
+        GeometryError: If its affine is singular or not finite.
+    """
+    path = Path(path)
+    array, _ = _read(path)
+    shape = array.shape
+    space = shape[:2] if shape[2:3] == (1,) else shape[:3]
+    if (
+        len(shape) < 3
+        or shape[-1] != len(space)
+        or array.size != np.prod((*space, len(space)))
+    ):
+        raise DataError(
+            f"{path}: a field of vectors has the shape (x, y, z, 1, 3), or "
+            f"(x, y, 1, 1, 2) in a plane; found {shape}."
+        )
+    return array.reshape(*space, len(space))
+
+
+def check_file(path: Path, where: str) -> None:
+    """Make sure that a path names an existing file.
+
+    Args:
+        path: The path.
+        where: What refers to it, the beginning of the message.
+
+    Raises:
+        DataError: If there is nothing, or a directory.
+    """
+    if path.is_dir():
+        raise DataError(f"{where}: {path} is a directory; a file is needed.")
+    if not path.is_file():
+        raise DataError(f"{where}: {path} does not exist; correct the path.")
+
+
+def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]:
+    """Load all voxels as float32 and the affine."""
+    check_file(path, "image file")
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise DataError(
+            f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
+        )
+    try:
+        image = nib.nifti1.Nifti1Image.from_filename(path)
+        stored = np.asanyarray(image.dataobj)
+    except UNREADABLE as error:
+        raise DataError(
+            f"{path}: not a readable NIfTI image ({error}); it may be truncated or of "
+            "another format. Copy or convert it again."
+        ) from error
+    if stored.dtype.kind not in "iuf":
+        raise DataError(
+            f"{path}: voxels of type {stored.dtype} have no single grey value; convert "
+            "the image to one number a voxel."
+        )
+    if stored.size == 0:
+        raise DataError(
+            f"{path}: the image has no voxels, its shape is {stored.shape}."
+        )
+    # A value beyond float32 becomes infinite and is reported below.
+    with np.errstate(over="ignore"):
+        array = stored.astype(np.float32)
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise DataError(
+            f"{path}: {bad} of {array.size} voxels are NaN or infinite; replace them "
+            "by a number, for example the background."
+        )
+    affine = np.asarray(image.affine, np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
+        raise GeometryError(
+            f"{path}: the affine maps voxels to no volume, {affine.tolist()}; repair "
+            "the sform or qform of the header."
+        )
+    return array, affine
+
+
+def _one_channel(array: Num[np.ndarray, "..."], path: Path) -> Num[np.ndarray, "..."]:
+    """Drop trailing axes of one and refuse what has more than three left."""
+    shape = array.shape
+    while len(shape) > 2 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) not in (2, 3):
+        raise DataError(
+            f"{path}: an image has two or three axes and one channel; found the shape "
+            f"{array.shape}. Extract one volume of it."
+        )
+    return array.reshape(shape)

@@ -1,0 +1,77 @@
+"""The protocol of every hypergradient estimator and the problem that it is given."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from jax import Array
+
+Inner = Any
+Outer = Any
+Batch = Any
+State = Any
+Loss = Callable[[Inner, Outer, Batch], Array]
+InnerUpdate = Callable[[Inner, Inner], Inner]
+
+
+class BilevelProblem(NamedTuple):
+    """`min_a L_v(ω*(a), a)` subject to `ω*(a) = argmin_ω L_t(ω, a)`.
+
+    Attributes:
+        inner_loss: L_t, `(inner, outer, batch) -> scalar`.
+        outer_loss: L_v, `(inner, outer, batch) -> scalar`.
+    """
+
+    inner_loss: Loss
+    outer_loss: Loss
+
+
+class Hypergradient(NamedTuple):
+    """An estimate of dL_v/da, `grad == direct + indirect`.
+
+    Attributes:
+        grad: The estimate, a tree like the outer variable.
+        direct: ∂_a L_v at the point where it was evaluated.
+        indirect: The part that comes through ω, `∂²_{aω} L_t · u`.
+        value: L_v there, a scalar.
+    """
+
+    grad: Outer
+    direct: Outer
+    indirect: Outer
+    value: Array
+
+
+class EstimateFn(Protocol):
+    """Estimates the hypergradient at one pair of inner and outer variables."""
+
+    def __call__(
+        self,
+        problem: BilevelProblem,
+        state: State,
+        inner: Inner,
+        outer: Outer,
+        train_batch: Batch,
+        valid_batch: Batch,
+        *,
+        inner_update: InnerUpdate,
+    ) -> tuple[Hypergradient, State]:
+        """Return the estimate and the state for the next call."""
+        ...
+
+
+class HypergradientEstimator(NamedTuple):
+    """A pair of pure functions, as an Optax transformation is.
+
+    Attributes:
+        init: `(inner, outer) -> state`; an empty tuple if nothing is carried.
+        estimate: See `EstimateFn`.
+    """
+
+    init: Callable[[Inner, Outer], State]
+    estimate: EstimateFn
+
+
+def no_state(inner: Inner, outer: Outer) -> State:
+    """The `init` of an estimator that carries nothing from call to call."""
+    del inner, outer
+    return ()

@@ -1,0 +1,55 @@
+"""The inner update ω → ω′ through which a one-step hypergradient looks."""
+
+import optax
+
+from autoreg_jax.hypergrad._base import Inner, InnerUpdate
+
+
+def sgd(learning_rate: float) -> InnerUpdate:
+    """ω′ = ω − ξ g, the virtual step of Algorithm 1.
+
+    Args:
+        learning_rate: ξ > 0. The paper writes the step without a factor (ξ = 1), its
+            published code uses the learning rate of the optimizer of ω.
+
+    Returns:
+        `(inner, gradient) -> inner`.
+
+    Raises:
+        ValueError: If `learning_rate` is not positive.
+
+    Examples:
+        >>> sgd(0.5)(2.0, 1.0)
+        1.5
+    """
+    if learning_rate <= 0:
+        raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+
+    def update(inner: Inner, gradient: Inner) -> Inner:
+        return optax.tree.add_scale(inner, -learning_rate, gradient)
+
+    return update
+
+
+def from_optax(
+    optimizer: optax.GradientTransformation, state: optax.OptState
+) -> InnerUpdate:
+    """ω′ by one step of an Optax optimizer from the given state.
+
+    A fresh Adam state is almost insensitive to its gradient (∂U/∂g ≈ 0), so the indirect
+    part nearly vanishes, and Adam's square root has an infinite slope at a gradient of
+    exactly zero: give `eps_root > 0` (1e-8, say) or the estimate is NaN there.
+
+    Args:
+        optimizer: Any Optax transformation that yields updates of ω.
+        state: Its state before the step.
+
+    Returns:
+        `(inner, gradient) -> inner`; the new state is dropped.
+    """
+
+    def update(inner: Inner, gradient: Inner) -> Inner:
+        updates, _ = optimizer.update(gradient, state, inner)
+        return optax.apply_updates(inner, updates)
+
+    return update

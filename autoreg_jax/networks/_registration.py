@@ -1,0 +1,142 @@
+"""Ψ(ω; moving, fixed, α): two images in, a stationary velocity field out."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import Array
+
+from autoreg_jax.ops import convolution
+from autoreg_jax.search_space import (
+    ArchitectureLogits,
+    Cell,
+    Genotype,
+    probabilities,
+)
+from autoreg_jax.spatial import (
+    Displacements,
+    integrate,
+    resize_displacement,
+    resize_image,
+    warp,
+)
+
+_FEATURE_WIDTHS = ((16, 16, 16), (32, 32, 32))
+_DEFORMATION_WIDTHS = (48, 32, 16)
+# A nearly still start: the loss is smooth where warps have moved off the voxel grid, but
+# a large random field would have to be unlearned first.
+_HEAD_SCALE = 1e-2
+
+
+class Registration(NamedTuple):
+    """What the network says about a batch of pairs.
+
+    Attributes:
+        velocity: Stationary velocity of the final field, half resolution, its voxels,
+            `(b, *half, d)`; φ = exp(velocity).
+        displacements: Displacements at full, half and quarter resolution, each
+            `(b, *shape, d)` in voxels of its own grid.
+    """
+
+    velocity: Array
+    displacements: Displacements
+
+
+class RegistrationNetwork(nn.Module):
+    """Feature and deformation cells at 1/2 and 1/4 of the resolution (paper Fig. 2).
+
+    One feature cell of each scale serves both images. The deformation cell at 1/4 predicts
+    a velocity from both feature maps; the one at 1/2 adds a correction to it from the
+    fixed features, the moving features warped by the coarse field, that field itself and
+    the coarse deformation features. The published code integrates its coarse
+    *displacement* a second time; here velocities are summed, so that the final
+    transformation stays the exponential of one velocity field.
+
+    Attributes:
+        genotype: The chosen operations, or None for the mixture weighed by α.
+        width: Multiplies the channels of every cell (1.0: the paper's 16 to 48).
+        num_steps: Squarings in the integration of a velocity field.
+    """
+
+    genotype: Genotype | None = None
+    width: float = 1.0
+    num_steps: int = 7
+
+    @nn.compact
+    def __call__(
+        self, moving: Array, fixed: Array, alpha: ArchitectureLogits | None = None
+    ) -> Registration:
+        """Predict the field that pulls `moving` onto `fixed`.
+
+        Args:
+            moving: Images `(b, *space, 1)`, about in [0, 1], two or three spatial axes.
+            fixed: The same shape.
+            alpha: Architecture logits; needed if, and only if, `genotype` is None.
+
+        Returns:
+            Velocity and displacements.
+
+        Raises:
+            ValueError: If the shapes differ, or if both or none of `genotype` and `alpha`
+                are given.
+        """
+        if moving.shape != fixed.shape:
+            raise ValueError(
+                f"moving {moving.shape} and fixed {fixed.shape} must have one shape."
+            )
+        if (self.genotype is None) == (alpha is None):
+            raise ValueError(
+                "give either a genotype (discrete network) or alpha (mixed network)."
+            )
+        batch, ndim = moving.shape[0], moving.ndim - 2
+        weights = None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
+
+        both = jnp.concatenate([moving, fixed])
+        half = self._cell("feature", 0, weights)(both)
+        quarter = self._cell("feature", 1, weights)(half)
+
+        pair = jnp.concatenate([quarter[:batch], quarter[batch:]], -1)
+        coarse = self._cell("deformation", 1, weights)(pair)
+        slow = VelocityHead(ndim, name="velocity_quarter")(coarse)
+        u_quarter = integrate(slow, self.num_steps)
+
+        shape = half.shape[1:-1]
+        u_upsampled = resize_displacement(u_quarter, shape)
+        context = resize_image(coarse, shape)
+        warped = warp(half[:batch], u_upsampled, boundary="edge")
+        stack = jnp.concatenate([warped, half[batch:], u_upsampled, context], -1)
+        fine = self._cell("deformation", 0, weights)(stack)
+        correction = VelocityHead(ndim, name="velocity_half")(fine)
+        velocity = resize_displacement(slow, shape) + correction
+        u_half = integrate(velocity, self.num_steps)
+        u_full = resize_displacement(u_half, moving.shape[1:-1])
+        return Registration(velocity, Displacements(u_full, u_half, u_quarter))
+
+    def _cell(self, kind: str, scale: int, weights: ArchitectureLogits | None):
+        """The cell of one kind and scale, bound to its mixture weights if it has any."""
+        is_feature = kind == "feature"
+        widths = _FEATURE_WIDTHS[scale] if is_feature else _DEFORMATION_WIDTHS
+        features = tuple(max(1, round(self.width * width)) for width in widths)
+        chosen = None if self.genotype is None else getattr(self.genotype, kind)[scale]
+        name = f"{kind}_{('half', 'quarter')[scale]}"
+        cell = Cell(features, 2 if is_feature else 1, chosen, name=name)
+        mixture = None if weights is None else getattr(weights, kind)[scale]
+        return lambda x: cell(x, mixture)
+
+
+class VelocityHead(nn.Module):
+    """A 3-tap convolution from features to a velocity, one channel an axis.
+
+    Attributes:
+        ndim: Number of spatial axes.
+    """
+
+    ndim: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Map `(b, *space, c)` to `(b, *space, ndim)`, in voxels."""
+        shape = (3,) * self.ndim + (x.shape[-1], self.ndim)
+        kernel = self.param("kernel", nn.initializers.normal(_HEAD_SCALE), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.ndim,))
+        return convolution(x, kernel) + bias.reshape((1,) * (self.ndim + 1) + (-1,))

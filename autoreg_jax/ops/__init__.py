@@ -1,0 +1,8 @@
+"""The device primitives that everything else is made of."""
+
+from autoreg_jax.ops._convolution import convolution as convolution
+from autoreg_jax.ops._sample import sample_linear as sample_linear
+from autoreg_jax.ops._sample import sample_nearest as sample_nearest
+from autoreg_jax.ops._window import window_sum as window_sum
+
+__all__ = ["convolution", "sample_linear", "sample_nearest", "window_sum"]

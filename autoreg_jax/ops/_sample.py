@@ -1,0 +1,136 @@
+"""Values of an image between its voxels: linear and nearest interpolation."""
+
+import itertools
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+
+def sample_linear(
+    image: Float[Array, "b *space c"],
+    coordinates: Float[Array, "b *out d"],
+    *,
+    boundary: str = "zeros",
+) -> Float[Array, "b *out c"]:
+    """Multilinear interpolation of `image` at `coordinates`.
+
+    All 2^d corners are read by one gather of channel vectors, so the gradient with
+    respect to the image is one scatter. At a voxel centre the derivative with respect
+    to the coordinates is the one of the cell above it.
+
+    Args:
+        image: Channels last, d space axes of any size.
+        coordinates: Voxels of `image`; the centre of the first voxel is 0.
+        boundary: "zeros" pads with zeros, so values fall linearly to zero within one
+            voxel of the grid (`grid_sample` of PyTorch with aligned corners); "edge"
+            repeats the border.
+
+    Returns:
+        The values; the output axes are those of `coordinates`.
+
+    Raises:
+        ValueError: If `boundary` is unknown.
+        ValueError: If the batch or the number of axes of the two differ.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> image = jnp.arange(3.0).reshape(1, 3, 1)
+        >>> sample_linear(image, jnp.array([[[0.5], [2.5]]]))[0, :, 0]
+        Array([0.5, 1. ], dtype=float32)
+    """
+    if boundary not in ("zeros", "edge"):
+        raise ValueError(f'boundary must be "zeros" or "edge", got {boundary!r}.')
+    points = _flat_points(image, coordinates)
+    corners = [
+        _axis_corners(points[..., axis], size, boundary)
+        for axis, size in enumerate(image.shape[1:-1])
+    ]
+    indices, weights = [], []
+    for corner in itertools.product(*corners):
+        indices.append(_flat_index([index for index, _ in corner], image.shape))
+        weights.append(math.prod((weight for _, weight in corner[1:]), start=corner[0][1]))
+    # Corners lead: a sum over a leading axis keeps XLA's transposes contiguous.
+    values = _gather(image, jnp.stack(indices))
+    samples = jnp.sum(jnp.stack(weights)[..., None] * values, axis=0)
+    return samples.reshape(*coordinates.shape[:-1], image.shape[-1])
+
+
+def sample_nearest(
+    image: Shaped[Array, "b *space c"], coordinates: Float[Array, "b *out d"]
+) -> Shaped[Array, "b *out c"]:
+    """Value of the voxel nearest to each coordinate, zero outside the grid.
+
+    Halves round up. The dtype is kept, so label maps stay integers. The derivative
+    with respect to the coordinates is zero.
+
+    Args:
+        image: Channels last, d space axes of any size, any dtype.
+        coordinates: Voxels of `image`.
+
+    Returns:
+        The values; the output axes are those of `coordinates`.
+
+    Raises:
+        ValueError: If the batch or the number of axes of the two differ.
+    """
+    points = jnp.floor(_flat_points(image, coordinates) + 0.5)
+    inside = jnp.ones(points.shape[:-1], bool)
+    index = []
+    for axis, size in enumerate(image.shape[1:-1]):
+        place = points[..., axis]
+        inside &= (place >= 0) & (place <= size - 1)
+        index.append(jnp.clip(place, 0, size - 1).astype(jnp.int32))
+    values = _gather(image, _flat_index(index, image.shape))
+    values = jnp.where(inside[..., None], values, jnp.zeros_like(values))
+    return values.reshape(*coordinates.shape[:-1], image.shape[-1])
+
+
+def _flat_points(image: Array, coordinates: Array) -> Array:
+    """The coordinates as (b, points, d), checked against the image."""
+    dimensions = image.ndim - 2
+    if coordinates.shape[-1] != dimensions or coordinates.shape[0] != image.shape[0]:
+        raise ValueError(
+            f"An image of shape {image.shape} has {dimensions} space axes and batch "
+            f"{image.shape[0]}; coordinates of shape {coordinates.shape} do not match."
+        )
+    return coordinates.reshape(image.shape[0], -1, dimensions)
+
+
+def _axis_corners(
+    place: Array, size: int, boundary: str
+) -> list[tuple[Array, Array]]:
+    """The one or two voxels of an axis around each place, and their weights."""
+    last_cell = max(size - 2, 0)
+    if boundary == "edge":
+        # `where`, not `clip`: the derivative on the border itself is then one-sided.
+        place = jnp.where(place < 0, 0.0, jnp.where(place > size - 1, size - 1, place))
+        cell = jnp.clip(jnp.floor(place), 0, last_cell)
+    else:
+        cell = jnp.floor(place)
+    fraction = place - cell
+    first = jnp.clip(cell, 0, last_cell)
+    corners = []
+    for offset in range(min(size, 2)):
+        voxel = first + offset
+        # Outside the grid `first` is not `cell`, and the missing corner weighs nothing.
+        weight = jnp.where(
+            voxel == cell,
+            1 - fraction,
+            jnp.where(voxel == cell + 1, fraction, jnp.zeros_like(fraction)),
+        )
+        corners.append((voxel.astype(jnp.int32), weight))
+    return corners
+
+
+def _flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
+    """Row of each voxel (b, points) in the image flattened to (rows, channels)."""
+    rows = jnp.arange(shape[0], dtype=jnp.int32)[:, None]
+    for axis, size in enumerate(shape[1:-1]):
+        rows = rows * size + index[axis]
+    return rows
+
+
+def _gather(image: Array, rows: Array) -> Array:
+    """Channel vectors of the given rows; a row from a NaN place is clipped, not read."""
+    return image.reshape(-1, image.shape[-1]).at[rows].get(mode="clip")

@@ -1,0 +1,52 @@
+"""Figures and the self-contained HTML page that describe one RUN folder.
+
+`write_report` needs only the files of the folder. The figure functions take plain
+arrays and records, so they serve notebooks too; each returns a matplotlib `Figure`
+that belongs to no window and no global state. Matplotlib and jinja2 are loaded on
+first use, so importing this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autoreg_jax.report._write import check_extra, write_report
+
+if TYPE_CHECKING:
+    from autoreg_jax.report._curves import hypergradient_curves as hypergradient_curves
+    from autoreg_jax.report._curves import lambda_history as lambda_history
+    from autoreg_jax.report._curves import loss_curves as loss_curves
+    from autoreg_jax.report._heatmap import alpha_heatmap as alpha_heatmap
+    from autoreg_jax.report._overlap import dice_by_structure as dice_by_structure
+    from autoreg_jax.report._panel import registration_panel as registration_panel
+
+__all__ = [
+    "alpha_heatmap",
+    "dice_by_structure",
+    "hypergradient_curves",
+    "lambda_history",
+    "loss_curves",
+    "registration_panel",
+    "write_report",
+]
+
+_FIGURES = {
+    "alpha_heatmap": "_heatmap",
+    "dice_by_structure": "_overlap",
+    "hypergradient_curves": "_curves",
+    "lambda_history": "_curves",
+    "loss_curves": "_curves",
+    "registration_panel": "_panel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a figure function on first use.
+
+    Raises:
+        AttributeError: If `name` is not public.
+        AutoRegError: If matplotlib or jinja2 is not installed.
+    """
+    if name not in _FIGURES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_extra()
+    return getattr(import_module(f"{__name__}.{_FIGURES[name]}"), name)

@@ -1,0 +1,234 @@
+"""Curves over time: losses, loss weights and hypergradient norms."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from autoreg_jax.report._style import INK, MUTED, NETWORK, REFINED, new_figure, tidy
+from autoreg_jax.report._words import STAGES, WEIGHTS
+
+Records = Sequence[Mapping[str, Any]]
+
+# Enough for the width of the page; a long run would make the file heavy.
+_MAX_POINTS = 400
+
+
+def series(
+    records: Records, stage: str, key: str
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Pick steps and values of one quantity in one stage.
+
+    Args:
+        records: Lines of `metrics.jsonl`.
+        stage: `feature`, `deformation`, `lam` or `train`.
+        key: Name of the quantity; `lam.full` reaches into a nested object.
+
+    Returns:
+        Steps and values of the records that have it, NaN where it is null.
+
+    Examples:
+        >>> steps, values = series([{"stage": "train", "step": 3, "loss": 2}],
+        ...                        "train", "loss")
+        >>> steps.tolist(), values.tolist()
+        ([3.0], [2.0])
+    """
+    points = []
+    for number, record in enumerate(records):
+        if record.get("stage") != stage:
+            continue
+        value: Any = record
+        for part in key.split("."):
+            value = value.get(part, ...) if isinstance(value, Mapping) else ...
+        if value is not ...:
+            points.append(
+                (record.get("step", number), np.nan if value is None else value)
+            )
+    table = np.asarray(points, dtype=float).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def lambda_history(records: Records) -> Figure:
+    """Draw each loss weight λ over its search, start and end marked.
+
+    Args:
+        records: Lines of `metrics.jsonl`; only stage `lam` is read.
+
+    Returns:
+        Figure with one small plot a weight, each on its own scale.
+
+    Raises:
+        ValueError: If no record of stage `lam` holds the weights.
+    """
+    curves = {name: series(records, "lam", f"lam.{name}") for name in WEIGHTS}
+    if not any(len(steps) for steps, _ in curves.values()):
+        raise ValueError("no record of stage 'lam' holds 'lam'.")
+    figure = new_figure(11, 2.7, layout="constrained")
+    for axes, (name, curve) in zip(
+        figure.subplots(1, 4, sharex=True), curves.items(), strict=True
+    ):
+        tidy(axes)
+        steps, values = _thin(*curve)
+        axes.plot(steps, values, color=NETWORK, linewidth=1.8)
+        axes.set_title(WEIGHTS[name], fontsize=9.5, color=INK)
+        axes.set_xlabel("step", fontsize=8.5, color=MUTED)
+        axes.margins(x=0.08, y=0.28)
+        if len(curve[0]):
+            _mark_ends(axes, *curve)
+    return figure
+
+
+def loss_curves(records: Records) -> Figure:
+    """Draw the losses of every stage that is in the records.
+
+    A column a stage; above, the loss on training pairs; below, what is watched on
+    validation pairs: the registration loss, the overlap loss in the search of λ, and
+    the Dice score in training. Every plot has its own scale.
+
+    Args:
+        records: Lines of `metrics.jsonl`.
+
+    Returns:
+        Figure with up to four columns.
+
+    Raises:
+        ValueError: If no record holds a loss.
+    """
+    columns = []
+    for stage in STAGES:
+        train = series(records, stage, "loss" if stage == "train" else "train_loss")
+        watched = series(
+            records, stage, "validation_dice" if stage == "train" else "valid_loss"
+        )
+        if len(train[0]) or len(watched[0]):
+            columns.append((stage, train, watched))
+    if not columns:
+        raise ValueError("no record holds a loss.")
+    num_rows = 2 if any(len(watched[0]) for _, _, watched in columns) else 1
+    figure = new_figure(11, 0.7 + 2.1 * num_rows, layout="constrained")
+    plots = figure.subplots(num_rows, len(columns), squeeze=False)
+    for column, (stage, *curves) in enumerate(columns):
+        labels = ("training loss", _watched_name(stage))
+        colours = (NETWORK, REFINED)
+        for row in range(num_rows):
+            axes = plots[row, column]
+            if not len(curves[row][0]):
+                axes.set_axis_off()
+                continue
+            tidy(axes)
+            _draw_noisy(axes, *curves[row], colour=colours[row])
+            axes.set_ylabel(labels[row], fontsize=8.5, color=INK)
+            axes.set_xlabel("step", fontsize=8.5, color=MUTED)
+        plots[0, column].set_title(STAGES[stage], fontsize=9.5, color=INK)
+    return figure
+
+
+def hypergradient_curves(records: Records) -> Figure:
+    """Draw the size of the direct and of the indirect part of the hypergradient.
+
+    Args:
+        records: Lines of `metrics.jsonl`; stages `feature`, `deformation`, `lam`.
+
+    Returns:
+        Figure with one plot a stage, logarithmic; a part that is zero throughout is
+        named in the legend but has no line.
+
+    Raises:
+        ValueError: If no record holds a norm.
+    """
+    parts = {
+        "direct_norm": ("direct part", NETWORK, "-"),
+        "indirect_norm": ("indirect part", REFINED, "--"),
+    }
+    columns = []
+    for stage in ("feature", "deformation", "lam"):
+        curves = {part: series(records, stage, part) for part in parts}
+        if any(len(steps) for steps, _ in curves.values()):
+            columns.append((stage, curves))
+    if not columns:
+        raise ValueError("no record holds 'direct_norm' or 'indirect_norm'.")
+    figure = new_figure(11, 2.9, layout="constrained")
+    plots = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axes, (stage, curves) in zip(plots, columns, strict=True):
+        tidy(axes)
+        for part, (label, colour, dash) in parts.items():
+            steps, values = _thin(*curves[part])
+            visible = np.isfinite(values) & (values > 0)
+            label = label if visible.any() else f"{label} (zero)"
+            axes.plot(
+                steps[visible],
+                values[visible],
+                color=colour,
+                linestyle=dash,
+                linewidth=1.5,
+                label=label,
+            )
+        axes.set_yscale("log")
+        axes.set_title(STAGES[stage], fontsize=9.5, color=INK)
+        axes.set_xlabel("step", fontsize=8.5, color=MUTED)
+        axes.legend(fontsize=8.5, frameon=False)
+    plots[0].set_ylabel("norm", fontsize=8.5, color=INK)
+    return figure
+
+
+def _watched_name(stage: str) -> str:
+    if stage == "train":
+        return "Dice, validation"
+    return "overlap loss, validation" if stage == "lam" else "validation loss"
+
+
+def _thin(
+    steps: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Average neighbours until the curve has at most `_MAX_POINTS` points."""
+    group = -(-len(steps) // _MAX_POINTS)
+    if group <= 1:
+        return steps, values
+    edges = range(0, len(steps), group)
+    counts = np.diff([*edges, len(steps)])
+    return (
+        np.add.reduceat(steps, edges) / counts,
+        np.add.reduceat(values, edges) / counts,
+    )
+
+
+def _draw_noisy(
+    axes: Axes,
+    steps: Float[np.ndarray, " n"],
+    values: Float[np.ndarray, " n"],
+    *,
+    colour: str,
+) -> None:
+    """Draw a curve faintly and, where it is long, its running mean on top."""
+    steps, values = _thin(steps, values)
+    if len(steps) < 30:
+        axes.plot(steps, values, color=colour, linewidth=1.6, marker="o", markersize=3)
+        return
+    width = max(3, len(steps) // 25) | 1
+    mean = np.convolve(values, np.full(width, 1 / width), mode="valid")
+    half = width // 2
+    axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
+    axes.plot(steps[half:-half], mean, color=colour, linewidth=1.8)
+
+
+def _mark_ends(
+    axes: Axes, steps: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]
+) -> None:
+    """Write the first and last value beside their points."""
+    for index, align in ((0, "left"), (-1, "right")):
+        axes.plot(
+            steps[index], values[index], "o", color=NETWORK, markersize=5, clip_on=False
+        )
+        axes.annotate(
+            f"{values[index]:.3g}",
+            (steps[index], values[index]),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha=align,
+            fontsize=9,
+            fontweight="bold",
+            color=INK,
+        )

@@ -1,0 +1,49 @@
+"""The words in which the report speaks of operations, cells and loss weights."""
+
+# In the order of the last axis of alpha.
+OPERATIONS = {
+    "conv_1": "convolution, width 1",
+    "conv_3": "convolution, width 3",
+    "conv_5": "convolution, width 5",
+    "sep_conv_3": "separable convolution, width 3",
+    "sep_conv_5": "separable convolution, width 5",
+    "dil_conv_3": "dilated convolution, width 3 (reach 5)",
+    "dil_conv_5": "dilated convolution, width 5 (reach 9)",
+    "dil_conv_7": "dilated convolution, width 7 (reach 13)",
+}
+
+CELLS = {"feature": "Feature cells", "deformation": "Deformation cells"}
+
+# In the order of the first axis of alpha.
+SCALES = {"half": "½ resolution", "quarter": "¼ resolution"}
+
+WEIGHTS = {
+    "full": "Similarity, full resolution",
+    "smooth": "Smoothness",
+    "half": "Similarity, ½ resolution",
+    "quarter": "Similarity, ¼ resolution",
+}
+
+STAGES = {
+    "feature": "Search of the feature cells",
+    "deformation": "Search of the deformation cells",
+    "lam": "Search of the loss weights",
+    "train": "Training",
+}
+
+
+def duration(seconds: float) -> str:
+    """Say a time in units that fit it.
+
+    Examples:
+        >>> duration(0.0042), duration(12.34), duration(200), duration(7260)
+        ('0.0042 s', '12 s', '3 min 20 s', '2 h 1 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

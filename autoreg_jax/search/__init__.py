@@ -1,0 +1,27 @@
+"""Algorithm 1 as pure functions: problems, one iteration, stages."""
+
+from autoreg_jax.search._problem import PairBatch as PairBatch
+from autoreg_jax.search._problem import SearchProblem as SearchProblem
+from autoreg_jax.search._problem import architecture_problem as architecture_problem
+from autoreg_jax.search._problem import objective_problem as objective_problem
+from autoreg_jax.search._schedule import STAGES as STAGES
+from autoreg_jax.search._schedule import Stage as Stage
+from autoreg_jax.search._schedule import owned_by as owned_by
+from autoreg_jax.search._step import SearchAlgorithm as SearchAlgorithm
+from autoreg_jax.search._step import SearchInfo as SearchInfo
+from autoreg_jax.search._step import SearchState as SearchState
+from autoreg_jax.search._step import make_search as make_search
+
+__all__ = [
+    "STAGES",
+    "PairBatch",
+    "SearchAlgorithm",
+    "SearchInfo",
+    "SearchProblem",
+    "SearchState",
+    "Stage",
+    "architecture_problem",
+    "make_search",
+    "objective_problem",
+    "owned_by",
+]

@@ -1,0 +1,122 @@
+"""The two bilevel problems of the paper: Eq. (6) for α and Eq. (7) for λ."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jax import Array
+
+from autoreg_jax.hypergrad import BilevelProblem
+from autoreg_jax.losses import (
+    ObjectiveWeights,
+    registration_loss,
+    segmentation_loss,
+)
+from autoreg_jax.networks import RegistrationNetwork
+
+
+class PairBatch(NamedTuple):
+    """A batch of image pairs.
+
+    Attributes:
+        moving: Images `(b, *space, 1)`.
+        fixed: Images `(b, *space, 1)`.
+        moving_labels: One-hot labels `(b, *space, k)`, or None where no loss needs them.
+        fixed_labels: The same of the fixed images.
+    """
+
+    moving: Any
+    fixed: Any
+    moving_labels: Any = None
+    fixed_labels: Any = None
+
+
+class SearchProblem(NamedTuple):
+    """A bilevel problem and the terms of its inner loss.
+
+    Attributes:
+        bilevel: Inner and outer loss as the hypergradient estimators take them.
+        inner_terms: `(omega, outer, batch) -> (loss, terms)`, L_reg with its named parts.
+    """
+
+    bilevel: BilevelProblem
+    inner_terms: Callable[..., tuple[Array, dict[str, Array]]]
+
+
+def architecture_problem(
+    network: RegistrationNetwork,
+    lam: ObjectiveWeights,
+    *,
+    similarity: str = "ncc",
+    windows: tuple[int, int, int] = (9, 7, 5),
+) -> SearchProblem:
+    """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
+
+    Args:
+        network: The mixed network.
+        lam: Weights of L_reg, fixed in this problem.
+        similarity: "ncc" or "mind".
+        windows: Windows of the local correlation at full, half and quarter resolution.
+
+    Returns:
+        The problem; batches need no labels.
+    """
+
+    def inner_terms(omega: Any, alpha: Any, batch: PairBatch):
+        out = network.apply({"params": omega}, batch.moving, batch.fixed, alpha)
+        return registration_loss(
+            batch.fixed,
+            batch.moving,
+            out.displacements,
+            lam,
+            similarity=similarity,
+            windows=windows,
+        )
+
+    def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
+        return inner_terms(omega, alpha, batch)[0]
+
+    return SearchProblem(BilevelProblem(loss, loss), inner_terms)
+
+
+def objective_problem(
+    network: RegistrationNetwork,
+    *,
+    similarity: str = "ncc",
+    windows: tuple[int, int, int] = (9, 7, 5),
+) -> SearchProblem:
+    """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
+
+    L_seg does not contain λ: its whole hypergradient is indirect,
+    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
+
+    Args:
+        network: The discrete network.
+        similarity: "ncc" or "mind".
+        windows: Windows of the local correlation at full, half and quarter resolution.
+
+    Returns:
+        The problem; validation batches need one-hot labels, training batches none.
+    """
+
+    def inner_terms(omega: Any, lam: ObjectiveWeights, batch: PairBatch):
+        out = network.apply({"params": omega}, batch.moving, batch.fixed)
+        return registration_loss(
+            batch.fixed,
+            batch.moving,
+            out.displacements,
+            lam,
+            similarity=similarity,
+            windows=windows,
+        )
+
+    def inner_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
+        return inner_terms(omega, lam, batch)[0]
+
+    def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
+        del lam
+        out = network.apply({"params": omega}, batch.moving, batch.fixed)
+        return segmentation_loss(
+            batch.fixed_labels, batch.moving_labels, out.displacements.full
+        )
+
+    return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)

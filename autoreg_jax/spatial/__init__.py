@@ -1,0 +1,31 @@
+"""Grids, warps, flows and their geometry, in voxels of the grid at hand.
+
+A displacement u defines φ(x) = x + u(x) and pulls back: moved(x) = moving(x + u(x)) on
+the fixed grid. Everything works on two or three space axes, batch first, channels last.
+"""
+
+from autoreg_jax.spatial._grid import half_shape as half_shape
+from autoreg_jax.spatial._grid import identity_grid as identity_grid
+from autoreg_jax.spatial._integrate import integrate as integrate
+from autoreg_jax.spatial._integrate import invert as invert
+from autoreg_jax.spatial._jacobian import jacobian_determinant as jacobian_determinant
+from autoreg_jax.spatial._pyramid import Pyramid as Pyramid
+from autoreg_jax.spatial._pyramid import image_pyramid as image_pyramid
+from autoreg_jax.spatial._resize import resize_displacement as resize_displacement
+from autoreg_jax.spatial._resize import resize_image as resize_image
+from autoreg_jax.spatial._warp import compose as compose
+from autoreg_jax.spatial._warp import warp as warp
+
+__all__ = [
+    "Pyramid",
+    "compose",
+    "half_shape",
+    "identity_grid",
+    "image_pyramid",
+    "integrate",
+    "invert",
+    "jacobian_determinant",
+    "resize_displacement",
+    "resize_image",
+    "warp",
+]

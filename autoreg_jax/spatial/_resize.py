@@ -1,0 +1,78 @@
+"""Images and displacements on a finer or coarser grid with the same corners."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def resize_image(
+    x: Float[Array, "b *space c"], shape: Sequence[int]
+) -> Float[Array, "b *new_space c"]:
+    """Linear interpolation onto `shape`, first and last voxels aligned.
+
+    Voxel j of an axis of m voxels reads the old axis of n voxels at j (n - 1)/(m - 1).
+    An axis of one voxel is repeated; an axis reduced to one voxel keeps its first.
+
+    Args:
+        x: Any image or features; intensities are not scaled.
+        shape: New number of voxels of each space axis.
+
+    Returns:
+        `x` on the new grid.
+
+    Raises:
+        ValueError: If `shape` has another number of axes than `x`.
+    """
+    if len(shape) != x.ndim - 2:
+        raise ValueError(f"Cannot resize an array of shape {x.shape} to {tuple(shape)}.")
+    # Axes that shrink go first, so that the others have less to do.
+    order = sorted(range(len(shape)), key=lambda i: shape[i] / x.shape[i + 1])
+    for i in order:
+        x = _resize_axis(x, i + 1, shape[i])
+    return x
+
+
+def resize_displacement(
+    displacement: Float[Array, "b *space d"], shape: Sequence[int]
+) -> Float[Array, "b *new_space d"]:
+    """The same deformation on another grid: resized, its vectors in the new voxels.
+
+    With aligned corners one old voxel of axis i is (m_i - 1)/(n_i - 1) new ones, and
+    component i is scaled by that factor, so that affine maps are carried over exactly.
+    (The published code scales by the nominal 2 or 1/2.) Where either axis has one voxel
+    the factor is m_i/n_i.
+
+    Args:
+        displacement: In voxels of its own grid.
+        shape: New number of voxels of each space axis.
+
+    Returns:
+        The displacement in voxels of the new grid.
+
+    Raises:
+        ValueError: If `shape` has another number of axes than the displacement.
+    """
+    resized = resize_image(displacement, shape)
+    factors = [
+        (new - 1) / (old - 1) if old > 1 and new > 1 else new / old
+        for old, new in zip(displacement.shape[1:-1], shape, strict=True)
+    ]
+    scale = jnp.asarray(factors, resized.dtype)
+    return resized * scale.reshape((1,) * (resized.ndim - 1) + (-1,))
+
+
+def _resize_axis(x: Array, axis: int, size: int) -> Array:
+    """One-dimensional interpolation along `axis`."""
+    old = x.shape[axis]
+    if size == old:
+        return x
+    place = np.arange(size) * ((old - 1) / max(size - 1, 1))
+    lower = np.clip(np.floor(place), 0, max(old - 2, 0)).astype(np.int32)
+    upper = np.minimum(lower + 1, old - 1)
+    along = [1] * x.ndim
+    along[axis] = size
+    weight = jnp.asarray((place - lower).reshape(along), x.dtype)
+    first, second = (jnp.take(x, index, axis=axis) for index in (lower, upper))
+    return (1 - weight) * first + weight * second

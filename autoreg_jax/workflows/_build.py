@@ -1,0 +1,154 @@
+"""From a configuration to the objects that it names: the only place that knows both."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from autoreg_jax import hypergrad
+from autoreg_jax.config import HypergradientConfig, RunConfig, StageConfig
+from autoreg_jax.data import Cohort
+from autoreg_jax.losses import ObjectiveWeights, one_hot, registration_loss
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search import (
+    PairBatch,
+    SearchAlgorithm,
+    SearchProblem,
+    Stage,
+    architecture_problem,
+    make_search,
+    objective_problem,
+)
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.training import TrainingAlgorithm, make_training
+
+# The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual 1e-8
+# would damp it.
+_OUTER_EPSILON = 1e-12
+
+
+class DeviceCohort(NamedTuple):
+    """Images and labels of one split as device arrays.
+
+    Attributes:
+        images: `(n, *space, 1)`.
+        labels: `(n, *space)` class indices, or None.
+    """
+
+    images: Any
+    labels: Any
+
+
+def on_device(cohort: Cohort, *, with_labels: bool) -> DeviceCohort:
+    """Put a split on the device, labels only where they may be used."""
+    labels = jnp.asarray(cohort.labels) if with_labels else None
+    return DeviceCohort(jnp.asarray(cohort.images), labels)
+
+
+def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatch:
+    """The batch of the given moving and fixed indices, labels one-hot without background."""
+    moving, fixed = pair
+    images = cohort.images[moving], cohort.images[fixed]
+    if cohort.labels is None:
+        return PairBatch(*images)
+    classes = [
+        one_hot(cohort.labels[index], num_structures + 1)[..., 1:]
+        for index in (moving, fixed)
+    ]
+    return PairBatch(*images, *classes)
+
+
+def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNetwork:
+    """The mixed network without a genotype, the discrete one with it."""
+    return RegistrationNetwork(
+        genotype, width=config.network.width, num_steps=config.network.num_steps
+    )
+
+
+def make_estimator(config: HypergradientConfig) -> hypergrad.HypergradientEstimator:
+    """The hypergradient estimator that the configuration names."""
+    if config.name == "finite_difference":
+        return hypergrad.finite_difference(config.radius, normalise=config.normalise)
+    return hypergrad.one_step_unroll()
+
+
+def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
+    """λ before its search."""
+    values = (getattr(config.objective, name) for name in ObjectiveWeights._fields)
+    return ObjectiveWeights(*map(jnp.float32, values))
+
+
+def make_stage(config: RunConfig, name: str) -> Stage:
+    """The schedule of one stage."""
+    stage: StageConfig = getattr(config.search, name)
+    return Stage(name, stage.steps, stage.warm_up, stage.every)
+
+
+def make_problem(
+    config: RunConfig, network: RegistrationNetwork, lam: ObjectiveWeights
+) -> SearchProblem:
+    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
+    settings = {
+        "similarity": config.objective.similarity,
+        "windows": config.objective.windows,
+    }
+    if network.genotype is None:
+        return architecture_problem(network, lam, **settings)
+    return objective_problem(network, **settings)
+
+
+def make_search_algorithm(
+    config: RunConfig, problem: SearchProblem, stage: str
+) -> SearchAlgorithm:
+    """Algorithm 1 with the three Optax optimizers of the configuration."""
+    outer: StageConfig = getattr(config.search, stage)
+    outer_optimizer = optax.adam(
+        outer.learning_rate, outer.beta1, outer.beta2, eps=_OUTER_EPSILON
+    )
+    if stage == "lam":
+        # A negative weight would reward a bad match or a rough field without bound.
+        outer_optimizer = optax.chain(
+            outer_optimizer, optax.keep_params_nonnegative()
+        )
+    return make_search(
+        problem,
+        make_estimator(config.search.hypergradient),
+        hypergrad.sgd(config.search.look_ahead_learning_rate),
+        optax.adam(config.search.omega_learning_rate),
+        outer_optimizer,
+    )
+
+
+def make_training_algorithm(
+    config: RunConfig, network: RegistrationNetwork, lam: ObjectiveWeights
+) -> TrainingAlgorithm:
+    """Adam on L_reg with the learning rate falling to zero along a cosine."""
+
+    def loss_and_terms(params: Any, batch: PairBatch) -> tuple[Array, dict[str, Array]]:
+        out = network.apply({"params": params}, batch.moving, batch.fixed)
+        return registration_loss(
+            batch.fixed,
+            batch.moving,
+            out.displacements,
+            lam,
+            similarity=config.objective.similarity,
+            windows=config.objective.windows,
+        )
+
+    steps = config.train.steps
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, config.train.learning_rate, min(50, steps // 10), steps
+    )
+    return make_training(loss_and_terms, optax.adam(schedule))
+
+
+def initial_weights(
+    network: RegistrationNetwork, images: Array, key: Array, alpha: Any = None
+) -> Any:
+    """Random ω for images of this shape."""
+    init: Callable[..., Any] = jax.jit(network.init)
+    pair = images[:1]
+    return init(key, pair, pair, alpha)["params"]

@@ -1,0 +1,101 @@
+"""`ops.convolution` against XLA's own convolution, in every derivative."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from autoreg_jax.ops import convolution
+
+SHAPES = [(5, 6, 7), (1, 4, 3), (6, 7), (7,)]
+
+
+def xla_convolution(x, kernel, stride=1, dilation=1, groups=1):
+    ndim = x.ndim - 2
+    space = "DHW"[-ndim:]
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride,) * ndim,
+        [(dilation * (taps - 1) // 2,) * 2 for taps in kernel.shape[:-2]],
+        rhs_dilation=(dilation,) * ndim,
+        dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+        feature_group_count=groups,
+    )
+
+
+def arrays(shape, size, groups=1, channels=4):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, *shape, channels))
+    kernel = rng.normal(size=(size,) * len(shape) + (channels // groups, 4))
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_value_equals_xla(shape, groups):
+    for size, stride, dilation in itertools.product((1, 3, 4, 5), (1, 2, 3), (1, 2)):
+        if all(n + 2 * (dilation * (size - 1) // 2) > dilation * (size - 1) for n in shape):
+            x, kernel = arrays(shape, size, groups)
+            settings = {"stride": stride, "dilation": dilation, "groups": groups}
+            ours = convolution(x, kernel, **settings)
+            np.testing.assert_allclose(
+                ours, xla_convolution(x, kernel, **settings), rtol=0, atol=1e-11
+            )
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("shape", [(5, 4, 3), (6, 5)])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_derivatives_of_both_orders_and_modes_equal_xla(shape, stride, dilation):
+    x, kernel = arrays(shape, 3, channels=2)
+    tangents = jax.tree.map(lambda a: jnp.cos(a), (x, kernel))
+
+    def everything(op):
+        def loss(x, kernel):
+            return jnp.sum(jnp.sin(op(x, kernel, stride=stride, dilation=dilation)))
+
+        gradient = jax.grad(loss, (0, 1))
+        forward = jax.jvp(loss, (x, kernel), tangents)
+        forward_over_reverse = jax.jvp(gradient, (x, kernel), tangents)
+        reverse_over_reverse = jax.grad(
+            lambda *a: sum(jnp.vdot(g, t) for g, t in zip(gradient(*a), tangents)), (0, 1)
+        )(x, kernel)
+        return forward, forward_over_reverse, reverse_over_reverse
+
+    ours, theirs = (jax.jit(everything, static_argnums=0)(op) for op in (convolution, xla_convolution))
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+def test_vmap_of_the_gradient_equals_a_loop(axes):
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.normal(size=(3, 2, 4, 3, 2, 2)))
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 3, 3, 2, 3)))
+    gradient = jax.grad(lambda x, k: jnp.sum(convolution(x, k) ** 3), (0, 1))
+    pick = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
+    together = jax.vmap(gradient, axes)(*pick)
+    for i in range(3):
+        alone = gradient(*(a[i] if axis == 0 else a for a, axis in zip(pick, axes)))
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_allclose(a[i], b, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape", "settings", "message"),
+    [
+        ((1, 4, 4, 2), (3, 2, 2), {}, "equally many spatial axes"),
+        ((1, 4, 2), (3, 3, 2), {}, "do not fit a kernel"),
+        ((1, 4, 2), (3, 1, 3), {"groups": 2}, "do not fit a kernel"),
+        ((1, 4, 2), (3, 2, 2), {"stride": 0}, "at least 1"),
+    ],
+)
+def test_what_does_not_fit_is_said(x_shape, kernel_shape, settings, message):
+    with pytest.raises(ValueError, match=message):
+        convolution(jnp.zeros(x_shape), jnp.zeros(kernel_shape), **settings)
