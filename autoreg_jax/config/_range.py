@@ -51,4 +51,6 @@ def check_choice(settings: Any, name: str, choices: tuple[str, ...]) -> None:
     """
     value = getattr(settings, name)
     if value not in choices:
-        raise ConfigError(f"{name}: must be one of {', '.join(choices)}, got {value!r}.")
+        raise ConfigError(
+            f"{name}: must be one of {', '.join(choices)}, got {value!r}."
+        )

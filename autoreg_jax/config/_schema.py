@@ -144,9 +144,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range(
-            self, "omega_learning_rate", "look_ahead_learning_rate", above=0
-        )
+        check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)

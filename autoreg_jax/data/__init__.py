@@ -4,6 +4,7 @@ from autoreg_jax.data._cohort import Cohort, label_values, load_cohort
 from autoreg_jax.data._dataset import Dataset, Subject, read_dataset
 from autoreg_jax.data._intensity import normalize_intensity
 from autoreg_jax.data._pairs import PairSampler, evaluation_pairs
+from autoreg_jax.data._population import write_population
 from autoreg_jax.data._reading import read_image, read_labels
 from autoreg_jax.data._volume import Volume
 from autoreg_jax.data._writing import write_displacement, write_volume
@@ -22,5 +23,6 @@ __all__ = [
     "read_image",
     "read_labels",
     "write_displacement",
+    "write_population",
     "write_volume",
 ]

@@ -51,8 +51,8 @@ class Cohort:
     ) -> Float[np.ndarray, "*space d"]:
         """The deformation between two simulated subjects, exactly as they were made.
 
-        Subject i is the template at φ_i = exp(v_i). So moving(ψ(x)) shows the anatomy of
-        fixed(x) for ψ = φ_moving⁻¹ ∘ φ_fixed, and φ⁻¹ = exp(-v).
+        Subject i is the template at φ_i = exp(v_i). So moving(ψ(x)) shows the anatomy
+        of fixed(x) for ψ = φ_moving⁻¹ ∘ φ_fixed, and φ⁻¹ = exp(-v).
 
         Args:
             moving: Index of the moving subject.
@@ -114,8 +114,8 @@ def load_cohort(
     Raises:
         DataError: If the split has no subjects, a file cannot be used, or only some of
             the subjects have label maps.
-        GeometryError: If an image is on another grid than the first of the dataset, or a
-            label map or velocity on another than its image.
+        GeometryError: If an image is on another grid than the first of the dataset, or
+            a label map or velocity on another than its image.
     """
     subjects = dataset.split(split)
     reference = read_image(dataset.subjects[0].image)

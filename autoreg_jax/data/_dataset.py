@@ -81,8 +81,9 @@ class Dataset:
 def read_dataset(path: Path | str) -> Dataset:
     """Read a dataset CSV and check every line of it.
 
-    The columns are `subject,image,split` and, where there is something to say, `labels`,
-    `modality`, `mask`, `landmarks`, `velocity`. Paths are relative to the CSV file.
+    The columns are `subject,image,split` and, where there is something to say,
+    `labels`, `modality`, `mask`, `landmarks`, `velocity`. Paths are relative to the CSV
+    file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.
@@ -91,9 +92,9 @@ def read_dataset(path: Path | str) -> Dataset:
         The subjects; every file that they name exists.
 
     Raises:
-        DataError: If the file is missing, empty or not such a table, a column is missing
-            or unknown, a subject appears twice, a split has an unknown name or a single
-            subject, or a file does not exist.
+        DataError: If the file is missing, empty or not such a table, a column is
+            missing or unknown, a subject appears twice, a split has an unknown name or
+            a single subject, or a file does not exist.
     """
     path = Path(path)
     table = read_table(path, REQUIRED, OPTIONAL)
@@ -193,17 +194,26 @@ def _subject(cells: dict[str, str], path: Path, line: int) -> Subject:
     where = f"{path}, line {line}, subject {cells['subject']!r}"
     if cells["split"] not in SPLITS:
         raise DataError(
-            f"{where}: unknown split {cells['split']!r}; write {', '.join(SPLITS[:-1])} "
-            f"or {SPLITS[-1]}."
+            f"{where}: unknown split {cells['split']!r}; write one of "
+            f"{', '.join(SPLITS)}."
         )
-    files = dict.fromkeys(("image", "labels", "mask", "landmarks", "velocity"))
-    for column in files:
-        if cells.get(column):
-            files[column] = path.parent / cells[column]
-            check_file(files[column], f"{where}, column {column!r}")
+
+    def file(column: str) -> Path | None:
+        if not cells.get(column):
+            return None
+        found = path.parent / cells[column]
+        check_file(found, f"{where}, column {column!r}")
+        return found
+
+    image = path.parent / cells["image"]
+    check_file(image, f"{where}, column 'image'")
     return Subject(
         name=cells["subject"],
+        image=image,
+        labels=file("labels"),
         split=cells["split"],
         modality=cells.get("modality") or None,
-        **files,
+        mask=file("mask"),
+        landmarks=file("landmarks"),
+        velocity=file("velocity"),
     )

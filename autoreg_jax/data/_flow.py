@@ -11,8 +11,9 @@ from scipy.ndimage import map_coordinates
 
 __all__ = ["compose", "exponential", "jacobian_determinant", "sample"]
 
-# A step shorter than this is as good as exact: φ ≈ id + v / 2ⁿ.
-LARGEST_STEP = 1 / 16
+# Voxels. φ ≈ id + v / 2ⁿ for a step of this length leaves an error of 0.01 voxel in the
+# virtual population; half of it halves that.
+LARGEST_STEP = 1 / 8
 
 
 def exponential(
@@ -21,7 +22,7 @@ def exponential(
     """Displacement of φ = exp(v), the flow of a stationary velocity for unit time.
 
     Scaling and squaring (Arsigny 2006): exp(v) = exp(v / 2ⁿ) composed with itself n
-    times, with n such that the first step is below 1/16 voxel.
+    times, with n such that the first step is below 1/8 voxel.
 
     Args:
         velocity: v, voxels. It should vanish at the border.
@@ -69,7 +70,7 @@ def sample(
 def jacobian_determinant(
     displacement: Float[np.ndarray, "*space d"],
 ) -> Float[np.ndarray, "*space"]:
-    """det ∂φ/∂x by central differences (one-sided at the border).
+    """Determinant of ∂φ/∂x by central differences (one-sided at the border).
 
     Args:
         displacement: u, voxels.
@@ -82,5 +83,8 @@ def jacobian_determinant(
         1.0
     """
     axes = range(displacement.shape[-1])
-    gradients = [np.stack(np.gradient(displacement[..., k]), -1) for k in axes]
-    return np.linalg.det(np.stack(gradients, -2) + np.eye(len(axes)))
+    rows = [
+        np.stack([np.gradient(displacement[..., k], axis=axis) for axis in axes], -1)
+        for k in axes
+    ]
+    return np.linalg.det(np.stack(rows, -2) + np.eye(len(axes)))

@@ -1,13 +1,15 @@
 """Reads NIfTI files, and says what is wrong with those that cannot be used."""
 
+import gzip
 import zlib
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from jaxtyping import Float, Num
 from nibabel.filebasedimages import ImageFileError
+from nibabel.nifti1 import Nifti1Image
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from autoreg_jax.data._volume import Volume
 from autoreg_jax.errors import DataError, GeometryError
@@ -20,6 +22,7 @@ UNREADABLE = (
     ImageFileError,
     OSError,  # not a gzip file, no permission
     ValueError,  # fewer bytes than the header promises
+    WrapStructError,
     zlib.error,
 )
 
@@ -122,7 +125,11 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
             f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
         )
     try:
-        image = nib.nifti1.Nifti1Image.from_filename(path)
+        content = path.read_bytes()
+        if path.name.lower().endswith(".gz"):
+            # The whole stream, for its checksum: nibabel stops after the last voxel.
+            content = gzip.decompress(content)
+        image = Nifti1Image.from_bytes(content)
         stored = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
         raise DataError(

@@ -1,13 +1,12 @@
 """Writes NIfTI files and text, whole or not at all."""
 
 import gzip
-import os
 import uuid
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from jaxtyping import Float, Num
+from nibabel.nifti1 import Nifti1Image
 
 from autoreg_jax.data._volume import Volume
 
@@ -38,7 +37,7 @@ def write_volume(path: Path | str, volume: Volume) -> Path:
         )
     if array.ndim == 2:
         array = array[..., None]
-    image = nib.nifti1.Nifti1Image(array.astype(_storage_type(array)), volume.affine)
+    image = Nifti1Image(array.astype(_storage_type(array)), volume.affine)
     return _write_image(Path(path), image)
 
 
@@ -70,7 +69,7 @@ def write_displacement(
         )
     stored = displacement_mm.astype(np.float32)
     stored = stored.reshape(*space, *(1,) * (4 - dimensions), dimensions)
-    image = nib.nifti1.Nifti1Image(stored, affine)
+    image = Nifti1Image(stored, affine)
     image.header.set_intent("vector")
     return _write_image(Path(path), image)
 
@@ -89,19 +88,19 @@ def write_atomic(path: Path, content: bytes) -> Path:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         partial.write_bytes(content)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return path
 
 
-def _write_image(path: Path, image: nib.nifti1.Nifti1Image) -> Path:
+def _write_image(path: Path, image: Nifti1Image) -> Path:
     """Serialise and write; the bytes depend on the content alone."""
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, code="aligned")
     image.set_qform(image.affine, code="aligned")
     if path.name.endswith(".nii.gz"):
-        return write_atomic(path, gzip.compress(image.to_bytes(), 5, mtime=0))
+        return write_atomic(path, gzip.compress(image.to_bytes(), 1, mtime=0))
     if path.name.endswith(".nii"):
         return write_atomic(path, image.to_bytes())
     raise ValueError(f"the name must end in .nii.gz or .nii, got {path.name!r}.")

@@ -10,7 +10,7 @@ from jax import Array
 
 from autoreg_jax.losses import ObjectiveWeights, registration_loss
 from autoreg_jax.spatial import (
-    Displacements,
+    Pyramid,
     half_shape,
     integrate,
     resize_displacement,
@@ -75,7 +75,7 @@ def refine(
 
     def loss(velocity: Array) -> Array:
         half = integrate(velocity, num_steps)
-        fields = Displacements(
+        fields = Pyramid(
             resize_displacement(half, space), half, resize_displacement(half, coarse)
         )
         return registration_loss(

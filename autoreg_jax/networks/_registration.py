@@ -14,7 +14,7 @@ from autoreg_jax.search_space import (
     probabilities,
 )
 from autoreg_jax.spatial import (
-    Displacements,
+    Pyramid,
     integrate,
     resize_displacement,
     resize_image,
@@ -39,7 +39,7 @@ class Registration(NamedTuple):
     """
 
     velocity: Array
-    displacements: Displacements
+    displacements: Pyramid
 
 
 class RegistrationNetwork(nn.Module):
@@ -110,7 +110,7 @@ class RegistrationNetwork(nn.Module):
         velocity = resize_displacement(slow, shape) + correction
         u_half = integrate(velocity, self.num_steps)
         u_full = resize_displacement(u_half, moving.shape[1:-1])
-        return Registration(velocity, Displacements(u_full, u_half, u_quarter))
+        return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
 
     def _cell(self, kind: str, scale: int, weights: ArchitectureLogits | None):
         """The cell of one kind and scale, bound to its mixture weights if it has any."""

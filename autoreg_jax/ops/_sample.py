@@ -21,7 +21,8 @@ def sample_linear(
 
     Args:
         image: Channels last, d space axes of any size.
-        coordinates: Voxels of `image`; the centre of the first voxel is 0.
+        coordinates: Voxels of `image`; the centre of the first voxel is 0. A place
+            that is not a number is outside and reads 0.
         boundary: "zeros" pads with zeros, so values fall linearly to zero within one
             voxel of the grid (`grid_sample` of PyTorch with aligned corners); "edge"
             repeats the border.
@@ -49,7 +50,7 @@ def sample_linear(
     indices, weights = [], []
     for corner in itertools.product(*corners):
         indices.append(_flat_index([index for index, _ in corner], image.shape))
-        weights.append(math.prod((weight for _, weight in corner[1:]), start=corner[0][1]))
+        weights.append(math.prod(weight for _, weight in corner))
     # Corners lead: a sum over a leading axis keeps XLA's transposes contiguous.
     values = _gather(image, jnp.stack(indices))
     samples = jnp.sum(jnp.stack(weights)[..., None] * values, axis=0)
@@ -97,9 +98,7 @@ def _flat_points(image: Array, coordinates: Array) -> Array:
     return coordinates.reshape(image.shape[0], -1, dimensions)
 
 
-def _axis_corners(
-    place: Array, size: int, boundary: str
-) -> list[tuple[Array, Array]]:
+def _axis_corners(place: Array, size: int, boundary: str) -> list[tuple[Array, Array]]:
     """The one or two voxels of an axis around each place, and their weights."""
     last_cell = max(size - 2, 0)
     if boundary == "edge":
@@ -132,5 +131,5 @@ def _flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
 
 
 def _gather(image: Array, rows: Array) -> Array:
-    """Channel vectors of the given rows; a row from a NaN place is clipped, not read."""
+    """Channel vectors of the given rows, clipped: a NaN place makes any row."""
     return image.reshape(-1, image.shape[-1]).at[rows].get(mode="clip")

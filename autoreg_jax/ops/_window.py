@@ -43,18 +43,19 @@ def _axis_sum(x: Array, size: int, axis: int) -> Array:
     size = 2 * radius + 1
     padding = [(0, 0)] * x.ndim
     padding[axis] = (radius, radius)
-    partial = jnp.pad(x, padding)  # partial[i] = sum of `width` voxels from i on
 
-    total, start, width = None, 0, 1
-    while True:
-        if size & width:
-            piece = lax.slice_in_dim(partial, start, start + length, axis=axis)
-            total = piece if total is None else total + piece
-            start += width
-        if 2 * width > size:
-            return total
-        keep = partial.shape[axis] - width
-        partial = lax.slice_in_dim(partial, 0, keep, axis=axis) + lax.slice_in_dim(
-            partial, width, width + keep, axis=axis
-        )
+    def part(array: Array, start: int, extent: int) -> Array:
+        return lax.slice_in_dim(array, start, start + extent, axis=axis)
+
+    # partial[i] is the sum of `width` voxels from i on; the size is odd, so one voxel
+    # is always part of the total, and the other powers of two follow it.
+    partial, width = jnp.pad(x, padding), 1
+    total, start = part(partial, 0, length), 1
+    while 2 * width <= size:
+        extent = partial.shape[axis] - width
+        partial = part(partial, 0, extent) + part(partial, width, extent)
         width *= 2
+        if size & width:
+            total = total + part(partial, start, length)
+            start += width
+    return total

@@ -13,10 +13,16 @@ from autoreg_jax.report._words import CELLS, OPERATIONS, SCALES, WEIGHTS
 
 @dataclass(frozen=True)
 class CellRow:
-    """One cell of the searched network: its name and the three chosen operations."""
+    """One cell of the searched network.
+
+    Attributes:
+        cell: Its name.
+        operations: The three chosen operations in words, each with its probability in
+            percent or None.
+    """
 
     cell: str
-    operations: tuple[str, ...]
+    operations: tuple[tuple[str, float | None], ...]
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,10 @@ def chosen_operations(
         for scale, (key, scale_words) in enumerate(SCALES.items()):
             cells = []
             for edge, name in enumerate(genotype[kind][key]):
-                words = OPERATIONS.get(name, name)
+                percent = None
                 if shares is not None and name in names:
-                    share = shares[scale, edge, names.index(name)]
-                    words += f" – {100 * share:.1f} %"
-                cells.append(words)
+                    percent = 100 * shares[scale, edge, names.index(name)]
+                cells.append((OPERATIONS.get(name, name), percent))
             rows.append(CellRow(f"{kind_words}, {scale_words}", tuple(cells)))
     return rows
 
@@ -63,8 +68,8 @@ def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
 
     Examples:
         >>> zeros = np.zeros((2, 3, 8))
-        >>> decision_sentence({"feature": zeros, "deformation": zeros})[:62]
-        'The mean entropy over the 12 edges is 1.000 of the largest poss'
+        >>> decision_sentence({"feature": zeros, "deformation": zeros})[:43]
+        'The mean entropy over the 12 edges is 1.000'
     """
     shares = np.concatenate(
         [probabilities(alpha[kind]).reshape(-1, 8) for kind in CELLS]

@@ -2,11 +2,11 @@
 
 CAPTIONS = {
     "dice": (
-        "Dice overlap of each structure: 0 means that its copies in the two images do "
-        "touch, 1 that they coincide. Boxes hold the middle half of the "
+        "Dice overlap of each structure: 0 means that its places in the two images do "
+        "not overlap, 1 that they coincide. Boxes hold the middle half of the "
         "pairs, the black line is the median, whiskers reach from the worst to the "
-        "best pair, and dots are single pairs. Grey: before registration; blue: after the "
-        "network; orange: after refining each pair on its own, where that was done. "
+        "best pair, and dots are single pairs. Grey: before registration; blue: after "
+        "the network; orange: after refining each pair on its own, if that was done. "
         "Small and thin structures score lower for the same error in mm."
     ),
     "alpha": (
@@ -37,8 +37,9 @@ CAPTIONS = {
         "How strongly the validation result pulls at the quantity being searched. The "
         "direct part is the immediate effect of that quantity; the indirect part acts "
         "through the weights that the network learns under it. Logarithmic "
-        "scale. A part that is zero has no line; an indirect part far below the direct "
-        "one means that the network's own learning hardly mattered for the search."
+        "scale; faint: single steps, bold: their running mean. A part that is zero has "
+        "no line; an indirect part far below the direct one means that the "
+        "network's own learning hardly mattered for the search."
     ),
 }
 
@@ -66,25 +67,21 @@ MISSING = {
 }
 
 
-def pair_caption(
+def pair_guide(
     *,
     is_3d: bool,
     is_oriented: bool,
     has_labels: bool,
-    mean_mm: float,
-    largest_mm: float,
 ) -> str:
-    """Explain the plots of one pair.
+    """Explain the plots of a registered pair.
 
     Args:
         is_3d: Three slices rather than one image.
         is_oriented: The patient sides are known.
         has_labels: Outlines are drawn.
-        mean_mm: Mean length of the displacement over the image.
-        largest_mm: Its largest length.
 
     Returns:
-        Sentences for the caption.
+        Sentences that stand above the pictures.
     """
     sentences = [
         "The moving image is deformed so that it fits the fixed one; the result is the "
@@ -122,7 +119,5 @@ def pair_caption(
         "Deformation: a regular grid drawn on the moving image and carried along with "
         "it, over the moved image; where lines draw together tissue was compressed, "
         "where they part it was stretched.",
-        f"The displacement is {mean_mm:.1f} mm on average over the whole image and at "
-        f"most {largest_mm:.1f} mm. Proportions are true in mm.",
     ]
     return " ".join(sentences)

@@ -155,15 +155,15 @@ def hypergradient_curves(records: Records) -> Figure:
     for axes, (stage, curves) in zip(plots, columns, strict=True):
         tidy(axes)
         for part, (label, colour, dash) in parts.items():
-            steps, values = _thin(*curves[part])
+            steps, values = curves[part]
             visible = np.isfinite(values) & (values > 0)
             label = label if visible.any() else f"{label} (zero)"
-            axes.plot(
+            _draw_noisy(
+                axes,
                 steps[visible],
                 values[visible],
-                color=colour,
-                linestyle=dash,
-                linewidth=1.5,
+                colour=colour,
+                dash=dash,
                 label=label,
             )
         axes.set_yscale("log")
@@ -201,33 +201,37 @@ def _draw_noisy(
     values: Float[np.ndarray, " n"],
     *,
     colour: str,
+    dash: str = "-",
+    label: str = "",
 ) -> None:
     """Draw a curve faintly and, where it is long, its running mean on top."""
     steps, values = _thin(steps, values)
     if len(steps) < 30:
-        axes.plot(steps, values, color=colour, linewidth=1.6, marker="o", markersize=3)
+        axes.plot(steps, values, dash, color=colour, marker="o", ms=3, label=label)
         return
     width = max(3, len(steps) // 25) | 1
     mean = np.convolve(values, np.full(width, 1 / width), mode="valid")
     half = width // 2
     axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
-    axes.plot(steps[half:-half], mean, color=colour, linewidth=1.8)
+    axes.plot(steps[half:-half], mean, dash, color=colour, linewidth=1.8, label=label)
 
 
 def _mark_ends(
     axes: Axes, steps: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]
 ) -> None:
     """Write the first and last value beside their points."""
-    for index, align in ((0, "left"), (-1, "right")):
+    rises = values[-1] >= values[0]
+    for index, align, above in ((0, "left", not rises), (-1, "right", rises)):
         axes.plot(
             steps[index], values[index], "o", color=NETWORK, markersize=5, clip_on=False
         )
         axes.annotate(
             f"{values[index]:.3g}",
             (steps[index], values[index]),
-            xytext=(0, 7),
+            xytext=(0, 8 if above else -8),
             textcoords="offset points",
             ha=align,
+            va="bottom" if above else "top",
             fontsize=9,
             fontweight="bold",
             color=INK,

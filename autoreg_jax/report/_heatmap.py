@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
@@ -60,11 +62,12 @@ def alpha_heatmap(
     # Rounding noise must not fill the colour range when nothing has been learnt yet.
     low, high = min(low, 1 / 8 - 0.005), max(high, 1 / 8 + 0.005)
 
+    colours = Normalize(low, high)
     figure = new_figure(11, 4.1, layout="constrained")
     plots = figure.subplots(1, 2, sharey=True)
     for axes, (kind, values) in zip(plots, maps.items(), strict=True):
         columns = values.reshape(6, len(names)).T
-        image = axes.imshow(columns, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+        axes.imshow(columns, cmap="Blues", norm=colours, aspect="auto")
         for (row, column), value in np.ndenumerate(columns):
             axes.text(
                 column,
@@ -102,7 +105,13 @@ def alpha_heatmap(
                 linewidth=2.4,
             )
             axes.add_patch(frame)
-    bar = figure.colorbar(image, ax=list(plots), shrink=0.9, pad=0.015, aspect=28)
+    bar = figure.colorbar(
+        ScalarMappable(colours, "Blues"),
+        ax=list(plots),
+        shrink=0.9,
+        pad=0.015,
+        aspect=28,
+    )
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
     bar.ax.tick_params(labelsize=8.5, colors=INK)
     bar.outline.set_visible(False)

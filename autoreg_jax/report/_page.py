@@ -17,7 +17,7 @@ from autoreg_jax.report._architecture import (
     last_alpha,
     loss_weights,
 )
-from autoreg_jax.report._captions import CAPTIONS, MISSING, pair_caption
+from autoreg_jax.report._captions import CAPTIONS, MISSING, pair_guide
 from autoreg_jax.report._curves import (
     hypergradient_curves,
     lambda_history,
@@ -50,6 +50,7 @@ class Section:
         title: Heading.
         pictures: Figures, in order.
         missing: Sentence on what is absent, or empty.
+        guide: How to read the pictures, or empty.
         sentence: What the pictures amount to, or empty.
         cells: Chosen operations.
         weights: Loss weights at start and end.
@@ -59,6 +60,7 @@ class Section:
     title: str
     pictures: tuple[Picture, ...] = ()
     missing: str = ""
+    guide: str = ""
     sentence: str = ""
     cells: Sequence[CellRow] = ()
     weights: Sequence[WeightRow] = ()
@@ -106,7 +108,9 @@ def _number(value: float | None, digits: int) -> str:
     """Format a number; a dash where there is none, no false zero for a tiny one."""
     if value is None or math.isnan(value):
         return "–"
-    if value and abs(value) < 0.5 * 10**-digits:
+    if value == 0:
+        return "0"
+    if abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"
     return f"{value:.{digits}f}"
 
@@ -122,7 +126,12 @@ def _pairs_section(run: Run) -> Section:
     if not run.pairs:
         return Section(title, missing=MISSING["pairs"])
     pictures = tuple(_pair_picture(run, shown) for shown in select_pairs(run.pairs))
-    return Section(title, pictures)
+    guide = pair_guide(
+        is_3d=run.pairs[0].fixed.ndim == 3,
+        is_oriented=run.affine is not None,
+        has_labels=run.pairs[0].fixed_labels is not None,
+    )
+    return Section(title, pictures, guide=guide)
 
 
 def _pair_picture(run: Run, shown: ShownPair) -> Picture:
@@ -139,12 +148,10 @@ def _pair_picture(run: Run, shown: ShownPair) -> Picture:
         affine=run.affine,
     )
     lengths = np.linalg.norm(pair.displacement * np.asarray(run.spacing), axis=-1)
-    caption = pair_caption(
-        is_3d=pair.fixed.ndim == 3,
-        is_oriented=run.affine is not None,
-        has_labels=pair.fixed_labels is not None,
-        mean_mm=float(lengths.mean()),
-        largest_mm=float(lengths.max()),
+    caption = (
+        "Fixed, moving and moved image, their differences before and after, and the "
+        f"deformation. The displacement is {lengths.mean():.1f} mm on average over the "
+        f"whole image and at most {lengths.max():.1f} mm. Proportions are true in mm."
     )
     title = f"{shown.role}: {pair.name}" if shown.role else pair.name
     if math.isfinite(shown.dice):

@@ -77,7 +77,8 @@ def select_pairs(pairs: Sequence[Pair], limit: int = 3) -> list[ShownPair]:
 def _dice(pair: Pair) -> tuple[float, float]:
     if pair.fixed_labels is None:
         return math.nan, math.nan
-    return tuple(
+    before, after = (
         math.nan if labels is None else mean_dice(pair.fixed_labels, labels)
         for labels in (pair.moving_labels, pair.moved_labels)
     )
+    return before, after

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from autoreg_jax.report._planes import Plane, choose_planes
 from autoreg_jax.report._slice import (
+    Dash,
     draw_levels,
     draw_outlines,
     frame_slice,
@@ -36,6 +37,8 @@ TITLES = (
 )
 
 _LEFT, _TOP, _BOTTOM, _GAP = 0.95, 0.32, 0.62, 0.06  # inches
+_SOLID = (0.0, None)
+_DASHES = (0.0, (3.0, 3.0))  # as long as the gaps: two outlines that agree both show
 _NUM_GRID_LINES = 16  # across the longest side: dense enough to see, apart enough
 
 
@@ -92,31 +95,34 @@ def registration_panel(  # noqa: PLR0913 - one argument an array, as a figure ne
     planes = choose_planes(fixed, fixed_labels, affine)
     before, after = fixed - moving, fixed - moved
     limit = max(float(np.percentile(np.abs(before), 99.5)), 1e-6)
-    phi_mm = (np.stack(np.indices(fixed.shape), -1) + displacement) * sizes
+    positions = np.moveaxis(np.indices(fixed.shape), 0, -1)
+    phi_mm = (positions + displacement) * sizes
     step = max(np.array(fixed.shape) * sizes) / _NUM_GRID_LINES
     window, moving_window = _window(fixed), _window(moving)
+    # Darker than the image itself, so that the grid stands out on bright tissue.
+    dimmed = _window(moved, headroom=1.0)
 
     def draw(axes: Axes, plane: Plane, title: str) -> None:
         def show(image: np.ndarray, **options) -> None:
             show_image(axes, plane, image, sizes, **options)
 
-        def outline(labels: np.ndarray | None, colour: str, dash: str) -> None:
+        def outline(labels: np.ndarray | None, colour: str, dash: Dash) -> None:
             if labels is not None:
                 draw_outlines(axes, plane, labels, sizes, colour, dash)
 
         if title == "Fixed":
             show(fixed, cmap="gray", norm=window)
-            outline(fixed_labels, FIXED_OUTLINE, "-")
+            outline(fixed_labels, FIXED_OUTLINE, _SOLID)
         elif title == "Moving":
             show(moving, cmap="gray", norm=moving_window)
-            outline(fixed_labels, FIXED_OUTLINE, "-")
-            outline(moving_labels, MOVED_OUTLINE, "--")
+            outline(fixed_labels, FIXED_OUTLINE, _SOLID)
+            outline(moving_labels, MOVED_OUTLINE, _DASHES)
         elif title == "Moved":
             show(moved, cmap="gray", norm=moving_window)
-            outline(fixed_labels, FIXED_OUTLINE, "-")
-            outline(moved_labels, MOVED_OUTLINE, "--")
+            outline(fixed_labels, FIXED_OUTLINE, _SOLID)
+            outline(moved_labels, MOVED_OUTLINE, _DASHES)
         elif title == "Deformation":
-            show(moved, cmap="gray", norm=moving_window, alpha=0.75)
+            show(moved, cmap="gray", norm=dimmed)
             for axis in (plane.horizontal, plane.vertical):
                 draw_levels(axes, plane, phi_mm[..., axis], sizes, step)
         else:
@@ -146,9 +152,11 @@ def _check_shapes(
         raise ValueError(f"spacing needs {len(shape)} numbers, got {sizes.size}.")
 
 
-def _window(image: np.ndarray) -> Normalize:
+def _window(image: np.ndarray, *, headroom: float = 0.0) -> Normalize:
+    """Grey range of an image; `headroom` is the part left free above it."""
     low, high = np.percentile(image, (0.5, 99.5))
-    return Normalize(low, high if high > low else low + 1)
+    width = high - low if high > low else 1.0
+    return Normalize(low, low + (1 + headroom) * width)
 
 
 def _lay_out(
@@ -207,7 +215,7 @@ def _add_keys(figure: Figure, limit: float, has_labels: bool) -> None:
         handles = [
             Line2D([], [], color=FIXED_OUTLINE, label="outline in the fixed image"),
             Line2D(
-                [], [], color=MOVED_OUTLINE, linestyle="--",
+                [], [], color=MOVED_OUTLINE, linestyle=_DASHES,
                 label="the same structure in the moving or moved image",
             ),
         ]  # fmt: skip

@@ -41,5 +41,6 @@ def _flatten(path: tuple[str, ...], value: Any):
         text = ", ".join(str(item) for item in value)
     else:
         text = "–" if value is None else str(value)
-    words = [STAGES.get(part, part.replace("_", " ")) for part in path]
+    # Only the group is a phrase; what stands below it may be the name of a package.
+    words = [path[0].replace("_", " "), *(STAGES.get(part, part) for part in path[1:])]
     yield " · ".join(words), text or "–"

@@ -2,9 +2,12 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from autoreg_jax.report._planes import Plane
 from autoreg_jax.report._style import GRID
+
+Dash = tuple[float, tuple[float, float] | None]
 
 
 def frame_slice(
@@ -56,7 +59,7 @@ def draw_outlines(
     labels: np.ndarray,
     sizes: np.ndarray,
     colour: str,
-    dash: str,
+    dash: Dash,
 ) -> None:
     """Draw the border of every structure that the slice shows."""
     image = plane.take(labels)
@@ -66,7 +69,7 @@ def draw_outlines(
         if mask.all():
             continue
         axes.contour(
-            x, y, mask.T, levels=[0.5], colors=colour, linewidths=1.0, linestyles=dash
+            x, y, mask.T, levels=[0.5], colors=colour, linewidths=1.0, linestyles=[dash]
         )
 
 
@@ -94,4 +97,5 @@ def mark_sides(axes: Axes, sides: tuple[str, str, str, str]) -> None:
         axes.text(
             x, y, letter, transform=axes.transAxes, ha=ha, va=va, color="white",
             fontsize=8.5, fontweight="bold",
+            path_effects=[withStroke(linewidth=2, foreground="black")],
         )  # fmt: skip

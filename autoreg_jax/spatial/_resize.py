@@ -26,7 +26,9 @@ def resize_image(
         ValueError: If `shape` has another number of axes than `x`.
     """
     if len(shape) != x.ndim - 2:
-        raise ValueError(f"Cannot resize an array of shape {x.shape} to {tuple(shape)}.")
+        raise ValueError(
+            f"Cannot resize an array of shape {x.shape} to {tuple(shape)}."
+        )
     # Axes that shrink go first, so that the others have less to do.
     order = sorted(range(len(shape)), key=lambda i: shape[i] / x.shape[i + 1])
     for i in order:

@@ -152,8 +152,12 @@ def write_run(
     num_steps: int = 40,
     names: Sequence[str] | None = None,
     affine: np.ndarray | None = None,
+    with_records: bool = True,
 ) -> Path:
-    """Write every file of a RUN folder; the scores are those of its own images."""
+    """Write every file of a RUN folder; the scores are those of its own images.
+
+    Without records the page has fewer figures and is written much faster.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     structures = _structures()
@@ -246,10 +250,9 @@ def write_run(
     }
     for name, value in files.items():
         (folder / name).write_text(json.dumps(value, indent=1), encoding="utf-8")
-    (folder / "metrics.jsonl").write_text(
-        "".join(json.dumps(line) + "\n" for line in search_records(num_steps)),
-        encoding="utf-8",
-    )
+    if with_records:
+        lines = [json.dumps(line) + "\n" for line in search_records(num_steps)]
+        (folder / "metrics.jsonl").write_text("".join(lines), encoding="utf-8")
     (folder / "config.yaml").write_text("search: {steps: 40}\nseed: 0\n")
     return folder
 

@@ -1,0 +1,33 @@
+"""What registration minimises: similarity, smoothness, overlap and their weighted sum.
+
+Every `*_loss` is minimised. A loss is the mean over the batch; images are
+`(b, *space, c)` with intensities in [0, 1], displacements are in voxels.
+"""
+
+from autoreg_jax.losses._mind import mind_descriptor as mind_descriptor
+from autoreg_jax.losses._mind import mind_loss as mind_loss
+from autoreg_jax.losses._ncc import local_ncc as local_ncc
+from autoreg_jax.losses._ncc import local_ncc_loss as local_ncc_loss
+from autoreg_jax.losses._objective import LossTerms as LossTerms
+from autoreg_jax.losses._objective import ObjectiveWeights as ObjectiveWeights
+from autoreg_jax.losses._objective import registration_loss as registration_loss
+from autoreg_jax.losses._objective import segmentation_loss as segmentation_loss
+from autoreg_jax.losses._overlap import one_hot as one_hot
+from autoreg_jax.losses._overlap import soft_dice as soft_dice
+from autoreg_jax.losses._overlap import soft_dice_loss as soft_dice_loss
+from autoreg_jax.losses._smoothness import diffusion_loss as diffusion_loss
+
+__all__ = [
+    "LossTerms",
+    "ObjectiveWeights",
+    "diffusion_loss",
+    "local_ncc",
+    "local_ncc_loss",
+    "mind_descriptor",
+    "mind_loss",
+    "one_hot",
+    "registration_loss",
+    "segmentation_loss",
+    "soft_dice",
+    "soft_dice_loss",
+]

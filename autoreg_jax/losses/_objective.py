@@ -1,0 +1,138 @@
+"""The two objectives of the paper: registration, Eq. (4), and segmentation, Eq. (5)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from autoreg_jax.losses._mind import mind_loss
+from autoreg_jax.losses._ncc import local_ncc_loss
+from autoreg_jax.losses._overlap import soft_dice_loss
+from autoreg_jax.losses._smoothness import diffusion_loss
+from autoreg_jax.spatial import Pyramid, resize_image, warp
+
+
+class ObjectiveWeights(NamedTuple):
+    """The weights λ of Eq. (4), any non-negative scalars.
+
+    Attributes:
+        full: λ1, similarity at full resolution.
+        smooth: λ2, smoothness of the full displacement.
+        half: λ3, similarity at half resolution.
+        quarter: λ4, similarity at quarter resolution.
+    """
+
+    full: Array | float
+    smooth: Array | float
+    half: Array | float
+    quarter: Array | float
+
+    @classmethod
+    def start(cls) -> "ObjectiveWeights":
+        """The values from which the published code starts its search, as arrays."""
+        return cls(*(jnp.float32(value) for value in (10.0, 15.0, 3.2, 0.8)))
+
+
+class LossTerms(NamedTuple):
+    """The unweighted terms of Eq. (4), scalars.
+
+    Attributes:
+        full: Similarity loss at full resolution.
+        smooth: Diffusion of the full displacement.
+        half: Similarity loss at half resolution.
+        quarter: Similarity loss at quarter resolution.
+    """
+
+    full: Array
+    smooth: Array
+    half: Array
+    quarter: Array
+
+
+def registration_loss(
+    fixed: Array | Pyramid,
+    moving: Array | Pyramid,
+    displacements: Pyramid | Mapping[str, Array],
+    lam: ObjectiveWeights,
+    *,
+    similarity: str = "ncc",
+    windows: tuple[int, int, int] = (9, 7, 5),
+) -> tuple[Float[Array, ""], LossTerms]:
+    """The objective of the registration, Eq. (4).
+
+    λ1 ℓ_sim(full) + λ2 ℓ_smooth + λ3 ℓ_sim(1/2) + λ4 ℓ_sim(1/4), where ℓ_sim compares
+    the fixed image with the moving image warped on the grid of that scale.
+
+    Args:
+        fixed: `(b, *space, 1)` in [0, 1], or its `spatial.image_pyramid` where it is
+            computed once for many steps.
+        moving: The same for the moving image.
+        displacements: `full`, `half` and `quarter`, as attributes or keys, each
+            `(b, *space, d)` in voxels of its own grid; coarse images are resized to it.
+        lam: The weights λ.
+        similarity: "ncc" (one modality) or "mind" (several).
+        windows: Edge of the NCC window at full, half and quarter resolution, voxels.
+
+    Returns:
+        The scalar, and its unweighted terms.
+
+    Raises:
+        ValueError: If `similarity` is unknown or a window is even.
+    """
+    if similarity not in ("ncc", "mind"):
+        raise ValueError(f'similarity must be "ncc" or "mind", got {similarity!r}.')
+
+    def similarity_loss(scale: str, window: int) -> Array:
+        displacement = _at_scale(displacements, scale)
+        shape = displacement.shape[1:-1]
+        moved = warp(_image_at_scale(moving, scale, shape), displacement)
+        fixed_here = _image_at_scale(fixed, scale, shape)
+        if similarity == "mind":
+            return mind_loss(fixed_here, moved)
+        return local_ncc_loss(fixed_here, moved, window)
+
+    terms = LossTerms(
+        full=similarity_loss("full", windows[0]),
+        smooth=diffusion_loss(_at_scale(displacements, "full")),
+        half=similarity_loss("half", windows[1]),
+        quarter=similarity_loss("quarter", windows[2]),
+    )
+    weighted = zip(LossTerms._fields, terms, strict=True)
+    total = sum(getattr(lam, name) * term for name, term in weighted)
+    return jnp.asarray(total), terms
+
+
+def segmentation_loss(
+    fixed_onehot: Float[Array, "b *space k"],
+    moving_onehot: Float[Array, "b *space k"],
+    displacement: Float[Array, "b *space d"],
+) -> Float[Array, ""]:
+    """The objective that judges λ, Eq. (5): Dice of the warped labels.
+
+    Args:
+        fixed_onehot: `one_hot` labels of the fixed image.
+        moving_onehot: `one_hot` labels of the moving image, warped linearly.
+        displacement: At full resolution, in voxels.
+
+    Returns:
+        The soft Dice loss, a scalar between 0 and 1.
+    """
+    return soft_dice_loss(fixed_onehot, warp(moving_onehot, displacement))
+
+
+def _at_scale(arrays: Pyramid | Mapping[str, Array], scale: str) -> Array:
+    """One scale of a named tuple or a mapping."""
+    if isinstance(arrays, Mapping):
+        return arrays[scale]
+    return getattr(arrays, scale)
+
+
+def _image_at_scale(
+    image: Array | Pyramid, scale: str, shape: tuple[int, ...]
+) -> Array:
+    """The image on the grid of a displacement, resized unless it came as a pyramid."""
+    if isinstance(image, Pyramid):
+        return getattr(image, scale)
+    return resize_image(image, shape)

@@ -1,0 +1,47 @@
+"""The persistent cache of compiled programs, so that a second run starts at once."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+
+def enable_compilation_cache() -> Path | None:
+    """Keep compiled programs on disk; call it before the first computation.
+
+    The folder is `JAX_COMPILATION_CACHE_DIR` if that is set, else one for this kind
+    of processor below the user's cache folder (`XDG_CACHE_HOME`, `~/.cache`).
+
+    Returns:
+        The folder, or `None` if there is no cache: `AUTOREG_NO_CACHE` is set, or no
+        such folder can be made.
+    """
+    if os.environ.get("AUTOREG_NO_CACHE"):
+        return None
+    if chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return Path(chosen)
+    try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = root / "autoreg_jax" / f"jax-{_processor()}"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # read-only, or there is no home
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    return folder
+
+
+def _processor() -> str:
+    """Name the kind of processor: a home folder may be shared by several kinds.
+
+    A program compiled for one kind may use instructions that another does not have.
+    """
+    info = Path("/proc/cpuinfo")
+    features = platform.processor()
+    if info.is_file():
+        lines = info.read_text(errors="replace").splitlines()
+        wanted = ("flags", "Features", "model name")
+        features += "".join(sorted({x for x in lines if x.startswith(wanted)}))
+    digest = hashlib.sha256(features.encode()).hexdigest()[:8]
+    return f"{platform.machine()}-{digest}"

@@ -1,0 +1,194 @@
+"""Checkpoints of a state and its description; the only file that knows orbax."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from jax.sharding import SingleDeviceSharding
+from orbax.checkpoint import checkpoint_managers as policies
+
+from autoreg_jax.errors import ArtifactError
+
+
+class Checkpointer:
+    """Checkpoints in one folder, each a state (any pytree) and JSON metadata.
+
+    A checkpoint is complete once `save` returns; an interrupted save leaves nothing
+    that `restore` would find. Use it as a context manager, or call `close`.
+
+    Args:
+        folder: Where the checkpoints live; created if missing.
+        keep: How many of the latest checkpoints are kept (>= 1).
+
+    Raises:
+        ValueError: If `keep` is less than 1.
+    """
+
+    def __init__(self, folder: str | Path, *, keep: int = 1) -> None:
+        if keep < 1:
+            raise ValueError(f"keep must be >= 1, got {keep}.")
+        self._folder = Path(folder).absolute()
+        with _quiet():
+            self._manager = ocp.CheckpointManager(
+                self._folder,
+                item_names=("state", "metadata"),
+                options=ocp.CheckpointManagerOptions(
+                    preservation_policy=policies.LatestN(keep),
+                    cleanup_tmp_directories=True,
+                    enable_async_checkpointing=False,
+                ),
+            )
+
+    def save(self, step: int, state: Any, metadata: dict[str, Any]) -> None:
+        """Write a checkpoint and drop the oldest ones.
+
+        Args:
+            step: Number of the checkpoint, greater than every earlier one.
+            state: Pytree of arrays; typed random keys are fine.
+            metadata: What JSON can hold.
+
+        Raises:
+            ValueError: If `step` is not greater than the latest one.
+        """
+        latest = self.latest_step()
+        if latest is not None and step <= latest:
+            raise ValueError(
+                f"step must be greater than the latest, {latest}, got {step}."
+            )
+        arguments = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            metadata=ocp.args.JsonSave({"given": metadata, "layout": _layout(state)}),
+        )
+        with _quiet():
+            self._manager.save(step, args=arguments)
+
+    def latest_step(self) -> int | None:
+        """Return the number of the latest checkpoint, or `None` if there is none."""
+        return self._manager.latest_step()
+
+    def metadata(self, step: int | None = None) -> dict[str, Any]:
+        """Read the metadata of a checkpoint, the latest unless told.
+
+        Raises:
+            ArtifactError: If there is no such checkpoint or it is damaged.
+        """
+        step = self._find(step)
+        return self._read(step, metadata=ocp.args.JsonRestore())["metadata"]["given"]
+
+    def restore(
+        self, template: Any, step: int | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Read a checkpoint, the latest unless told.
+
+        Args:
+            template: The structure to fill: a state of the same kind, or what
+                `jax.eval_shape` says of one.
+            step: Number of the checkpoint.
+
+        Returns:
+            The state and the metadata that were saved.
+
+        Raises:
+            ArtifactError: If there is no such checkpoint, or it is damaged, or it was
+                written for another structure.
+        """
+        step = self._find(step)
+        saved = self._read(step, metadata=ocp.args.JsonRestore())["metadata"]
+        self._check_layout(step, saved["layout"], _layout(template))
+        abstract = jax.tree.map(_abstract, template)
+        items = self._read(step, state=ocp.args.StandardRestore(abstract))
+        return items["state"], saved["given"]
+
+    def close(self) -> None:
+        """Finish what is under way and end the background threads."""
+        with _quiet():
+            self._manager.close()
+
+    def __enter__(self) -> "Checkpointer":
+        """Return the checkpointer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it, whatever happened."""
+        self.close()
+
+    def _find(self, step: int | None) -> int:
+        steps = self._manager.all_steps()
+        if step is None:
+            step = self.latest_step()
+        if step is None or step not in steps:
+            found = f"found {', '.join(map(str, steps))}" if steps else "it is empty"
+            wanted = "checkpoint" if step is None else f"checkpoint {step}"
+            raise ArtifactError(
+                f"{self._folder}: no {wanted} ({found}); start without resuming."
+            )
+        return step
+
+    def _read(self, step: int, **items: Any) -> Any:
+        try:
+            with _quiet():
+                return self._manager.restore(step, args=ocp.args.Composite(**items))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ArtifactError(
+                f"{self._folder}: checkpoint {step} is damaged; start without "
+                f"resuming. Reason: {error}"
+            ) from error
+
+    def _check_layout(
+        self, step: int, saved: dict[str, str], wanted: dict[str, str]
+    ) -> None:
+        differing = [
+            name
+            for name in sorted({*saved, *wanted})
+            if saved.get(name) != wanted.get(name)
+        ]
+        if differing:
+            name = differing[0]
+            raise ArtifactError(
+                f"{self._folder}: checkpoint {step} was written with other settings: "
+                f"{name} is {saved.get(name, 'absent')} there and "
+                f"{wanted.get(name, 'absent')} here ({len(differing)} such arrays); "
+                "use the settings of its run, or start without resuming."
+            )
+
+
+def _layout(state: Any) -> dict[str, str]:
+    """Name the type and shape of each array: `{".step": "int32()"}`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(jax.tree.map(_abstract, state))
+    return {
+        jax.tree_util.keystr(path): f"{leaf.dtype}{leaf.shape}" for path, leaf in leaves
+    }
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Describe one leaf and where it shall go: where it is, or the first device."""
+    if not hasattr(leaf, "dtype"):
+        leaf = jax.numpy.asarray(leaf)
+    sharding = getattr(leaf, "sharding", None)
+    return jax.ShapeDtypeStruct(
+        leaf.shape,
+        leaf.dtype,
+        sharding=sharding or SingleDeviceSharding(jax.devices()[0]),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the messages that orbax sends through absl; errors pass."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,120 @@
+"""A progress line for a person who watches: terminal or notebook, silent elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from rich import progress as rich_progress
+from rich.console import Console
+
+
+class Advance(Protocol):
+    """Report that one more step is done, and what there is to say about it."""
+
+    def __call__(self, **fields: Any) -> None:
+        """Advance by one step; each field is shown as `name value`."""
+
+
+@contextlib.contextmanager
+def progress(
+    description: str, total: int | None, *, completed: int = 0
+) -> Iterator[Advance]:
+    """Show how far a loop has come.
+
+    On a terminal it is a bar on stderr, in a notebook one line that is rewritten in
+    place, and otherwise nothing.
+
+    Args:
+        description: What is being done, a few words.
+        total: Number of steps; `None` if it is not known.
+        completed: Steps that were done before, by a run that is being resumed.
+
+    Yields:
+        A function to call after each step, `advance(loss=0.31)`.
+
+    Examples:
+        >>> with progress("train", total=2) as advance:
+        ...     for step in range(2):
+        ...         advance(loss=1.0 / (1 + step))
+    """
+    if _in_notebook():
+        with _notebook_line(description, total, completed) as advance:
+            yield advance
+    elif sys.stderr.isatty():
+        with _terminal_bar(description, total, completed) as advance:
+            yield advance
+    else:
+        yield lambda **fields: None
+
+
+@contextlib.contextmanager
+def _terminal_bar(
+    description: str, total: int | None, completed: int
+) -> Iterator[Advance]:
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(bar_width=24),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("{task.fields[note]}", style="dim"),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, completed=completed, note="")
+
+        def advance(**fields: Any) -> None:
+            bar.update(task, advance=1, note=_note(fields))
+
+        yield advance
+
+
+@contextlib.contextmanager
+def _notebook_line(
+    description: str, total: int | None, completed: int
+) -> Iterator[Advance]:
+    # rich needs ipywidgets here, whose output is lost in a saved notebook.
+    from IPython.display import display
+
+    begin = last = time.monotonic()
+    done, note = completed, ""
+
+    def line() -> dict[str, str]:
+        count = f"{done}/{total}" if total is not None else f"{done}"
+        seconds = int(time.monotonic() - begin)
+        clock = f"{seconds // 60}:{seconds % 60:02d}"
+        return {
+            "text/plain": "  ".join(filter(None, [description, count, clock, note]))
+        }
+
+    show: Callable[..., Any] = display
+    handle = show(line(), raw=True, display_id=True)
+
+    def advance(**fields: Any) -> None:
+        nonlocal done, note, last
+        done, note = done + 1, _note(fields)
+        if time.monotonic() - last > 0.5:  # more is a flood of messages
+            last = time.monotonic()
+            handle.update(line(), raw=True)
+
+    try:
+        yield advance
+    finally:
+        handle.update(line(), raw=True)
+
+
+def _note(fields: dict[str, Any]) -> str:
+    """Join the fields into text: `loss 0.312  dice 0.61`."""
+    parts = []
+    for name, value in fields.items():
+        if value is None:
+            continue
+        text = value if isinstance(value, str | int) else f"{float(value):.4g}"
+        parts.append(f"{name} {text}")
+    return "  ".join(parts)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"

@@ -1,0 +1,97 @@
+"""Where a result comes from: versions, machine, commit, command. No user names."""
+
+import getpass
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from autoreg_jax import __version__
+
+PACKAGES = (
+    "flax",
+    "jax",
+    "jaxlib",
+    "nibabel",
+    "numpy",
+    "optax",
+    "orbax-checkpoint",
+    "scipy",
+)
+
+
+def provenance(command: Sequence[str] | None = None) -> dict[str, Any]:
+    """Describe the program and the machine that make a result.
+
+    Args:
+        command: Words of the command line; those of this process unless told. The
+            home folder is written `~` and the user's name `user`.
+
+    Returns:
+        A mapping that JSON can hold: `command`, `packages`, `python`, `platform`,
+        `cpu_count`, `devices` (kind and number), `commit` (`None` outside a checkout;
+        with `+changes` if files differ from it).
+    """
+    kinds = [device.device_kind for device in jax.devices()]
+    return {
+        "command": _anonymous(sys.argv if command is None else command),
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu_count": os.cpu_count(),
+        "devices": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "commit": _commit(),
+    }
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the versions of the packages that results depend on; `None`: absent."""
+    versions: dict[str, str | None] = {"autoreg_jax": __version__}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def _anonymous(command: Sequence[str]) -> str:
+    program, *arguments = command
+    text = " ".join([Path(program).name, *arguments]).replace(str(Path.home()), "~")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without an entry for this user
+        return text
+    return re.sub(rf"(?<![\w.-]){re.escape(user)}(?![\w.-])", "user", text)
+
+
+def _commit() -> str | None:
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    head = _git(checkout, "rev-parse", "HEAD")
+    if head is None:
+        return None
+    changes = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+    return f"{head}+changes" if changes else head
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

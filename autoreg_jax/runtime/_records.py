@@ -1,0 +1,124 @@
+"""Records on disk: JSON files and JSON lines that survive an interruption."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from autoreg_jax.errors import ArtifactError
+
+
+def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
+    """Add one line to a JSON-lines file and hand it to the system at once.
+
+    A last line that an interruption has cut is dropped first.
+
+    Args:
+        path: File, created if missing; its folder must exist.
+        record: Numbers, texts, lists, mappings, NumPy and JAX arrays. NaN and
+            infinity, which JSON cannot hold, become null.
+    """
+    line = json.dumps(_plain(record)).encode() + b"\n"
+    with Path(path).open("a+b") as file:
+        _drop_cut_line(file)
+        file.write(line)
+
+
+def read_records(path: str | Path) -> list[dict[str, Any]]:
+    """Read a JSON-lines file; a last line that was cut is left out.
+
+    Args:
+        path: File; a missing one counts as empty.
+
+    Raises:
+        ArtifactError: If another line is not JSON.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    records = []
+    for number, line in enumerate(lines[:-1], start=1):  # the last has no line end
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            raise ArtifactError(
+                f"{path}: line {number} is not JSON ({error}); remove the line, or "
+                "start the run again."
+            ) from None
+    return records
+
+
+def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON file at once or not at all; arrays and NaN as `append_record`."""
+    write_text(path, json.dumps(_plain(data), indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that this program wrote.
+
+    Raises:
+        ArtifactError: If it is missing or does not hold a JSON object.
+    """
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"{path}: no such file; the step of the run that writes it has not run."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path}: cannot be read as JSON ({error}).") from None
+    if not isinstance(data, dict):
+        raise ArtifactError(f"{path}: must hold a JSON object, found {data!r:.60}.")
+    return data
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file at once or not at all: whole beside it, then renamed."""
+    path = Path(path)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        # mkstemp makes private files; a result is as readable as any new file.
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _drop_cut_line(file: Any) -> None:
+    """Truncate an open file behind its last line end."""
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _plain(value: Any) -> Any:
+    """Reduce a value to what JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):  # NumPy and JAX arrays and scalars
+        return _plain(value.tolist())
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value

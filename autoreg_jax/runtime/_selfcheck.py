@@ -1,0 +1,108 @@
+"""Checks of an installation, for `autoreg doctor`: versions, devices, arithmetic."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from autoreg_jax.runtime._provenance import package_versions
+
+_ROWS = 40_000  # the known faults begin at 32,768
+_EXCLUDED_JAX = ("0.10.2", "0.11.1")
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check."""
+
+    name: str
+    """What was checked."""
+
+    ok: bool
+    """Whether it is as it should be."""
+
+    detail: str
+    """What was found and, if it is not right, what to do."""
+
+    seconds: float
+    """How long it took."""
+
+
+def selfcheck() -> list[Check]:
+    """Run every check of the installation, about ten seconds at most.
+
+    Returns:
+        One result a check. A check that breaks counts as failed.
+    """
+    return [_run(name, check) for name, check in _CHECKS.items()]
+
+
+def _run(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
+    begin = time.perf_counter()
+    try:
+        ok, detail = check()
+    except Exception as error:  # whatever breaks is what the user wants to know
+        ok, detail = False, f"{type(error).__name__}: {error}"
+    return Check(name, ok, detail, time.perf_counter() - begin)
+
+
+def _packages() -> tuple[bool, str]:
+    versions = package_versions()
+    missing = [name for name, version in versions.items() if version is None]
+    if missing:
+        return False, f"not installed: {', '.join(missing)}; pip install autoreg_jax"
+    if versions["jax"] in _EXCLUDED_JAX:
+        return False, f"jax {versions['jax']} is faulty; pip install --upgrade jax"
+    return True, ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _devices() -> tuple[bool, str]:
+    return True, ", ".join(
+        f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()
+    )
+
+
+def _vmapped_product() -> tuple[bool, str]:
+    """Reproduce https://github.com/jax-ml/jax/issues/39103: an affine on a grid.
+
+    The last rows were those of other rows with jax 0.10.2.
+    """
+    rows = np.zeros((_ROWS, 3), np.float32)
+    rows[:, 0] = np.arange(_ROWS)
+    matrix = jnp.eye(3)
+    product = jax.jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))
+    return _compare(product(rows), rows[:, 0].astype(np.float64) ** 2)
+
+
+def _constant_product() -> tuple[bool, str]:
+    """Contract with a compile-time constant of equal values.
+
+    The sum was a third of the right one with jax 0.10.2 and 0.12.0.1. This package
+    writes no such product, so the fault is worth knowing but not a failure.
+    """
+    rows = (np.arange(3 * _ROWS) % 7).astype(np.float32).reshape(_ROWS, 3)
+    ones = jnp.ones((3, 3))
+    product = jax.jit(lambda x: (x @ ones.T).sum())
+    ok, detail = _compare(product(rows), np.asarray(3.0 * rows.sum(dtype=np.float64)))
+    return True, detail if ok else f"known fault, which this package avoids: {detail}"
+
+
+def _compare(found: jax.Array, expected: np.ndarray) -> tuple[bool, str]:
+    error = np.abs(np.asarray(found, np.float64) - expected).max()
+    if error <= 1e-4 * np.abs(expected).max():
+        return True, f"{_ROWS} rows, equal to NumPy"
+    return False, (
+        f"jax {jax.__version__} computes wrong numbers on this machine: off by "
+        f"{error:.3g} from NumPy; install another version"
+    )
+
+
+_CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
+    "packages": _packages,
+    "devices": _devices,
+    "affine on a grid": _vmapped_product,
+    "constant matrix": _constant_product,
+}

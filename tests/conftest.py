@@ -1,0 +1,48 @@
+"""Settings of the test session and the fixtures that several packages use."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import chex
+import jax
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+# A silent broadcast between ranks has hidden many a wrong loss.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    jax.config.update("jax_compilation_cache_dir", str(ROOT / ".cache" / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_trace_counter() -> None:
+    # chex counts traces by the name of the function, across tests.
+    chex.clear_trace_counter()
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Compute in double precision inside the test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real data beside the checkout, which is not part of the project."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"real data are needed: there is no {SHARED.name}/data here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Top folder of the checkout."""
+    return ROOT

@@ -1,0 +1,92 @@
+"""The pairs of a step are a pure function of seed and step and cover every epoch."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoreg_jax.data import PairSampler, evaluation_pairs
+
+SIZES = st.integers(2, 9)
+
+
+def stream(sampler, num_pairs):
+    """The first pairs of a sampler, step after step."""
+    steps = -(-num_pairs // sampler.batch_size)
+    batches = [np.stack(sampler[step], -1) for step in range(steps)]
+    return [tuple(pair) for pair in np.concatenate(batches)[:num_pairs].tolist()]
+
+
+@given(size=SIZES, batch=st.integers(1, 7), seed=st.integers(0, 5))
+@settings(deadline=None, max_examples=40, derandomize=True)
+def test_each_epoch_holds_every_ordered_pair_once(size, batch, seed):
+    sampler = PairSampler(size, batch_size=batch, seed=seed)
+    count = size * (size - 1)
+    assert sampler.pairs_per_epoch == count
+    pairs = stream(sampler, 3 * count)
+    everything = {(m, f) for m in range(size) for f in range(size) if m != f}
+    for epoch in range(3):
+        assert set(pairs[epoch * count : (epoch + 1) * count]) == everything
+
+
+def test_any_step_in_any_order():
+    forward = [PairSampler(7, batch_size=4, seed=1)[step] for step in range(40)]
+    sampler = PairSampler(7, batch_size=4, seed=1)
+    for step in reversed(range(40)):
+        np.testing.assert_array_equal(sampler[step], forward[step])
+        np.testing.assert_array_equal(sampler[step], sampler[step])
+
+
+def test_changing_a_batch_does_not_change_the_sampler():
+    sampler = PairSampler(5, batch_size=20)
+    moving, fixed = sampler[0]
+    expected = moving.copy()
+    moving[:] = fixed[:] = 0
+    np.testing.assert_array_equal(sampler[0][0], expected)
+
+
+def test_epochs_and_seeds_differ():
+    pairs = stream(PairSampler(6, seed=0), 60)
+    assert pairs[:30] != pairs[30:]
+    assert pairs[:30] != stream(PairSampler(6, seed=1), 30)
+
+
+def test_batch_shapes():
+    moving, fixed = PairSampler(3, batch_size=100)[10**9]
+    assert moving.shape == fixed.shape == (100,)
+    assert moving.dtype.kind == fixed.dtype.kind == "i"
+    assert (moving != fixed).all()
+    assert moving.min() >= 0
+    assert max(moving.max(), fixed.max()) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"num_subjects": 1}, {"batch_size": 0}, {"seed": -1}],
+)
+def test_bad_arguments(arguments):
+    with pytest.raises(ValueError, match="got"):
+        PairSampler(**{"num_subjects": 4, **arguments})
+
+
+def test_negative_step():
+    with pytest.raises(IndexError, match="-1"):
+        PairSampler(4)[-1]
+
+
+@given(size=SIZES, wanted=st.integers(1, 80), seed=st.integers(0, 5))
+@settings(deadline=None, max_examples=40, derandomize=True)
+def test_evaluation_pairs_are_distinct_and_even(size, wanted, seed):
+    pairs = evaluation_pairs(size, wanted, seed)
+    assert len(pairs) == len(set(pairs)) == min(wanted, size * (size - 1))
+    assert all(moving != fixed for moving, fixed in pairs)
+    for side in range(2):
+        counts = np.bincount([pair[side] for pair in pairs], minlength=size)
+        assert counts.max() - counts.min() <= 1
+    assert pairs == evaluation_pairs(size, wanted, seed)
+
+
+@pytest.mark.parametrize("arguments", [(1, 1), (4, 0)])
+def test_no_evaluation_pairs(arguments):
+    with pytest.raises(ValueError, match="at least"):
+        evaluation_pairs(*arguments)

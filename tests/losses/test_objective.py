@@ -1,0 +1,102 @@
+"""The objectives of Eqs. (4) and (5)."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax.losses import (
+    ObjectiveWeights,
+    diffusion_loss,
+    local_ncc_loss,
+    mind_loss,
+    one_hot,
+    registration_loss,
+    segmentation_loss,
+    soft_dice_loss,
+)
+from autoreg_jax.spatial import Pyramid, image_pyramid, resize_image, warp
+
+WEIGHTS = ObjectiveWeights(full=2.0, smooth=3.0, half=5.0, quarter=7.0)
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Images of an odd shape and a displacement at each scale."""
+    rng = np.random.default_rng(0)
+    fixed, moving = (
+        jnp.asarray(rng.uniform(size=(1, 9, 6, 1)), jnp.float32) for _ in range(2)
+    )
+    fields = (
+        jnp.asarray(rng.normal(size=(1, *shape, 2)), jnp.float32)
+        for shape in [(9, 6), (5, 3), (3, 2)]
+    )
+    return fixed, moving, Pyramid(*fields)
+
+
+@pytest.mark.parametrize("similarity", ["ncc", "mind"])
+def test_is_the_weighted_sum_of_its_terms(case, similarity):
+    fixed, moving, displacements = case
+
+    @partial(jax.jit, static_argnums=1)
+    def term(field, window):
+        shape = field.shape[1:-1]
+        a = resize_image(fixed, shape)
+        b = warp(resize_image(moving, shape), field)
+        return mind_loss(a, b) if similarity == "mind" else local_ncc_loss(a, b, window)
+
+    total, terms = jax.jit(partial(registration_loss, similarity=similarity))(
+        fixed, moving, displacements, WEIGHTS
+    )
+    expected = {
+        "full": term(displacements.full, 9),
+        "smooth": diffusion_loss(displacements.full),
+        "half": term(displacements.half, 7),
+        "quarter": term(displacements.quarter, 5),
+    }
+    assert terms._fields == tuple(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(terms, name), value, rtol=1e-5)
+    weighted = sum(getattr(WEIGHTS, name) * value for name, value in expected.items())
+    np.testing.assert_allclose(total, weighted, rtol=1e-5)
+
+
+def test_pyramids_and_mappings_say_the_same(case):
+    fixed, moving, displacements = case
+    objective = jax.jit(registration_loss)
+    plain, _ = objective(fixed, moving, displacements, WEIGHTS)
+    ready, _ = objective(
+        image_pyramid(fixed), image_pyramid(moving), displacements._asdict(), WEIGHTS
+    )
+    np.testing.assert_allclose(plain, ready, rtol=1e-6)
+
+
+def test_gradient_of_lambda_is_the_terms(case):
+    fixed, moving, displacements = case
+    objective = jax.jit(jax.grad(registration_loss, argnums=3, has_aux=True))
+    gradient, terms = objective(fixed, moving, displacements, ObjectiveWeights.start())
+    np.testing.assert_allclose(list(gradient), list(terms), rtol=1e-6)
+
+
+def test_start_is_that_of_the_published_code():
+    start = ObjectiveWeights.start()
+    np.testing.assert_allclose(list(start), [10, 15, 3.2, 0.8])
+    assert start._fields == ("full", "smooth", "half", "quarter")
+
+
+def test_unknown_similarity(case):
+    with pytest.raises(ValueError, match="similarity"):
+        registration_loss(*case, WEIGHTS, similarity="mse")
+
+
+def test_segmentation_loss_warps_the_moving_labels():
+    labels = jnp.array([[[0, 0, 1, 1, 0]]], jnp.int32)
+    moving, fixed = one_hot(labels, 2), one_hot(jnp.roll(labels, 1, axis=2), 2)
+    shift = jnp.zeros((1, 1, 5, 2)).at[..., 1].set(-1.0)
+    expected = soft_dice_loss(fixed[..., 1:], fixed[..., 1:])
+    np.testing.assert_allclose(
+        segmentation_loss(fixed[..., 1:], moving[..., 1:], shift), expected, atol=1e-6
+    )
+    assert float(segmentation_loss(fixed, moving, 0 * shift)) > 0.3

@@ -1,0 +1,278 @@
+"""The page: valid, self-contained, true to the files, and honest about gaps."""
+
+import base64
+import io
+import itertools
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from autoreg_jax.errors import ArtifactError, AutoRegError
+from autoreg_jax.report import _write, write_report
+from autoreg_jax.report._captions import MISSING
+
+_VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Text, elements and data values of a page; fails on tags that do not nest."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open, self.elements, self.text = [], [], ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        self.text += " " if tag in {"td", "th"} else ""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def read(path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def run(make_run, tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run") / "brain")
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return read(write_report(run))
+
+
+def test_nothing_is_loaded_from_elsewhere(run, page):
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "iframe", "object", "embed"}
+    for _, attrs in page.elements:
+        assert "href" not in attrs
+        assert attrs.get("src", "data:").startswith("data:")
+    html = (run / "report.html").read_text(encoding="utf-8")
+    assert "://" not in html
+    assert "url(" not in html
+
+
+def test_every_image_is_readable_and_has_a_caption_and_a_description(page):
+    images = page.all("img")
+    assert len(images) == len(page.all("figcaption")) == 3 + 1 + 1 + 1 + 1 + 1
+    for image in images:
+        assert image["alt"]
+        head, data = image["src"].split(",")
+        content = base64.b64decode(data, validate=True)
+        if "svg" in head:
+            assert ET.fromstring(content).tag.endswith("svg")
+        else:
+            assert imread(io.BytesIO(content), format="png").std() > 0
+
+
+def test_page_has_a_reasonable_size_and_no_leftovers(run, page):
+    assert (run / "report.html").stat().st_size < 5e6
+    assert not list(run.glob("*.tmp"))
+
+
+def test_same_run_gives_the_same_page(run, page):
+    first = (run / "report.html").read_bytes()
+    write_report(run)
+    assert (run / "report.html").read_bytes() == first
+
+
+def test_numbers_of_the_table_are_those_of_the_evaluation(run, page):
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    shown = [float(item["value"]) for item in page.all("data")]
+    percent = {"folding_fraction": 100, "folding_fraction_refined": 100}
+    keys = [
+        "dice_before", "dice", "dice_refined", "displacement_error_before",
+        "displacement_error", "displacement_error_refined", "folding_fraction",
+        "folding_fraction_refined", "seconds_per_pair", "seconds_per_pair_refined",
+    ]  # fmt: skip
+    expected = [evaluation[key]["mean"] * percent.get(key, 1) for key in keys]
+    np.testing.assert_allclose(shown, expected, rtol=1e-12)
+    for key in ("dice_before", "dice", "dice_refined"):
+        mean, sd = evaluation[key]["mean"], evaluation[key]["sd"]
+        assert f"{mean:.3f} ± {sd:.3f}" in page.text
+
+
+def test_chosen_operations_weights_and_command_are_readable(run, page):
+    genotype = json.loads((run / "genotype.json").read_text())
+    words = {
+        "conv": "convolution",
+        "sep_conv": "separable convolution",
+        "dil_conv": "dilated convolution",
+    }
+    rows = page.text.split("Edge 3")[1]
+    for kind, scale in itertools.product(
+        ("feature", "deformation"), ("half", "quarter")
+    ):
+        for name in genotype[kind][scale]:
+            operation, width = name.rsplit("_", 1)
+            _, found, rows = rows.partition(f"{words[operation]}, width {width}")
+            assert found
+    weights = json.loads((run / "objective.json").read_text())
+    assert f"{weights['lam']['smooth']:.3f}" in page.text
+    assert "autoreg auto 'data set/dataset.csv' -o brain" in page.text
+    assert "seconds · Training 3 min 21 s" in page.text
+    assert "versions · autoreg_jax 0.1.0" in page.text
+
+
+def test_best_and_worst_pair_are_named(page):
+    titles = re.findall(r"(Best|Median|Worst): sub-\d\d to sub-\d\d – Dice", page.text)
+    assert titles == ["Best", "Median", "Worst"]
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("evaluation.json", "summary"),
+        ("panels.npz", "pairs"),
+        ("evaluation.csv", "structures"),
+        ("provenance.json", "provenance"),
+    ],
+)
+def test_absent_file_leaves_a_sentence(make_run, tmp_path, file, sentence):
+    run = make_run(tmp_path / "run", num_pairs=1, with_records=False)
+    (run / file).unlink()
+    page = read(write_report(run))
+    said = {key for key, text in MISSING.items() if text in page.text}
+    assert said == {sentence, "losses", "hypergradients", "weight_history"}
+
+
+def test_only_a_search_and_only_an_evaluation(make_run, tmp_path):
+    run = make_run(tmp_path / "run", num_pairs=1)
+    searched, evaluated = tmp_path / "searched", tmp_path / "evaluated"
+    for folder, files in (
+        (searched, ["metrics.jsonl"]),
+        (evaluated, ["evaluation.json", "objective.json"]),
+    ):
+        folder.mkdir()
+        for name in files:
+            (folder / name).write_bytes((run / name).read_bytes())
+    text = read(write_report(searched)).text
+    assert "has not been evaluated yet" in text
+    assert "mean entropy" in text
+    text = read(write_report(evaluated)).text
+    for part in ("architecture", "weight_history", "losses", "hypergradients"):
+        assert MISSING[part] in text
+
+
+def test_no_labels_no_truth_no_refinement(make_run, tmp_path):
+    run = make_run(tmp_path / "run", num_pairs=2, with_records=False)
+    with np.load(run / "panels.npz") as archive:
+        kept = {k: v for k, v in archive.items() if "labels" not in k}
+    np.savez(
+        run / "panels.npz", **{k: v for k, v in kept.items() if "refined" not in k}
+    )
+    (run / "evaluation.csv").unlink()
+    (run / "evaluation.json").write_text('{"pairs": 2, "folding_fraction": 0.5}')
+    text = read(write_report(run)).text
+    assert "There are no label maps" in text
+    assert "50 % of the voxels were folded" in text
+    assert "imulated" not in text
+    assert MISSING["structures"] in text
+
+
+def test_worse_results_are_called_worse(make_run, tmp_path):
+    run = make_run(tmp_path / "run", num_pairs=1, with_records=False)
+    scores = {
+        "pairs": 1, "simulated": True, "dice_before": {"mean": 0.7, "sd": None},
+        "dice": {"mean": 0.6, "sd": None}, "dice_refined": {"mean": 0.6, "sd": None},
+        "displacement_error_before": {"mean": 3.0}, "displacement_error": {"mean": 4.0},
+    }  # fmt: skip
+    (run / "evaluation.json").write_text(json.dumps(scores))
+    (run / "evaluation.csv").write_text(
+        "fixed,moving,structure,dice_before,dice,dice_refined\n"
+        "a,b,cortex,0.8,0.6,\na,b,thalamus,0.6,0.6,\nb,a,cortex,0.5,0.6,0.7\n"
+    )
+    text = read(write_report(run)).text
+    assert "1 pair of simulated subjects was registered" in text
+    assert "lowered it to 0.600: registration made the overlap worse" in text
+    assert "Refining each pair on its own left it unchanged" in text
+    assert "The overlap fell in 1 of 2 pairs." in text
+    assert "rose from 3.00 to 4.00 mm, so the true deformation was missed" in text
+
+
+def test_names_are_escaped_also_inside_figures(make_run, tmp_path):
+    wild = "<script>alert('&')</script>"
+    run = make_run(
+        tmp_path / "<b>run&", num_pairs=1, names=[wild, "a$b$^{"], with_records=False
+    )
+    rows = (run / "evaluation.csv").read_text().replace("cerebellum", "$\\frac{")
+    (run / "evaluation.csv").write_text(rows)
+    page = read(write_report(run))
+    assert not page.all("script")
+    assert not page.all("b")
+    assert wild in page.text
+    assert "Report of run “<b>run&”" in page.text
+
+
+@pytest.mark.parametrize("oriented", [False, True])
+def test_two_dimensions(make_run, tmp_path, oriented):
+    affine = np.diag([3.0, 3.0, 3.0, 1.0]) if oriented else None
+    run = make_run(
+        tmp_path / "run", shape=(20, 24), num_pairs=1, affine=affine, with_records=False
+    )
+    page = read(write_report(run))
+    assert len(page.all("img")) == 2
+    assert ("left and right must not be read" in page.text) is not oriented
+
+
+def test_unfinished_last_record_is_ignored_but_a_broken_one_is_named(
+    make_run, tmp_path
+):
+    run = make_run(tmp_path / "run", num_pairs=1)
+    (run / "panels.npz").unlink()
+    whole = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(whole + '{"stage": "tra')
+    write_report(run)
+    (run / "metrics.jsonl").write_text('{"stage": \n' + whole)
+    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 1"):
+        write_report(run)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("genotype.json", "{", "genotype.json: not valid JSON"),
+        ("objective.json", "[]", "expected a JSON object, found list"),
+        ("panels.npz", "not a zip", "panels.npz: cannot be read"),
+        ("evaluation.csv", "a,b\n1,2\n", "column dice, fixed, moving, structure"),
+    ],
+)
+def test_damaged_file_is_named(make_run, tmp_path, file, content, message):
+    run = make_run(tmp_path / "run", num_pairs=1, with_records=False)
+    (run / file).write_text(content)
+    with pytest.raises(ArtifactError, match=re.escape(message)):
+        write_report(run)
+    assert not (run / "report.html").exists()
+
+
+def test_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="autoreg auto"):
+        write_report(tmp_path)
+    with pytest.raises(ArtifactError, match="no such run folder"):
+        write_report(tmp_path / "absent")
+
+
+def test_missing_extra_names_the_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr(_write, "find_spec", lambda name: None)
+    with pytest.raises(AutoRegError, match=r'pip install "autoreg_jax\[report\]"'):
+        write_report(tmp_path)

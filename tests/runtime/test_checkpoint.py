@@ -1,0 +1,108 @@
+"""Checkpoints round-trip and refuse what does not fit."""
+
+import threading
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from flax import struct
+
+from autoreg_jax.errors import ArtifactError
+from autoreg_jax.runtime import Checkpointer
+
+
+@struct.dataclass
+class State:
+    step: Any
+    omega: Any
+    optimizer: Any
+    key: Any
+    nothing: Any = ()
+
+
+def _state(seed=0, width=3):
+    key = jax.random.key(seed)
+    omega = {"cell": {"kernel": jax.random.normal(key, (2, width))}}
+    optimizer = optax.chain(optax.clip(1.0), optax.adam(1e-3)).init(omega)
+    return State(jnp.asarray(seed), omega, optimizer, key)
+
+
+def test_state_with_optimizer_and_key_is_read_back(tmp_path):
+    state = _state(seed=5)
+    with Checkpointer(tmp_path / "checkpoints") as checkpointer:
+        checkpointer.save(5, state, {"stage": "lam", "best": 0.5})
+    with Checkpointer(tmp_path / "checkpoints") as checkpointer:
+        assert checkpointer.latest_step() == 5
+        assert checkpointer.metadata() == {"stage": "lam", "best": 0.5}
+        # Neither the values nor the placement of the template may matter.
+        for template in (_state(), jax.eval_shape(_state)):
+            restored, metadata = checkpointer.restore(template)
+            assert metadata == {"stage": "lam", "best": 0.5}
+            chex.assert_trees_all_equal_structs(restored, state)
+            same = jax.random.key_data(restored.key) == jax.random.key_data(state.key)
+            assert same.all()
+            chex.assert_trees_all_equal(
+                restored.replace(key=None), state.replace(key=None)
+            )
+
+
+def test_old_checkpoints_are_dropped(tmp_path):
+    with Checkpointer(tmp_path, keep=2) as checkpointer:
+        for step in (1, 2, 3):
+            checkpointer.save(step, _state(step), {"step": step})
+        assert checkpointer.restore(_state(), 2)[1] == {"step": 2}
+        assert checkpointer.latest_step() == 3
+        with pytest.raises(ArtifactError, match=r"no checkpoint 1 \(found 2, 3\)"):
+            checkpointer.restore(_state(), 1)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
+        "2",
+        "3",
+    ]
+
+
+def test_steps_only_grow(tmp_path):
+    with Checkpointer(tmp_path) as checkpointer:
+        checkpointer.save(4, _state(), {})
+        with pytest.raises(ValueError, match="greater than the latest, 4, got 4"):
+            checkpointer.save(4, _state(), {})
+
+
+def test_other_settings_are_refused_with_the_array_named(tmp_path):
+    with Checkpointer(tmp_path) as checkpointer:
+        checkpointer.save(1, _state(), {})
+        message = r"\.omega\['cell'\]\['kernel'\] is float32\(2, 3\) there and "
+        with pytest.raises(ArtifactError, match=message + r"float32\(2, 4\) here"):
+            checkpointer.restore(_state(width=4))
+        with pytest.raises(ArtifactError, match=message + "absent here"):
+            checkpointer.restore(_state().replace(omega={}))
+
+
+def test_no_checkpoint_is_said_plainly(tmp_path):
+    with Checkpointer(tmp_path) as checkpointer:
+        assert checkpointer.latest_step() is None
+        with pytest.raises(ArtifactError, match=r"no checkpoint \(it is empty\)"):
+            checkpointer.restore(_state())
+
+
+def test_damaged_checkpoint_is_said_plainly(tmp_path):
+    with Checkpointer(tmp_path) as checkpointer:
+        checkpointer.save(1, _state(), {})
+    for path in (tmp_path / "1" / "metadata").iterdir():
+        path.write_text("{cut")
+    with (
+        Checkpointer(tmp_path) as checkpointer,
+        pytest.raises(ArtifactError, match="checkpoint 1 is damaged"),
+    ):
+        checkpointer.restore(_state())
+
+
+def test_no_thread_is_left_behind(tmp_path, capfd):
+    before = set(threading.enumerate())
+    with Checkpointer(tmp_path) as checkpointer:
+        checkpointer.save(1, _state(), {})
+        checkpointer.restore(_state())
+    assert not [t for t in set(threading.enumerate()) - before if not t.daemon]
+    assert capfd.readouterr() == ("", "")

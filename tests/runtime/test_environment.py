@@ -1,0 +1,75 @@
+"""Provenance, compilation cache and the checks of `autoreg doctor`."""
+
+import json
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from autoreg_jax import runtime
+from autoreg_jax.runtime import _selfcheck
+
+
+def test_provenance_is_json_without_names(monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    monkeypatch.setattr(Path, "home", lambda: Path("/users/ada"))
+    command = ["/users/ada/.venv/bin/autoreg", "-o", "/users/ada/x", "/data/ada/adapt"]
+    found = runtime.provenance(command)
+    assert found["command"] == "autoreg -o ~/x /data/user/adapt"
+    assert found["packages"]["jax"] == jax.__version__
+    assert sum(found["devices"].values()) == jax.device_count()
+    assert found["commit"] is None or re.match("[0-9a-f]{40}", found["commit"])
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_selfcheck_passes_here():
+    checks = runtime.selfcheck()
+    assert {check.name for check in checks} == set(_selfcheck._CHECKS)
+    assert all(check.ok for check in checks), checks
+    assert sum(check.seconds for check in checks) < 10
+
+
+def test_selfcheck_reports_wrong_numbers_and_broken_checks(monkeypatch):
+    ok, detail = _selfcheck._compare(
+        jax.numpy.float32(1071645696), np.asarray(1073741824.0)
+    )
+    assert not ok
+    assert "wrong numbers" in detail
+    monkeypatch.setattr(_selfcheck, "_CHECKS", {"broken": lambda: 1 / 0})
+    (check,) = runtime.selfcheck()
+    assert not check.ok
+    assert "ZeroDivisionError" in check.detail
+
+
+@pytest.fixture
+def cache_dir():
+    before = jax.config.jax_compilation_cache_dir
+    yield lambda: jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_cache_is_the_users(monkeypatch, tmp_path, cache_dir):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.delenv("AUTOREG_NO_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = runtime.enable_compilation_cache()
+    assert folder.is_dir()
+    assert folder.is_relative_to(tmp_path)
+    assert cache_dir() == str(folder)
+
+
+def test_cache_can_be_chosen_or_switched_off(monkeypatch, tmp_path, cache_dir):
+    before = cache_dir()
+    monkeypatch.delenv("AUTOREG_NO_CACHE", raising=False)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
+    assert runtime.enable_compilation_cache() == tmp_path
+    monkeypatch.setenv("AUTOREG_NO_CACHE", "1")
+    assert runtime.enable_compilation_cache() is None
+    monkeypatch.delenv("AUTOREG_NO_CACHE")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert runtime.enable_compilation_cache() is None
+    assert cache_dir() == before

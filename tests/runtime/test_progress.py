@@ -1,0 +1,50 @@
+"""Progress: a bar for a terminal, one line for a notebook, nothing for a log."""
+
+import io
+import sys
+
+import nbclient
+import nbformat
+
+from autoreg_jax.runtime import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_nothing_is_written_to_a_log(capfd):
+    with progress("train", total=2) as advance:
+        advance(loss=1.0)
+        advance()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_terminal_shows_count_and_fields(monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("train", total=4, completed=2) as advance:
+        advance(loss=1.0)
+        advance(loss=0.123456, stage="lam", dice=None)
+    text = terminal.getvalue()
+    assert "train" in text
+    assert "4/4" in text
+    assert "loss 0.1235  stage lam" in text
+    assert "dice" not in text
+    assert capsys.readouterr().out == ""
+
+
+def test_saved_notebook_keeps_one_line():
+    cell = nbformat.v4.new_code_cell(
+        "from autoreg_jax.runtime import progress\n"
+        "with progress('train', total=3) as advance:\n"
+        "    for step in range(3):\n"
+        "        advance(loss=step / 2)\n"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    nbclient.NotebookClient(notebook, timeout=120).execute()
+    (output,) = cell.outputs
+    assert output["data"]["text/plain"] == "train  3/3  0:00  loss 1"
