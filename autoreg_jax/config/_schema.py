@@ -154,9 +154,6 @@ class TrainConfig:
     steps: int = 2000
     """Steps, one batch each (>= 1)."""
 
-    minutes: float | None = None
-    """Stop after this time even if steps are left; null means no limit (> 0)."""
-
     learning_rate: float = 1e-3
     """Adam's learning rate (> 0)."""
 
@@ -169,7 +166,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "steps", "batch_size", "log_every", at_least=1)
-        check_range(self, "minutes", "learning_rate", above=0)
+        check_range(self, "learning_rate", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)

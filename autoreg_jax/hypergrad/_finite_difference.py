@@ -86,4 +86,5 @@ def _epsilon(ahead: LookAhead, radius: float, normalise: bool) -> Array:
     """Factor of u that gives the probe its length; finite where u vanishes."""
     norm = optax.tree.norm(ahead.direction)
     length = radius if normalise else radius * optax.tree.norm(ahead.cotangent)
-    return length / jnp.maximum(norm, jnp.sqrt(jnp.finfo(norm.dtype).tiny))
+    is_safe = norm > jnp.sqrt(jnp.finfo(norm.dtype).tiny)
+    return jnp.where(is_safe, length / jnp.where(is_safe, norm, 1.0), 1.0)

@@ -1,6 +1,8 @@
 """A trained network on disk and in memory."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,14 +12,24 @@ from typing import Any
 import jax
 import numpy as np
 from flax import traverse_util
+from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.networks import Registration, RegistrationNetwork
+from autoreg_jax.runtime import write_json
 from autoreg_jax.search_space import Genotype
 
 _FORMAT = 1
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
+_UNREADABLE = (
+    AttributeError,  # a description that is JSON, but no object
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,9 @@ class RegistrationModel:
     def _predict(self) -> Callable[..., Registration]:
         about = self.description
         network = RegistrationNetwork(about.genotype, about.width, about.num_steps)
-        return jax.jit(lambda p, moving, fixed: network.apply({"params": p}, moving, fixed))
+        return jax.jit(
+            lambda w, moving, fixed: network.apply({"params": w}, moving, fixed)
+        )
 
     def __call__(self, moving: Array, fixed: Array) -> Registration:
         """Predict velocity and displacements of a batch; compiled once a shape.
@@ -74,14 +88,23 @@ class RegistrationModel:
 
         Returns:
             What the network says, in voxels.
+
+        Raises:
+            ArtifactError: If the weights are not those of the described network.
         """
-        return self._predict(self.params, moving, fixed)
+        try:
+            return self._predict(self.params, moving, fixed)
+        except FlaxError as error:
+            raise ArtifactError(
+                f"{self.path or 'the model'}: {_WEIGHTS} and {_DESCRIPTION} are not of "
+                "one model; copy the whole folder again or train the model again."
+            ) from error
 
     def save(self, folder: Path | str) -> Path:
         """Write `model.json` and `weights.npz`.
 
         Args:
-            folder: Made if it is not there.
+            folder: Made if it is not there; a model in it is replaced.
 
         Returns:
             The folder.
@@ -89,15 +112,21 @@ class RegistrationModel:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         flat = traverse_util.flatten_dict(self.params, sep="/")
-        partial = folder / f"partial_{_WEIGHTS}"
-        np.savez(partial, **{name: np.asarray(value) for name, value in flat.items()})
-        partial.replace(folder / _WEIGHTS)
-        content = asdict(self.description)
-        content["genotype"] = json.loads(self.description.genotype.to_json())
-        content["format"] = _FORMAT
-        partial = folder / f"partial_{_DESCRIPTION}"
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(folder / _DESCRIPTION)
+        weights: dict[str, Any] = {name: np.asarray(flat[name]) for name in flat}
+        content = io.BytesIO()
+        np.savez(content, **weights)
+        # Without its description a model counts as incomplete: an interruption here
+        # leaves the old model, none or the new one, never a mixture.
+        partial = folder / f".{_WEIGHTS}.partial"
+        try:
+            partial.write_bytes(content.getvalue())
+            (folder / _DESCRIPTION).unlink(missing_ok=True)
+            partial.replace(folder / _WEIGHTS)
+        finally:
+            partial.unlink(missing_ok=True)
+        description = asdict(self.description)
+        description["genotype"] = json.loads(self.description.genotype.to_json())
+        write_json(folder / _DESCRIPTION, {"format": _FORMAT, **description})
         return folder
 
 
@@ -123,23 +152,29 @@ def load_model(path: Path | str) -> RegistrationModel:
                 "which training has finished, or its `model` folder."
             )
     try:
-        content = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        found = content.pop("format", None)
-        if found != _FORMAT:
-            raise ArtifactError(
-                f"{folder / _DESCRIPTION}: model format {found!r}, but this version reads "
-                f"{_FORMAT}; train the model again or install the version that wrote it."
-            )
-        content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
-        content["spacing"] = tuple(content["spacing"])
-        content["windows"] = tuple(content["windows"])
-        description = ModelDescription(**content)
-        with np.load(folder / _WEIGHTS) as weights:
+        description = _read_description(folder / _DESCRIPTION)
+        # From memory: NumPy leaves the file open where it is no archive.
+        with np.load(io.BytesIO((folder / _WEIGHTS).read_bytes())) as weights:
             flat = {name: weights[name] for name in weights.files}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        params = traverse_util.unflatten_dict(flat, sep="/")
+    except _UNREADABLE as error:
         raise ArtifactError(
-            f"the model in {folder} cannot be read ({error}); copy the whole folder again "
-            "or train the model again."
+            f"the model in {folder} cannot be read ({error}); copy the whole folder "
+            "again or train the model again."
         ) from error
-    params = traverse_util.unflatten_dict(flat, sep="/")
     return RegistrationModel(description, params, folder)
+
+
+def _read_description(path: Path) -> ModelDescription:
+    """Read `model.json`; any error that it may raise is one of `_UNREADABLE`."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    found = content.pop("format", None)
+    if found != _FORMAT:
+        raise ArtifactError(
+            f"{path}: model format {found!r}, but this version reads {_FORMAT}; train "
+            "the model again or install the version that wrote it."
+        )
+    content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
+    content["spacing"] = tuple(content["spacing"])
+    content["windows"] = tuple(content["windows"])
+    return ModelDescription(**content)

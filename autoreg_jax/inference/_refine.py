@@ -37,7 +37,7 @@ class Refined(NamedTuple):
     jax.jit,
     static_argnames=("num_iterations", "similarity", "windows", "num_steps"),
 )
-def refine(
+def refine(  # noqa: PLR0913
     moving: Array,
     fixed: Array,
     velocity: Array,
@@ -88,10 +88,20 @@ def refine(
         is_better = value < best_loss
         best = jnp.where(is_better, velocity, best)
         updates, state = optimizer.update(gradient, state, velocity)
-        carry = optax.apply_updates(velocity, updates), state, best, jnp.minimum(best_loss, value)
+        carry = (
+            optax.apply_updates(velocity, updates),
+            state,
+            best,
+            jnp.minimum(best_loss, value),
+        )
         return carry, value
 
-    start = (velocity, optimizer.init(velocity), velocity, jnp.asarray(jnp.inf, fixed.dtype))
+    start = (
+        velocity,
+        optimizer.init(velocity),
+        velocity,
+        jnp.asarray(jnp.inf, fixed.dtype),
+    )
     (_, _, best, best_loss), values = jax.lax.scan(step, start, length=num_iterations)
     displacement = resize_displacement(integrate(best, num_steps), space)
     return Refined(best, displacement, values[0], best_loss)

@@ -1,97 +1,187 @@
 """From voxels to millimetres and back: working grids and resampling in world space."""
 
-import nibabel
+from typing import Literal
+
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff
+from jaxtyping import Float, Num
+from nibabel.orientations import (
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 from scipy import ndimage
 
 from autoreg_jax.data import Volume
+from autoreg_jax.errors import GeometryError
+
+# A grid within one per cent of the spacing of training is used as it is.
+_SAME_SPACING = 0.01
+# Full width at half maximum of a Gaussian in units of its standard deviation.
+_FWHM = 2.355
 
 
-def world_coordinates(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+def world_coordinates(
+    shape: tuple[int, ...], affine: Float[np.ndarray, "4 4"]
+) -> Float[np.ndarray, "*space 3"]:
     """World position of every voxel of a grid.
 
     Args:
         shape: `(x, y, z)`, or `(x, y)` for an image in the plane k = 0.
-        affine: Voxel to world, 4 × 4, mm, RAS+.
+        affine: Voxel to world, mm, RAS+.
 
     Returns:
-        `(*shape, 3)` in mm.
+        Positions in mm.
     """
     index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
     return index @ affine[:3, : len(shape)].T + affine[:3, 3]
 
 
-def sample_world(volume: Volume, points: np.ndarray, order: int = 1) -> np.ndarray:
-    """Values of a volume at world positions, zero outside of it.
+def voxel_coordinates(
+    volume: Volume, points: Float[np.ndarray, "*n 3"]
+) -> Float[np.ndarray, "*n d"]:
+    """Continuous voxel indices of world positions; 2-D: of their foot in the plane."""
+    inverse = np.linalg.inv(volume.affine)[: volume.ndim]
+    return points @ inverse[:, :3].T + inverse[:, 3]
+
+
+def sample_world(
+    volume: Volume,
+    points: Float[np.ndarray, "*n 3"],
+    order: int = 1,
+    *,
+    boundary: Literal["zeros", "edge"] = "zeros",
+) -> Num[np.ndarray, "*n"]:
+    """Values of a volume at world positions.
 
     Args:
-        volume: Image (`order` 1) or labels (`order` 0).
-        points: `(..., 3)` in mm, RAS+.
-        order: Degree of the interpolation.
+        volume: Any volume.
+        points: Positions in mm, RAS+.
+        order: 1 for linear interpolation, 0 for the nearest voxel.
+        boundary: What is met outside of the volume.
 
     Returns:
-        `(...)` in the type of the volume.
+        Values in the type of the volume.
     """
-    inverse = np.linalg.inv(volume.affine)
-    index = points @ inverse[: volume.ndim, :3].T + inverse[: volume.ndim, 3]
-    return ndimage.map_coordinates(
-        volume.array, np.moveaxis(index, -1, 0), order=order, mode="constant"
-    )
+    index = np.moveaxis(voxel_coordinates(volume, points), -1, 0)
+    # "constant" would lose a border voxel to a rounding error of 1e-16.
+    mode = "grid-constant" if boundary == "zeros" else "nearest"
+    return ndimage.map_coordinates(volume.array, index, order=order, mode=mode)
 
 
 def working_grid(
     fixed: Volume, orientation: str, spacing: tuple[float, ...]
-) -> tuple[tuple[int, ...], np.ndarray]:
+) -> tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]:
     """The grid on which the network sees a pair.
 
-    It covers the field of view of the fixed image in the orientation and at the spacing
-    that the network was trained with. A fixed image that has both is its own grid.
+    It covers the field of view of the fixed image, in the orientation and at the
+    spacing that the network was trained with. A fixed image that has both is its own
+    grid.
 
     Args:
         fixed: The fixed image.
         orientation: Three letters, as "RAS", of the training images.
-        spacing: Of the training images in mm, one for each axis.
+        spacing: Of the training images in mm, one for each axis of the image.
 
     Returns:
         Shape and voxel-to-world affine.
+
+    Raises:
+        GeometryError: If a 2-D image lies in another plane than the training images.
     """
-    shape, affine = fixed.shape, fixed.affine
-    if fixed.ndim == 3:
-        start = nibabel.io_orientation(affine)
-        turn = nibabel.orientations.ornt_transform(
-            start, nibabel.orientations.axcodes2ornt(tuple(orientation))
+    ndim = fixed.ndim
+    full = fixed.shape + (1,) * (3 - ndim)
+    turn = ornt_transform(
+        io_orientation(fixed.affine), axcodes2ornt(tuple(orientation))
+    )
+    axes = turn[:, 0].astype(int)
+    if ndim == 2 and axes[2] != 2:
+        raise GeometryError(
+            f"{fixed.path or 'the fixed image'}: its plane is not that of the training "
+            f"images, whose axes point to {orientation}; use a model that was trained "
+            "on such slices, or repair the header."
         )
-        shape = apply_orientation(np.empty(shape, np.uint8), turn).shape
-        affine = affine @ inv_ornt_aff(turn, fixed.shape)
-    lengths = np.linalg.norm(affine[:3, : len(shape)], axis=0)
-    factor = np.asarray(spacing) / lengths
-    if np.allclose(factor, 1, atol=0.01):
-        return tuple(map(int, shape)), affine
-    extent = np.asarray(shape) / factor
-    new_shape = np.maximum(np.ceil(extent - 1e-6), 1).astype(int)
-    new_affine = affine.copy()
-    new_affine[:3, : len(shape)] *= factor
+    shape = np.empty(3, int)
+    shape[axes] = full
+    affine = fixed.affine @ inv_ornt_aff(turn, full)
+    lengths = np.linalg.norm(affine[:3, :ndim], axis=0)
+    factor = np.ones(3)
+    factor[:ndim] = np.asarray(spacing) / lengths
+    if np.all(np.abs(factor - 1) <= _SAME_SPACING):
+        return tuple(map(int, shape[:ndim])), affine
+    new_shape = np.maximum(np.ceil(shape / factor - 1e-3), 1).astype(int)
     # The field of view begins half a voxel before the first centre and stays centred.
-    corner = 0.5 * (np.asarray(shape) - new_shape * factor) + 0.5 * (factor - 1)
-    new_affine[:3, 3] += affine[:3, : len(shape)] @ corner
-    return tuple(map(int, new_shape)), new_affine
+    corner = 0.5 * (shape - new_shape * factor) + 0.5 * (factor - 1)
+    new_affine = affine.copy()
+    new_affine[:3, :3] *= factor
+    new_affine[:3, 3] += affine[:3, :3] @ corner
+    return tuple(map(int, new_shape[:ndim])), new_affine
 
 
 def resample(
-    volume: Volume, shape: tuple[int, ...], affine: np.ndarray, order: int = 1
-) -> np.ndarray:
-    """A volume on another grid of the same world; itself, if it is on that grid.
+    volume: Volume, shape: tuple[int, ...], affine: Float[np.ndarray, "4 4"]
+) -> Num[np.ndarray, "*space"]:
+    """An image on another grid of the same world; itself, if it is on that grid.
+
+    Where the new grid is coarser the image is smoothed first, to the width of a new
+    voxel, so that thin structures do not turn into noise.
 
     Args:
-        volume: Image (`order` 1) or labels (`order` 0).
+        volume: The image.
         shape: Of the grid.
         affine: Of the grid.
-        order: Degree of the interpolation.
 
     Returns:
-        Array of the given shape.
+        Array of the given shape, zero outside of the image.
     """
     if volume.shape == shape and np.allclose(volume.affine, affine, atol=1e-4):
         return volume.array
-    return sample_world(volume, world_coordinates(shape, affine), order)
+    matrix = _between(volume, affine)
+    step = np.linalg.norm(matrix[:-1, :-1], axis=1)
+    sigma = np.sqrt(np.maximum(step**2 - 1, 0)) / _FWHM
+    # A hundredth of a voxel is rounding, not a coarser grid.
+    array = volume.array
+    if np.any(step > 1 + _SAME_SPACING):
+        array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3)
+    return ndimage.affine_transform(
+        array, matrix, output_shape=shape, order=1, mode="grid-constant"
+    )
+
+
+def displacement_on(
+    fixed: Volume,
+    displacement: Float[np.ndarray, "*space d"],
+    affine: Float[np.ndarray, "4 4"],
+) -> Float[np.ndarray, "*fixed_space 3"]:
+    """A displacement in voxels of a working grid, as world vectors on the fixed grid.
+
+    Args:
+        fixed: The image whose grid is wanted.
+        displacement: u in voxels of the working grid.
+        affine: Of the working grid.
+
+    Returns:
+        u in mm along R, A, S; beyond the working grid its edge is repeated.
+    """
+    vectors = displacement @ affine[:3, : fixed.ndim].T.astype(np.float32)
+    space = vectors.shape[:-1]
+    if space == fixed.shape and np.allclose(fixed.affine, affine, atol=1e-4):
+        return vectors
+    matrix = _between(Volume(displacement[..., 0], affine), fixed.affine)
+    return np.stack(
+        [
+            ndimage.affine_transform(
+                component, matrix, output_shape=fixed.shape, order=1, mode="nearest"
+            )
+            for component in np.moveaxis(vectors, -1, 0)
+        ],
+        axis=-1,
+    )
+
+
+def _between(
+    volume: Volume, affine: Float[np.ndarray, "4 4"]
+) -> Float[np.ndarray, "d+1 d+1"]:
+    """Homogeneous matrix from indices of a grid to indices of a volume."""
+    used = [*range(volume.ndim), 3]
+    return (np.linalg.inv(volume.affine) @ affine)[np.ix_(used, used)]

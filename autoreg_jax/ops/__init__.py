@@ -1,8 +1,15 @@
 """The device primitives that everything else is made of."""
 
 from autoreg_jax.ops._convolution import convolution as convolution
+from autoreg_jax.ops._joint import joint_convolution as joint_convolution
 from autoreg_jax.ops._sample import sample_linear as sample_linear
 from autoreg_jax.ops._sample import sample_nearest as sample_nearest
 from autoreg_jax.ops._window import window_sum as window_sum
 
-__all__ = ["convolution", "sample_linear", "sample_nearest", "window_sum"]
+__all__ = [
+    "convolution",
+    "joint_convolution",
+    "sample_linear",
+    "sample_nearest",
+    "window_sum",
+]

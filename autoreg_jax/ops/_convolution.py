@@ -1,12 +1,11 @@
 """One door for every convolution: stride, dilation and groups in any dimension."""
 
-import math
 from itertools import product
 
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.ops._bilinear import stride_one
+from autoreg_jax.ops._bilinear import Padding, stride_one
 
 
 def convolution(
@@ -72,43 +71,70 @@ def _check(x: Array, kernel: Array, stride: int, dilation: int, groups: int) -> 
 
 
 def _strided(
-    x: Array,
-    kernel: Array,
-    stride: int,
-    dilation: int,
-    padding: tuple[tuple[int, int], ...],
+    x: Array, kernel: Array, stride: int, dilation: int, padding: Padding
 ) -> Array:
-    """Stride `s` as stride-1 convolutions of the phases of the image.
+    """Stride as a stride-1 convolution of fewer voxels.
 
-    Tap `t` reads `s·o + dilation·t − pad`. Taps of one residue modulo `s` read one phase
-    `x[r::s]` at stride 1; an even dilation at stride 2 needs only one phase of eight.
+    Output `o` reads `stride·o + dilation·t − pad`. If the stride divides the dilation, all
+    taps of an output lie in one phase `x[r::stride]`; without dilation the phases become
+    channels. The rest, which no network here uses, computes every output and keeps some.
     """
     if stride == 1:
         return stride_one(x, kernel, dilation=dilation, padding=padding)
-    period = stride // math.gcd(stride, dilation)
-    spacing = dilation * period // stride
-    space, sizes = x.shape[1:-1], kernel.shape[:-2]
-    out = tuple(
-        (n + low + high - dilation * (k - 1) - 1) // stride + 1
-        for n, k, (low, high) in zip(space, sizes, padding, strict=True)
-    )
-    total: Array | float = 0.0
-    for first in product(*(range(min(period, k)) for k in sizes)):
-        taps = kernel[tuple(slice(f, None, period) for f in first)]
-        offsets = [dilation * f - low for f, (low, _) in zip(first, padding, strict=True)]
-        phases = [offset % stride for offset in offsets]
-        part = x[(slice(None), *(slice(p, None, stride) for p in phases))]
-        if 0 in part.shape:
-            continue
-        lows = [(p - o) // stride for p, o in zip(phases, offsets, strict=True)]
-        widths = tuple(
-            (low, n + spacing * (k - 1) - size - low)
-            for low, n, k, size in zip(
-                lows, out, taps.shape[:-2], part.shape[1:-1], strict=True
-            )
+    out = _output_shape(x, kernel, stride, dilation, padding)
+    if dilation % stride == 0:
+        first = [-low % stride for low, _ in padding]
+        phase = x[(slice(None), *(slice(f, None, stride) for f in first))]
+        lows = [(low + f) // stride for f, (low, _) in zip(first, padding, strict=True)]
+        return _fitted(phase, kernel, dilation // stride, lows, out)
+    if dilation == 1:
+        shift = [-low % stride for low, _ in padding]
+        lows = [(low + e) // stride for e, (low, _) in zip(shift, padding, strict=True)]
+        wide = [(e, -(e + k) % stride) for e, k in zip(shift, kernel.shape, strict=False)]
+        taps = _phases_to_channels(jnp.pad(kernel, [*wide, (0, 0), (0, 0)])[None], stride)
+        even = [(0, -n % stride) for n in x.shape[1:-1]]
+        phases = _phases_to_channels(
+            jnp.pad(x, [(0, 0), *even, (0, 0)])[..., None], stride
         )
-        total = total + stride_one(part, taps, dilation=spacing, padding=widths)
-    return jnp.asarray(total)
+        return _fitted(phases[..., 0], taps[0], 1, lows, out)
+    every = stride_one(x, kernel, dilation=dilation, padding=padding)
+    return every[(slice(None), *(slice(None, None, stride) for _ in out))]
+
+
+def _output_shape(
+    x: Array, kernel: Array, stride: int, dilation: int, padding: Padding
+) -> tuple[int, ...]:
+    """Spatial shape of the result."""
+    return tuple(
+        (n + low + high - dilation * (k - 1) - 1) // stride + 1
+        for n, k, (low, high) in zip(
+            x.shape[1:-1], kernel.shape[:-2], padding, strict=True
+        )
+    )
+
+
+def _fitted(
+    x: Array, kernel: Array, dilation: int, lows: list[int], out: tuple[int, ...]
+) -> Array:
+    """Stride-1 convolution padded so that its result has the shape `out`."""
+    padding = tuple(
+        (low, n + dilation * (k - 1) - size - low)
+        for low, n, k, size in zip(
+            lows, out, kernel.shape[:-2], x.shape[1:-1], strict=True
+        )
+    )
+    return stride_one(x, kernel, dilation=dilation, padding=padding)
+
+
+def _phases_to_channels(x: Array, stride: int) -> Array:
+    """`(b, *(s·n), c, f)` to `(b, *n, s^d·c, f)`."""
+    space = x.shape[1:-2]
+    split = [size for n in space for size in (n // stride, stride)]
+    x = x.reshape(x.shape[0], *split, *x.shape[-2:])
+    ndim = len(space)
+    order = [0, *range(1, 2 * ndim, 2), *range(2, 2 * ndim + 1, 2)]
+    x = x.transpose(*order, 2 * ndim + 1, 2 * ndim + 2)
+    return x.reshape(*x.shape[: ndim + 1], -1, x.shape[-1])
 
 
 def _depthwise(
@@ -116,20 +142,16 @@ def _depthwise(
     kernel: Array,
     stride: int,
     dilation: int,
-    padding: tuple[tuple[int, int], ...],
+    padding: Padding,
 ) -> Array:
     """Each channel with its own kernel: shifted products that XLA fuses into one loop."""
-    space, sizes = x.shape[1:-1], kernel.shape[:-2]
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
-    out = tuple(
-        (n + low + high - dilation * (k - 1) - 1) // stride + 1
-        for n, k, (low, high) in zip(space, sizes, padding, strict=True)
-    )
+    out = _output_shape(x, kernel, stride, dilation, padding)
     total: Array | float = 0.0
-    for tap in product(*(range(k) for k in sizes)):
+    for tap in product(*(range(k) for k in kernel.shape[:-2])):
         window = tuple(
             slice(dilation * t, dilation * t + stride * (n - 1) + 1, stride)
             for t, n in zip(tap, out, strict=True)
         )
-        total = total + padded[(slice(None), *window)] * kernel[(*tap, 0)]
+        total = total + padded[(slice(None), *window)] * kernel[tap].reshape((1,) * (x.ndim - 1) + (-1,))
     return jnp.asarray(total)

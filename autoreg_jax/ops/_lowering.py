@@ -71,20 +71,24 @@ def _planes_convolve(
     return out.reshape(batch, depth, *out.shape[1:])
 
 
-def _planes_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """Sum over planes of (2-D columns of the image)ᵀ · (cotangents around the plane)."""
-    height, width = cotangent.shape[2:4]
-    taps, rows, columns = (
+def _kernel_shape(x: Array, cotangent: Array, dilation: int, padding: Padding):
+    """Taps on each axis of the kernel that maps `x` to `cotangent`."""
+    return tuple(
         (size + low + high - out) // dilation + 1
         for size, out, (low, high) in zip(
             x.shape[1:-1], cotangent.shape[1:-1], padding, strict=True
         )
     )
+
+
+def _planes_kernel_gradient(
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """Sum over planes of (2-D columns of the image)ᵀ · (cotangents around the plane)."""
+    height, width = cotangent.shape[2:4]
+    taps, rows, columns = _kernel_shape(x, cotangent, dilation, padding)
     channels, features = x.shape[-1], cotangent.shape[-1]
-    x = _pad(x, (padding[0], padding[1], padding[2]))
-    depth = x.shape[1]
+    x = _pad(x, padding)
     # Plane p of the padded image meets cotangent plane p - t·dilation for tap t.
     reach = dilation * (taps - 1)
     around = _pad(cotangent, ((reach, reach), (0, 0), (0, 0)))
@@ -92,32 +96,84 @@ def _planes_kernel_gradient(
         (i * dilation, j * dilation) for i in range(rows) for j in range(columns)
     ]
 
-    def product(image: Array, plane: Array, total: Array) -> Array:
-        block = lax.dynamic_index_in_dim(image[0], plane, 0, keepdims=False)
+    def add_plane(plane: Array, total: Array, image: int) -> Array:
+        block = lax.dynamic_index_in_dim(x[image], plane, 0, keepdims=False)
         patches = jnp.concatenate(
             [block[i : i + height, j : j + width] for i, j in offsets], -1
         ).reshape(height * width, -1)
-        near = lax.dynamic_slice_in_dim(image[1], plane, reach + 1, 0)[::dilation]
+        near = lax.dynamic_slice_in_dim(around[image], plane, reach + 1, 0)[::dilation]
         near = jnp.moveaxis(near, 0, 2).reshape(height * width, -1)
-        return total + lax.dot_general(patches, near, (((0,), (0,)), ((), ())))
+        return total + _transposed_product(patches, near)
 
     total = jnp.zeros((rows * columns * channels, taps * features), x.dtype)
     for image in range(x.shape[0]):
-        pair = (x[image], around[image])
-        total = lax.fori_loop(0, depth, lambda p, t, pair=pair: product(pair, p, t), total)
-    kernel = total.reshape(rows, columns, channels, taps, features)
-    # The cotangents were gathered from plane p - reach upwards: last tap first.
+        total = lax.fori_loop(0, x.shape[1], partial(add_plane, image=image), total)
+    return _unfold(total.reshape(rows, columns, channels, taps, features))
+
+
+def _rows_kernel_gradient(
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """One matrix product over all voxels for each tap along the second axis.
+
+    Quicker to compile than `_planes_kernel_gradient`, and to run while small.
+    """
+    height, width = cotangent.shape[2:4]
+    taps, rows, columns = _kernel_shape(x, cotangent, dilation, padding)
+    channels, features = x.shape[-1], cotangent.shape[-1]
+    x = _pad(x, padding)
+    reach = dilation * (taps - 1)
+    around = _pad(cotangent, ((reach, reach), (0, 0), (0, 0)))
+    near = jnp.concatenate(
+        [around[:, t * dilation : t * dilation + x.shape[1]] for t in range(taps)], -1
+    ).reshape(-1, taps * features)
+    wide = jnp.concatenate(
+        [x[:, :, :, j * dilation : j * dilation + width] for j in range(columns)], -1
+    )
+
+    def set_row(row: Array, total: Array) -> Array:
+        patches = lax.dynamic_slice_in_dim(wide, row * dilation, height, 2)
+        product = _transposed_product(patches.reshape(-1, columns * channels), near)
+        return total.at[row].set(product)
+
+    total = jnp.zeros((rows, columns * channels, taps * features), x.dtype)
+    total = lax.fori_loop(0, rows, set_row, total)
+    return _unfold(total.reshape(rows, columns, channels, taps, features))
+
+
+def _transposed_product(a: Array, b: Array) -> Array:
+    """`aᵀ b`."""
+    return lax.dot_general(a, b, (((0,), (0,)), ((), ())))
+
+
+def _unfold(kernel: Array) -> Array:
+    """`(rows, columns, c, taps, f)` to `(taps, rows, columns, c, f)`.
+
+    The cotangents were gathered upwards from the plane that the last tap meets.
+    """
     return jnp.flip(jnp.moveaxis(kernel, 3, 0), 0)
+
+
+# Below this many multiply-adds of one tap the loop over rows wins (measured: 13 to 12
+# channels at 24×32×24 are 2.9 million and equal, 26 to 24 are 11.5 and 1.8 times slower).
+_SMALL = 6_000_000
+
+
+def _volume_kernel_gradient(
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """Three dimensions: the quicker of the two loops."""
+    is_small = cotangent.size * x.shape[-1] < _SMALL
+    loop = _rows_kernel_gradient if is_small else _planes_kernel_gradient
+    return loop(x, cotangent, dilation=dilation, padding=padding)
 
 
 def _images_kernel_gradient(
     x: Array, cotangent: Array, *, dilation: int, padding: Padding
 ) -> Array:
     """Two dimensions: the images of the batch are the planes of one volume."""
-    volume = _planes_kernel_gradient(
-        x[None], cotangent[None], dilation=dilation, padding=((0, 0), *padding)
-    )
-    return volume[0]
+    settings = {"dilation": dilation, "padding": ((0, 0), *padding)}
+    return _volume_kernel_gradient(x[None], cotangent[None], **settings)[0]
 
 
 def convolve(x: Array, kernel: Array, *, dilation: int, padding: Padding) -> Array:
@@ -143,7 +199,7 @@ def kernel_gradient(
     plain = partial(_plain_kernel_gradient, **settings)
     if x.ndim == 3:
         return plain(x, cotangent)
-    planes = partial(_planes_kernel_gradient, **settings)
-    if x.ndim == 4:
-        planes = partial(_images_kernel_gradient, **settings)
-    return lax.platform_dependent(x, cotangent, cpu=planes, default=plain)
+    loops = _images_kernel_gradient if x.ndim == 4 else _volume_kernel_gradient
+    return lax.platform_dependent(
+        x, cotangent, cpu=partial(loops, **settings), default=plain
+    )

@@ -4,8 +4,27 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from autoreg_jax.ops import joint_convolution
 from autoreg_jax.search_space._architecture import OPERATIONS
 from autoreg_jax.search_space._operations import make_operation
+
+
+# Candidates whose first convolutions are computed as one, by the stride of the edge.
+_TOGETHER = {
+    1: (
+        ("conv_1", "conv_3", "sep_conv_3"),
+        ("conv_5", "sep_conv_5"),
+        ("dil_conv_3", "dil_conv_5"),
+        ("dil_conv_7",),
+    ),
+    2: (
+        ("conv_1", "conv_3"),
+        ("conv_5",),
+        ("sep_conv_3", "sep_conv_5"),
+        ("dil_conv_3", "dil_conv_5"),
+        ("dil_conv_7",),
+    ),
+}
 
 
 class MixedOperation(nn.Module):
@@ -33,10 +52,23 @@ class MixedOperation(nn.Module):
         Returns:
             `(b, *⌈space / stride⌉, features)`.
         """
-        total: Array | None = None
-        for index, name in enumerate(OPERATIONS):
-            out = make_operation(name, self.features, self.stride)(x)
-            total = weights[index] * out if total is None else total + weights[index] * out
+        ndim, channels = x.ndim - 2, x.shape[-1]
+        operations = {
+            name: make_operation(name, channels, self.features, ndim, self.stride)
+            for name in OPERATIONS
+        }
+        total: Array | float = 0.0
+        for names in _TOGETHER[self.stride]:
+            members = [operations[name] for name in names]
+            responses = joint_convolution(
+                x,
+                [member.first_kernel() for member in members],
+                stride=members[0].first_stride,
+                dilation=members[0].dilation,
+            )
+            for name, member, response in zip(names, members, responses, strict=True):
+                weight = weights[OPERATIONS.index(name)]
+                total = total + weight * member.finish(response)
         return jnp.asarray(total)
 
 
@@ -88,4 +120,7 @@ class _Edge(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return make_operation(self.operation, self.features, self.stride)(x)
+        ndim, channels = x.ndim - 2, x.shape[-1]
+        return make_operation(
+            self.operation, channels, self.features, ndim, self.stride
+        )(x)

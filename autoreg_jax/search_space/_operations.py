@@ -1,6 +1,11 @@
-"""The eight candidate operations, each ending in LeakyReLU(0.2)."""
+"""The eight candidate operations, each ending in LeakyReLU(0.2).
 
-from collections.abc import Callable
+Every operation begins with one dense convolution of its input. That kernel and what
+follows it are separate methods, so that a mixture can compute the first convolutions of
+all its candidates together.
+"""
+
+from abc import abstractmethod
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,9 +14,9 @@ from jax import Array
 from autoreg_jax.ops import convolution
 
 SLOPE = 0.2
-_DILATION = 2
 # Keeps the variance of the activations through LeakyReLU (He et al. 2015, Eq. 15).
-_he_normal = nn.initializers.variance_scaling(2 / (1 + SLOPE**2), "fan_in", "normal")
+# Uniform: the inverse error function of normal numbers takes long to compile.
+_he_uniform = nn.initializers.variance_scaling(2 / (1 + SLOPE**2), "fan_in", "uniform")
 
 
 def activation(x: Array) -> Array:
@@ -19,96 +24,143 @@ def activation(x: Array) -> Array:
     return nn.leaky_relu(x, SLOPE)
 
 
-class PlainConvolution(nn.Module):
-    """conv_k: a dense convolution without bias.
+class Operation(nn.Module):
+    """A candidate: a dense convolution of the input, and the rest.
 
     Attributes:
+        channels: Input channels.
         features: Output channels.
         size: Taps on each axis, odd.
+        ndim: Number of spatial axes.
         stride: 1 or 2.
     """
 
+    channels: int
     features: int
     size: int
+    ndim: int
     stride: int = 1
 
-    @nn.compact
+    dilation = 1
+
+    @abstractmethod
+    def first_kernel(self) -> Array:
+        """Kernel `(*k, channels, f)` of the first convolution."""
+
+    @abstractmethod
+    def finish(self, response: Array) -> Array:
+        """Map the first convolution's output to `(b, *space, features)`."""
+
     def __call__(self, x: Array) -> Array:
-        """Map `(b, *space, c)` to `(b, *⌈space / stride⌉, features)`."""
-        shape = (self.size,) * (x.ndim - 2) + (x.shape[-1], self.features)
-        kernel = self.param("kernel", _he_normal, shape)
-        return activation(convolution(x, kernel, stride=self.stride))
+        """Map `(b, *space, channels)` to `(b, *⌈space / stride⌉, features)`."""
+        response = convolution(
+            x, self.first_kernel(), stride=self.first_stride, dilation=self.dilation
+        )
+        return self.finish(response)
+
+    @property
+    def first_stride(self) -> int:
+        """Stride of the first convolution."""
+        return self.stride
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Shape of a kernel without its channels."""
+        return (self.size,) * self.ndim
 
 
-class SeparableConvolution(nn.Module):
+class PlainConvolution(Operation):
+    """conv_k: a dense convolution without bias."""
+
+    def setup(self) -> None:
+        """Declare the kernel."""
+        shape = (*self.taps, self.channels, self.features)
+        self.kernel = self.param("kernel", _he_uniform, shape)
+
+    def first_kernel(self) -> Array:
+        """The only kernel."""
+        return self.kernel
+
+    def finish(self, response: Array) -> Array:
+        """LeakyReLU."""
+        return activation(response)
+
+
+class SeparableConvolution(Operation):
     """sep_conv_k: dense k, LeakyReLU, depthwise k, pointwise, LeakyReLU; no bias.
 
     Depthwise and pointwise convolution have no activation between them, so their product
     is one dense kernel `depthwise[t, c] · pointwise[c, f]`: with these few channels one
-    dense convolution is faster than a depthwise one on every platform.
-
-    Attributes:
-        features: Output channels.
-        size: Taps on each axis, odd.
-        stride: 1 or 2, taken by the first convolution.
+    dense convolution is faster than a depthwise one on every platform. The stride is that
+    of the depthwise convolution, as in the published code.
     """
 
-    features: int
-    size: int
-    stride: int = 1
+    @property
+    def first_stride(self) -> int:
+        """The dense convolution keeps the resolution."""
+        return 1
 
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Map `(b, *space, c)` to `(b, *⌈space / stride⌉, features)`."""
-        taps, channels = (self.size,) * (x.ndim - 2), x.shape[-1]
-        dense = self.param("dense", _he_normal, (*taps, channels, channels))
-        depthwise = self.param("depthwise", _he_normal, (*taps, 1, channels))
-        pointwise = self.param("pointwise", _he_normal, (channels, self.features))
-        x = activation(convolution(x, dense, stride=self.stride))
-        product = jnp.swapaxes(depthwise, -1, -2) * pointwise
-        return activation(convolution(x, product))
+    def setup(self) -> None:
+        """Declare the three kernels."""
+        taps, channels = self.taps, self.channels
+        self.dense = self.param("dense", _he_uniform, (*taps, channels, channels))
+        self.depthwise = self.param("depthwise", _he_uniform, (*taps, 1, channels))
+        self.pointwise = self.param("pointwise", _he_uniform, (channels, self.features))
 
+    def first_kernel(self) -> Array:
+        """The dense kernel, `channels` to `channels`."""
+        return self.dense
 
-class DilatedConvolution(nn.Module):
-    """dil_conv_k: a dense convolution of dilation 2 with bias.
-
-    Attributes:
-        features: Output channels.
-        size: Taps on each axis, odd.
-        stride: 1 or 2.
-    """
-
-    features: int
-    size: int
-    stride: int = 1
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Map `(b, *space, c)` to `(b, *⌈space / stride⌉, features)`."""
-        shape = (self.size,) * (x.ndim - 2) + (x.shape[-1], self.features)
-        kernel = self.param("kernel", _he_normal, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        out = convolution(x, kernel, stride=self.stride, dilation=_DILATION)
-        return activation(out + bias.reshape((1,) * (x.ndim - 1) + (-1,)))
+    def finish(self, response: Array) -> Array:
+        """LeakyReLU, the product of depthwise and pointwise convolution, LeakyReLU."""
+        pointwise = self.pointwise.reshape((1,) * self.ndim + self.pointwise.shape)
+        kernel = jnp.swapaxes(self.depthwise, -1, -2) * pointwise
+        return activation(
+            convolution(activation(response), kernel, stride=self.stride)
+        )
 
 
-_KINDS: dict[str, Callable[..., nn.Module]] = {
+class DilatedConvolution(Operation):
+    """dil_conv_k: a dense convolution of dilation 2 with bias."""
+
+    dilation = 2
+
+    def setup(self) -> None:
+        """Declare kernel and bias."""
+        shape = (*self.taps, self.channels, self.features)
+        self.kernel = self.param("kernel", _he_uniform, shape)
+        self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
+
+    def first_kernel(self) -> Array:
+        """The only kernel."""
+        return self.kernel
+
+    def finish(self, response: Array) -> Array:
+        """Bias and LeakyReLU."""
+        return activation(response + self.bias.reshape((1,) * (self.ndim + 1) + (-1,)))
+
+
+_KINDS: dict[str, type[Operation]] = {
     "conv": PlainConvolution,
     "sep_conv": SeparableConvolution,
     "dil_conv": DilatedConvolution,
 }
 
 
-def make_operation(name: str, features: int, stride: int = 1) -> nn.Module:
+def make_operation(
+    name: str, channels: int, features: int, ndim: int, stride: int = 1
+) -> Operation:
     """Build one candidate by its name.
 
     Args:
         name: One of `OPERATIONS`.
+        channels: Input channels.
         features: Output channels.
+        ndim: Number of spatial axes.
         stride: 1 or 2.
 
     Returns:
         A module named `name`; names are part of the checkpoint format.
     """
     kind, size = name.rsplit("_", 1)
-    return _KINDS[kind](features, int(size), stride, name=name)
+    return _KINDS[kind](channels, features, int(size), ndim, stride, name=name)

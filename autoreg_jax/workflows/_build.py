@@ -1,9 +1,7 @@
 """From a configuration to the objects that it names: the only place that knows both."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
@@ -25,8 +23,8 @@ from autoreg_jax.search import (
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.training import TrainingAlgorithm, make_training
 
-# The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual 1e-8
-# would damp it.
+# The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual
+# 1e-8 would damp it.
 _OUTER_EPSILON = 1e-12
 
 
@@ -49,7 +47,7 @@ def on_device(cohort: Cohort, *, with_labels: bool) -> DeviceCohort:
 
 
 def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatch:
-    """The batch of the given moving and fixed indices, labels one-hot without background."""
+    """The batch of moving and fixed indices, labels one-hot without background."""
     moving, fixed = pair
     images = cohort.images[moving], cohort.images[fixed]
     if cohort.labels is None:
@@ -77,8 +75,15 @@ def make_estimator(config: HypergradientConfig) -> hypergrad.HypergradientEstima
 
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
     """λ before its search."""
-    values = (getattr(config.objective, name) for name in ObjectiveWeights._fields)
-    return ObjectiveWeights(*map(jnp.float32, values))
+    return make_lambda({n: getattr(config.objective, n) for n in _WEIGHTS})
+
+
+def make_lambda(values: dict[str, float]) -> ObjectiveWeights:
+    """λ as device scalars from its four named values."""
+    return ObjectiveWeights(*(jnp.float32(values[name]) for name in _WEIGHTS))
+
+
+_WEIGHTS = ObjectiveWeights._fields
 
 
 def make_stage(config: RunConfig, name: str) -> Stage:
@@ -87,34 +92,23 @@ def make_stage(config: RunConfig, name: str) -> Stage:
     return Stage(name, stage.steps, stage.warm_up, stage.every)
 
 
-def make_problem(
-    config: RunConfig, network: RegistrationNetwork, lam: ObjectiveWeights
-) -> SearchProblem:
-    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
-    settings = {
-        "similarity": config.objective.similarity,
-        "windows": config.objective.windows,
-    }
-    if network.genotype is None:
-        return architecture_problem(network, lam, **settings)
-    return objective_problem(network, **settings)
-
-
 def make_search_algorithm(
-    config: RunConfig, problem: SearchProblem, stage: str
+    config: RunConfig, genotype: Genotype | None, stage: str
 ) -> SearchAlgorithm:
-    """Algorithm 1 with the three Optax optimizers of the configuration."""
+    """Algorithm 1 with the three Optax optimizers of the configuration.
+
+    Without a genotype the outer variable is α, with one it is λ. The numbers of the
+    outer optimizer travel in its state, so one compiled step serves both stages of α.
+    """
     outer: StageConfig = getattr(config.search, stage)
-    outer_optimizer = optax.adam(
-        outer.learning_rate, outer.beta1, outer.beta2, eps=_OUTER_EPSILON
+    outer_optimizer = optax.inject_hyperparams(optax.adam)(
+        outer.learning_rate, b1=outer.beta1, b2=outer.beta2, eps=_OUTER_EPSILON
     )
-    if stage == "lam":
+    if genotype is not None:
         # A negative weight would reward a bad match or a rough field without bound.
-        outer_optimizer = optax.chain(
-            outer_optimizer, optax.keep_params_nonnegative()
-        )
+        outer_optimizer = optax.chain(outer_optimizer, optax.keep_params_nonnegative())
     return make_search(
-        problem,
+        _make_problem(config, genotype),
         make_estimator(config.search.hypergradient),
         hypergrad.sgd(config.search.look_ahead_learning_rate),
         optax.adam(config.search.omega_learning_rate),
@@ -122,20 +116,18 @@ def make_search_algorithm(
     )
 
 
-def make_training_algorithm(
-    config: RunConfig, network: RegistrationNetwork, lam: ObjectiveWeights
-) -> TrainingAlgorithm:
-    """Adam on L_reg with the learning rate falling to zero along a cosine."""
+def make_training_algorithm(config: RunConfig, genotype: Genotype) -> TrainingAlgorithm:
+    """Adam on L_reg, the learning rate falling to zero along a cosine.
 
-    def loss_and_terms(params: Any, batch: PairBatch) -> tuple[Array, dict[str, Array]]:
-        out = network.apply({"params": params}, batch.moving, batch.fixed)
+    The batch of its step is `(PairBatch, λ)`.
+    """
+    network = make_network(config, genotype)
+
+    def loss_and_terms(params: Any, batch: Any) -> tuple[Array, Any]:
+        images, lam = batch
+        out = network.apply({"params": params}, images.moving, images.fixed)
         return registration_loss(
-            batch.fixed,
-            batch.moving,
-            out.displacements,
-            lam,
-            similarity=config.objective.similarity,
-            windows=config.objective.windows,
+            images.fixed, images.moving, out.displacements, lam, **_similarity(config)
         )
 
     steps = config.train.steps
@@ -145,10 +137,16 @@ def make_training_algorithm(
     return make_training(loss_and_terms, optax.adam(schedule))
 
 
-def initial_weights(
-    network: RegistrationNetwork, images: Array, key: Array, alpha: Any = None
-) -> Any:
-    """Random ω for images of this shape."""
-    init: Callable[..., Any] = jax.jit(network.init)
-    pair = images[:1]
-    return init(key, pair, pair, alpha)["params"]
+def _make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
+    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
+    network = make_network(config, genotype)
+    if genotype is None:
+        return architecture_problem(
+            network, start_of_lambda(config), **_similarity(config)
+        )
+    return objective_problem(network, **_similarity(config))
+
+
+def _similarity(config: RunConfig) -> dict[str, Any]:
+    objective = config.objective
+    return {"similarity": objective.similarity, "windows": objective.windows}

@@ -30,17 +30,16 @@ def test_dump_is_read_back(tmp_path, name):
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     rate=st.floats(1e-12, 1e3, allow_subnormal=False),
-    minutes=st.none() | st.floats(1e-3, 1e6),
     windows=st.tuples(*[st.integers(0, 9).map(lambda i: 2 * i + 1)] * 3),
     normalise=st.booleans(),
 )
 def test_any_valid_value_is_read_back(
-    tmp_path_factory, rate, minutes, windows, normalise
+    tmp_path_factory, rate, windows, normalise
 ):
     changed = config.merge(
         config.RunConfig(),
         {
-            "train": {"learning_rate": rate, "minutes": minutes},
+            "train": {"learning_rate": rate},
             "objective": {"windows": list(windows)},
             "search": {"hypergradient": {"normalise": normalise}},
         },
@@ -90,7 +89,6 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("train: {learning_rate: true}", "train.learning_rate", "a number"),
         ("train: {learning_rate: .nan}", "train.learning_rate", "> 0, got nan"),
         ("train: {learning_rate: .inf}", "train.learning_rate", "> 0, got inf"),
-        ("train: {minutes: -1}", "train.minutes", "> 0, got -1"),
         ("train: 5", "train", "name: value"),
         ("train:", "train", "name: value"),
         ("network: {width: 0}", "network.width", "> 0, got 0"),

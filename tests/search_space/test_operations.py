@@ -49,9 +49,9 @@ def channels_last(array):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation_equals_the_published_code(reference, name, stride):
     expected = channels_last(reference[f"op/{TORCH_NAMES[name]}/output_stride{stride}"])
-    module = make_operation(name, expected.shape[-1], stride)
     params = {"params": reference_params(reference, name)}
     x = jnp.asarray(channels_last(reference["op_input"]))
+    module = make_operation(name, x.shape[-1], expected.shape[-1], 3, stride)
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(
         jnp.shape, module.init(jax.random.key(0), x)
     )
@@ -74,7 +74,7 @@ def test_a_one_hot_mixture_is_the_operation_alone(shape, stride):
     mixture = MixedOperation(3, stride)
     variables = mixture.init(jax.random.key(1), x, jnp.zeros(len(OPERATIONS)))
     for index, name in enumerate(OPERATIONS):
-        alone = make_operation(name, 3, stride).apply(
+        alone = make_operation(name, 2, 3, len(shape), stride).apply(
             {"params": variables["params"][name]}, x
         )
         assert alone.shape == (1, *(-(-n // stride) for n in shape), 3)

@@ -1,0 +1,105 @@
+"""Finds the verb of a command, runs it and turns errors into an exit code."""
+
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+import tyro
+
+from autoreg_jax import __version__
+from autoreg_jax.cli._doctor import Doctor
+from autoreg_jax.cli._register import Register
+from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
+from autoreg_jax.cli._whole import Auto, Demo
+from autoreg_jax.errors import AutoRegError, NonFiniteError
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+_VERBS: dict[str, type[Any]] = {
+    verb.__name__.lower(): verb
+    for verb in (Demo, Auto, Search, Train, Evaluate, Report, Register, Doctor)
+}
+_ABOUT = "Self-configuring deformable medical image registration."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words after `autoreg`; those of this process by default.
+
+    Returns:
+        0 done, 1 the run failed, 2 the command, a configuration or the data are wrong,
+        130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        name, verb = _parse(words)
+    except SystemExit as stop:  # help, or a mistake that tyro has explained
+        return stop.code if isinstance(stop.code, int) else WRONG
+    try:
+        with _log_to_stderr():
+            return verb.run()
+    except KeyboardInterrupt:
+        _say(f"autoreg {name}: interrupted. {verb.after_interrupt}")
+        return INTERRUPTED
+    except (AutoRegError, OSError) as error:
+        if os.environ.get("AUTOREG_DEBUG"):
+            raise
+        _say(f"autoreg {name}: {error}")
+        return FAILED if isinstance(error, NonFiniteError | OSError) else WRONG
+
+
+def _parse(words: list[str]) -> tuple[str, Any]:
+    """The verb and its options; exits where there is nothing to run."""
+    style = (tyro.conf.FlagCreatePairsOff,)
+    if words == ["--version"]:
+        print(f"autoreg {__version__}")
+        raise SystemExit(DONE)
+    if words and words[0] in _VERBS:
+        kind = _VERBS[words[0]]
+        about = inspect.getdoc(kind)
+        program = f"autoreg {words[0]}"
+        verb = tyro.cli(
+            kind, args=words[1:], prog=program, description=about, config=style
+        )
+        return words[0], verb
+    # Help for everything, and tyro's advice on a verb that it does not know.
+    choices = (
+        Annotated[kind, tyro.conf.subcommand(name, description=_summary(kind))]
+        for name, kind in _VERBS.items()
+    )
+    every: Any = reduce(or_, choices)
+    tyro.cli(every, args=words, prog="autoreg", description=_ABOUT, config=style)
+    raise SystemExit(WRONG)
+
+
+def _summary(kind: type[Any]) -> str:
+    """First line of a docstring."""
+    return (inspect.getdoc(kind) or "").splitlines()[0]
+
+
+@contextmanager
+def _log_to_stderr() -> Iterator[None]:
+    """Show what the package reports, warnings of others as they come."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("autoreg_jax")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

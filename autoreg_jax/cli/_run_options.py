@@ -1,0 +1,135 @@
+"""What the verbs that work on a run have in common: its settings and its data."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from autoreg_jax import config
+from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from autoreg_jax.data import Cohort
+
+Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+Data = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
+Output = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="RUN")]
+Config = Annotated[str | None, tyro.conf.arg(metavar="NAME|FILE")]
+Overrides = Annotated[
+    tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]],
+    tyro.conf.arg(name="set", metavar="NAME=VALUE ..."),
+]
+
+
+def run_settings(
+    run: Path,
+    source: str | None,
+    overrides: Sequence[Sequence[str]],
+    *,
+    resume: bool,
+    preset: str = "default",
+) -> config.RunConfig:
+    """The settings of a run that begins or goes on.
+
+    Args:
+        run: Folder of the run.
+        source: `--config`, if given.
+        overrides: Words of each `--set`.
+        resume: Whether the run goes on; then its own config.yaml is the start.
+        preset: What a new run begins with.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigError: If a file or a value is wrong, or a run that goes on was started
+            with other settings.
+    """
+    stored = run / "config.yaml"
+    goes_on = resume and stored.is_file()
+    settings = read_settings(source or (stored if goes_on else preset), overrides)
+    if goes_on and config.load(stored) != settings:
+        raise ConfigError(
+            f"{stored}: the run was started with other settings; leave out --config "
+            "and --set to resume it, or name another folder."
+        )
+    return settings
+
+
+def dataset_file(path: Path) -> Path:
+    """The CSV file that a DATASET means: the file, or dataset.csv in the folder."""
+    return path / "dataset.csv" if path.is_dir() else path
+
+
+def load_splits(path: Path, *splits: str) -> list["Cohort"]:
+    """Read some splits of a dataset; all have the classes of the whole dataset.
+
+    Args:
+        path: Its CSV file.
+        *splits: Their names.
+
+    Returns:
+        The cohorts in the same order.
+
+    Raises:
+        DataError: If a file cannot be used.
+        GeometryError: If an image is on another grid.
+    """
+    from autoreg_jax import data
+
+    table = data.read_dataset(path)
+    values = data.label_values(table)
+    return [data.load_cohort(table, name, label_values=values) for name in splits]
+
+
+def dataset_of(run: Path, given: Path | None) -> Path:
+    """The dataset of a run: as given, as its provenance says, or the simulated one.
+
+    Args:
+        run: Folder of the run.
+        given: `--dataset`, if given.
+
+    Returns:
+        The CSV file.
+
+    Raises:
+        ArtifactError: If it is not known.
+    """
+    from autoreg_jax.runtime import read_json
+
+    if given is not None:
+        return dataset_file(given)
+    provenance = run / "provenance.json"
+    stored = read_json(provenance).get("dataset") if provenance.is_file() else None
+    simulated = run / "data" / "dataset.csv"
+    if stored:
+        return Path(os.path.normpath(run / stored))
+    if simulated.is_file():
+        return simulated
+    raise ArtifactError(
+        f"{run}: does not say which dataset it is of; name it with --dataset."
+    )
+
+
+def write_provenance(run: Path, dataset: Path, seed: int) -> None:
+    """Add this command to what is known about a run.
+
+    Args:
+        run: Folder of the run.
+        dataset: Its CSV file; written relative to the folder, so that both can move.
+        seed: Of the run.
+    """
+    from autoreg_jax.runtime import provenance, read_json, read_records, write_json
+
+    path = run / "provenance.json"
+    content = read_json(path) if path.is_file() else {}
+    seconds = {r["stage"]: r["seconds"] for r in read_records(run / "metrics.jsonl")}
+    content |= provenance() | {
+        "dataset": Path(os.path.relpath(dataset, run)).as_posix(),
+        "seed": seed,
+        "seconds": content.get("seconds", {}) | seconds,
+    }
+    write_json(path, content)

@@ -1,0 +1,69 @@
+"""Results on standard output: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+_COLUMNS = ("before", "network", "refined")
+_ENDINGS = ("_before", "", "_refined")
+
+
+def show_json(content: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    print(json.dumps(content, indent=2, default=str))
+
+
+def show_table(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    justify: Literal["left", "right"] = "right",
+) -> None:
+    """Print a table; the first column stands left, the others where `justify` says."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for place, name in enumerate(header):
+        table.add_column(name, justify=justify if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def show_line(name: str, path: Path | str) -> None:
+    """Print where something is, on one line however long the path is."""
+    print(f"{name}: {path}")
+
+
+def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
+    """Print what `evaluation.json` holds: mean ± standard deviation over the pairs.
+
+    Args:
+        evaluation: Its content; what is absent is left out.
+        title: Above the table.
+    """
+    wanted = (
+        ("Dice", "dice", 1, "{:.3f}"),
+        ("displacement error, mm", "displacement_error", 1, "{:.2f}"),
+        ("folding, % of voxels", "folding_fraction", 100, "{:.3f}"),
+        ("seconds a pair", "seconds_per_pair", 1, "{:.2f}"),
+    )
+    rows = []
+    for label, key, factor, form in wanted:
+        values = [evaluation.get(key + ending) for ending in _ENDINGS]
+        if any(value is not None for value in values):
+            cells = [_mean_sd(value, factor, form) for value in values]
+            rows.append([label, *cells])
+    pairs = evaluation.get("pairs")
+    show_table(f"{title}, {pairs} pairs" if pairs else title, ["", *_COLUMNS], rows)
+
+
+def _mean_sd(value: Any, factor: float, form: str) -> str:
+    """`0.712 ± 0.050`, or as much of it as there is."""
+    parts = value if isinstance(value, Mapping) else {"mean": value}
+    numbers = [parts.get("mean"), parts.get("sd")]
+    texts = [form.format(factor * n) for n in numbers if n is not None]
+    return " ± ".join(texts) or "-"

@@ -1,0 +1,265 @@
+"""`autoreg search | train | evaluate | report`: the parts of the job, one at a time."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from autoreg_jax.cli._run_options import (
+    Config,
+    Data,
+    Output,
+    Overrides,
+    Run,
+    dataset_file,
+    dataset_of,
+    load_splits,
+    run_settings,
+    write_provenance,
+)
+from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.cli._show import show_evaluation, show_json, show_line, show_table
+from autoreg_jax.errors import ArtifactError
+
+Dataset = Annotated[Path | None, tyro.conf.arg(metavar="DATASET")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Search the architecture and the loss weights alone.
+
+    Example:
+      autoreg search subjects.csv -o runs/first
+    """
+
+    dataset: Data
+    """CSV file `subject,image,labels,split`, or a folder with dataset.csv."""
+
+    output: Output
+    """Folder of the run."""
+
+    config: Config = None
+    """Settings: a YAML file or the name of a preset; `default` unless given."""
+
+    overrides: Overrides = ()
+    """Single settings, as search.lam.steps=100."""
+
+    resume: bool = False
+    """Go on with the search that the folder holds."""
+
+    overwrite: bool = False
+    """Move the run that the folder holds aside."""
+
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    @property
+    def after_interrupt(self) -> str:
+        """What to do after Ctrl-C."""
+        return f"Go on with: autoreg search {self.dataset} -o {self.output} --resume"
+
+    def run(self) -> int:
+        """Search, and print the genotype and λ."""
+        settings = run_settings(
+            self.output, self.config, self.overrides, resume=self.resume
+        )
+        from autoreg_jax import config, runtime, workflows
+
+        runtime.enable_compilation_cache()
+        table = dataset_file(self.dataset)
+        train, validation = load_splits(table, "train", "validation")
+        run = runtime.claim_run_folder(
+            self.output, resume=self.resume, overwrite=self.overwrite
+        )
+        runtime.write_text(run / "config.yaml", config.dump(settings))
+        write_provenance(run, table, settings.seed)
+        found = workflows.search(
+            train, validation, settings, run=run, resume=self.resume
+        )
+        write_provenance(run, table, settings.seed)
+        if self.json:
+            show_json({"run": run, "lam": found.lam, **vars(found.genotype)})
+            return 0
+        cells = {
+            f"{kind}, {scale}": ", ".join(operations)
+            for kind in ("feature", "deformation")
+            for scale, operations in zip(
+                ("half", "quarter"), getattr(found.genotype, kind), strict=True
+            )
+        }
+        weights = {f"λ {name}": f"{weight:.3g}" for name, weight in found.lam.items()}
+        rows = [list(row) for row in (cells | weights).items()]
+        show_table(str(run), ["", "found"], rows, justify="left")
+        show_line("next", f"autoreg train {run}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train the network that the search of a run has found.
+
+    Example:
+      autoreg train runs/first --set train.steps=4000
+    """
+
+    folder: Run
+    """Folder of a run whose search is finished."""
+
+    dataset: Dataset = None
+    """Its data, if they are no longer where the search found them."""
+
+    overrides: Overrides = ()
+    """Single settings, as train.steps=100; they are kept in config.yaml."""
+
+    resume: bool = False
+    """Go on with the training that the folder holds."""
+
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    @property
+    def after_interrupt(self) -> str:
+        """What to do after Ctrl-C."""
+        return f"Go on with: autoreg train {self.folder} --resume"
+
+    def run(self) -> int:
+        """Train, and print where the model is."""
+        settings = read_settings(_stored_config(self.folder), self.overrides)
+        from autoreg_jax import config, runtime, workflows
+        from autoreg_jax.search_space import Genotype
+
+        runtime.enable_compilation_cache()
+        objective = runtime.read_json(self.folder / "objective.json")
+        content = runtime.read_json(self.folder / "genotype.json")
+        try:
+            genotype = Genotype.from_json(json.dumps(content))
+            lam = {name: float(objective["lam"][name]) for name in objective["lam"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{self.folder}: genotype.json or objective.json is damaged ({error}); "
+                "search again."
+            ) from error
+        is_begun = any(r["stage"] == "train" for r in self._records())
+        if is_begun and not self.resume:
+            raise ArtifactError(
+                f"{self.folder}: holds a training already; use --resume to go on with "
+                "it, or search in another folder."
+            )
+        table = dataset_of(self.folder, self.dataset)
+        train, validation = load_splits(table, "train", "validation")
+        runtime.write_text(self.folder / "config.yaml", config.dump(settings))
+        workflows.train(
+            train,
+            settings,
+            genotype,
+            lam,
+            validation=validation,
+            run=self.folder,
+            resume=self.resume,
+        )
+        write_provenance(self.folder, table, settings.seed)
+        trained = [r for r in self._records() if r["stage"] == "train"]
+        last = trained[-1] if trained else {}
+        if self.json:
+            show_json({"run": self.folder, "model": self.folder / "model", **last})
+            return 0
+        rows = [
+            [name, f"{last[name]:.4g}"]
+            for name in ("step", "seconds", "loss", "validation_dice")
+            if last.get(name) is not None
+        ]
+        show_table(str(self.folder), ["", "training"], rows)
+        show_line("next", f"autoreg evaluate {self.folder}")
+        return 0
+
+    def _records(self) -> list[dict[str, Any]]:
+        """What the run has recorded so far."""
+        from autoreg_jax.runtime import read_records
+
+        return read_records(self.folder / "metrics.jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate the model of a run on pairs that it has not seen.
+
+    Example:
+      autoreg evaluate runs/first --set evaluate.pairs=50
+    """
+
+    folder: Run
+    """Folder of a run whose training is finished."""
+
+    dataset: Dataset = None
+    """Its data, if they are no longer where the search found them."""
+
+    overrides: Overrides = ()
+    """Single settings, as evaluate.pairs=50; for this evaluation only."""
+
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    after_interrupt = "The results of an earlier evaluation are as they were."
+
+    def run(self) -> int:
+        """Evaluate, and print the scores."""
+        settings = read_settings(_stored_config(self.folder), self.overrides)
+        from autoreg_jax import inference, runtime, workflows
+
+        runtime.enable_compilation_cache()
+        model = inference.load_model(self.folder)
+        table = dataset_of(self.folder, self.dataset)
+        (test,) = load_splits(table, settings.evaluate.split)
+        evaluation = workflows.evaluate(test, model, settings, run=self.folder)
+        write_provenance(self.folder, table, settings.seed)
+        if self.json:
+            show_json(evaluation.summary | {"run": self.folder})
+            return 0
+        show_evaluation(evaluation.summary, str(self.folder))
+        show_line("next", f"autoreg report {self.folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Describe a run in one self-contained page.
+
+    Example:
+      autoreg report runs/first
+    """
+
+    folder: Run
+    """Folder of a run."""
+
+    json: bool = False
+    """Print JSON."""
+
+    after_interrupt = "An earlier report is as it was."
+
+    def run(self) -> int:
+        """Write the page and print where it is."""
+        from autoreg_jax.report import write_report
+
+        page = write_report(self.folder)
+        if self.json:
+            show_json({"run": self.folder, "report": page})
+        else:
+            show_line("report", page)
+        return 0
+
+
+def _stored_config(run: Path) -> Path:
+    """The config.yaml of a run.
+
+    Raises:
+        ArtifactError: If there is none.
+    """
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise ArtifactError(
+            f"{run}: holds no run ({path.name} is missing); begin one with "
+            f"`autoreg search DATASET -o {run}` or `autoreg auto DATASET -o {run}`."
+        )
+    return path

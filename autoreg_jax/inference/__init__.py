@@ -1,0 +1,30 @@
+"""A model on disk, and the registration of two images with it.
+
+`register` works in world space: the images may have any orientation, spacing and shape.
+"""
+
+from autoreg_jax.inference._labels import warp_labels as warp_labels
+from autoreg_jax.inference._model import ModelDescription as ModelDescription
+from autoreg_jax.inference._model import RegistrationModel as RegistrationModel
+from autoreg_jax.inference._model import load_model as load_model
+from autoreg_jax.inference._outputs import output_paths as output_paths
+from autoreg_jax.inference._overlap import Overlap as Overlap
+from autoreg_jax.inference._overlap import label_overlap as label_overlap
+from autoreg_jax.inference._refine import Refined as Refined
+from autoreg_jax.inference._refine import refine as refine
+from autoreg_jax.inference._register import register as register
+from autoreg_jax.inference._registered import Registered as Registered
+
+__all__ = [
+    "ModelDescription",
+    "Overlap",
+    "Refined",
+    "Registered",
+    "RegistrationModel",
+    "label_overlap",
+    "load_model",
+    "output_paths",
+    "refine",
+    "register",
+    "warp_labels",
+]

@@ -1,0 +1,76 @@
+"""Names of the files that a registration writes, checked before it is computed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoreg_jax.errors import ConfigError
+
+_NAMES = {
+    "moved": "moved.nii.gz",
+    "displacement": "displacement.nii.gz",
+    "labels": "moved_labels.nii.gz",
+    "summary": "summary.json",
+}
+
+
+def output_paths(
+    prefix: Path | str | None,
+    *,
+    moved: Path | str | None = None,
+    displacement: Path | str | None = None,
+    with_labels: bool = False,
+    inputs: Sequence[Path | str] = (),
+) -> dict[str, Path]:
+    """Where the results of a registration go.
+
+    Args:
+        prefix: What the names begin with, as in ANTs; one that ends in "/", or an
+            existing folder, is a folder.
+        moved: Name of the moved image instead.
+        displacement: Name of the displacement instead.
+        with_labels: There are labels to be moved, too.
+        inputs: Files that must not be written to.
+
+    Returns:
+        Paths by "moved", "displacement", "labels" and "summary"; without a prefix only
+        those that were named.
+
+    Raises:
+        ConfigError: If a name is not of a NIfTI file, is that of an input, or nothing
+            is to be written.
+
+    Examples:
+        >>> [path.name for path in output_paths("out_").values()]
+        ['out_moved.nii.gz', 'out_displacement.nii.gz', 'out_summary.json']
+        >>> output_paths("brain/")["moved"].as_posix()
+        'brain/moved.nii.gz'
+    """
+    paths = {}
+    if prefix is not None:
+        start = str(prefix)
+        if Path(start).is_dir() and not start.endswith("/"):
+            start += "/"
+        paths = {
+            kind: Path(start + name)
+            for kind, name in _NAMES.items()
+            if kind != "labels" or with_labels
+        }
+    for kind, name in (("moved", moved), ("displacement", displacement)):
+        if name is not None:
+            paths[kind] = Path(name)
+    if not paths:
+        raise ConfigError("nothing is to be written; name an output prefix or file.")
+    taken = {Path(path).resolve() for path in inputs}
+    for path in paths.values():
+        if not path.name.endswith((".nii.gz", ".nii", ".json")):
+            raise ConfigError(
+                f"{path}: the name of an output image must end in .nii.gz or .nii."
+            )
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder; name a file.")
+        if path.resolve() in taken:
+            raise ConfigError(
+                f"{path}: is an input or another output; choose another name."
+            )
+        taken.add(path.resolve())
+    return paths

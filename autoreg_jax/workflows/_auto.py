@@ -1,0 +1,118 @@
+"""The whole job on a dataset: search, train, evaluate, report."""
+
+import logging
+import time
+from pathlib import Path
+
+from autoreg_jax.config import RunConfig, dump
+from autoreg_jax.config import load as load_config
+from autoreg_jax.data import label_values, load_cohort, read_dataset
+from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
+from autoreg_jax.report import write_report
+from autoreg_jax.runtime import (
+    claim_run_folder,
+    provenance,
+    read_json,
+    write_json,
+    write_text,
+)
+from autoreg_jax.workflows._evaluate import evaluate
+from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
+from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._search import search
+from autoreg_jax.workflows._train import train
+
+logger = logging.getLogger(__name__)
+
+
+def auto(
+    dataset: Path | str,
+    run: Path | str,
+    config: RunConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Evaluation:
+    """Search a network and its loss, train it, evaluate it, describe it.
+
+    The dataset is read and checked before anything is written.
+
+    Args:
+        dataset: dataset.csv with the splits train, validation and the one to evaluate.
+        run: Folder of the run.
+        config: The run; a resumed run keeps the one that it was started with.
+        resume: Go on with the run that the folder holds; what is finished is kept.
+        overwrite: Move a run that the folder holds aside.
+
+    Returns:
+        The evaluation, as in the files of the run.
+
+    Raises:
+        DataError, GeometryError: If the dataset cannot be used.
+        ConfigError: If `resume` and `overwrite` are both given, or if the run to be
+            resumed was started with another configuration.
+        ArtifactError: If the folder holds a run and neither is given, or if what it
+            holds is damaged.
+        NonFiniteError: If a loss, gradient or weight became NaN or infinite.
+    """
+    table = read_dataset(dataset)
+    values = label_values(table)
+    splits = ("train", "validation", config.evaluate.split)
+    cohorts = [load_cohort(table, split, label_values=values) for split in splits]
+    run = claim_run_folder(run, resume=resume, overwrite=overwrite)
+    _keep_config(run, config)
+    previous = _previous_seconds(run)
+    _write_provenance(run, config, previous)
+
+    result = search(cohorts[0], cohorts[1], config, run=run, resume=resume)
+    model = train(
+        cohorts[0],
+        config,
+        result.genotype,
+        result.lam,
+        validation=cohorts[1],
+        run=run,
+        resume=resume,
+    )
+    seconds = previous | Journal(run).seconds()
+    if resume and (run / "evaluation.json").is_file():
+        evaluation = read_evaluation(run)
+    else:
+        begin = time.monotonic()
+        evaluation = evaluate(cohorts[2], model, config, run=run)
+        seconds["evaluate"] = time.monotonic() - begin
+    _write_provenance(run, config, seconds)
+    _write_report(run)
+    return evaluation
+
+
+def _keep_config(run: Path, config: RunConfig) -> None:
+    """Write config.yaml, or see that the one of the run to be resumed is the same."""
+    path = run / "config.yaml"
+    if path.is_file() and load_config(path) != config:
+        raise ConfigError(
+            f"{path}: the run was started with other settings than those given now; "
+            f"resume it with --config {path}, or start afresh with --overwrite."
+        )
+    write_text(path, dump(config))
+
+
+def _previous_seconds(run: Path) -> dict[str, float]:
+    """The times that an earlier part of this run took."""
+    path = run / "provenance.json"
+    return read_json(path).get("seconds", {}) if path.is_file() else {}
+
+
+def _write_provenance(run: Path, config: RunConfig, seconds: dict[str, float]) -> None:
+    content = provenance() | {"seed": config.seed, "seconds": seconds}
+    write_json(run / "provenance.json", content)
+
+
+def _write_report(run: Path) -> None:
+    """Write report.html where the packages for it are installed."""
+    try:
+        write_report(run)
+    except ArtifactError:
+        raise
+    except AutoRegError as error:
+        logger.warning("No report.html was written: %s", error)

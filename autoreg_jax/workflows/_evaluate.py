@@ -1,0 +1,196 @@
+"""Evaluation on pairs that neither search nor training has seen."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import Cohort, evaluation_pairs
+from autoreg_jax.inference import RegistrationModel, refine
+from autoreg_jax.runtime import progress
+from autoreg_jax.workflows._build import make_lambda
+from autoreg_jax.workflows._evaluation import Evaluation, mean_and_sd
+from autoreg_jax.workflows._panels import choose_examples, write_panels
+from autoreg_jax.workflows._scores import PairData, pair_of, score
+
+
+class _PairResult(NamedTuple):
+    """One registered pair on the host; the last of each list is the best known."""
+
+    moving: int
+    fixed: int
+    displacements: list[np.ndarray]
+    seconds: list[float]
+    scores: list[dict[str, Any]]
+
+    def quality(self) -> float:
+        """Mean Dice of the final result, or its correlation without labels."""
+        final = self.scores[-1]
+        return float(np.nanmean(final.get("dice", final["ncc"])))
+
+
+def evaluate(
+    test: Cohort,
+    model: RegistrationModel,
+    config: RunConfig,
+    *,
+    run: Path | str | None = None,
+) -> Evaluation:
+    """Register pairs of unseen subjects, with the network alone and refined.
+
+    Times are of one pair without compilation and without reading files; the refined
+    time contains the network's.
+
+    Args:
+        test: The subjects; labels and true velocities are used where they are there.
+        model: The trained network.
+        config: The run, of which `evaluate` counts.
+        run: Folder for evaluation.csv, panels.npz and evaluation.json.
+
+    Returns:
+        Scores of each pair and structure, and their summary.
+    """
+    pairs = evaluation_pairs(len(test.names), config.evaluate.pairs, config.seed)
+    register = _make_register(model, config, pair_of(test, *pairs[0]))
+    results: list[_PairResult] = []
+    with progress("evaluate", len(pairs)) as advance:
+        for moving, fixed in pairs:
+            result = _register_and_score(test, model, register, moving, fixed)
+            results.append(result)
+            advance(quality=result.quality())
+    evaluation = Evaluation(_summary(test, results), _rows(test, results))
+    if run is not None:
+        run = Path(run)
+        run.mkdir(parents=True, exist_ok=True)
+        chosen = choose_examples([result.quality() for result in results])
+        examples = {name: _example(results[i]) for name, i in chosen.items()}
+        write_panels(run / "panels.npz", test, examples)
+        evaluation.write(run)
+    return evaluation
+
+
+def _make_register(
+    model: RegistrationModel, config: RunConfig, pair: PairData
+) -> Callable[[PairData], tuple[list[Any], list[float]]]:
+    """Compile the network and its refinement; time both in every later call."""
+    about = model.description
+    lam = make_lambda(about.lam)
+    settings = config.evaluate.refine
+    velocity = jax.block_until_ready(model(pair.moving, pair.fixed)).velocity
+    improve = None
+    if settings.steps:
+        improve = refine.lower(
+            pair.moving,
+            pair.fixed,
+            velocity,
+            lam,
+            num_iterations=settings.steps,
+            learning_rate=settings.learning_rate,
+            similarity=about.similarity,
+            windows=about.windows,
+            num_steps=about.num_steps,
+        ).compile()
+
+    def register(pair: PairData) -> tuple[list[Any], list[float]]:
+        begin = time.perf_counter()
+        out = jax.block_until_ready(model(pair.moving, pair.fixed))
+        seconds = [time.perf_counter() - begin]
+        displacements = [out.displacements.full]
+        if improve is not None:
+            refined = improve(
+                pair.moving,
+                pair.fixed,
+                out.velocity,
+                lam,
+                learning_rate=settings.learning_rate,
+            )
+            displacements.append(jax.block_until_ready(refined).displacement)
+            seconds.append(time.perf_counter() - begin)
+        return displacements, seconds
+
+    return register
+
+
+def _register_and_score(
+    test: Cohort,
+    model: RegistrationModel,
+    register: Callable[[PairData], tuple[list[Any], list[float]]],
+    moving: int,
+    fixed: int,
+) -> _PairResult:
+    pair = pair_of(test, moving, fixed)
+    displacements, seconds = register(pair)
+    scores = [
+        score(
+            pair,
+            displacement,
+            num_structures=len(test.structures),
+            spacing=tuple(test.spacing),
+            window=model.description.windows[0],
+        )
+        for displacement in (jnp.zeros_like(displacements[0]), *displacements)
+    ]
+    fields = [np.asarray(displacement[0]) for displacement in displacements]
+    return _PairResult(moving, fixed, fields, seconds, jax.device_get(scores))
+
+
+def _example(result: _PairResult) -> tuple[int, int, np.ndarray, np.ndarray | None]:
+    network, *refined = result.displacements
+    return result.moving, result.fixed, network, refined[0] if refined else None
+
+
+_SUFFIXES = ("_before", "", "_refined")
+
+
+def _rows(test: Cohort, results: list[_PairResult]) -> list[dict[str, Any]]:
+    """One dictionary for each pair and structure."""
+    return [
+        {
+            "fixed": test.names[result.fixed],
+            "moving": test.names[result.moving],
+            "structure": structure,
+        }
+        | {
+            f"dice{suffix}": float(scores["dice"][place])
+            for suffix, scores in zip(_SUFFIXES, result.scores, strict=False)
+        }
+        for result in results
+        for place, structure in enumerate(test.structures)
+    ]
+
+
+def _summary(test: Cohort, results: list[_PairResult]) -> dict[str, Any]:
+    """Mean and spread over the pairs of every score and time."""
+    summary: dict[str, Any] = {
+        "pairs": len(results),
+        "simulated": test.velocity is not None,
+    }
+    for name in results[0].scores[0]:
+        of_field_alone = name in ("folding_fraction", "log_jacobian_std")
+        for suffix, *scores in zip(_SUFFIXES, *(r.scores for r in results), strict=False):
+            if of_field_alone and suffix == "_before":
+                continue  # nothing has moved
+            values = [float(np.nanmean(one[name])) for one in scores]
+            summary[name + suffix] = mean_and_sd(values)
+    for suffix, *seconds in zip(
+        _SUFFIXES[1:], *(r.seconds for r in results), strict=False
+    ):
+        summary[f"seconds_per_pair{suffix}"] = mean_and_sd(seconds)
+    summary["peak_memory_bytes"] = _peak_memory()
+    return summary
+
+
+def _peak_memory() -> int | None:
+    """Largest resident size of this process so far; None where it is not known."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

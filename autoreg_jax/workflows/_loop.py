@@ -1,0 +1,127 @@
+"""The loop of every stage: steps, records, checkpoints and a progress line."""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.runtime import Checkpointer, progress
+from autoreg_jax.workflows._journal import Journal
+
+# A checkpoint follows the last one after this time, or after so many times what saving
+# took, whichever is longer: an interruption costs little and saving costs less.
+SECONDS_BETWEEN_SAVES = 20.0
+SAVES_COST_ONE_IN = 30
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be repeated.
+
+    Attributes:
+        stage: Name of the stage in records and of its folder of checkpoints.
+        steps: How often.
+        start: Makes the first state.
+        advance: `(state, step) -> (state, info)`, step from 0; nothing is fetched.
+        describe: `(state, infos, step) -> fields` of a record that follows `step`
+            steps, from the infos since the last one.
+        show: `fields -> fields` of the progress line.
+        log_every: Steps between two records.
+    """
+
+    stage: str
+    steps: int
+    start: Callable[[], Any]
+    advance: Callable[[Any, int], tuple[Any, Any]]
+    describe: Callable[[Any, list[Any], int], dict[str, Any]]
+    show: Callable[[dict[str, Any]], dict[str, Any]]
+    log_every: int = 1
+
+
+def repeat(task: Task, journal: Journal) -> Any:
+    """Run a task from its start, or from its last checkpoint where a run is resumed.
+
+    A resumed task goes through the same states as one that was never interrupted.
+
+    Args:
+        task: What to do.
+        journal: Takes the records; its folder takes checkpoints/STAGE.
+
+    Returns:
+        The last state.
+
+    Raises:
+        NonFiniteError: If a loss, gradient or weight is NaN or infinite.
+        ArtifactError: If the folder holds this stage and is not to be resumed, or if
+            its checkpoint is damaged or of other settings.
+    """
+    with contextlib.ExitStack() as stack:
+        saves = None
+        if journal.run is not None:
+            folder = journal.run / "checkpoints" / task.stage
+            saves = stack.enter_context(Checkpointer(folder))
+        done, before, state = _begin(task, journal, saves)
+        advance = stack.enter_context(
+            progress(task.stage, task.steps, completed=done)
+        )
+        begin = saved_at = time.monotonic()
+        patience = SECONDS_BETWEEN_SAVES
+        infos: list[Any] = []
+        shown: dict[str, Any] = {}
+        for step in range(done + 1, task.steps + 1):
+            state, info = task.advance(state, step - 1)
+            infos.append(info)
+            if step % task.log_every == 0 or step == task.steps:
+                fields = task.describe(state, infos, step)
+                infos = []
+                now = time.monotonic()
+                seconds = before + now - begin
+                record = {"stage": task.stage, "step": step, "seconds": seconds}
+                journal.add(record | fields)
+                shown = task.show(fields)
+                if saves and (step == task.steps or now - saved_at > patience):
+                    saves.save(step, state, {"seconds": seconds})
+                    saved_at = time.monotonic()
+                    took = saved_at - now
+                    patience = max(SECONDS_BETWEEN_SAVES, SAVES_COST_ONE_IN * took)
+            advance(**shown)
+    return state
+
+
+def _begin(
+    task: Task, journal: Journal, saves: Checkpointer | None
+) -> tuple[int, float, Any]:
+    """Steps done, seconds that they took and the state after them."""
+    done = saves.latest_step() if saves and journal.resume else None
+    journal.begin(task.stage, done or 0)
+    if saves is None or done is None:
+        return 0, 0.0, task.start()
+    state, metadata = saves.restore(jax.eval_shape(task.start), done)
+    logger.info("Stage %s goes on after step %d.", task.stage, done)
+    return done, metadata["seconds"], state
+
+
+def check_finite(
+    stage: str, step: int, is_finite: bool, values: Mapping[str, Any]
+) -> None:
+    """Stop a stage whose numbers have become useless.
+
+    Raises:
+        NonFiniteError: If `is_finite` is false; names the first of the values that is
+            NaN or infinite, or the weights where all of them are finite.
+    """
+    if is_finite:
+        return
+    bad = (name for name, value in values.items() if not math.isfinite(value))
+    raise NonFiniteError(
+        f"stage {stage!r}, step {step}: {next(bad, 'the network weights')} became NaN "
+        "or infinite; lower the learning rates of this stage and start it again."
+    )

@@ -1,0 +1,108 @@
+"""One stage of Algorithm 1 as a task: its state, its pairs and its records."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import PairSampler
+from autoreg_jax.search import STAGES, owned_by
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._build import (
+    DeviceCohort,
+    make_network,
+    make_search_algorithm,
+    make_stage,
+)
+from autoreg_jax.workflows._initial import initial_weights
+from autoreg_jax.workflows._loop import Task, check_finite
+from autoreg_jax.workflows._programs import search_step
+
+
+def sampler_seed(seed: int, stage: int, role: int) -> int:
+    """A seed of its own for the pairs of each stage and of each of its roles."""
+    return int(np.random.SeedSequence((seed, stage, role)).generate_state(1)[0])
+
+
+def search_task(
+    name: str,
+    config: RunConfig,
+    train: DeviceCohort,
+    valid: DeviceCohort,
+    outer: Any,
+    *,
+    genotype: Genotype | None = None,
+    num_structures: int = 0,
+) -> Task:
+    """Search one outer variable while fresh weights ω learn under it.
+
+    Args:
+        name: One of `STAGES`.
+        config: The run.
+        train: Training images, without labels.
+        valid: Validation images, with labels for the stage of λ alone.
+        outer: Host values of α, or of λ, before the stage.
+        genotype: The network of the stage of λ; None for the mixed network.
+        num_structures: Foreground classes of the labels.
+
+    Returns:
+        The task; the field `outer` of its last state is the result.
+    """
+    index = STAGES.index(name)
+    stage = make_stage(config, name)
+    network = make_network(config, genotype)
+    algorithm = make_search_algorithm(config, genotype, name)
+    step_program = search_step(config, genotype, num_structures)
+    owned = owned_by(name)
+    train_pairs, valid_pairs = (
+        PairSampler(len(cohort.images), seed=sampler_seed(config.seed, index, role))
+        for role, cohort in enumerate((train, valid))
+    )
+    key = "lam" if name == "lam" else "alpha"
+
+    def start() -> Any:
+        alpha = outer if genotype is None else None
+        shape = train.images.shape[1:]
+        omega = initial_weights(network, shape, (config.seed, index), alpha)
+        return algorithm.init(omega, jax.tree.map(jnp.array, outer))
+
+    def advance(state: Any, step: int) -> tuple[Any, Any]:
+        return step_program(
+            state,
+            train,
+            valid,
+            train_pairs[step],
+            valid_pairs[step],
+            owned,
+            stage.is_active(step),
+        )
+
+    def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
+        info, moved = jax.device_get((infos[-1], state.outer))
+        fields = info._asdict()
+        terms = {part: float(v) for part, v in info.terms._asdict().items()}
+        del fields["terms"]
+        values = {part: float(v) for part, v in fields.items()}
+        check_finite(name, step, bool(values.pop("is_finite")), terms | values)
+        if not stage.is_active(step - 1):
+            values = {"train_loss": values["train_loss"]}
+        return values | {"terms": terms, key: as_lists(moved)}
+
+    def show(fields: dict[str, Any]) -> dict[str, Any]:
+        shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
+        return shown | (fields["lam"] if key == "lam" else {})
+
+    return Task(name, stage.steps, start, advance, describe, show)
+
+
+def as_lists(outer: Any) -> dict[str, Any]:
+    """α or λ as JSON holds it; every float32 comes back as it was."""
+    return {part: np.asarray(v).tolist() for part, v in outer._asdict().items()}
+
+
+def from_lists(like: Any, values: dict[str, Any]) -> Any:
+    """α or λ from `as_lists`, float32 NumPy arrays in a tuple of the type of `like`."""
+    parts = (np.asarray(values[part], np.float32) for part in like._fields)
+    return type(like)(*parts)

@@ -1,0 +1,148 @@
+"""Training of the chosen network from scratch."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import nibabel
+import numpy as np
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
+from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
+from autoreg_jax.search import STAGES
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._build import (
+    make_lambda,
+    make_network,
+    make_training_algorithm,
+    on_device,
+)
+from autoreg_jax.workflows._initial import initial_weights
+from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._loop import Task, check_finite, repeat
+from autoreg_jax.workflows._programs import dice_of_pair, train_step
+from autoreg_jax.workflows._stage import sampler_seed
+
+# The validation Dice is for the reader alone: a few numbers from a few pairs.
+_NUM_SCORES = 5
+_NUM_SCORED_PAIRS = 4
+
+
+def train(
+    train: Cohort,
+    config: RunConfig,
+    genotype: Genotype,
+    lam: Mapping[str, float],
+    *,
+    validation: Cohort | None = None,
+    run: Path | str | None = None,
+    resume: bool = False,
+) -> RegistrationModel:
+    """Train the network of a genotype with the loss weights λ, without labels.
+
+    Args:
+        train: Subjects from which ω learns; their labels are not read.
+        config: The run.
+        genotype: The architecture.
+        lam: Weights of Eq. (4): full, smooth, half, quarter.
+        validation: Subjects with labels on which the Dice is recorded a few times; it
+            changes nothing.
+        run: Folder for metrics.jsonl, checkpoints and model.
+        resume: Go on with the training that the folder holds; a finished one is read.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        NonFiniteError: If a loss, gradient or weight became NaN or infinite.
+        ArtifactError: If the folder holds a training and `resume` is not given, or if
+            what it holds is damaged or of other settings.
+        ValueError: If `resume` is given without `run`.
+    """
+    run = None if run is None else Path(run)
+    if resume and run is not None and (run / "model" / "model.json").is_file():
+        return load_model(run)
+    journal = Journal(run, resume=resume)
+    state = repeat(_train_task(train, config, genotype, lam, validation), journal)
+    description = ModelDescription(
+        genotype=genotype,
+        width=config.network.width,
+        num_steps=config.network.num_steps,
+        orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
+        spacing=tuple(float(size) for size in train.spacing),
+        lam={name: float(weight) for name, weight in lam.items()},
+        similarity=config.objective.similarity,
+        windows=config.objective.windows,
+    )
+    model = RegistrationModel(description, state.params)
+    if run is not None:
+        model.save(run / "model")
+    return model
+
+
+def _train_task(
+    train: Cohort,
+    config: RunConfig,
+    genotype: Genotype,
+    lam: Mapping[str, float],
+    validation: Cohort | None,
+) -> Task:
+    """The loop of the training."""
+    cohort = on_device(train, with_labels=False)
+    weights = make_lambda(dict(lam))
+    algorithm = make_training_algorithm(config, genotype)
+    step_program = train_step(config, genotype)
+    steps, log_every = config.train.steps, config.train.log_every
+    pairs = PairSampler(
+        len(train.names),
+        batch_size=config.train.batch_size,
+        seed=sampler_seed(config.seed, len(STAGES), 0),
+    )
+    validation_dice = _make_validation_dice(config, genotype, validation)
+    score_every = max(1, steps // _NUM_SCORES)
+
+    def start() -> Any:
+        network = make_network(config, genotype)
+        seed = (config.seed, len(STAGES))
+        return algorithm.init(initial_weights(network, train.images.shape[1:], seed))
+
+    def advance(state: Any, step: int) -> tuple[Any, Any]:
+        return step_program(state, cohort, pairs[step], weights)
+
+    def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
+        infos = jax.device_get(infos)
+        for place, info in enumerate(infos, start=step - len(infos) + 1):
+            values = {"loss": info.loss, **info.terms._asdict()}
+            values["gradient_norm"] = info.gradient_norm
+            check_finite("train", place, bool(info.is_finite), values)
+        mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
+        fields = {"loss": mean.loss, "terms": mean.terms._asdict()}
+        is_due = step // score_every > (step - len(infos)) // score_every
+        if validation_dice and (is_due or step == steps):
+            fields["validation_dice"] = validation_dice(state.params)
+        return fields
+
+    def show(fields: dict[str, Any]) -> dict[str, Any]:
+        return {"loss": fields["loss"], "dice": fields.get("validation_dice")}
+
+    return Task("train", steps, start, advance, describe, show, log_every)
+
+
+def _make_validation_dice(
+    config: RunConfig, genotype: Genotype, validation: Cohort | None
+) -> Callable[[Any], float] | None:
+    """The mean Dice over a few fixed pairs as a function of ω, where labels allow it."""
+    if validation is None or validation.labels is None:
+        return None
+    cohort = on_device(validation, with_labels=True)
+    program = dice_of_pair(config, genotype, len(validation.structures))
+    pairs = evaluation_pairs(len(validation.names), _NUM_SCORED_PAIRS, config.seed)
+
+    def validation_dice(params: Any) -> float:
+        arrays = (np.asarray([[moving], [fixed]]) for moving, fixed in pairs)
+        scores = [program(params, cohort, tuple(pair)) for pair in arrays]
+        return float(np.nanmean(jax.device_get(scores)))
+
+    return validation_dice

@@ -1,0 +1,57 @@
+"""Help, versions and the check of the installation."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from autoreg_jax import __version__, runtime
+
+VERBS = ("demo", "auto", "search", "train", "evaluate", "report", "register", "doctor")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_shows_an_example(command, verb):
+    code, out, _ = command(verb, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"  autoreg {verb}" in out
+
+
+def test_help_lists_the_verbs(command):
+    code, out, _ = command("--help")
+    assert code == 0
+    assert all(verb in out for verb in VERBS)
+
+
+def test_version(command):
+    assert command("--version") == (0, f"autoreg {__version__}\n", "")
+
+
+def test_help_loads_nothing_heavy():
+    program = (
+        "import sys; from autoreg_jax.cli import main; main(['--help']); "
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert not loaded & {"jax", "flax", "numpy", "nibabel", "scipy", "matplotlib"}
+
+
+def test_doctor(command):
+    code, out, err = command("doctor")
+    assert (code, err) == (0, "")
+    assert "packages" in out
+    assert "devices" in out
+
+
+def test_doctor_fails_with_a_check(command, monkeypatch):
+    bad = runtime.Check("arithmetic", False, "off by 3; install another version", 0.1)
+    monkeypatch.setattr(runtime, "selfcheck", lambda: [bad])
+    code, out, _ = command("doctor", "--json")
+    assert code == 1
+    assert json.loads(out)["checks"][0]["detail"] == bad.detail
+    assert "FAILED" in command("doctor")[1]

@@ -1,0 +1,81 @@
+"""`autoreg register` from files to files."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from autoreg_jax import inference
+from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.errors import NonFiniteError
+
+
+@pytest.fixture
+def pair(images):
+    return ["-f", images / "fixed.nii.gz", "-m", images / "moving.nii.gz"]
+
+
+def test_with_labels(command, images, pair, model, tmp_path):
+    labels = ["--fixed-labels", images / "fixed_labels.nii.gz"]
+    labels += ["--moving-labels", images / "moving_labels.nii.gz"]
+    prefix = tmp_path / "results" / "first_"
+    code, out, err = command("register", *pair, *labels, "-o", prefix, "--model", model)
+    assert (code, err) == (0, "")
+    for word in ("Dice", "folding", "seconds", f"written: {prefix}moved.nii.gz"):
+        assert word in out
+    names = sorted(path.name for path in prefix.parent.iterdir())
+    assert names == [
+        "first_displacement.nii.gz",
+        "first_moved.nii.gz",
+        "first_moved_labels.nii.gz",
+        "first_summary.json",
+    ]
+    fixed = nibabel.load(images / "fixed.nii.gz")
+    for name in names[:3]:
+        image = nibabel.load(prefix.parent / name)
+        np.testing.assert_allclose(image.affine, fixed.affine)
+        assert image.shape[:3] == fixed.shape
+
+
+def test_json_and_the_other_spellings(command, images, model, tmp_path):
+    """The moving image is flipped, anisotropic and of another shape."""
+    moving = nibabel.load(images / "moving.nii.gz").get_fdata(dtype=np.float32)
+    affine = np.diag([-2.0, 2.0, 4.0, 1.0])
+    affine[0, 3] = 2.0 * (moving.shape[0] - 1)
+    volume = Volume(moving[::-1, 2:, ::2], affine)
+    path = write_volume(tmp_path / "moving.nii.gz", volume)
+    moved, warp = tmp_path / "moved.nii.gz", tmp_path / "warp.nii.gz"
+    code, out, err = command(
+        "register",
+        *("--fixed", images / "fixed.nii.gz", "--moving", path, "--model", model),
+        *("--moved", moved, "--warp", warp, "--affine", "none", "--json"),
+    )
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["files"] == [str(moved), str(warp)]
+    assert 0 <= found["folding_fraction"] <= 1
+    expected = inference.register(images / "fixed.nii.gz", path, model=model)
+    array = nibabel.load(moved).get_fdata()
+    np.testing.assert_allclose(array, expected.moved.array, rtol=1e-5)
+    assert nibabel.load(warp).shape == (16, 14, 12, 1, 3)
+
+
+def test_a_failed_run_is_not_a_wrong_command(command, pair, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise NonFiniteError("step 3: the loss became NaN; use smaller steps.")
+
+    monkeypatch.setattr(inference, "register", fail)
+    code, out, err = command("register", *pair, "-o", tmp_path / "x_", "--refine", 5)
+    assert (code, out) == (1, "")
+    assert err == "autoreg register: step 3: the loss became NaN; use smaller steps.\n"
+
+
+def test_an_interruption(command, pair, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inference, "register", stop)
+    code, _, err = command("register", *pair, "-o", tmp_path / "x_", "--refine", 5)
+    assert code == 130
+    assert "interrupted" in err

@@ -1,0 +1,163 @@
+"""The verbs that work on a run: what they hand on, what they keep, what they print."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoreg_jax import config, data, inference, runtime, workflows
+from autoreg_jax.search_space import Genotype
+
+LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
+SUMMARY = {
+    "pairs": 2,
+    "dice_before": {"mean": 0.5, "sd": 0.1},
+    "dice": {"mean": 0.71, "sd": 0.05},
+    "dice_refined": {"mean": 0.76, "sd": 0.04},
+    "displacement_error": {"mean": 2.345, "sd": 0.2},
+    "folding_fraction": {"mean": 0.001, "sd": 0.0},
+    "seconds_per_pair": {"mean": 0.06, "sd": 0.01},
+}
+
+
+@pytest.fixture
+def calls(monkeypatch, model):
+    """Replace the long jobs by records of how they were called."""
+    made = []
+    loaded = inference.load_model(model)
+    evaluation = workflows.Evaluation(SUMMARY, [])
+
+    def job(name, result):
+        def call(*values, **options):
+            made.append((name, values, options))
+            if name == "search":
+                folder = options["run"]
+                (folder / "genotype.json").write_text(result.genotype.to_json())
+                content = {"format": 1, "lam": LAM, "lam_start": LAM}
+                runtime.write_json(folder / "objective.json", content)
+            if name == "train":
+                record = {"stage": "train", "step": 2, "seconds": 1.5, "loss": -0.25}
+                runtime.append_record(options["run"] / "metrics.jsonl", record)
+                loaded.save(options["run"] / "model")
+            return result
+
+        monkeypatch.setattr(workflows, name, call)
+
+    genotype = Genotype.uniform("dil_conv_3")
+    job("search", workflows.SearchResult(genotype, None, LAM, LAM, []))
+    job("train", loaded)
+    job("evaluate", evaluation)
+    job("auto", evaluation)
+    job("demo", evaluation)
+    return made
+
+
+def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
+    run = tmp_path / "run"
+    words = ["--config", "smoke", "--set", "train.steps=7", "seed=3", "--set", "seed=4"]
+    code, out, err = command("search", dataset, "-o", run, *words)
+    assert (code, err) == (0, "")
+    assert "dil_conv_3" in out
+    assert f"next: autoreg train {run}" in out
+    name, (train, validation, settings), options = calls.pop()
+    assert (name, options) == ("search", {"run": run, "resume": False})
+    assert (settings.seed, settings.train.steps) == (4, 7)
+    assert (train.names, validation.names) == (("s0", "s3"), ("s1", "s4"))
+    assert config.load(run / "config.yaml") == settings
+
+    code, out, err = command("train", run, "--set", "train.steps=9")
+    assert (code, err) == (0, "")
+    assert "-0.25" in out
+    _, (cohort, settings, genotype, lam), options = calls.pop()
+    assert cohort.names == ("s0", "s3")
+    assert options["validation"].names == ("s1", "s4")
+    assert (settings.seed, settings.train.steps) == (4, 9)
+    assert (genotype, lam) == (Genotype.uniform("dil_conv_3"), LAM)
+    assert config.load(run / "config.yaml") == settings
+
+    code, out, err = command("train", run)
+    assert code == 2
+    assert "--resume" in err
+    assert command("train", run, "--resume")[0] == 0
+    assert calls.pop()[2]["resume"] is True
+
+    code, out, err = command("evaluate", run, "--set", "evaluate.pairs=2", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["dice"] == SUMMARY["dice"]
+    _, (cohort, trained, settings), options = calls.pop()
+    assert cohort.names == ("s2", "s5")
+    assert isinstance(trained, inference.RegistrationModel)
+    assert settings.evaluate.pairs == 2
+    assert options == {"run": run}
+    provenance = runtime.read_json(run / "provenance.json")
+    assert provenance["dataset"] == "../subjects/dataset.csv"
+    assert provenance["seconds"] == {"train": 1.5}
+
+
+def test_a_dataset_that_moved(command, calls, dataset, tmp_path):
+    run = tmp_path / "run"
+    assert command("search", dataset, "-o", run, "--config", "smoke")[0] == 0
+    there = dataset.rename(tmp_path / "moved")
+    code, _, err = command("train", run)
+    assert code == 2
+    assert "dataset.csv" in err
+    assert command("train", run, "--dataset", there)[0] == 0
+    assert calls[-1][0] == "train"
+
+
+def test_settings_of_a_run_that_goes_on(command, calls, dataset, tmp_path):
+    run = tmp_path / "run"
+    words = ["search", dataset, "-o", run]
+    assert command(*words, "--config", "smoke", "--set", "seed=5")[0] == 0
+    assert command(*words, "--resume")[0] == 0
+    assert calls.pop()[1][2].seed == 5
+    code, _, err = command(*words, "--resume", "--set", "seed=6")
+    assert code == 2
+    assert "other settings" in err
+
+
+def test_auto(command, calls, dataset, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    code, out, err = command("auto", dataset, "-o", run, "--set", "train.steps=3")
+    assert (code, err) == (0, "")
+    for text in ("0.710 ± 0.050", "0.760 ± 0.040", "0.500 ± 0.100", "2.35", "0.100"):
+        assert text in out
+    assert "report.html" not in out
+    _, (table, folder, settings), options = calls.pop()
+    assert (table, folder) == (dataset / "dataset.csv", run)
+    assert settings == config.merge(config.load("default"), {"train": {"steps": 3}})
+    assert options == {"resume": False, "overwrite": False}
+    (run / "report.html").write_text("")
+    assert f"report: {run / 'report.html'}" in command("auto", dataset, "-o", run)[1]
+
+
+def test_demo(command, calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = command("demo", "--dimensions", "2", "--json")
+    assert code == 0
+    assert json.loads(out)["run"] == "runs/demo"
+    _, (run,), options = calls.pop()
+    assert run == Path("runs/demo")
+    assert options["dimensions"] == 2
+    assert options["config"] == config.load("demo")
+
+
+def test_an_interruption_says_how_to_go_on(command, dataset, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflows, "auto", stop)
+    code, out, err = command("auto", dataset, "-o", tmp_path / "run")
+    assert (code, out) == (130, "")
+    assert f"autoreg auto {dataset} -o {tmp_path / 'run'} --resume" in err
+
+
+def test_the_whole_dataset_decides_the_classes(command, calls, dataset, tmp_path):
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    volume = data.Volume(np.full((16, 14, 12), 8, np.int32), affine)
+    data.write_volume(dataset / "5_labels.nii.gz", volume)
+    assert command("search", dataset, "-o", tmp_path / "run")[0] == 0
+    train, validation, _ = calls.pop()[1]
+    assert train.structures == validation.structures == ("3", "8")
