@@ -58,7 +58,8 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
             cells = [_mean_sd(value, factor, form) for value in values]
             rows.append([label, *cells])
     pairs = evaluation.get("pairs")
-    show_table(f"{title}, {pairs} pairs" if pairs else title, ["", *_COLUMNS], rows)
+    title = f"{title}, pairs: {pairs}" if pairs else title
+    show_table(title, ["", *_COLUMNS], rows)
 
 
 def _mean_sd(value: Any, factor: float, form: str) -> str:

@@ -1,8 +1,10 @@
 """The whole job on a dataset: search, train, evaluate, report."""
 
 import logging
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
@@ -62,7 +64,11 @@ def auto(
     run = claim_run_folder(run, resume=resume, overwrite=overwrite)
     _keep_config(run, config)
     previous = _previous_seconds(run)
-    _write_provenance(run, config, previous)
+    origin = {
+        "dataset": Path(os.path.relpath(dataset, run)).as_posix(),
+        "seed": config.seed,
+    }
+    _write_provenance(run, origin, previous)
 
     result = search(cohorts[0], cohorts[1], config, run=run, resume=resume)
     model = train(
@@ -81,7 +87,7 @@ def auto(
         begin = time.monotonic()
         evaluation = evaluate(cohorts[2], model, config, run=run)
         seconds["evaluate"] = time.monotonic() - begin
-    _write_provenance(run, config, seconds)
+    _write_provenance(run, origin, seconds)
     _write_report(run)
     return evaluation
 
@@ -91,8 +97,8 @@ def _keep_config(run: Path, config: RunConfig) -> None:
     path = run / "config.yaml"
     if path.is_file() and load_config(path) != config:
         raise ConfigError(
-            f"{path}: the run was started with other settings than those given now; "
-            f"resume it with --config {path}, or start afresh with --overwrite."
+            f"{path}: the run was started with other settings; resume it with these, "
+            "or name another folder."
         )
     write_text(path, dump(config))
 
@@ -103,8 +109,10 @@ def _previous_seconds(run: Path) -> dict[str, float]:
     return read_json(path).get("seconds", {}) if path.is_file() else {}
 
 
-def _write_provenance(run: Path, config: RunConfig, seconds: dict[str, float]) -> None:
-    content = provenance() | {"seed": config.seed, "seconds": seconds}
+def _write_provenance(
+    run: Path, origin: dict[str, Any], seconds: dict[str, float]
+) -> None:
+    content = provenance() | origin | {"seconds": seconds}
     write_json(run / "provenance.json", content)
 
 

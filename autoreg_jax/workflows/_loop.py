@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.runtime import Checkpointer, progress
@@ -105,6 +106,8 @@ def _begin(
     if saves is None or done is None:
         return 0, 0.0, task.start()
     state, metadata = saves.restore(jax.eval_shape(task.start), done)
+    # What is restored is bound to its device, which would be compiled for once more.
+    state = jax.tree.map(jnp.array, jax.device_get(state))
     logger.info("Stage %s goes on after step %d.", task.stage, done)
     return done, metadata["seconds"], state
 

@@ -1,14 +1,77 @@
-"""Tiny cohorts made with NumPy and one configuration for all tests of the workflows."""
+"""Tiny cohorts, one configuration, and a network that compiles in a second or two.
 
-import dataclasses
+The workflows are tested on a stand-in for the registration network: pointwise layers
+with the same interface, in which every logit of α matters. Everything else is real.
+"""
 
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from autoreg_jax import config, data
+from autoreg_jax.inference import _model
+from autoreg_jax.networks import Registration
+from autoreg_jax.search_space import OPERATIONS
+from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
+from autoreg_jax.spatial import resize_image
+from autoreg_jax.workflows import _build, _programs
 
 SIZE = 16
+
+
+@dataclass(frozen=True)
+class SmallNetwork:
+    """A sum of twelve mixtures of eight pointwise layers, or of a single layer each."""
+
+    genotype: object = None
+    width: float = 1.0
+    num_steps: int = 2
+
+    def init(self, key, moving, fixed, alpha=None):
+        """Shapes of the weights; nothing is random here."""
+        del key, fixed, alpha
+        candidates = len(OPERATIONS) if self.genotype is None else 1
+        kernels = jnp.ones((12, candidates, 4, 4))
+        head = jnp.ones((4, moving.ndim - 2))
+        return {"params": {"mixture": {"kernel": kernels}, "head": {"kernel": head}}}
+
+    def apply(self, variables, moving, fixed, alpha=None):
+        """Two images to a velocity at half resolution."""
+        params = variables["params"]
+        half = half_shape(moving.shape[1:-1])
+        images = [resize_image(image, half) for image in (moving, fixed)]
+        x = jnp.concatenate([*images, images[0] - images[1], images[1] ** 2], -1)
+        shares = jnp.ones((12, 1))
+        if alpha is not None:
+            shares = jax.nn.softmax(jnp.concatenate(alpha).reshape(12, -1))
+        layers = jnp.einsum("...c,ekcf->...ekf", x, params["mixture"]["kernel"])
+        features = jnp.einsum("...ekf,ek->...f", jax.nn.leaky_relu(layers, 0.2), shares)
+        velocity = features @ params["head"]["kernel"]
+        u_half = integrate(velocity, self.num_steps)
+        u_full = resize_displacement(u_half, moving.shape[1:-1])
+        u_quarter = resize_displacement(u_half, half_shape(half))
+        return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
+
+
+def _forget_programs():
+    for program in vars(_programs).values():
+        if hasattr(program, "cache_clear"):
+            program.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def small_network():
+    """Let the workflows build the stand-in."""
+    _forget_programs()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_build, "RegistrationNetwork", SmallNetwork)
+        patch.setattr(_model, "RegistrationNetwork", SmallNetwork)
+        yield
+    _forget_programs()
 
 
 def make_cohort(num_subjects: int, seed: int, *, with_labels: bool = True):
@@ -32,11 +95,6 @@ def make_cohort(num_subjects: int, seed: int, *, with_labels: bool = True):
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
         spacing=(2.0, 2.0),
     )
-
-
-def without_labels(cohort):
-    """The same subjects, nothing known about them."""
-    return dataclasses.replace(cohort, labels=None, structures=())
 
 
 @pytest.fixture(scope="session")

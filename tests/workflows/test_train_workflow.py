@@ -1,0 +1,138 @@
+"""Training: learning, repeating, resuming, and what is written."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from autoreg_jax import config
+from autoreg_jax.errors import ArtifactError, NonFiniteError
+from autoreg_jax.inference import load_model
+from autoreg_jax.runtime import read_records
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows import _loop, train
+from autoreg_jax.workflows import _train as module
+
+pytestmark = pytest.mark.usefixtures("small_network")
+
+GENOTYPE = Genotype.uniform("conv_1")
+LAM = {"full": 1.0, "smooth": 0.5, "half": 0.2, "quarter": 0.1}
+
+
+@pytest.fixture(scope="module")
+def done(small_network, cohorts, settings, tmp_path_factory):
+    """A training with validation, and its folder."""
+    folder = tmp_path_factory.mktemp("train")
+    subjects, validation, _ = cohorts
+    model = train(
+        subjects, settings, GENOTYPE, LAM, validation=validation, run=folder
+    )
+    return model, folder
+
+
+def _is_equal(one, other):
+    return jax.tree.all(jax.tree.map(np.array_equal, one, other))
+
+
+def test_model_on_disk_is_the_one_returned(done, settings):
+    model, folder = done
+    again = load_model(folder)
+    assert again.description == model.description
+    assert _is_equal(again.params, jax.device_get(model.params))
+    assert model.description.lam == LAM
+    assert model.description.genotype == GENOTYPE
+    assert model.description.orientation == "RAS"
+    assert model.description.spacing == (2.0, 2.0)
+    assert model.description.windows == settings.objective.windows
+
+
+def test_records_are_means_over_their_interval(done, cohorts, settings, tmp_path):
+    records = read_records(done[1] / "metrics.jsonl")
+    assert [record["step"] for record in records] == [2, 4, 6]
+    for record in records:
+        total = sum(LAM[name] * term for name, term in record["terms"].items())
+        assert record["loss"] == pytest.approx(total, rel=1e-5)
+        assert 0 < record["validation_dice"] < 1
+    single = config.merge(settings, {"train": {"log_every": 1}})
+    train(cohorts[0], single, GENOTYPE, LAM, run=tmp_path)
+    single = [record["loss"] for record in read_records(tmp_path / "metrics.jsonl")]
+    means = np.reshape(single, (3, 2)).mean(1)
+    assert [record["loss"] for record in records] == pytest.approx(means, rel=1e-6)
+
+
+def test_training_lowers_the_loss(cohorts, settings, tmp_path):
+    longer = config.merge(
+        settings, {"train": {"steps": 120, "learning_rate": 2e-2, "log_every": 20}}
+    )
+    train(cohorts[0], longer, GENOTYPE, LAM, run=tmp_path)
+    losses = [record["loss"] for record in read_records(tmp_path / "metrics.jsonl")]
+    assert losses[-1] < losses[0] - 0.02
+
+
+def test_same_seed_same_weights_and_labels_do_not_matter(done, cohorts, settings):
+    blind = dataclasses.replace(cohorts[0], labels=None, structures=())
+    again = train(blind, settings, GENOTYPE, LAM)
+    assert _is_equal(again.params, done[0].params)
+    other = train(blind, dataclasses.replace(settings, seed=1), GENOTYPE, LAM)
+    assert not _is_equal(other.params, done[0].params)
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_interrupted_and_resumed_is_the_same(
+    done, cohorts, settings, tmp_path, monkeypatch, step
+):
+    monkeypatch.setattr(_loop, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(_loop, "SAVES_COST_ONE_IN", 0)
+    add = _loop.Journal.add
+
+    def pull_the_plug(journal, record):
+        add(journal, record)
+        if record["step"] == step:
+            raise KeyboardInterrupt
+
+    keywords = {"validation": cohorts[1], "run": tmp_path}
+    with monkeypatch.context() as patch:
+        patch.setattr(_loop.Journal, "add", pull_the_plug)
+        with pytest.raises(KeyboardInterrupt):
+            train(cohorts[0], settings, GENOTYPE, LAM, **keywords)
+    assert not (tmp_path / "model").exists()
+    resumed = train(cohorts[0], settings, GENOTYPE, LAM, **keywords, resume=True)
+    assert _is_equal(resumed.params, done[0].params)
+    clockless = [
+        [{k: v for k, v in r.items() if k != "seconds"} for r in read_records(path)]
+        for path in (tmp_path / "metrics.jsonl", done[1] / "metrics.jsonl")
+    ]
+    assert clockless[0] == clockless[1]
+
+
+def test_checkpoint_of_other_settings_is_refused(done, cohorts, settings, tmp_path):
+    (tmp_path / "checkpoints").symlink_to(done[1] / "checkpoints")
+    other = dataclasses.replace(cohorts[0], images=_volumes(cohorts[0].images))
+    with pytest.raises(ArtifactError, match="written with other settings"):
+        train(other, settings, GENOTYPE, LAM, run=tmp_path, resume=True)
+
+
+def _volumes(images):
+    return np.repeat(images[..., None, :], 8, axis=-2)
+
+
+def test_finished_training_is_read_and_not_repeated(
+    done, cohorts, settings, monkeypatch
+):
+    monkeypatch.setattr(module, "repeat", None)
+    again = train(cohorts[0], settings, GENOTYPE, LAM, run=done[1], resume=True)
+    assert _is_equal(again.params, jax.device_get(done[0].params))
+
+
+def test_existing_training_is_not_mixed_with_another(done, cohorts, settings):
+    with pytest.raises(ArtifactError, match="stage 'train' already; resume"):
+        train(cohorts[0], settings, GENOTYPE, LAM, run=done[1])
+
+
+def test_useless_numbers_name_their_step_and_term(cohorts, settings):
+    images = cohorts[0].images.copy()
+    images[:] = np.nan
+    broken = dataclasses.replace(cohorts[0], images=images)
+    with pytest.raises(NonFiniteError, match="stage 'train', step 1: loss became NaN"):
+        train(broken, settings, GENOTYPE, LAM)
