@@ -75,9 +75,7 @@ def _twice(
         )(point, outer, batch)
         return inner_update(inner, gradient), (value, gradient, direct)
 
-    batches = jax.tree.map(
-        lambda *pair: jnp.stack(pair), train_batch, valid_batch
-    )
+    batches = jax.tree.map(lambda *pair: jnp.stack(pair), train_batch, valid_batch)
     _, (values, gradients, directs) = jax.lax.scan(body, inner, batches)
     gradient, cotangent = (jax.tree.map(lambda g, i=i: g[i], gradients) for i in (0, 1))
     direct = jax.tree.map(lambda g: g[1], directs)

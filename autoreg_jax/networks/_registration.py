@@ -89,7 +89,9 @@ class RegistrationNetwork(nn.Module):
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
         batch, ndim = moving.shape[0], moving.ndim - 2
-        weights = None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
+        weights = (
+            None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
+        )
 
         both = jnp.concatenate([moving, fixed])
         half = self._cell("feature", 0, weights)(both)

@@ -87,7 +87,9 @@ def _merge(array: Array, axis: int, into: int) -> Array:
     """Fold the mapped `axis` into the axis that is `into` without it."""
     moved = jnp.moveaxis(array, axis, into)
     shape = moved.shape
-    return moved.reshape(*shape[:into], shape[into] * shape[into + 1], *shape[into + 2 :])
+    return moved.reshape(
+        *shape[:into], shape[into] * shape[into + 1], *shape[into + 2 :]
+    )
 
 
 def _split(array: Array, axis: int, size: int) -> Array:

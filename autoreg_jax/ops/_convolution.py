@@ -43,9 +43,7 @@ def convolution(
         return _strided(x, kernel, stride, dilation, padding)
     if groups == x.shape[-1] == kernel.shape[-1]:
         return _depthwise(x, kernel, stride, dilation, padding)
-    parts = zip(
-        jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True
-    )
+    parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
     return jnp.concatenate(
         [_strided(a, k, stride, dilation, padding) for a, k in parts], -1
     )
@@ -90,8 +88,12 @@ def _strided(
     if dilation == 1:
         shift = [-low % stride for low, _ in padding]
         lows = [(low + e) // stride for e, (low, _) in zip(shift, padding, strict=True)]
-        wide = [(e, -(e + k) % stride) for e, k in zip(shift, kernel.shape, strict=False)]
-        taps = _phases_to_channels(jnp.pad(kernel, [*wide, (0, 0), (0, 0)])[None], stride)
+        wide = [
+            (e, -(e + k) % stride) for e, k in zip(shift, kernel.shape, strict=False)
+        ]
+        taps = _phases_to_channels(
+            jnp.pad(kernel, [*wide, (0, 0), (0, 0)])[None], stride
+        )
         even = [(0, -n % stride) for n in x.shape[1:-1]]
         phases = _phases_to_channels(
             jnp.pad(x, [(0, 0), *even, (0, 0)])[..., None], stride
@@ -153,5 +155,7 @@ def _depthwise(
             slice(dilation * t, dilation * t + stride * (n - 1) + 1, stride)
             for t, n in zip(tap, out, strict=True)
         )
-        total = total + padded[(slice(None), *window)] * kernel[tap].reshape((1,) * (x.ndim - 1) + (-1,))
+        total = total + padded[(slice(None), *window)] * kernel[tap].reshape(
+            (1,) * (x.ndim - 1) + (-1,)
+        )
     return jnp.asarray(total)

@@ -152,9 +152,7 @@ def make_search(
             gradient, state.omega_optimizer, state.omega
         )
         omega = optax.apply_updates(state.omega, updates)  # lines 6, 13, 20
-        new = SearchState(
-            state.step + 1, omega, outer, omega_opt, outer_opt, carried
-        )
+        new = SearchState(state.step + 1, omega, outer, omega_opt, outer_opt, carried)
         return new, _info(loss, terms, hyper, omega)
 
     return SearchAlgorithm(init, step)

@@ -102,7 +102,9 @@ class Cell(nn.Module):
         for edge, features in enumerate(self.features):
             stride = self.stride if edge == 0 else 1
             if self.operations is not None:
-                x = _Edge(self.operations[edge], features, stride, name=f"edge_{edge}")(x)
+                x = _Edge(self.operations[edge], features, stride, name=f"edge_{edge}")(
+                    x
+                )
             elif weights is not None:
                 mixture = MixedOperation(features, stride, name=f"edge_{edge}")
                 x = mixture(x, weights[edge])

@@ -47,7 +47,9 @@ class Genotype:
                     f"{kind} needs {NUM_SCALES} scales of {NUM_EDGES} operations, got "
                     f"{cells!r}."
                 )
-            unknown = [name for cell in cells for name in cell if name not in OPERATIONS]
+            unknown = [
+                name for cell in cells for name in cell if name not in OPERATIONS
+            ]
             if unknown:
                 raise ValueError(
                     f"unknown operations {unknown} in {kind}; known are {OPERATIONS}."

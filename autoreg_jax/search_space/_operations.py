@@ -115,9 +115,7 @@ class SeparableConvolution(Operation):
         """LeakyReLU, the product of depthwise and pointwise convolution, LeakyReLU."""
         pointwise = self.pointwise.reshape((1,) * self.ndim + self.pointwise.shape)
         kernel = jnp.swapaxes(self.depthwise, -1, -2) * pointwise
-        return activation(
-            convolution(activation(response), kernel, stride=self.stride)
-        )
+        return activation(convolution(activation(response), kernel, stride=self.stride))
 
 
 class DilatedConvolution(Operation):

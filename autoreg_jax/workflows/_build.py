@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
@@ -21,6 +22,7 @@ from autoreg_jax.search import (
     objective_problem,
 )
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.spatial import resize_image
 from autoreg_jax.training import TrainingAlgorithm, make_training
 
 # The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual
@@ -44,6 +46,16 @@ def on_device(cohort: Cohort, *, with_labels: bool) -> DeviceCohort:
     """Put a split on the device, labels only where they may be used."""
     labels = jnp.asarray(cohort.labels) if with_labels else None
     return DeviceCohort(jnp.asarray(cohort.images), labels)
+
+
+def shrunk(cohort: DeviceCohort, factor: int) -> DeviceCohort:
+    """The images on a grid coarser by a factor, without labels."""
+    if factor == 1:
+        return cohort._replace(labels=None)
+    shape = tuple(-(-size // factor) for size in cohort.images.shape[1:-1])
+    return DeviceCohort(
+        jax.jit(resize_image, static_argnums=1)(cohort.images, shape), None
+    )
 
 
 def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatch:
@@ -75,15 +87,15 @@ def make_estimator(config: HypergradientConfig) -> hypergrad.HypergradientEstima
 
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
     """λ before its search."""
-    return make_lambda({n: getattr(config.objective, n) for n in _WEIGHTS})
+    start = config.objective
+    values = (start.full, start.smooth, start.half, start.quarter)
+    return ObjectiveWeights(*map(jnp.float32, values))
 
 
 def make_lambda(values: dict[str, float]) -> ObjectiveWeights:
     """λ as device scalars from its four named values."""
-    return ObjectiveWeights(*(jnp.float32(values[name]) for name in _WEIGHTS))
-
-
-_WEIGHTS = ObjectiveWeights._fields
+    names = ObjectiveWeights._fields
+    return ObjectiveWeights(*(jnp.float32(values[name]) for name in names))
 
 
 def make_stage(config: RunConfig, name: str) -> Stage:
@@ -125,7 +137,7 @@ def make_training_algorithm(config: RunConfig, genotype: Genotype) -> TrainingAl
 
     def loss_and_terms(params: Any, batch: Any) -> tuple[Array, Any]:
         images, lam = batch
-        out = network.apply({"params": params}, images.moving, images.fixed)
+        out: Any = network.apply({"params": params}, images.moving, images.fixed)
         return registration_loss(
             images.fixed, images.moving, out.displacements, lam, **_similarity(config)
         )

@@ -9,7 +9,7 @@ from autoreg_jax.runtime import claim_run_folder
 from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows._evaluation import Evaluation
 
-# Voxel size in mm: a volume at 4 mm is learned on a CPU in minutes, a plane at 2 mm too.
+# Voxel size in mm, so that a CPU learns either in minutes.
 _SPACING = {2: 2.0, 3: 4.0}
 
 

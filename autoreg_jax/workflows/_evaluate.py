@@ -173,7 +173,9 @@ def _summary(test: Cohort, results: list[_PairResult]) -> dict[str, Any]:
     }
     for name in results[0].scores[0]:
         of_field_alone = name in ("folding_fraction", "log_jacobian_std")
-        for suffix, *scores in zip(_SUFFIXES, *(r.scores for r in results), strict=False):
+        for suffix, *scores in zip(
+            _SUFFIXES, *(r.scores for r in results), strict=False
+        ):
             if of_field_alone and suffix == "_before":
                 continue  # nothing has moved
             values = [float(np.nanmean(one[name])) for one in scores]

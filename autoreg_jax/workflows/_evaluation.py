@@ -34,7 +34,7 @@ class Evaluation:
     def write(self, run: Path) -> None:
         """Write evaluation.csv, then evaluation.json, each at once or not at all."""
         text = io.StringIO()
-        columns = (*_TEXTS, *_SCORES)
+        columns: list[str] = [*_TEXTS, *_SCORES]
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         for row in self.rows:

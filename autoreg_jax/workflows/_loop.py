@@ -70,9 +70,7 @@ def repeat(task: Task, journal: Journal) -> Any:
             folder = journal.run / "checkpoints" / task.stage
             saves = stack.enter_context(Checkpointer(folder))
         done, before, state = _begin(task, journal, saves)
-        advance = stack.enter_context(
-            progress(task.stage, task.steps, completed=done)
-        )
+        advance = stack.enter_context(progress(task.stage, task.steps, completed=done))
         begin = saved_at = time.monotonic()
         patience = SECONDS_BETWEEN_SAVES
         infos: list[Any] = []

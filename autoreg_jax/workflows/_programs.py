@@ -95,7 +95,7 @@ def _dice_of_pair(
 
     def score(params, cohort, pair):
         images = gather(cohort._replace(labels=None), pair)
-        out = network.apply({"params": params}, images.moving, images.fixed)
+        out: Any = network.apply({"params": params}, images.moving, images.fixed)
         moving, fixed = (cohort.labels[index] for index in pair)
         moved = warp_labels(moving, out.displacements.full, num_structures + 1)
         return jnp.nanmean(dice(fixed, moved, num_structures + 1))

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from autoreg_jax.data import Cohort
@@ -40,17 +39,18 @@ class PairData(NamedTuple):
 
 def pair_of(cohort: Cohort, moving: int, fixed: int) -> PairData:
     """The pair of the given subjects as device arrays."""
-    labels: tuple[Any, Any] = (None, None)
-    truth = None
-    if cohort.labels is not None:
-        labels = tuple(jnp.asarray(cohort.labels[i][None]) for i in (moving, fixed))
-        body = cohort.labels[fixed] > 0
-    else:
-        body = cohort.images[fixed, ..., 0] > 0
+    labels, truth = cohort.labels, None
     if cohort.velocity is not None:
         truth = jnp.asarray(cohort.true_displacement(moving, fixed)[None])
-    images = (jnp.asarray(cohort.images[i][None]) for i in (moving, fixed))
-    return PairData(*images, *labels, truth, jnp.asarray(np.asarray(body)[None]))
+    image = cohort.images[fixed, ..., 0]
+    return PairData(
+        moving=jnp.asarray(cohort.images[moving][None]),
+        fixed=jnp.asarray(cohort.images[fixed][None]),
+        moving_labels=None if labels is None else jnp.asarray(labels[moving][None]),
+        fixed_labels=None if labels is None else jnp.asarray(labels[fixed][None]),
+        truth=truth,
+        body=jnp.asarray((image if labels is None else labels[fixed])[None] > 0),
+    )
 
 
 @partial(jax.jit, static_argnames=("num_structures", "spacing", "window"))

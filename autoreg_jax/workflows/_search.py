@@ -12,7 +12,12 @@ from autoreg_jax.data import Cohort
 from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
 from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
-from autoreg_jax.workflows._build import make_stage, on_device, start_of_lambda
+from autoreg_jax.workflows._build import (
+    make_stage,
+    on_device,
+    shrunk,
+    start_of_lambda,
+)
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._stage import as_lists, from_lists, search_task
@@ -49,9 +54,11 @@ def search(
 ) -> SearchResult:
     """Search feature cells, deformation cells and loss weights, Algorithm 1.
 
-    The network weights ω are drawn anew for every stage. Labels are read in the stage
-    of λ alone, those of the validation subjects alone, and never by the loss of ω;
-    without them that stage is left out.
+    While α is searched the images are smaller by `config.search.shrink`: the mixture
+    costs several times what one architecture costs, and eight times less at half the
+    resolution. The network weights ω are drawn anew for every stage. Labels are read in
+    the stage of λ alone, those of the validation subjects alone, and never by the loss
+    of ω; without them that stage is left out.
 
     Args:
         train: Subjects from which ω learns.
@@ -72,10 +79,13 @@ def search(
     run = None if run is None else Path(run)
     journal = Journal(run, resume=resume)
     train_images = on_device(train, with_labels=False)
-    images = on_device(validation, with_labels=False)
+    small, judges = (
+        shrunk(images, config.search.shrink)
+        for images in (train_images, on_device(validation, with_labels=False))
+    )
     alpha = jax.device_get(ArchitectureLogits.zeros())
     for name in ("feature", "deformation"):
-        task = search_task(name, config, train_images, images, alpha)
+        task = search_task(name, config, small, judges, alpha)
         alpha = _outcome(task, journal, alpha)
     genotype = decode(alpha)
     if run is not None:

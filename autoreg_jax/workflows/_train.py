@@ -133,7 +133,7 @@ def _train_task(
 def _make_validation_dice(
     config: RunConfig, genotype: Genotype, validation: Cohort | None
 ) -> Callable[[Any], float] | None:
-    """The mean Dice over a few fixed pairs as a function of ω, where labels allow it."""
+    """Mean Dice over a few fixed pairs as a function of ω, where labels allow it."""
     if validation is None or validation.labels is None:
         return None
     cohort = on_device(validation, with_labels=True)

@@ -33,9 +33,7 @@ def test_dump_is_read_back(tmp_path, name):
     windows=st.tuples(*[st.integers(0, 9).map(lambda i: 2 * i + 1)] * 3),
     normalise=st.booleans(),
 )
-def test_any_valid_value_is_read_back(
-    tmp_path_factory, rate, windows, normalise
-):
+def test_any_valid_value_is_read_back(tmp_path_factory, rate, windows, normalise):
     changed = config.merge(
         config.RunConfig(),
         {

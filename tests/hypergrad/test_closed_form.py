@@ -11,7 +11,9 @@ from autoreg_jax import hypergrad
 ESTIMATORS = {
     "one_step_unroll": hypergrad.one_step_unroll(),
     "finite_difference": hypergrad.finite_difference(1e-2),
-    "finite_difference_unnormalised": hypergrad.finite_difference(1e-2, normalise=False),
+    "finite_difference_unnormalised": hypergrad.finite_difference(
+        1e-2, normalise=False
+    ),
 }
 RATE = 0.05
 
@@ -143,7 +145,12 @@ def test_a_vanishing_outer_gradient_is_finite():
     )
     for estimator in ESTIMATORS.values():
         hyper, _ = estimator.estimate(
-            problem, (), jnp.ones(3), jnp.asarray(2.0), None, None,
+            problem,
+            (),
+            jnp.ones(3),
+            jnp.asarray(2.0),
+            None,
+            None,
             inner_update=hypergrad.sgd(0.1),
         )
         np.testing.assert_allclose(hyper.grad, 4.0)

@@ -39,7 +39,9 @@ def arrays(shape, size, groups=1, channels=4):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_value_equals_xla(shape, groups):
     for size, stride, dilation in itertools.product((1, 3, 4, 5), (1, 2, 3), (1, 2)):
-        if all(n + 2 * (dilation * (size - 1) // 2) > dilation * (size - 1) for n in shape):
+        if all(
+            n + 2 * (dilation * (size - 1) // 2) > dilation * (size - 1) for n in shape
+        ):
             x, kernel = arrays(shape, size, groups)
             settings = {"stride": stride, "dilation": dilation, "groups": groups}
             ours = convolution(x, kernel, **settings)
@@ -63,11 +65,15 @@ def test_derivatives_of_both_orders_and_modes_equal_xla(shape, stride, dilation)
         forward = jax.jvp(loss, (x, kernel), tangents)
         forward_over_reverse = jax.jvp(gradient, (x, kernel), tangents)
         reverse_over_reverse = jax.grad(
-            lambda *a: sum(jnp.vdot(g, t) for g, t in zip(gradient(*a), tangents)), (0, 1)
+            lambda *a: sum(jnp.vdot(g, t) for g, t in zip(gradient(*a), tangents)),
+            (0, 1),
         )(x, kernel)
         return forward, forward_over_reverse, reverse_over_reverse
 
-    ours, theirs = (jax.jit(everything, static_argnums=0)(op) for op in (convolution, xla_convolution))
+    ours, theirs = (
+        jax.jit(everything, static_argnums=0)(op)
+        for op in (convolution, xla_convolution)
+    )
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
 

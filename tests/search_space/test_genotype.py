@@ -39,7 +39,9 @@ def test_undecided_logits_choose_the_first_operation():
 
 def test_probabilities_and_entropy():
     np.testing.assert_allclose(probabilities(jnp.zeros((2, 8))), np.full((2, 8), 1 / 8))
-    np.testing.assert_allclose(entropy(jnp.zeros((3, 8))), np.log(8) * np.ones(3), rtol=1e-6)
+    np.testing.assert_allclose(
+        entropy(jnp.zeros((3, 8))), np.log(8) * np.ones(3), rtol=1e-6
+    )
     certain = jnp.zeros(8).at[3].set(200.0)
     np.testing.assert_allclose(entropy(certain), 0, atol=1e-6)
 

@@ -34,7 +34,11 @@ def reference_params(reference, name):
     prefix = f"op/{TORCH_NAMES[name]}"
     weight = lambda index: from_torch(reference[f"{prefix}/op.{index}.weight"])  # noqa: E731
     if name.startswith("sep"):
-        return {"dense": weight(0), "depthwise": weight(2), "pointwise": weight(3)[0, 0, 0]}
+        return {
+            "dense": weight(0),
+            "depthwise": weight(2),
+            "pointwise": weight(3)[0, 0, 0],
+        }
     params = {"kernel": weight(0)}
     if name.startswith("dil"):
         params["bias"] = jnp.asarray(reference[f"{prefix}/op.0.bias"])

@@ -16,8 +16,13 @@ from autoreg_jax import config, data
 from autoreg_jax.inference import _model
 from autoreg_jax.networks import Registration
 from autoreg_jax.search_space import OPERATIONS
-from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
-from autoreg_jax.spatial import resize_image
+from autoreg_jax.spatial import (
+    Pyramid,
+    half_shape,
+    integrate,
+    resize_displacement,
+    resize_image,
+)
 from autoreg_jax.workflows import _build, _programs
 
 SIZE = 16

@@ -4,16 +4,211 @@ import csv
 import dataclasses
 import json
 import math
+from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from autoreg_jax import config
-from autoreg_jax.inference import ModelDescription, RegistrationModel
+from autoreg_jax import config, data
+from autoreg_jax.errors import ArtifactError
+from autoreg_jax.inference import ModelDescription
+from autoreg_jax.networks import Registration
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.spatial import Pyramid
 from autoreg_jax.workflows import evaluate, read_evaluation
-from autoreg_jax.workflows._evaluation import Evaluation, mean_and_sd
-from autoreg_jax.workflows._initial import initial_weights
-from conftest_of_workflows import SmallNetwork
+from autoreg_jax.workflows._evaluation import mean_and_sd
+from autoreg_jax.workflows._panels import choose_examples
 
-pytestmark = pytest.mark.usefixtures("small_network")
+SPACING = (2.0, 3.0)
+SHIFTS = np.array([[0, 0], [1, 2], [2, 1]])
+
+
+ABOUT = ModelDescription(
+    genotype=Genotype.uniform("conv_1"),
+    width=1.0,
+    num_steps=2,
+    orientation="RAS",
+    spacing=SPACING,
+    lam={"full": 1.0, "smooth": 1.0, "half": 0.0, "quarter": 0.0},
+    similarity="ncc",
+    windows=(5, 3, 3),
+)
+
+
+@dataclass(frozen=True)
+class CentroidModel:
+    """Shifts the moving image until the centres of gravity agree, times a factor."""
+
+    factor: float = 1.0
+    description: ModelDescription = ABOUT
+
+    def __call__(self, moving, fixed):
+        shape = moving.shape[1:-1]
+        grid = jnp.stack(jnp.meshgrid(*map(jnp.arange, shape), indexing="ij"), -1)
+        centres = [
+            jnp.sum(image[0] * grid, (0, 1)) / jnp.sum(image)
+            for image in (moving, fixed)
+        ]
+        shift = self.factor * (centres[0] - centres[1]).reshape(1, 1, 1, 2)
+        half = (1, shape[0] // 2, shape[1] // 2, 2)
+        full = jnp.broadcast_to(shift, (1, *shape, 2))
+        velocity = jnp.broadcast_to(shift / 2, half)
+        return Registration(velocity, Pyramid(full, velocity, velocity))
+
+
+@pytest.fixture(scope="module")
+def shifted():
+    """One picture in three places: labels, true velocities, everything is known."""
+    rng = np.random.default_rng(0)
+    image = np.zeros((20, 20), np.float32)
+    image[6:12, 6:12] = rng.uniform(0.2, 1, (6, 6))
+    labels = np.zeros((20, 20), np.int32)
+    labels[6:9, 6:12], labels[9:12, 6:12] = 1, 2
+    rolled = [
+        [np.roll(array, shift, (0, 1)) for shift in SHIFTS] for array in (image, labels)
+    ]
+    fields = np.broadcast_to(-SHIFTS[:, None, None, :], (3, 20, 20, 2))
+    return data.Cohort(
+        names=("a", "b", "c"),
+        images=np.stack(rolled[0])[..., None],
+        labels=np.stack(rolled[1]),
+        structures=("upper", "lower"),
+        affine=np.diag([2.0, 3.0, 1.0, 1.0]),
+        spacing=SPACING,
+        velocity=fields.astype(np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """All six pairs, a short refinement."""
+    return config.merge(
+        config.RunConfig(), {"evaluate": {"pairs": 6, "refine": {"steps": 3}}}
+    )
+
+
+@pytest.fixture(scope="module")
+def done(shifted, settings, tmp_path_factory):
+    """The evaluation of a model that is always right, and its folder."""
+    folder = tmp_path_factory.mktemp("evaluate") / "run"
+    return evaluate(shifted, CentroidModel(), settings, run=folder), folder
+
+
+def test_perfect_model_gets_perfect_scores(done):
+    summary = done[0].summary
+    assert summary["pairs"] == 6
+    assert summary["simulated"] is True
+    assert summary["dice"] == {"mean": 1.0, "sd": 0.0}
+    assert summary["dice_refined"]["mean"] == 1.0
+    assert summary["dice_before"]["mean"] < 0.75
+    assert summary["displacement_error"]["mean"] < 1e-4
+    assert summary["displacement_error_refined"]["mean"] < 0.5
+    assert summary["folding_fraction"]["mean"] == 0
+    assert summary["log_jacobian_std"]["mean"] < 1e-5
+    assert summary["ncc"]["mean"] > summary["ncc_before"]["mean"]
+    assert summary["seconds_per_pair_refined"]["mean"] > 0
+    assert summary["peak_memory_bytes"] > 1e7
+
+
+def test_error_before_is_the_distance_in_millimetres(done):
+    distances = [
+        np.linalg.norm((SHIFTS[i] - SHIFTS[j]) * SPACING)
+        for i in range(3)
+        for j in range(3)
+        if i != j
+    ]
+    found = done[0].summary["displacement_error_before"]
+    assert found["mean"] == pytest.approx(np.mean(distances), rel=1e-4)
+    assert found["sd"] == pytest.approx(np.std(distances, ddof=1), rel=1e-4)
+
+
+def test_rows_name_the_pair_and_its_structures(done):
+    rows = done[0].rows
+    assert len(rows) == 12
+    assert {row["structure"] for row in rows} == {"upper", "lower"}
+    assert {(row["fixed"], row["moving"]) for row in rows} == {
+        (i, j) for i in "abc" for j in "abc" if i != j
+    }
+    # "upper" has rows 6 to 8: a is 1 of 3 rows and 2 of 6 columns away from b.
+    row = next(r for r in rows if (r["fixed"], r["moving"]) == ("a", "b"))
+    assert row["dice_before"] == pytest.approx((2 / 3) * (4 / 6), rel=1e-6)
+    assert row["dice"] == 1.0
+
+
+def test_files_parse_and_agree(done):
+    evaluation, folder = done
+    again = read_evaluation(folder)
+    assert again.summary == json.loads((folder / "evaluation.json").read_text())
+    assert again.summary == evaluation.summary
+    with (folder / "evaluation.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 12
+    for one, other in zip(again.rows, evaluation.rows, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_panels_hold_registered_pairs(done, shifted):
+    with np.load(done[1] / "panels.npz") as panels:
+        names = panels["names"].tolist()
+        assert [name.partition(":")[0] for name in names] == ["best", "median", "worst"]
+        assert all(" to " in name for name in names)
+        assert panels["structures"].tolist() == ["upper", "lower"]
+        np.testing.assert_array_equal(panels["affine"], shifted.affine)
+        np.testing.assert_array_equal(panels["spacing"], SPACING)
+        for i in range(3):
+            fixed = panels[f"fixed_{i}"]
+            assert np.abs(fixed - panels[f"moving_{i}"]).max() > 0.1
+            np.testing.assert_allclose(panels[f"moved_{i}"], fixed, atol=1e-5)
+            assert panels[f"moved_refined_{i}"].shape == fixed.shape
+            assert panels[f"displacement_{i}"].shape == (*fixed.shape, 2)
+            assert panels[f"moved_labels_{i}"].dtype == np.int16
+            moved, wanted = panels[f"moved_labels_{i}"], panels[f"fixed_labels_{i}"]
+            np.testing.assert_array_equal(moved, wanted)
+
+
+def test_bare_images_are_enough(shifted, settings, tmp_path):
+    bare = dataclasses.replace(shifted, labels=None, structures=(), velocity=None)
+    alone = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
+    evaluation = evaluate(bare, CentroidModel(), alone, run=tmp_path)
+    assert evaluation.rows == []
+    summary = evaluation.summary
+    assert summary["simulated"] is False
+    assert not [name for name in summary if name.startswith(("dice", "displacement"))]
+    assert not [name for name in summary if name.endswith("_refined")]
+    assert summary["ncc"]["mean"] > summary["ncc_before"]["mean"]
+    assert read_evaluation(tmp_path).rows == []
+    with np.load(tmp_path / "panels.npz") as panels:
+        assert "moved_refined_0" not in panels
+        assert "fixed_labels_0" not in panels
+
+
+def test_wrong_model_is_called_wrong(shifted, settings):
+    summary = evaluate(shifted, CentroidModel(factor=-1.0), settings).summary
+    assert summary["dice"]["mean"] < summary["dice_before"]["mean"]
+    error = summary["displacement_error_before"]["mean"]
+    assert summary["displacement_error"]["mean"] == pytest.approx(2 * error, rel=1e-4)
+
+
+def test_structure_that_a_pair_lacks_does_not_count(shifted, settings):
+    third = dataclasses.replace(shifted, structures=("upper", "lower", "nowhere"))
+    alone = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
+    evaluation = evaluate(third, CentroidModel(), alone)
+    assert evaluation.summary["dice"]["mean"] == 1.0
+    missing = [row for row in evaluation.rows if row["structure"] == "nowhere"]
+    assert all(math.isnan(row["dice"]) for row in missing)
+
+
+def test_missing_evaluation_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match=r"evaluation\.json: no such file"):
+        read_evaluation(tmp_path)
+
+
+def test_spread_needs_two_values():
+    assert mean_and_sd([2.0, math.nan]) == {"mean": 2.0, "sd": None}
+    assert mean_and_sd([1.0, 3.0]) == {"mean": 2.0, "sd": pytest.approx(math.sqrt(2))}
+    assert mean_and_sd([]) == {"mean": None, "sd": None}
+
+
+def test_examples_are_different_pairs():
+    assert choose_examples([0.1, 0.4]) == {"best": 1, "median": 0}
+    assert choose_examples([0.3, 0.1, 0.2, 0.5]) == {"best": 3, "median": 2, "worst": 1}

@@ -126,7 +126,9 @@ def test_first_outer_step_is_of_the_learning_rate(done, settings):
     # Adam's first step has the length of the learning rate in every entry.
     records = done[0].result.records
     for part in PARTS:
-        before, after, _ = (np.asarray(r["alpha"][part]) for r in _of_stage(records, part))
+        before, after, _ = (
+            np.asarray(r["alpha"][part]) for r in _of_stage(records, part)
+        )
         rate = getattr(settings.search, part).learning_rate
         np.testing.assert_allclose(np.abs(after - before), rate, rtol=1e-3)
 

@@ -25,9 +25,7 @@ def done(small_network, cohorts, settings, tmp_path_factory):
     """A training with validation, and its folder."""
     folder = tmp_path_factory.mktemp("train")
     subjects, validation, _ = cohorts
-    model = train(
-        subjects, settings, GENOTYPE, LAM, validation=validation, run=folder
-    )
+    model = train(subjects, settings, GENOTYPE, LAM, validation=validation, run=folder)
     return model, folder
 
 

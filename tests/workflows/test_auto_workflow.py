@@ -1,0 +1,198 @@
+"""The whole job on files, and what it does when it cannot be done."""
+
+import json
+import logging
+import shutil
+
+import pytest
+
+from autoreg_jax import config, data
+from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError, DataError
+from autoreg_jax.inference import load_model
+from autoreg_jax.runtime import read_records
+from autoreg_jax.workflows import _auto, _demo, auto, demo
+
+pytestmark = pytest.mark.usefixtures("small_network")
+
+FILES = {
+    "checkpoints",
+    "config.yaml",
+    "evaluation.csv",
+    "evaluation.json",
+    "genotype.json",
+    "metrics.jsonl",
+    "model",
+    "objective.json",
+    "panels.npz",
+    "provenance.json",
+    "report.html",
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(cohorts, tmp_path_factory):
+    """The tiny cohorts as files."""
+    folder = tmp_path_factory.mktemp("dataset")
+    lines = ["subject,image,labels,split"]
+    for split, cohort in zip(("train", "validation", "test"), cohorts, strict=True):
+        for index, name in enumerate(cohort.names):
+            image = data.Volume(cohort.images[index, ..., 0], cohort.affine)
+            labels = data.Volume(cohort.labels[index], cohort.affine)
+            data.write_volume(folder / f"{name}.nii.gz", image)
+            data.write_volume(folder / f"{name}_seg.nii.gz", labels)
+            lines.append(f"{name},{name}.nii.gz,{name}_seg.nii.gz,{split}")
+    (folder / "dataset.csv").write_text("\n".join(lines) + "\n")
+    return folder / "dataset.csv"
+
+
+@pytest.fixture(scope="module")
+def done(small_network, dataset, settings, tmp_path_factory):
+    """A whole run."""
+    run = tmp_path_factory.mktemp("auto") / "deep" / "run"
+    return auto(dataset, run, settings), run
+
+
+@pytest.fixture
+def quick_report(monkeypatch):
+    """An empty page, since drawing the real one takes seconds."""
+
+    def write_report(run):
+        (run / "report.html").write_text("")
+
+    monkeypatch.setattr(_auto, "write_report", write_report)
+
+
+def test_run_folder_is_complete(done, dataset, settings):
+    evaluation, run = done
+    assert {path.name for path in run.iterdir()} == FILES
+    assert config.load(run / "config.yaml") == settings
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert provenance["seed"] == settings.seed
+    assert (run / provenance["dataset"]).resolve() == dataset
+    stages = {"feature", "deformation", "lam", "train", "evaluate"}
+    assert set(provenance["seconds"]) == stages
+    assert all(seconds > 0 for seconds in provenance["seconds"].values())
+    summary = json.loads((run / "evaluation.json").read_text())
+    assert summary == evaluation.summary
+    assert summary["pairs"] == 4
+    assert load_model(run).description.spacing == (2.0, 2.0)
+    assert "<html" in (run / "report.html").read_text()
+
+
+def test_trained_with_the_lambda_that_was_found(done):
+    objective = json.loads((done[1] / "objective.json").read_text())
+    assert load_model(done[1]).description.lam == objective["lam"]
+    assert objective["lam"] != objective["lam_start"]
+
+
+def test_existing_run_is_refused_and_untouched(done, dataset, settings):
+    before = {path: path.stat().st_mtime_ns for path in done[1].rglob("*")}
+    with pytest.raises(ArtifactError, match="holds a run already"):
+        auto(dataset, done[1], settings)
+    assert {path: path.stat().st_mtime_ns for path in done[1].rglob("*")} == before
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_finished_run_is_resumed_without_work(done, dataset, settings, monkeypatch):
+    monkeypatch.setattr(_auto, "evaluate", None)
+    records = (done[1] / "metrics.jsonl").read_bytes()
+    seconds = json.loads((done[1] / "provenance.json").read_text())["seconds"]
+    again = auto(dataset, done[1], settings, resume=True)
+    assert again.summary == done[0].summary
+    assert (done[1] / "metrics.jsonl").read_bytes() == records
+    after = json.loads((done[1] / "provenance.json").read_text())["seconds"]
+    assert after == seconds
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_interrupted_between_stages_and_resumed(
+    done, dataset, settings, tmp_path, monkeypatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_auto, "train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            auto(dataset, tmp_path, settings)
+    assert (tmp_path / "objective.json").is_file()
+    resumed = auto(dataset, tmp_path, settings, resume=True)
+    for row, wanted in zip(resumed.rows, done[0].rows, strict=True):
+        assert row == wanted
+    assert len(read_records(tmp_path / "metrics.jsonl")) == 12
+
+
+def test_resuming_with_other_settings_is_refused(done, dataset, settings):
+    other = config.merge(settings, {"train": {"steps": 7}})
+    with pytest.raises(ConfigError, match="started with other settings"):
+        auto(dataset, done[1], other, resume=True)
+    assert config.load(done[1] / "config.yaml") == settings
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_overwriting_moves_the_old_run_aside(done, dataset, settings, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(done[1], run)
+    auto(dataset, run, settings, overwrite=True)
+    assert (run / "previous-1" / "report.html").is_file()
+    assert {path.name for path in run.iterdir()} == FILES | {"previous-1"}
+
+
+def test_bad_data_write_nothing(dataset, settings, tmp_path):
+    folder = tmp_path / "bad"
+    shutil.copytree(dataset.parent, folder)
+    (folder / "s3-2.nii.gz").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"s3-2\.nii\.gz"):
+        auto(folder / "dataset.csv", tmp_path / "run", settings)
+    with pytest.raises(DataError, match=r"nothing\.csv"):
+        auto(folder / "nothing.csv", tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_report_packages_are_said_and_no_failure(
+    done, dataset, settings, monkeypatch, caplog
+):
+    def unavailable(run):
+        raise AutoRegError("the report needs matplotlib")
+
+    monkeypatch.setattr(_auto, "write_report", unavailable)
+    with caplog.at_level(logging.WARNING):
+        auto(dataset, done[1], settings, resume=True)
+    assert "No report.html was written: the report needs matplotlib" in caplog.text
+
+
+@pytest.fixture
+def population(dataset, monkeypatch):
+    """Write the tiny dataset in place of the virtual population, and count."""
+    calls = []
+
+    def write(folder, **keywords):
+        calls.append(keywords)
+        shutil.copytree(dataset.parent, folder, dirs_exist_ok=True)
+        return folder / "dataset.csv"
+
+    monkeypatch.setattr(_demo, "write_population", write)
+    return calls
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_demo_is_auto_on_simulated_subjects(population, settings, tmp_path, done):
+    run = tmp_path / "demo"
+    evaluation = demo(run, dimensions=2, config=settings)
+    assert population == [{"spacing": 2.0, "dimensions": 2, "seed": settings.seed}]
+    assert {path.name for path in run.iterdir()} == FILES | {"data"}
+    assert evaluation.rows == done[0].rows
+    with pytest.raises(ArtifactError, match="holds a run already"):
+        demo(run, dimensions=2, config=settings)
+    again = demo(run, dimensions=2, config=settings, resume=True)
+    assert again.summary == evaluation.summary
+    assert len(population) == 1
+    demo(run, dimensions=2, config=settings, overwrite=True)
+    assert (run / "previous-1" / "config.yaml").is_file()
+    assert len(population) == 2
+
+
+def test_demo_in_one_dimension_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="2 or 3, got 1"):
+        demo(tmp_path / "run", dimensions=1)
+    assert not (tmp_path / "run").exists()
