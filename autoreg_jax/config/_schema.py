@@ -134,8 +134,8 @@ class SearchConfig:
     )
     """Stage 3, λ."""
 
-    omega_learning_rate: float = 1e-3
-    """Adam's learning rate of the weights ω during the search (> 0)."""
+    omega_learning_rate: float = 3e-2
+    """Adam's step of ω in the search, relative to the size of each kernel (> 0)."""
 
     shrink: int = 2
     """The images are made smaller by this factor while α is searched (>= 1)."""
@@ -158,8 +158,8 @@ class TrainConfig:
     steps: int = 3000
     """Steps, one batch each (>= 1)."""
 
-    learning_rate: float = 2e-3
-    """Adam's learning rate (> 0)."""
+    learning_rate: float = 3e-2
+    """Adam's step relative to the root mean square of each kernel (> 0)."""
 
     batch_size: int = 1
     """Pairs in a step (>= 1)."""

@@ -25,7 +25,7 @@ _FEATURE_WIDTHS = ((16, 16, 16), (32, 32, 32))
 _DEFORMATION_WIDTHS = (48, 32, 16)
 # A nearly still start: the loss is smooth where warps have moved off the voxel grid, but
 # a large random field would have to be unlearned first.
-_HEAD_SCALE = 1e-2
+_HEAD_SCALE = 0.1
 
 
 class Registration(NamedTuple):

@@ -11,7 +11,7 @@ from autoreg_jax.networks import RegistrationNetwork
 
 # As the initialisers of the network's modules say.
 _SLOPE = 0.2
-_HEAD_SCALE = 1e-2
+_HEAD_SCALE = 0.1
 
 
 def initial_weights(
