@@ -6,7 +6,7 @@ class AutoRegError(Exception):
 
 
 class ConfigError(AutoRegError):
-    """A configuration file or option: names the file, the key and what is allowed."""
+    """A configuration or option: names the file, the key and what is allowed."""
 
 
 class DataError(AutoRegError):
@@ -18,7 +18,7 @@ class GeometryError(AutoRegError):
 
 
 class ArtifactError(AutoRegError):
-    """A model, checkpoint or run folder that is missing, partial or of another version."""
+    """A model, checkpoint or run that is missing, partial or of another version."""
 
 
 class NonFiniteError(AutoRegError):

@@ -27,7 +27,8 @@ def finite_difference(
     With ω′ = U(ω, ∇_ω L_t(ω, a)) and u = (∂U/∂g)ᵀ ∇_ω′ L_v(ω′, a) (u = −ξ ∇_ω′ L_v for
     plain SGD) the estimate is
 
-        ∇_a L_v(ω′, a) + ‖u‖ [∇_a L_t(ω + r û, a) − ∇_a L_t(ω − r û, a)] / 2r,  û = u/‖u‖,
+        ∇_a L_v(ω′, a) + ‖u‖ [∇_a L_t(ω + r û, a) − ∇_a L_t(ω − r û, a)] / 2r,  û =
+        u/‖u‖,
 
     lines 3-5 of Algorithm 1. Warping has a kink at every whole-voxel displacement and
     LeakyReLU one at zero: near an identity field the difference measures those jumps.

@@ -19,7 +19,7 @@ def sgd(learning_rate: float) -> InnerUpdate:
         ValueError: If `learning_rate` is not positive.
 
     Examples:
-        >>> sgd(0.5)(2.0, 1.0)
+        >>> float(sgd(0.5)(2.0, 1.0))
         1.5
     """
     if learning_rate <= 0:
@@ -36,9 +36,10 @@ def from_optax(
 ) -> InnerUpdate:
     """ω′ by one step of an Optax optimizer from the given state.
 
-    A fresh Adam state is almost insensitive to its gradient (∂U/∂g ≈ 0), so the indirect
-    part nearly vanishes, and Adam's square root has an infinite slope at a gradient of
-    exactly zero: give `eps_root > 0` (1e-8, say) or the estimate is NaN there.
+    A fresh Adam state is almost insensitive to its gradient (∂U/∂g ≈ 0), so the
+    indirect part nearly vanishes, and Adam's square root has an infinite slope at a
+    gradient of exactly zero: give `eps_root > 0` (1e-8, say) or the estimate is NaN
+    there.
 
     Args:
         optimizer: Any Optax transformation that yields updates of ω.

@@ -24,10 +24,10 @@ def one_step_unroll() -> HypergradientEstimator:
 
         ∇_a L_v(ω′, a) + ∂²_{aω} L_t(ω, a) · u,
 
-    the derivative of a ↦ L_v(ω′(a), a) for any differentiable update U. The mixed product
-    is one forward derivative of the gradient of L_t: as dear as the two gradients of the
-    finite difference, without its ε. (Reverse over reverse through convolutions costs
-    about twenty times more on a CPU.)
+    the derivative of a ↦ L_v(ω′(a), a) for any differentiable update U. The mixed
+    product is one forward derivative of the gradient of L_t: as dear as the two
+    gradients of the finite difference, without its ε. (Reverse over reverse through
+    convolutions costs about twenty times more on a CPU.)
 
     Returns:
         A stateless estimator.

@@ -1,5 +1,6 @@
 """Ψ(ω; moving, fixed, α): two images in, a stationary velocity field out."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -23,8 +24,8 @@ from autoreg_jax.spatial import (
 
 _FEATURE_WIDTHS = ((16, 16, 16), (32, 32, 32))
 _DEFORMATION_WIDTHS = (48, 32, 16)
-# A nearly still start: the loss is smooth where warps have moved off the voxel grid, but
-# a large random field would have to be unlearned first.
+# Fields of a fraction of a voxel: with a tenth of it training stays on a plateau for
+# some hundred steps, on the kinks that linear interpolation has at whole voxels.
 _HEAD_SCALE = 0.1
 
 
@@ -45,10 +46,10 @@ class Registration(NamedTuple):
 class RegistrationNetwork(nn.Module):
     """Feature and deformation cells at 1/2 and 1/4 of the resolution (paper Fig. 2).
 
-    One feature cell of each scale serves both images. The deformation cell at 1/4 predicts
-    a velocity from both feature maps; the one at 1/2 adds a correction to it from the
-    fixed features, the moving features warped by the coarse field, that field itself and
-    the coarse deformation features. The published code integrates its coarse
+    One feature cell of each scale serves both images. The deformation cell at 1/4
+    predicts a velocity from both feature maps; the one at 1/2 adds a correction to it
+    from the fixed features, the moving features warped by the coarse field, that field
+    itself and the coarse deformation features. The published code integrates its coarse
     *displacement* a second time; here velocities are summed, so that the final
     transformation stays the exponential of one velocity field.
 
@@ -77,7 +78,8 @@ class RegistrationNetwork(nn.Module):
             Velocity and displacements.
 
         Raises:
-            ValueError: If the shapes differ, or if both or none of `genotype` and `alpha`
+            ValueError: If the shapes differ, or if both or none of `genotype` and
+            `alpha`
                 are given.
         """
         if moving.shape != fixed.shape:
@@ -114,8 +116,10 @@ class RegistrationNetwork(nn.Module):
         u_full = resize_displacement(u_half, moving.shape[1:-1])
         return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
 
-    def _cell(self, kind: str, scale: int, weights: ArchitectureLogits | None):
-        """The cell of one kind and scale, bound to its mixture weights if it has any."""
+    def _cell(
+        self, kind: str, scale: int, weights: ArchitectureLogits | None
+    ) -> Callable[[Array], Array]:
+        """The cell of one kind and scale, bound to its mixture weights if any."""
         is_feature = kind == "feature"
         widths = _FEATURE_WIDTHS[scale] if is_feature else _DEFORMATION_WIDTHS
         features = tuple(max(1, round(self.width * width)) for width in widths)

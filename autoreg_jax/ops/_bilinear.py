@@ -1,9 +1,9 @@
 """The stride-1 convolution and its kernel gradient as two bilinear primitives.
 
 A convolution is bilinear in image and kernel, and so is the gradient of its kernel in
-image and cotangent; the transpose of either one in any argument is again one of the two.
-Stated once, as JAX primitives, this gives every derivative of every order, forward or
-reverse, at the speed of the two lowerings of `_lowering`, which a `custom_vjp` (no
+image and cotangent; the transpose of either one in any argument is again one of the
+two. Stated once, as JAX primitives, this gives every derivative of every order, forward
+or reverse, at the speed of the two lowerings of `_lowering`, which a `custom_vjp` (no
 forward mode) or a `custom_jvp` (XLA's own slow transposes) would not.
 """
 

@@ -14,8 +14,8 @@ def convolution(
     """Correlate a channels-last image with a kernel, zero padded.
 
     `y[o] = Σ_t x[stride·o + dilation·t − pad] · kernel[t]` with
-    `pad = dilation·(k − 1)//2` on both sides of each axis. Derivatives of every order and
-    mode (forward, reverse, forward over reverse) run through the same two kernels.
+    `pad = dilation·(k − 1)//2` on both sides of each axis. Derivatives of every order
+    and mode (forward, reverse, forward over reverse) run through the same two kernels.
 
     Args:
         x: Image `(b, *space, c_in)`, one to three spatial axes of any size ≥ 1.
@@ -53,13 +53,14 @@ def _check(x: Array, kernel: Array, stride: int, dilation: int, groups: int) -> 
     """Refuse what does not fit, in words."""
     if x.ndim != kernel.ndim or x.ndim < 3:
         raise ValueError(
-            f"x has shape {x.shape} and kernel {kernel.shape}; expected (b, *space, c_in) "
-            "and (*k, c_in // groups, c_out) with equally many spatial axes."
+            f"x has shape {x.shape} and kernel {kernel.shape}; expected "
+            "(b, *space, c_in) and (*k, c_in // groups, c_out) with equally many "
+            "spatial axes."
         )
     if stride < 1 or dilation < 1 or groups < 1:
         raise ValueError(
-            f"stride, dilation and groups must be at least 1, got {stride}, {dilation}, "
-            f"{groups}."
+            "stride, dilation and groups must be at least 1, got "
+            f"{stride}, {dilation}, {groups}."
         )
     if x.shape[-1] != kernel.shape[-2] * groups or kernel.shape[-1] % groups:
         raise ValueError(
@@ -73,9 +74,10 @@ def _strided(
 ) -> Array:
     """Stride as a stride-1 convolution of fewer voxels.
 
-    Output `o` reads `stride·o + dilation·t − pad`. If the stride divides the dilation, all
-    taps of an output lie in one phase `x[r::stride]`; without dilation the phases become
-    channels. The rest, which no network here uses, computes every output and keeps some.
+    Output `o` reads `stride·o + dilation·t − pad`. If the stride divides the dilation,
+    all taps of an output lie in one phase `x[r::stride]`; without dilation the phases
+    become channels. The rest, which no network here uses, computes every output and
+    keeps some.
     """
     if stride == 1:
         return stride_one(x, kernel, dilation=dilation, padding=padding)
@@ -146,7 +148,7 @@ def _depthwise(
     dilation: int,
     padding: Padding,
 ) -> Array:
-    """Each channel with its own kernel: shifted products that XLA fuses into one loop."""
+    """Each channel with its own kernel: shifted products, fused into one loop."""
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     out = _output_shape(x, kernel, stride, dilation, padding)
     total: Array | float = 0.0

@@ -1,14 +1,13 @@
 """How a stride-1 convolution and its kernel gradient are computed on each platform.
 
-XLA's CPU convolutions are good in two dimensions and 5 to 50 times slower than needed in
-three, so on a CPU a volume is a batch of planes: the taps along the first axis become
-input channels of one 2-D convolution, and the kernel gradient is one matrix product per
-plane, summed. Other platforms get XLA's own convolution.
+XLA's CPU convolutions are good in two dimensions and 5 to 50 times slower than needed
+in three, so on a CPU a volume is a batch of planes: the taps along the first axis
+become input channels of one 2-D convolution, and the kernel gradient is one matrix
+product per plane, summed. Other platforms get XLA's own convolution.
 """
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -84,7 +83,7 @@ def _kernel_shape(x: Array, cotangent: Array, dilation: int, padding: Padding):
 def _planes_kernel_gradient(
     x: Array, cotangent: Array, *, dilation: int, padding: Padding
 ) -> Array:
-    """Sum over planes of (2-D columns of the image)ᵀ · (cotangents around the plane)."""
+    """Sum over planes of (image columns)ᵀ · (cotangents around the plane)."""
     height, width = cotangent.shape[2:4]
     taps, rows, columns = _kernel_shape(x, cotangent, dilation, padding)
     channels, features = x.shape[-1], cotangent.shape[-1]
@@ -155,7 +154,8 @@ def _unfold(kernel: Array) -> Array:
 
 
 # Below this many multiply-adds of one tap the loop over rows wins (measured: 13 to 12
-# channels at 24×32×24 are 2.9 million and equal, 26 to 24 are 11.5 and 1.8 times slower).
+# channels at 24×32×24 are 2.9 million and equal, 26 to 24 are 11.5 and 1.8 times
+# slower).
 _SMALL = 6_000_000
 
 

@@ -7,11 +7,12 @@ from jax import Array
 
 from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.losses import (
+    LossTerms,
     ObjectiveWeights,
     registration_loss,
     segmentation_loss,
 )
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import Registration, RegistrationNetwork
 
 
 class PairBatch(NamedTuple):
@@ -20,7 +21,7 @@ class PairBatch(NamedTuple):
     Attributes:
         moving: Images `(b, *space, 1)`.
         fixed: Images `(b, *space, 1)`.
-        moving_labels: One-hot labels `(b, *space, k)`, or None where no loss needs them.
+        moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
         fixed_labels: The same of the fixed images.
     """
 
@@ -35,11 +36,12 @@ class SearchProblem(NamedTuple):
 
     Attributes:
         bilevel: Inner and outer loss as the hypergradient estimators take them.
-        inner_terms: `(omega, outer, batch) -> (loss, terms)`, L_reg with its named parts.
+        inner_terms: `(omega, outer, batch) -> (loss, terms)`, L_reg with its named
+        parts.
     """
 
     bilevel: BilevelProblem
-    inner_terms: Callable[..., tuple[Array, dict[str, Array]]]
+    inner_terms: Callable[..., tuple[Array, LossTerms]]
 
 
 def architecture_problem(
@@ -61,8 +63,10 @@ def architecture_problem(
         The problem; batches need no labels.
     """
 
-    def inner_terms(omega: Any, alpha: Any, batch: PairBatch):
-        out = network.apply({"params": omega}, batch.moving, batch.fixed, alpha)
+    def inner_terms(
+        omega: Any, alpha: Any, batch: PairBatch
+    ) -> tuple[Array, LossTerms]:
+        out = _predict(network, omega, batch, alpha)
         return registration_loss(
             batch.fixed,
             batch.moving,
@@ -98,8 +102,10 @@ def objective_problem(
         The problem; validation batches need one-hot labels, training batches none.
     """
 
-    def inner_terms(omega: Any, lam: ObjectiveWeights, batch: PairBatch):
-        out = network.apply({"params": omega}, batch.moving, batch.fixed)
+    def inner_terms(
+        omega: Any, lam: ObjectiveWeights, batch: PairBatch
+    ) -> tuple[Array, LossTerms]:
+        out = _predict(network, omega, batch)
         return registration_loss(
             batch.fixed,
             batch.moving,
@@ -114,9 +120,17 @@ def objective_problem(
 
     def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
         del lam
-        out = network.apply({"params": omega}, batch.moving, batch.fixed)
+        out = _predict(network, omega, batch)
         return segmentation_loss(
             batch.fixed_labels, batch.moving_labels, out.displacements.full
         )
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
+
+
+def _predict(
+    network: RegistrationNetwork, omega: Any, batch: PairBatch, alpha: Any = None
+) -> Registration:
+    """The network's answer to a batch."""
+    out: Any = network.apply({"params": omega}, batch.moving, batch.fixed, alpha)
+    return out

@@ -32,7 +32,7 @@ class Stage(NamedTuple):
 
 
 def owned_by(name: str) -> Any:
-    """Ones on what the stage may move, zeros elsewhere, as a tree like its outer variable.
+    """Ones on what the stage may move, zeros elsewhere.
 
     Args:
         name: One of `STAGES`.

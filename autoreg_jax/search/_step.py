@@ -10,6 +10,7 @@ from flax import struct
 from jax import Array
 
 from autoreg_jax.hypergrad import Hypergradient, HypergradientEstimator
+from autoreg_jax.losses import LossTerms
 from autoreg_jax.search._problem import PairBatch, SearchProblem
 
 
@@ -49,7 +50,7 @@ class SearchInfo(NamedTuple):
     """
 
     train_loss: Array
-    terms: dict[str, Array]
+    terms: LossTerms
     valid_loss: Array
     hypergradient_norm: Array
     direct_norm: Array
@@ -81,9 +82,9 @@ def make_search(
 
     `owned` is a tree like the outer variable of ones (the stage moves this entry) and
     zeros (the stage leaves it alone, bit for bit), so the stages α_F and α_D are one
-    compiled program. While `is_active` is false only ω moves: the warm-up, without which
-    a field near the identity sits on the kinks of linear interpolation and no derivative
-    of it means anything.
+    compiled program. While `is_active` is false only ω moves: the warm-up, without
+    which a field near the identity sits on the kinks of linear interpolation and no
+    derivative of it means anything.
 
     Args:
         problem: `architecture_problem` or `objective_problem`.

@@ -8,7 +8,6 @@ from autoreg_jax.ops import joint_convolution
 from autoreg_jax.search_space._architecture import OPERATIONS
 from autoreg_jax.search_space._operations import make_operation
 
-
 # Candidates whose first convolutions are computed as one, by the stride of the edge.
 _TOGETHER = {
     1: (
@@ -80,8 +79,8 @@ class Cell(nn.Module):
 
     Attributes:
         features: Output channels of each edge.
-        stride: Stride of the first edge: 2 for a feature cell, 1 for a deformation cell.
-        operations: Chosen operation of each edge, or None for the mixture of all.
+        stride: Stride of the first edge: 2 for a feature cell, 1 for a deformation
+        cell. operations: Chosen operation of each edge, or None for the mixture of all.
     """
 
     features: tuple[int, ...]

@@ -86,7 +86,8 @@ class Genotype:
             content = json.loads(text)
             if content["format"] != _FORMAT:
                 raise ValueError(
-                    f"genotype format {content['format']!r}, this version reads {_FORMAT}."
+                    f"genotype format {content['format']!r}, "
+                    f"this version reads {_FORMAT}."
                 )
             cells = [
                 tuple(tuple(content[kind][scale]) for scale in _SCALES)

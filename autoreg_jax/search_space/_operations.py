@@ -89,10 +89,10 @@ class PlainConvolution(Operation):
 class SeparableConvolution(Operation):
     """sep_conv_k: dense k, LeakyReLU, depthwise k, pointwise, LeakyReLU; no bias.
 
-    Depthwise and pointwise convolution have no activation between them, so their product
-    is one dense kernel `depthwise[t, c] · pointwise[c, f]`: with these few channels one
-    dense convolution is faster than a depthwise one on every platform. The stride is that
-    of the depthwise convolution, as in the published code.
+    Depthwise and pointwise convolution have no activation between them, so their
+    product is one dense kernel `depthwise[t, c] · pointwise[c, f]`: with these few
+    channels one dense convolution is faster than a depthwise one on every platform. The
+    stride is that of the depthwise convolution, as in the published code.
     """
 
     @property

@@ -9,6 +9,8 @@ import optax
 from flax import struct
 from jax import Array
 
+from autoreg_jax.losses import LossTerms
+
 
 @struct.dataclass
 class TrainState:
@@ -36,7 +38,7 @@ class TrainInfo(NamedTuple):
     """
 
     loss: Array
-    terms: dict[str, Array]
+    terms: LossTerms
     gradient_norm: Array
     is_finite: Array
 
@@ -54,7 +56,7 @@ class TrainingAlgorithm(NamedTuple):
 
 
 def make_training(
-    loss_and_terms: Callable[[Any, Any], tuple[Array, dict[str, Array]]],
+    loss_and_terms: Callable[[Any, Any], tuple[Array, LossTerms]],
     optimizer: optax.GradientTransformation,
 ) -> TrainingAlgorithm:
     """Gradient steps on a loss with named terms.

@@ -157,8 +157,8 @@ def _omega_optimizer(
 ) -> optax.GradientTransformation:
     """Adam whose step is relative to the size of each kernel.
 
-    A step of one size for all weights that a small kernel needs to learn at all throws a
-    kernel of 7³ taps, whose weights start ten times smaller, into divergence.
+    A step of one size for all weights that a small kernel needs to learn at all throws
+    a kernel of 7³ taps, whose weights start ten times smaller, into divergence.
     """
     return optax.chain(
         optax.scale_by_adam(),

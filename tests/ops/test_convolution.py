@@ -65,7 +65,9 @@ def test_derivatives_of_both_orders_and_modes_equal_xla(shape, stride, dilation)
         forward = jax.jvp(loss, (x, kernel), tangents)
         forward_over_reverse = jax.jvp(gradient, (x, kernel), tangents)
         reverse_over_reverse = jax.grad(
-            lambda *a: sum(jnp.vdot(g, t) for g, t in zip(gradient(*a), tangents)),
+            lambda *a: sum(
+                jnp.vdot(g, t) for g, t in zip(gradient(*a), tangents, strict=True)
+            ),
             (0, 1),
         )(x, kernel)
         return forward, forward_over_reverse, reverse_over_reverse
@@ -88,7 +90,9 @@ def test_vmap_of_the_gradient_equals_a_loop(axes):
     pick = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
     together = jax.vmap(gradient, axes)(*pick)
     for i in range(3):
-        alone = gradient(*(a[i] if axis == 0 else a for a, axis in zip(pick, axes)))
+        alone = gradient(
+            *(a[i] if axis == 0 else a for a, axis in zip(pick, axes, strict=True))
+        )
         for a, b in zip(together, alone, strict=True):
             np.testing.assert_allclose(a[i], b, rtol=1e-10)
 
