@@ -10,7 +10,7 @@ class ConfigError(AutoRegError):
 
 
 class DataError(AutoRegError):
-    """A data set or an image file: names the file, what was found and what is needed."""
+    """A data set or an image: names the file, what was found and what is needed."""
 
 
 class GeometryError(AutoRegError):

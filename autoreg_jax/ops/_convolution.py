@@ -38,7 +38,8 @@ def convolution(
         [2.0, 4.0, 7.0, 2.0]
     """
     _check(x, kernel, stride, dilation, groups)
-    padding = tuple((dilation * (taps - 1) // 2,) * 2 for taps in kernel.shape[:-2])
+    widths = [dilation * (taps - 1) // 2 for taps in kernel.shape[:-2]]
+    padding = tuple((width, width) for width in widths)
     if groups == 1:
         return _strided(x, kernel, stride, dilation, padding)
     if groups == x.shape[-1] == kernel.shape[-1]:

@@ -159,7 +159,9 @@ def make_search(
     return SearchAlgorithm(init, step)
 
 
-def _info(loss: Array, terms: dict, hyper: Hypergradient, omega: Any) -> SearchInfo:
+def _info(
+    loss: Array, terms: LossTerms, hyper: Hypergradient, omega: Any
+) -> SearchInfo:
     """Norms and the finite flag of one iteration."""
     direct, indirect = (optax.tree.norm(t) for t in (hyper.direct, hyper.indirect))
     product = direct * indirect

@@ -171,9 +171,14 @@ def _make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem
     """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
     network = make_network(config, genotype)
     if genotype is None:
-        return architecture_problem(
-            network, start_of_lambda(config), **_similarity(config)
+        # On smaller images the windows cover the same anatomy with fewer voxels.
+        shrink = config.search.shrink
+        windows = tuple(
+            max(3, 2 * (window // (2 * shrink)) + 1)
+            for window in config.objective.windows
         )
+        settings = _similarity(config) | {"windows": windows}
+        return architecture_problem(network, start_of_lambda(config), **settings)
     return objective_problem(network, **_similarity(config))
 
 
