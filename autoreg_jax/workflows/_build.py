@@ -177,7 +177,7 @@ def _make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem
             max(3, 2 * (window // (2 * shrink)) + 1)
             for window in config.objective.windows
         )
-        settings = _similarity(config) | {"windows": windows}
+        settings: dict[str, Any] = _similarity(config) | {"windows": windows}
         return architecture_problem(network, start_of_lambda(config), **settings)
     return objective_problem(network, **_similarity(config))
 

@@ -182,3 +182,16 @@ def test_inputs_are_left_alone_and_there_is_one_trace():
     for _ in range(3):
         run(omega, outer)
     jax.tree.map(np.testing.assert_array_equal, before, (omega, outer))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_one_loss_in_both_levels_is_evaluated_in_one_loop_to_the_same_end(name):
+    problem, *rest = curved_case()
+    apart = problem._replace(outer_loss=lambda *args: curved(*args))
+    settings = {"inner_update": hypergrad.sgd(0.3)}
+    estimator = ESTIMATORS[name]
+    ours, _ = estimator.estimate(problem, (), *rest, **settings)
+    theirs, _ = estimator.estimate(apart, (), *rest, **settings)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)

@@ -1,0 +1,95 @@
+"""The registration network: shapes, mixture against choice, and its own arithmetic."""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype, decode
+from autoreg_jax.spatial import integrate, resize_displacement
+from autoreg_jax.workflows._initial import initial_weights
+
+WIDTH = 0.07
+
+
+def images(shape):
+    rng = np.random.default_rng(0)
+    return [jnp.asarray(rng.random((1, *shape, 1)), jnp.float32) for _ in range(2)]
+
+
+@pytest.mark.parametrize("shape", [(9, 7, 10), (12, 13)])
+def test_shapes_and_fields_agree_with_each_other(shape):
+    network = RegistrationNetwork(Genotype.uniform("sep_conv_3"), WIDTH)
+    moving, fixed = images(shape)
+    params = initial_weights(network, (*shape, 1), (0,))
+    out = jax.jit(network.apply)({"params": params}, moving, fixed)
+    half = tuple(-(-n // 2) for n in shape)
+    quarter = tuple(-(-n // 2) for n in half)
+    ndim = len(shape)
+    assert out.velocity.shape == (1, *half, ndim)
+    assert out.displacements.full.shape == (1, *shape, ndim)
+    assert out.displacements.quarter.shape == (1, *quarter, ndim)
+    np.testing.assert_allclose(
+        out.displacements.half, integrate(out.velocity), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        out.displacements.full,
+        resize_displacement(out.displacements.half, shape),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def test_a_decided_mixture_is_the_chosen_network():
+    rng = np.random.default_rng(1)
+    logits = [200.0 * np.eye(8)[rng.integers(8, size=(2, 3))] for _ in range(2)]
+    alpha = ArchitectureLogits(*map(jnp.asarray, logits))
+    genotype = decode(alpha)
+    mixed = RegistrationNetwork(None, WIDTH)
+    discrete = RegistrationNetwork(genotype, WIDTH)
+    shape = (10, 12)
+    params = initial_weights(mixed, (*shape, 1), (0,), alpha)
+    chosen = {name: params[name] for name in params if name.startswith("velocity")}
+    for kind, (scale, place) in product(
+        ("feature", "deformation"), enumerate(("half", "quarter"))
+    ):
+        cell = f"{kind}_{place}"
+        operations = getattr(genotype, kind)[scale]
+        chosen[cell] = {
+            f"edge_{edge}": {name: params[cell][f"edge_{edge}"][name]}
+            for edge, name in enumerate(operations)
+        }
+    moving, fixed = images(shape)
+    ours = jax.jit(mixed.apply)({"params": params}, moving, fixed, alpha)
+    theirs = jax.jit(discrete.apply)({"params": chosen}, moving, fixed)
+    np.testing.assert_allclose(ours.velocity, theirs.velocity, rtol=1e-4, atol=1e-6)
+    assert float(jnp.abs(ours.velocity).max()) > 1e-3
+
+
+def test_alpha_is_no_parameter_and_every_candidate_has_its_own():
+    network = RegistrationNetwork(None, WIDTH)
+    params = initial_weights(network, (8, 8, 1), (0,), ArchitectureLogits.zeros())
+    cells = {
+        f"{k}_{s}" for k in ("feature", "deformation") for s in ("half", "quarter")
+    }
+    assert set(params) == cells | {"velocity_half", "velocity_quarter"}
+    for cell in cells:
+        assert set(params[cell]) == {"edge_0", "edge_1", "edge_2"}
+        for edge in params[cell].values():
+            assert set(edge) == set(OPERATIONS)
+
+
+def test_what_does_not_fit_is_said():
+    moving, fixed = images((8, 8))
+    key, alpha = jax.random.key(0), ArchitectureLogits.zeros()
+    mixed = RegistrationNetwork(None, WIDTH)
+    discrete = RegistrationNetwork(Genotype.uniform("conv_1"), WIDTH)
+    with pytest.raises(ValueError, match="either a genotype"):
+        jax.eval_shape(mixed.init, key, moving, fixed)
+    with pytest.raises(ValueError, match="either a genotype"):
+        jax.eval_shape(discrete.init, key, moving, fixed, alpha)
+    with pytest.raises(ValueError, match="one shape"):
+        jax.eval_shape(discrete.init, key, moving[:, :6], fixed)

@@ -1,0 +1,133 @@
+"""One iteration of Algorithm 1: who moves, who rests, and the gradient of λ."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from autoreg_jax import hypergrad
+from autoreg_jax.losses import LossTerms, ObjectiveWeights, one_hot
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search import (
+    STAGES,
+    PairBatch,
+    SearchProblem,
+    Stage,
+    make_search,
+    objective_problem,
+    owned_by,
+)
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
+from autoreg_jax.workflows._initial import initial_weights
+
+
+def toy_problem():
+    """A loss of two numbers ω and of α that couples the two."""
+
+    def inner_terms(omega, alpha, batch):
+        weights = jax.nn.softmax(alpha.feature) + 2 * jax.nn.softmax(alpha.deformation)
+        kinds = jnp.arange(8.0).reshape(1, 1, 8)
+        loss = jnp.sum((omega - batch.moving) ** 2) * jnp.mean(weights * kinds)
+        return loss, LossTerms(loss, loss, loss, loss)
+
+    def loss(omega, alpha, batch):
+        return inner_terms(omega, alpha, batch)[0]
+
+    return SearchProblem(hypergrad.BilevelProblem(loss, loss), inner_terms)
+
+
+def toy_search():
+    return make_search(
+        toy_problem(),
+        hypergrad.one_step_unroll(),
+        hypergrad.sgd(0.01),
+        optax.adam(0.1),
+        optax.adam(0.1),
+    )
+
+
+def batch(value):
+    return PairBatch(jnp.full((2,), value), jnp.zeros(2))
+
+
+@pytest.mark.parametrize("stage", ["feature", "deformation"])
+def test_a_stage_moves_what_it_owns_and_nothing_else(stage):
+    algorithm = toy_search()
+    state = algorithm.init(jnp.array([1.0, -1.0]), ArchitectureLogits.zeros())
+    step = jax.jit(chex.assert_max_traces(n=1)(algorithm.step))
+    other = "deformation" if stage == "feature" else "feature"
+
+    still, info = step(state, batch(3.0), batch(2.0), owned_by(stage), False)
+    chex.assert_trees_all_equal(still.outer, state.outer)
+    chex.assert_trees_all_equal(still.outer_optimizer, state.outer_optimizer)
+    assert float(info.hypergradient_norm) == 0
+    assert float(jnp.abs(still.omega - state.omega).max()) > 0
+
+    moved, info = step(still, batch(3.0), batch(2.0), owned_by(stage), True)
+    assert float(jnp.abs(getattr(moved.outer, stage)).min()) > 0
+    np.testing.assert_array_equal(getattr(moved.outer, other), 0)
+    assert float(info.direct_norm) > 0
+    assert float(info.indirect_norm) > 0
+    assert bool(info.is_finite)
+    assert int(moved.step) == 2
+
+
+def test_a_loss_that_is_nan_is_flagged():
+    algorithm = toy_search()
+    state = algorithm.init(jnp.array([1.0, -1.0]), ArchitectureLogits.zeros())
+    _, info = algorithm.step(
+        state, batch(jnp.nan), batch(0.0), owned_by("feature"), jnp.asarray(True)
+    )
+    assert not bool(info.is_finite)
+
+
+def test_lambda_follows_the_alignment_of_its_terms_with_dice():
+    shape, rate = (10, 12), 0.05
+    rng = np.random.default_rng(0)
+    pair = [jnp.asarray(rng.random((1, *shape, 1)), jnp.float32) for _ in range(2)]
+    labels = [
+        one_hot(jnp.asarray(rng.integers(0, 3, (1, *shape))), 3)[..., 1:] for _ in pair
+    ]
+    train, valid = PairBatch(*pair), PairBatch(*reversed(pair), *labels)
+    network = RegistrationNetwork(Genotype.uniform("conv_3"), 0.1, num_steps=2)
+    omega = initial_weights(network, (*shape, 1), (0,))
+    problem = objective_problem(network, windows=(5, 3, 3))
+    lam = ObjectiveWeights.start()
+
+    @jax.jit
+    def both(omega, lam):
+        hyper, _ = hypergrad.one_step_unroll().estimate(
+            problem.bilevel,
+            (),
+            omega,
+            lam,
+            train,
+            valid,
+            inner_update=hypergrad.sgd(rate),
+        )
+        gradient = jax.grad(problem.bilevel.inner_loss)(omega, lam, train)
+        stepped = jax.tree.map(lambda w, g: w - rate * g, omega, gradient)
+        dice = jax.grad(problem.bilevel.outer_loss)(stepped, lam, valid)
+        terms = jax.jacrev(lambda w: problem.inner_terms(w, lam, train)[1])(omega)
+        aligned = [-rate * optax.tree.vdot(term, dice) for term in terms]
+        return hyper, jnp.stack(aligned)
+
+    hyper, aligned = both(omega, lam)
+    np.testing.assert_array_equal(jnp.stack(hyper.direct), 0)
+    np.testing.assert_allclose(jnp.stack(hyper.grad), aligned, rtol=2e-3)
+    assert float(jnp.abs(aligned).min()) > 0
+
+
+def test_stages_and_what_they_own():
+    stage = Stage("feature", steps=9, warm_up=3, every=2)
+    assert [step for step in range(9) if stage.is_active(step)] == [3, 5, 7]
+    for name in STAGES[:2]:
+        owned = owned_by(name)
+        sums = {part: float(jnp.sum(getattr(owned, part))) for part in owned._fields}
+        assert sums.pop(name) == 48
+        assert list(sums.values()) == [0]
+    assert [float(part) for part in owned_by("lam")] == [1, 1, 1, 1]
+    with pytest.raises(ValueError, match="unknown stage"):
+        owned_by("omega")
