@@ -6,6 +6,7 @@ from autoreg_jax.search_space._architecture import (
 )
 from autoreg_jax.search_space._architecture import entropy as entropy
 from autoreg_jax.search_space._architecture import probabilities as probabilities
+from autoreg_jax.search_space._cells import MIXTURE_GAIN as MIXTURE_GAIN
 from autoreg_jax.search_space._cells import Cell as Cell
 from autoreg_jax.search_space._cells import MixedOperation as MixedOperation
 from autoreg_jax.search_space._genotype import Genotype as Genotype
@@ -13,6 +14,7 @@ from autoreg_jax.search_space._genotype import decode as decode
 from autoreg_jax.search_space._operations import make_operation as make_operation
 
 __all__ = [
+    "MIXTURE_GAIN",
     "OPERATIONS",
     "ArchitectureLogits",
     "Cell",

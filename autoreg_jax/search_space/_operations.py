@@ -14,9 +14,16 @@ from jax import Array
 from autoreg_jax.ops import convolution
 
 SLOPE = 0.2
-# Keeps the variance of the activations through LeakyReLU (He et al. 2015, Eq. 15).
-# Uniform: the inverse error function of normal numbers takes long to compile.
-_he_uniform = nn.initializers.variance_scaling(2 / (1 + SLOPE**2), "fan_in", "uniform")
+
+
+def _spread(gain: float = 1.0) -> nn.initializers.Initializer:
+    """Keeps the variance through LeakyReLU (He et al. 2015, Eq. 15), times `gain`².
+
+    Uniform: the inverse error function of normal numbers takes long to compile.
+    """
+    return nn.initializers.variance_scaling(
+        gain**2 * 2 / (1 + SLOPE**2), "fan_in", "uniform"
+    )
 
 
 def activation(x: Array) -> Array:
@@ -33,6 +40,7 @@ class Operation(nn.Module):
         size: Taps on each axis, odd.
         ndim: Number of spatial axes.
         stride: 1 or 2.
+        gain: Factor on the spread with which the last kernel starts.
     """
 
     channels: int
@@ -40,6 +48,7 @@ class Operation(nn.Module):
     size: int
     ndim: int
     stride: int = 1
+    gain: float = 1.0
 
     dilation = 1
 
@@ -75,7 +84,7 @@ class PlainConvolution(Operation):
     def setup(self) -> None:
         """Declare the kernel."""
         shape = (*self.taps, self.channels, self.features)
-        self.kernel = self.param("kernel", _he_uniform, shape)
+        self.kernel = self.param("kernel", _spread(self.gain), shape)
 
     def first_kernel(self) -> Array:
         """The only kernel."""
@@ -103,9 +112,11 @@ class SeparableConvolution(Operation):
     def setup(self) -> None:
         """Declare the three kernels."""
         taps, channels = self.taps, self.channels
-        self.dense = self.param("dense", _he_uniform, (*taps, channels, channels))
-        self.depthwise = self.param("depthwise", _he_uniform, (*taps, 1, channels))
-        self.pointwise = self.param("pointwise", _he_uniform, (channels, self.features))
+        self.dense = self.param("dense", _spread(), (*taps, channels, channels))
+        self.depthwise = self.param("depthwise", _spread(), (*taps, 1, channels))
+        self.pointwise = self.param(
+            "pointwise", _spread(self.gain), (channels, self.features)
+        )
 
     def first_kernel(self) -> Array:
         """The dense kernel, `channels` to `channels`."""
@@ -126,7 +137,7 @@ class DilatedConvolution(Operation):
     def setup(self) -> None:
         """Declare kernel and bias."""
         shape = (*self.taps, self.channels, self.features)
-        self.kernel = self.param("kernel", _he_uniform, shape)
+        self.kernel = self.param("kernel", _spread(self.gain), shape)
         self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
 
     def first_kernel(self) -> Array:
@@ -146,7 +157,12 @@ _KINDS: dict[str, type[Operation]] = {
 
 
 def make_operation(
-    name: str, channels: int, features: int, ndim: int, stride: int = 1
+    name: str,
+    channels: int,
+    features: int,
+    ndim: int,
+    stride: int = 1,
+    gain: float = 1.0,
 ) -> Operation:
     """Build one candidate by its name.
 
@@ -156,9 +172,10 @@ def make_operation(
         features: Output channels.
         ndim: Number of spatial axes.
         stride: 1 or 2.
+        gain: Factor on the spread with which the last kernel starts.
 
     Returns:
         A module named `name`; names are part of the checkpoint format.
     """
     kind, size = name.rsplit("_", 1)
-    return _KINDS[kind](channels, features, int(size), ndim, stride, name=name)
+    return _KINDS[kind](channels, features, int(size), ndim, stride, gain, name=name)

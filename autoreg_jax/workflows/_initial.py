@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search_space import MIXTURE_GAIN
 
 # As the initialisers of the network's modules say.
 _SLOPE = 0.2
@@ -46,6 +47,8 @@ def initial_weights(
         scale = math.sqrt(2 / (1 + _SLOPE**2) / math.prod(leaf.shape[:-1]))
         if names[0].startswith("velocity"):
             scale = _HEAD_SCALE
+        elif alpha is not None and names[-1] in ("kernel", "pointwise"):
+            scale *= MIXTURE_GAIN
         normal = rng.standard_normal(leaf.shape, np.float32)
         return jnp.array(np.float32(scale) * normal)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._initial import initial_weights
 
 GENOTYPE = Genotype(
@@ -35,6 +35,22 @@ def test_shapes_and_spread_are_those_of_the_network(drawn):
             assert abs(np.log(np.std(wanted) / np.std(found))) < error
         else:
             assert not np.any(found)
+
+
+def test_a_mixture_of_operations_keeps_the_strength_of_one():
+    image = np.random.default_rng(0).random((2, 16, 16, 1)).astype(np.float32)
+    strengths = []
+    plain = Genotype.uniform("conv_3")
+    for genotype, alpha in ((plain, None), (None, ArchitectureLogits.zeros())):
+        network = RegistrationNetwork(genotype, 0.25, 2)
+        program = jax.jit(network.apply)
+        logs = []
+        for seed in range(5):
+            params = initial_weights(network, (16, 16, 1), (seed,), alpha)
+            out = program({"params": params}, image, image[::-1], alpha)
+            logs.append(jnp.log(jnp.std(out.velocity)))
+        strengths.append(float(jnp.exp(jnp.mean(jnp.stack(logs)))))
+    assert 1 / 3 < strengths[0] / strengths[1] < 3
 
 
 def test_seed_decides(drawn):
