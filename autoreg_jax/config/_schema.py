@@ -73,7 +73,7 @@ class StageConfig:
     """The outer variable moves at every n-th step after the warm-up (>= 1)."""
 
     learning_rate: float
-    """Adam's learning rate of the outer variable (> 0)."""
+    """Adam's step of α, or of each weight of λ relative to its size (> 0)."""
 
     beta1: float = 0.5
     """Adam's decay of the first moment of the outer variable, in [0, 1)."""
@@ -117,8 +117,8 @@ class SearchConfig:
     """Bilevel search, Algorithm 1: feature cells, deformation cells, loss weights."""
 
     # A third of each stage is warm-up, as in the released code (15 of 45 epochs). The
-    # outer learning rates are larger than those of Sec. IV-A (1e-4 and 4e-3): these
-    # stages have a hundred steps where the paper has tens of thousands.
+    # outer steps are larger than those of Sec. IV-A (1e-4 and 4e-3): these stages have
+    # a hundred of them where the paper has tens of thousands.
     feature: StageConfig = field(
         default_factory=lambda: StageConfig(steps=120, warm_up=40, learning_rate=1e-2)
     )
@@ -130,11 +130,11 @@ class SearchConfig:
     """Stage 2, α_D."""
 
     lam: StageConfig = field(
-        default_factory=lambda: StageConfig(steps=120, warm_up=40, learning_rate=4e-2)
+        default_factory=lambda: StageConfig(steps=120, warm_up=40, learning_rate=2e-2)
     )
     """Stage 3, λ."""
 
-    omega_learning_rate: float = 3e-2
+    omega_learning_rate: float = 5e-2
     """Adam's step of ω in the search, relative to the size of each kernel (> 0)."""
 
     shrink: int = 2
@@ -158,7 +158,7 @@ class TrainConfig:
     steps: int = 3000
     """Steps, one batch each (>= 1)."""
 
-    learning_rate: float = 3e-2
+    learning_rate: float = 5e-2
     """Adam's step relative to the root mean square of each kernel (> 0)."""
 
     batch_size: int = 1

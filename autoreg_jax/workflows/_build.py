@@ -116,8 +116,8 @@ def make_search_algorithm(
     outer optimizer travel in its state, so one compiled step serves both stages of α.
     """
     outer: StageConfig = getattr(config.search, stage)
-    outer_optimizer = optax.inject_hyperparams(optax.adam)(
-        outer.learning_rate, b1=outer.beta1, b2=outer.beta2, eps=_OUTER_EPSILON
+    outer_optimizer = optax.inject_hyperparams(_outer_optimizer, "is_relative")(
+        outer.learning_rate, outer.beta1, outer.beta2, is_relative=genotype is not None
     )
     if genotype is not None:
         # A negative weight would reward a bad match or a rough field without bound.
@@ -152,6 +152,18 @@ def make_training_algorithm(config: RunConfig, genotype: Genotype) -> TrainingAl
     return make_training(loss_and_terms, _omega_optimizer(schedule))
 
 
+def _outer_optimizer(
+    learning_rate: float, beta1: float, beta2: float, *, is_relative: bool
+) -> optax.GradientTransformation:
+    """Adam; each weight of λ moves by a part of itself, so none is driven to zero."""
+    relative = optax.scale_by_param_block_rms() if is_relative else optax.identity()
+    return optax.chain(
+        optax.scale_by_adam(beta1, beta2, eps=_OUTER_EPSILON),
+        relative,
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
 def _omega_optimizer(
     learning_rate: optax.ScalarOrSchedule,
 ) -> optax.GradientTransformation:
@@ -161,7 +173,8 @@ def _omega_optimizer(
     a kernel of 7³ taps, whose weights start ten times smaller, into divergence.
     """
     return optax.chain(
-        optax.scale_by_adam(),
+        # Pairs differ: a second moment of a hundred steps forgets the early ones sooner.
+        optax.scale_by_adam(b2=0.99),
         optax.scale_by_param_block_rms(_SMALLEST_RMS),
         optax.scale_by_learning_rate(learning_rate),
     )
