@@ -173,7 +173,7 @@ def _omega_optimizer(
     a kernel of 7³ taps, whose weights start ten times smaller, into divergence.
     """
     return optax.chain(
-        # Pairs differ: a second moment of a hundred steps forgets the early ones sooner.
+        # A second moment over a hundred steps forgets the still fields of the start.
         optax.scale_by_adam(b2=0.99),
         optax.scale_by_param_block_rms(_SMALLEST_RMS),
         optax.scale_by_learning_rate(learning_rate),
