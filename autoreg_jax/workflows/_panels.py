@@ -39,14 +39,14 @@ def write_panels(
     Args:
         path: panels.npz, replaced at once.
         cohort: The subjects.
-        examples: For each name `(moving, fixed, displacement, refined displacement)`,
+        examples: For each role `(moving, fixed, displacement, refined displacement)`,
             displacements `(*space, d)` in voxels; the refined one may be None.
     """
     arrays: dict[str, Any] = {
         "names": np.array(
             [
-                f"{name}: {cohort.names[moving]} to {cohort.names[fixed]}"
-                for name, (moving, fixed, *_) in examples.items()
+                f"{cohort.names[moving]} to {cohort.names[fixed]}"
+                for moving, fixed, *_ in examples.values()
             ]
         ),
         "affine": cohort.affine,
