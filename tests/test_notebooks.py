@@ -23,7 +23,7 @@ def outputs(notebook):
 
 
 def test_there_are_notebooks():
-    assert [path.name for path in NOTEBOOKS][0] == "01_search_in_five_minutes.ipynb"
+    assert NOTEBOOKS[0].name == "01_search_in_five_minutes.ipynb"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
