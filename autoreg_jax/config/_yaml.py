@@ -40,7 +40,9 @@ def load(source: str | Path) -> RunConfig:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: not a text file ({error}).") from None
-    elif path.suffix or path.parent != Path() or path.is_dir():
+    elif str(source) not in preset_names() and (
+        path.suffix or path.parent != Path() or path.is_dir()
+    ):
         raise ConfigError(
             f"{path}: no such file. Name a YAML file or one of the configurations "
             f"{', '.join(preset_names())}."

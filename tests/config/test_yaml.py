@@ -148,3 +148,9 @@ def test_missing_setting_is_named():
 def test_direct_construction_checks_ranges():
     with pytest.raises(ConfigError, match=r"^radius: must be > 0, got 0"):
         config.HypergradientConfig(radius=0)
+
+
+def test_a_folder_does_not_hide_a_preset_of_its_name(tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert config.load("demo").train.steps > 1
