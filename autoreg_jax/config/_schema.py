@@ -134,7 +134,7 @@ class SearchConfig:
     )
     """Stage 3, λ."""
 
-    omega_learning_rate: float = 5e-2
+    omega_learning_rate: float = 3e-2
     """Adam's step of ω in the search, relative to the size of each kernel (> 0)."""
 
     shrink: int = 2
@@ -158,7 +158,7 @@ class TrainConfig:
     steps: int = 3000
     """Steps, one batch each (>= 1)."""
 
-    learning_rate: float = 5e-2
+    learning_rate: float = 3e-2
     """Adam's step relative to the root mean square of each kernel (> 0)."""
 
     batch_size: int = 1

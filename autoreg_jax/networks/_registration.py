@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
@@ -24,9 +25,11 @@ from autoreg_jax.spatial import (
 
 _FEATURE_WIDTHS = ((16, 16, 16), (32, 32, 32))
 _DEFORMATION_WIDTHS = (48, 32, 16)
-# Fields of a fraction of a voxel: with a tenth of it training stays on a plateau for
+# Fields of a fraction of a voxel: with a third of it training stays on a plateau for
 # some hundred steps, on the kinks that linear interpolation has at whole voxels.
-_HEAD_SCALE = 0.1
+_HEAD_SCALE = 0.03
+# Of an image in [0, 1] that counts as constant.
+_SMALLEST_VARIANCE = 1e-6
 
 
 class Registration(NamedTuple):
@@ -70,7 +73,7 @@ class RegistrationNetwork(nn.Module):
         """Predict the field that pulls `moving` onto `fixed`.
 
         Args:
-            moving: Images `(b, *space, 1)`, about in [0, 1], two or three spatial axes.
+            moving: Images `(b, *space, 1)` in [0, 1], two or three spatial axes.
             fixed: The same shape.
             alpha: Architecture logits; needed if, and only if, `genotype` is None.
 
@@ -95,7 +98,7 @@ class RegistrationNetwork(nn.Module):
             None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
         )
 
-        both = jnp.concatenate([moving, fixed])
+        both = _standardised(jnp.concatenate([moving, fixed]))
         half = self._cell("feature", 0, weights)(both)
         quarter = self._cell("feature", 1, weights)(half)
 
@@ -128,6 +131,17 @@ class RegistrationNetwork(nn.Module):
         cell = Cell(features, 2 if is_feature else 1, chosen, name=name)
         mixture = None if weights is None else getattr(weights, kind)[scale]
         return lambda x: cell(x, mixture)
+
+
+def _standardised(images: Array) -> Array:
+    """Zero mean and unit deviation for each image; a constant one becomes zeros.
+
+    Wide and dilated kernels otherwise start as sums of brightness in which no edge shows.
+    """
+    axes = tuple(range(1, images.ndim))
+    centred = images - jnp.mean(images, axes, keepdims=True)
+    variance = jnp.mean(centred**2, axes, keepdims=True)
+    return centred * jax.lax.rsqrt(variance + _SMALLEST_VARIANCE)
 
 
 class VelocityHead(nn.Module):

@@ -12,7 +12,7 @@ from autoreg_jax.search_space import MIXTURE_GAIN
 
 # As the initialisers of the network's modules say.
 _SLOPE = 0.2
-_HEAD_SCALE = 0.1
+_HEAD_SCALE = 0.03
 
 
 def initial_weights(
