@@ -134,9 +134,9 @@ class RegistrationNetwork(nn.Module):
 
 
 def _standardised(images: Array) -> Array:
-    """Zero mean and unit deviation for each image; a constant one becomes zeros.
+    """Zero mean, unit deviation for each image; a constant one becomes zeros.
 
-    Wide and dilated kernels otherwise start as sums of brightness in which no edge shows.
+    Wide and dilated kernels otherwise start as sums of brightness that hide all edges.
     """
     axes = tuple(range(1, images.ndim))
     centred = images - jnp.mean(images, axes, keepdims=True)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
@@ -38,7 +39,8 @@ def test_shapes_and_spread_are_those_of_the_network(drawn):
 
 
 def test_a_mixture_of_operations_keeps_the_strength_of_one():
-    image = np.random.default_rng(0).random((2, 16, 16, 1)).astype(np.float32)
+    noise = np.random.default_rng(0).random((2, 32, 32, 1))
+    image = gaussian_filter(noise, (0, 2, 2, 0)).astype(np.float32)
     strengths = []
     plain = Genotype.uniform("conv_3")
     for genotype, alpha in ((plain, None), (None, ArchitectureLogits.zeros())):
@@ -46,7 +48,7 @@ def test_a_mixture_of_operations_keeps_the_strength_of_one():
         program = jax.jit(network.apply)
         logs = []
         for seed in range(5):
-            params = initial_weights(network, (16, 16, 1), (seed,), alpha)
+            params = initial_weights(network, (32, 32, 1), (seed,), alpha)
             out = program({"params": params}, image, image[::-1], alpha)
             logs.append(jnp.log(jnp.std(out.velocity)))
         strengths.append(float(jnp.exp(jnp.mean(jnp.stack(logs)))))
