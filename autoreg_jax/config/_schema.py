@@ -21,10 +21,18 @@ class NetworkConfig:
     num_steps: int = 7
     """Squarings of the velocity field; the flow is cut into 2^num_steps (>= 1)."""
 
+    matching: tuple[int, int] | None = (1, 2)
+    """Radius in which features are matched at half and quarter resolution, voxels (>= 1);
+    null for the network of the paper, which does not match."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "width", above=0)
         check_range(self, "num_steps", at_least=1)
+        if self.matching is not None and min(self.matching) < 1:
+            raise ConfigError(
+                f"matching: must be null or at least 1, got {list(self.matching)}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,8 +54,12 @@ class EstimateFn(Protocol):
         valid_batch: Batch,
         *,
         inner_update: InnerUpdate,
+        inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
-        """Return the estimate and the state for the next call."""
+        """Return the estimate and the state for the next call.
+
+        `inner_gradient` is ∇_ω L_t(ω, a) on the training batch where it is known.
+        """
         ...
 
 

@@ -64,10 +64,12 @@ def finite_difference(
         valid_batch: Batch,
         *,
         inner_update: InnerUpdate,
+        inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
-        ahead = look_ahead(
-            problem, inner, outer, train_batch, valid_batch, inner_update
-        )
+        gradient = inner_gradient
+        if gradient is None:
+            gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
+        ahead = look_ahead(problem, inner, outer, valid_batch, inner_update, gradient)
         epsilon = _epsilon(ahead, radius, normalise)
 
         def outer_gradient(sign: Array) -> Outer:

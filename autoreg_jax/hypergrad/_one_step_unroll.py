@@ -49,10 +49,12 @@ def one_step_unroll() -> HypergradientEstimator:
         valid_batch: Batch,
         *,
         inner_update: InnerUpdate,
+        inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
-        ahead = look_ahead(
-            problem, inner, outer, train_batch, valid_batch, inner_update
-        )
+        gradient = inner_gradient
+        if gradient is None:
+            gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
+        ahead = look_ahead(problem, inner, outer, valid_batch, inner_update, gradient)
 
         # Both gradients, though one is needed: then a rule that depends on ω alone is
         # differentiated in reverse first, as custom rules require; XLA drops the other.

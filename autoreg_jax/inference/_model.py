@@ -40,6 +40,8 @@ class ModelDescription:
         genotype: The chosen operations.
         width: Factor on the published channel numbers.
         num_steps: Squarings of the velocity field.
+        matching: Radius of the feature matching at half and quarter resolution; None
+            for the network of the paper.
         orientation: Axis letters of the training images, as "RAS".
         spacing: Voxel size of the training images in mm; its length is the dimension.
         lam: Weights of the training loss: full, smooth, half, quarter.
@@ -50,6 +52,7 @@ class ModelDescription:
     genotype: Genotype
     width: float
     num_steps: int
+    matching: tuple[int, int] | None
     orientation: str
     spacing: tuple[float, ...]
     lam: dict[str, float]
@@ -74,7 +77,9 @@ class RegistrationModel:
     @cached_property
     def _predict(self) -> Callable[..., Registration]:
         about = self.description
-        network = RegistrationNetwork(about.genotype, about.width, about.num_steps)
+        network = RegistrationNetwork(
+            about.genotype, about.width, about.num_steps, about.matching
+        )
         return jax.jit(
             lambda w, moving, fixed: network.apply({"params": w}, moving, fixed)
         )
@@ -177,4 +182,6 @@ def _read_description(path: Path) -> ModelDescription:
     content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
     content["spacing"] = tuple(content["spacing"])
     content["windows"] = tuple(content["windows"])
+    if content["matching"] is not None:
+        content["matching"] = tuple(content["matching"])
     return ModelDescription(**content)

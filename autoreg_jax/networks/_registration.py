@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from autoreg_jax.networks._matching import Matching
 from autoreg_jax.ops import convolution
 from autoreg_jax.search_space import (
     ArchitectureLogits,
@@ -56,15 +57,22 @@ class RegistrationNetwork(nn.Module):
     *displacement* a second time; here velocities are summed, so that the final
     transformation stays the exponential of one velocity field.
 
+    With `matching` each deformation cell also sees where the features match best. The
+    paper has no such thing; without it a network needs thousands of steps to find out
+    by itself that two feature maps are to be compared.
+
     Attributes:
         genotype: The chosen operations, or None for the mixture weighed by α.
         width: Multiplies the channels of every cell (1.0: the paper's 16 to 48).
         num_steps: Squarings in the integration of a velocity field.
+        matching: Radius of `Matching` at half and quarter resolution in voxels of that
+            resolution; None for the network of the paper.
     """
 
     genotype: Genotype | None = None
     width: float = 1.0
     num_steps: int = 7
+    matching: tuple[int, int] | None = None
 
     @nn.compact
     def __call__(
@@ -102,8 +110,11 @@ class RegistrationNetwork(nn.Module):
         half = self._cell("feature", 0, weights)(both)
         quarter = self._cell("feature", 1, weights)(half)
 
-        pair = jnp.concatenate([quarter[:batch], quarter[batch:]], -1)
-        coarse = self._cell("deformation", 1, weights)(pair)
+        pair = [quarter[:batch], quarter[batch:]]
+        if self.matching:
+            match = Matching(self.matching[1], name="matching_quarter")
+            pair.append(match(quarter[batch:], quarter[:batch]))
+        coarse = self._cell("deformation", 1, weights)(jnp.concatenate(pair, -1))
         slow = VelocityHead(ndim, name="velocity_quarter")(coarse)
         u_quarter = integrate(slow, self.num_steps)
 
@@ -111,8 +122,11 @@ class RegistrationNetwork(nn.Module):
         u_upsampled = resize_displacement(u_quarter, shape)
         context = resize_image(coarse, shape)
         warped = warp(half[:batch], u_upsampled, boundary="edge")
-        stack = jnp.concatenate([warped, half[batch:], u_upsampled, context], -1)
-        fine = self._cell("deformation", 0, weights)(stack)
+        stack = [warped, half[batch:], u_upsampled, context]
+        if self.matching:
+            match = Matching(self.matching[0], name="matching_half")
+            stack.append(match(half[batch:], warped))
+        fine = self._cell("deformation", 0, weights)(jnp.concatenate(stack, -1))
         correction = VelocityHead(ndim, name="velocity_half")(fine)
         velocity = resize_displacement(slow, shape) + correction
         u_half = integrate(velocity, self.num_steps)

@@ -2,6 +2,7 @@
 
 from autoreg_jax.runtime._cache import enable_compilation_cache
 from autoreg_jax.runtime._checkpoint import Checkpointer
+from autoreg_jax.runtime._compilation import quick_compilation
 from autoreg_jax.runtime._progress import progress
 from autoreg_jax.runtime._provenance import provenance
 from autoreg_jax.runtime._records import (
@@ -22,6 +23,7 @@ __all__ = [
     "enable_compilation_cache",
     "progress",
     "provenance",
+    "quick_compilation",
     "read_json",
     "read_records",
     "selfcheck",

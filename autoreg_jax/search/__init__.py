@@ -7,16 +7,18 @@ from autoreg_jax.search._problem import objective_problem as objective_problem
 from autoreg_jax.search._schedule import STAGES as STAGES
 from autoreg_jax.search._schedule import Stage as Stage
 from autoreg_jax.search._schedule import owned_by as owned_by
+from autoreg_jax.search._step import InnerInfo as InnerInfo
+from autoreg_jax.search._step import OuterInfo as OuterInfo
 from autoreg_jax.search._step import SearchAlgorithm as SearchAlgorithm
-from autoreg_jax.search._step import SearchInfo as SearchInfo
 from autoreg_jax.search._step import SearchState as SearchState
 from autoreg_jax.search._step import make_search as make_search
 
 __all__ = [
     "STAGES",
+    "InnerInfo",
+    "OuterInfo",
     "PairBatch",
     "SearchAlgorithm",
-    "SearchInfo",
     "SearchProblem",
     "SearchState",
     "Stage",

@@ -35,40 +35,66 @@ class SearchState:
     estimator: Any
 
 
-class SearchInfo(NamedTuple):
-    """What a person wants to look at; the hypergradient is 0 while ω warms up.
+class InnerInfo(NamedTuple):
+    """What a step of ω says.
 
     Attributes:
-        train_loss: L_reg on the training batch before the step of ω.
+        train_loss: L_reg on the training batch before the step.
         terms: Its named terms, unweighted.
+        gradient: ∇_ω L_reg, a tree like ω.
+        is_finite: Whether the loss and the new ω are finite.
+    """
+
+    train_loss: Array
+    terms: LossTerms
+    gradient: Any
+    is_finite: Array
+
+
+class OuterInfo(NamedTuple):
+    """What a step of the outer variable says; all zero where none was made.
+
+    Attributes:
         valid_loss: The outer loss at the look-ahead weights.
         hypergradient_norm: ‖h‖ over the owned part of the outer variable.
         direct_norm: Norm of the direct part.
         indirect_norm: Norm of the part that comes through ω.
         cosine: Cosine between direct and indirect part; 0 if one of them vanishes.
-        is_finite: Whether losses, hypergradient and the new ω are all finite.
+        is_finite: Whether outer loss and hypergradient are finite.
     """
 
-    train_loss: Array
-    terms: LossTerms
-    valid_loss: Array
-    hypergradient_norm: Array
-    direct_norm: Array
-    indirect_norm: Array
-    cosine: Array
-    is_finite: Array
+    valid_loss: Any
+    hypergradient_norm: Any
+    direct_norm: Any
+    indirect_norm: Any
+    cosine: Any
+    is_finite: Any
+
+    @classmethod
+    def at_rest(cls) -> "OuterInfo":
+        """That of the warm-up."""
+        zero = jnp.zeros(())
+        return cls(zero, zero, zero, zero, zero, jnp.ones((), bool))
 
 
 class SearchAlgorithm(NamedTuple):
-    """A pair of pure functions.
+    """Pure functions, meant to be jitted by the caller.
+
+    One iteration is `outer_step`, where the outer variable is to move, and then
+    `inner_step`. They are two programs rather than one with a condition: XLA compiles
+    the gradient of ω once for both uses, and runs a branch on one CPU core.
 
     Attributes:
         init: `(omega, outer) -> state`.
-        step: `(state, train_batch, valid_batch, owned, is_active) -> (state, info)`.
+        outer_step: `(state, train_batch, valid_batch, owned, gradient) -> (state,
+            OuterInfo)`; `gradient` is that of `InnerInfo` at the same ω, outer variable
+            and training batch, or None to have it computed.
+        inner_step: `(state, train_batch) -> (state, InnerInfo)`.
     """
 
     init: Callable[..., SearchState]
-    step: Callable[..., tuple[SearchState, SearchInfo]]
+    outer_step: Callable[..., tuple[SearchState, OuterInfo]]
+    inner_step: Callable[..., tuple[SearchState, InnerInfo]]
 
 
 def make_search(
@@ -82,9 +108,9 @@ def make_search(
 
     `owned` is a tree like the outer variable of ones (the stage moves this entry) and
     zeros (the stage leaves it alone, bit for bit), so the stages α_F and α_D are one
-    compiled program. While `is_active` is false only ω moves: the warm-up, without
-    which a field near the identity sits on the kinks of linear interpolation and no
-    derivative of it means anything.
+    compiled program. A search begins with a warm-up in which only ω moves: a field near
+    the identity sits on the kinks of linear interpolation, where no derivative of it
+    means anything.
 
     Args:
         problem: `architecture_problem` or `objective_problem`.
@@ -94,7 +120,7 @@ def make_search(
         outer_optimizer: Optax optimizer of the outer variable.
 
     Returns:
-        The algorithm. Its step is a pure function, meant to be jitted by the caller.
+        The algorithm.
     """
 
     def init(omega: Any, outer: Any) -> SearchState:
@@ -107,15 +133,22 @@ def make_search(
             estimator=estimator.init(omega, outer),
         )
 
-    def move_outer(state: SearchState, train: PairBatch, valid: PairBatch, owned: Any):
+    def outer_step(
+        state: SearchState,
+        train_batch: PairBatch,
+        valid_batch: PairBatch,
+        owned: Any,
+        gradient: Any = None,
+    ) -> tuple[SearchState, OuterInfo]:
         hyper, carried = estimator.estimate(  # lines 3-4, 10-11, 17-18
             problem.bilevel,
             state.estimator,
             state.omega,
             state.outer,
-            train,
-            valid,
+            train_batch,
+            valid_batch,
             inner_update=look_ahead,
+            inner_gradient=gradient,
         )
         hyper = hyper._replace(
             **{
@@ -127,54 +160,39 @@ def make_search(
             hyper.grad, state.outer_optimizer, state.outer
         )
         outer = optax.apply_updates(state.outer, optax.tree.mul(updates, owned))
-        return outer, optimizer, carried, hyper  # lines 5, 12, 19
-
-    def keep_outer(state: SearchState, train: PairBatch, valid: PairBatch, owned: Any):
-        del train, valid, owned
-        zeros = optax.tree.zeros_like(state.outer)
-        value = jnp.zeros((), jax.tree.leaves(state.omega)[0].dtype)
-        hyper = Hypergradient(zeros, zeros, zeros, value)
-        return state.outer, state.outer_optimizer, state.estimator, hyper
-
-    def step(
-        state: SearchState,
-        train_batch: PairBatch,
-        valid_batch: PairBatch,
-        owned: Any,
-        is_active: Array,
-    ) -> tuple[SearchState, SearchInfo]:
-        outer, outer_opt, carried, hyper = jax.lax.cond(
-            is_active, move_outer, keep_outer, state, train_batch, valid_batch, owned
+        new = state.replace(  # lines 5, 12, 19
+            outer=outer, outer_optimizer=optimizer, estimator=carried
         )
+        return new, _outer_info(hyper)
+
+    def inner_step(
+        state: SearchState, train_batch: PairBatch
+    ) -> tuple[SearchState, InnerInfo]:
         (loss, terms), gradient = jax.value_and_grad(problem.inner_terms, has_aux=True)(
-            state.omega, outer, train_batch
+            state.omega, state.outer, train_batch
         )
-        updates, omega_opt = omega_optimizer.update(
+        updates, optimizer = omega_optimizer.update(
             gradient, state.omega_optimizer, state.omega
         )
         omega = optax.apply_updates(state.omega, updates)  # lines 6, 13, 20
-        new = SearchState(state.step + 1, omega, outer, omega_opt, outer_opt, carried)
-        return new, _info(loss, terms, hyper, omega)
+        new = state.replace(step=state.step + 1, omega=omega, omega_optimizer=optimizer)
+        is_finite = jnp.isfinite(loss + optax.tree.norm(omega))
+        return new, InnerInfo(loss, terms, gradient, is_finite)
 
-    return SearchAlgorithm(init, step)
+    return SearchAlgorithm(init, outer_step, inner_step)
 
 
-def _info(
-    loss: Array, terms: LossTerms, hyper: Hypergradient, omega: Any
-) -> SearchInfo:
-    """Norms and the finite flag of one iteration."""
+def _outer_info(hyper: Hypergradient) -> OuterInfo:
+    """Norms and the finite flag of one estimate."""
     direct, indirect = (optax.tree.norm(t) for t in (hyper.direct, hyper.indirect))
     product = direct * indirect
     aligned = optax.tree.vdot(hyper.direct, hyper.indirect)
     norm = optax.tree.norm(hyper.grad)
-    total = loss + hyper.value + norm + optax.tree.norm(omega)
-    return SearchInfo(
-        train_loss=loss,
-        terms=terms,
+    return OuterInfo(
         valid_loss=hyper.value,
         hypergradient_norm=norm,
         direct_norm=direct,
         indirect_norm=indirect,
         cosine=jnp.where(product > 0, aligned / jnp.where(product > 0, product, 1), 0),
-        is_finite=jnp.isfinite(total),
+        is_finite=jnp.isfinite(hyper.value + norm),
     )

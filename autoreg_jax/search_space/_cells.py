@@ -8,7 +8,7 @@ from jax import Array
 
 from autoreg_jax.ops import joint_convolution
 from autoreg_jax.search_space._architecture import OPERATIONS
-from autoreg_jax.search_space._operations import make_operation
+from autoreg_jax.search_space._operations import activation, make_operation
 
 # The mean of eight outputs that are only partly alike varies less than one of them: a
 # mixed network starts with fields seven times smaller than a discrete one without this
@@ -76,7 +76,7 @@ class MixedOperation(nn.Module):
             )
             for name, member, response in zip(names, members, responses, strict=True):
                 weight = weights[OPERATIONS.index(name)]
-                total = total + weight * member.finish(response)
+                total = total + weight * activation(member.finish(response))
         return jnp.asarray(total)
 
 

@@ -56,16 +56,19 @@ class Operation(nn.Module):
     def first_kernel(self) -> Array:
         """Kernel `(*k, channels, f)` of the first convolution."""
 
-    @abstractmethod
     def finish(self, response: Array) -> Array:
-        """Map the first convolution's output to `(b, *space, features)`."""
+        """Map the first convolution's output to `(b, *space, features)`.
+
+        What comes out still has to pass `activation`.
+        """
+        return response
 
     def __call__(self, x: Array) -> Array:
         """Map `(b, *space, channels)` to `(b, *⌈space / stride⌉, features)`."""
         response = convolution(
             x, self.first_kernel(), stride=self.first_stride, dilation=self.dilation
         )
-        return self.finish(response)
+        return activation(self.finish(response))
 
     @property
     def first_stride(self) -> int:
@@ -89,10 +92,6 @@ class PlainConvolution(Operation):
     def first_kernel(self) -> Array:
         """The only kernel."""
         return self.kernel
-
-    def finish(self, response: Array) -> Array:
-        """LeakyReLU."""
-        return activation(response)
 
 
 class SeparableConvolution(Operation):
@@ -123,10 +122,10 @@ class SeparableConvolution(Operation):
         return self.dense
 
     def finish(self, response: Array) -> Array:
-        """LeakyReLU, the product of depthwise and pointwise convolution, LeakyReLU."""
+        """LeakyReLU, then the product of depthwise and pointwise convolution."""
         pointwise = self.pointwise.reshape((1,) * self.ndim + self.pointwise.shape)
         kernel = jnp.swapaxes(self.depthwise, -1, -2) * pointwise
-        return activation(convolution(activation(response), kernel, stride=self.stride))
+        return convolution(activation(response), kernel, stride=self.stride)
 
 
 class DilatedConvolution(Operation):
@@ -145,8 +144,8 @@ class DilatedConvolution(Operation):
         return self.kernel
 
     def finish(self, response: Array) -> Array:
-        """Bias and LeakyReLU."""
-        return activation(response + self.bias.reshape((1,) * (self.ndim + 1) + (-1,)))
+        """Bias."""
+        return response + self.bias.reshape((1,) * (self.ndim + 1) + (-1,))
 
 
 _KINDS: dict[str, type[Operation]] = {

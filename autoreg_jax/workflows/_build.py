@@ -76,9 +76,8 @@ def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatc
 
 def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNetwork:
     """The mixed network without a genotype, the discrete one with it."""
-    return RegistrationNetwork(
-        genotype, width=config.network.width, num_steps=config.network.num_steps
-    )
+    size = config.network
+    return RegistrationNetwork(genotype, size.width, size.num_steps, size.matching)
 
 
 def make_estimator(config: HypergradientConfig) -> hypergrad.HypergradientEstimator:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
 from autoreg_jax.search_space import MIXTURE_GAIN
 
 # As the initialisers of the network's modules say.
@@ -44,6 +44,8 @@ def initial_weights(
         names = [key.key for key in path]
         if names[-1] == "bias":
             return jnp.zeros(leaf.shape, leaf.dtype)
+        if names[-1] == "sharpness":
+            return jnp.full(leaf.shape, INITIAL_SHARPNESS, leaf.dtype)
         scale = math.sqrt(2 / (1 + _SLOPE**2) / math.prod(leaf.shape[:-1]))
         if names[0].startswith("velocity"):
             scale = _HEAD_SCALE

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from autoreg_jax.config import EvaluateConfig, RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
+from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.search import OuterInfo
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
     gather,
@@ -23,7 +25,7 @@ from autoreg_jax.workflows._build import (
 def search_step(
     config: RunConfig, genotype: Genotype | None, num_structures: int = 0
 ) -> Callable[..., Any]:
-    """One compiled iteration of Algorithm 1.
+    """One iteration of Algorithm 1 from two compiled programs.
 
     Args:
         config: The run; numbers that do not change the program do not count.
@@ -32,8 +34,8 @@ def search_step(
 
     Returns:
         `(state, train, valid, train_pair, valid_pair, owned, is_active) -> (state,
-        info)`; the cohorts are arguments, so that they are no constants of the
-        program, and the state is given up.
+        inner info, outer info)`; the cohorts are arguments, so that they are no
+        constants of a program.
     """
     default = SearchConfig()
     search = replace(
@@ -69,22 +71,39 @@ def _search_step(
     stage = "feature" if genotype is None else "lam"
     algorithm = make_search_algorithm(config, genotype, stage)
 
-    def step(state, train, valid, train_pair, valid_pair, owned, is_active):
+    @partial(jax.jit, compiler_options=quick_compilation())
+    def move_inner(state, train, pair):
+        return algorithm.inner_step(state, gather(train, pair))
+
+    @partial(jax.jit, compiler_options=quick_compilation())
+    def move_outer(state, train, valid, train_pair, valid_pair, owned, gradient):
         train_batch = gather(train, train_pair)
         valid_batch = gather(valid, valid_pair, num_structures)
-        return algorithm.step(state, train_batch, valid_batch, owned, is_active)
+        return algorithm.outer_step(state, train_batch, valid_batch, owned, gradient)
 
-    return jax.jit(step, donate_argnums=0)
+    def step(state, train, valid, train_pair, valid_pair, owned, is_active):
+        outer = OuterInfo.at_rest()
+        if is_active:
+            # Of this call only the gradient counts.
+            gradient = move_inner(state, train, train_pair)[1].gradient
+            state, outer = move_outer(
+                state, train, valid, train_pair, valid_pair, owned, gradient
+            )
+        state, inner = move_inner(state, train, train_pair)
+        return state, (inner._replace(gradient=None), outer)
+
+    return step
 
 
 @lru_cache(maxsize=4)
 def _train_step(config: RunConfig, genotype: Genotype) -> Callable[..., Any]:
     algorithm = make_training_algorithm(config, genotype)
 
+    @partial(jax.jit, donate_argnums=0, compiler_options=quick_compilation())
     def step(state, cohort, pair, lam):
         return algorithm.step(state, (gather(cohort, pair), lam))
 
-    return jax.jit(step, donate_argnums=0)
+    return step
 
 
 @lru_cache(maxsize=4)

@@ -80,12 +80,12 @@ def search_task(
         )
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        info, moved = jax.device_get((infos[-1], state.outer))
-        fields = info._asdict()
-        terms = {part: float(v) for part, v in info.terms._asdict().items()}
-        del fields["terms"]
-        values = {part: float(v) for part, v in fields.items()}
-        check_finite(name, step, bool(values.pop("is_finite")), terms | values)
+        (inner, outer), moved = jax.device_get((infos[-1], state.outer))
+        terms = {part: float(v) for part, v in inner.terms._asdict().items()}
+        values = {"train_loss": float(inner.train_loss)}
+        values |= {part: float(v) for part, v in outer._asdict().items()}
+        is_finite = bool(inner.is_finite and values.pop("is_finite"))
+        check_finite(name, step, is_finite, terms | values)
         if not stage.is_active(step - 1):
             values = {"train_loss": values["train_loss"]}
         return values | {"terms": terms, key: as_lists(moved)}

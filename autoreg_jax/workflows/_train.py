@@ -70,6 +70,7 @@ def train(
         genotype=genotype,
         width=config.network.width,
         num_steps=config.network.num_steps,
+        matching=config.network.matching,
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
         spacing=tuple(float(size) for size in train.spacing),
         lam={name: float(weight) for name, weight in lam.items()},

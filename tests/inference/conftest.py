@@ -30,6 +30,7 @@ def make_model(ndim, head_scale):
         genotype=genotype,
         width=WIDTH,
         num_steps=NUM_STEPS,
+        matching=None,
         orientation="RAS",
         spacing=(SPACING,) * ndim,
         lam={"full": 10.0, "smooth": 15.0, "half": 3.2, "quarter": 0.8},

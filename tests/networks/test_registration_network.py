@@ -20,9 +20,11 @@ def images(shape):
     return [jnp.asarray(rng.random((1, *shape, 1)), jnp.float32) for _ in range(2)]
 
 
+@pytest.mark.parametrize("matching", [None, (1, 2)], ids=["plain", "matching"])
 @pytest.mark.parametrize("shape", [(9, 7, 10), (12, 13)])
-def test_shapes_and_fields_agree_with_each_other(shape):
-    network = RegistrationNetwork(Genotype.uniform("sep_conv_3"), WIDTH)
+def test_shapes_and_fields_agree_with_each_other(shape, matching):
+    genotype = Genotype.uniform("sep_conv_3")
+    network = RegistrationNetwork(genotype, WIDTH, matching=matching)
     moving, fixed = images(shape)
     params = initial_weights(network, (*shape, 1), (0,))
     out = jax.jit(network.apply)({"params": params}, moving, fixed)
@@ -48,11 +50,12 @@ def test_a_decided_mixture_is_the_chosen_network():
     logits = [200.0 * np.eye(8)[rng.integers(8, size=(2, 3))] for _ in range(2)]
     alpha = ArchitectureLogits(*map(jnp.asarray, logits))
     genotype = decode(alpha)
-    mixed = RegistrationNetwork(None, WIDTH)
-    discrete = RegistrationNetwork(genotype, WIDTH)
+    mixed = RegistrationNetwork(None, WIDTH, matching=(1, 1))
+    discrete = RegistrationNetwork(genotype, WIDTH, matching=(1, 1))
     shape = (10, 12)
     params = initial_weights(mixed, (*shape, 1), (0,), alpha)
-    chosen = {name: params[name] for name in params if name.startswith("velocity")}
+    shared = ("velocity", "matching")
+    chosen = {name: params[name] for name in params if name.startswith(shared)}
     for kind, (scale, place) in product(
         ("feature", "deformation"), enumerate(("half", "quarter"))
     ):

@@ -35,6 +35,7 @@ class SmallNetwork:
     genotype: object = None
     width: float = 1.0
     num_steps: int = 2
+    matching: object = None
 
     def init(self, key, moving, fixed, alpha=None):
         """Shapes of the weights; nothing is random here."""

@@ -28,6 +28,7 @@ ABOUT = ModelDescription(
     genotype=Genotype.uniform("conv_1"),
     width=1.0,
     num_steps=2,
+    matching=None,
     orientation="RAS",
     spacing=SPACING,
     lam={"full": 1.0, "smooth": 1.0, "half": 0.0, "quarter": 0.0},

@@ -1,0 +1,76 @@
+"""Where in the neighbourhood of a voxel its counterpart lies, from features alone."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import Array
+
+from autoreg_jax.ops import window_sum
+
+INITIAL_SHARPNESS = 20.0
+# Correlations are averaged over this window: one voxel of a few channels says little.
+_WINDOW = 3
+_EPSILON = 1e-3
+
+
+class Matching(nn.Module):
+    """Expected offset between two feature maps under a softmax of their correlation.
+
+    `c(x, o) = ⟨f̂(x), m̂(x + o)⟩` for every offset o of at most `radius` voxels on each
+    axis, where f̂ and m̂ have zero mean and unit variance over the channels, averaged
+    over a window around x; the result is `Σ_o softmax_o(s · c(x, o)) · o` with a
+    learned sharpness s. Cost volumes come from stereo and optical flow (Sun et al.,
+    PWC-Net, CVPR 2018), their soft argmax from Kendall et al. (ICCV 2017).
+
+    Attributes:
+        radius: Of the neighbourhood in voxels, ≥ 1.
+    """
+
+    radius: int
+
+    @nn.compact
+    def __call__(self, fixed: Array, moving: Array) -> Array:
+        """Look for each voxel of `fixed` in `moving`.
+
+        Args:
+            fixed: Features `(b, *space, c)`.
+            moving: The same shape.
+
+        Returns:
+            Offsets `(b, *space, d)` in voxels, each within ±`radius`, that pull
+            `moving` onto `fixed` as a displacement does.
+        """
+        sharpness = self.param(
+            "sharpness", nn.initializers.constant(INITIAL_SHARPNESS), ()
+        )
+        ndim = fixed.ndim - 2
+        fixed, moving = _normalised(fixed), _normalised(moving)
+        margin = (self.radius, self.radius)
+        around = jnp.pad(moving, ((0, 0), *(margin,) * ndim, (0, 0)), mode="edge")
+        span = range(2 * self.radius + 1)
+        starts = np.array(list(itertools.product(span, repeat=ndim)), np.int32)
+
+        # One offset at a time, recomputed in the backward pass: the shifted images of
+        # all offsets together would fill the memory.
+        @jax.checkpoint
+        def correlation(start: Array) -> Array:
+            begin = (0, *start, 0)
+            shifted = jax.lax.dynamic_slice(around, begin, moving.shape)
+            return jnp.mean(fixed * shifted, -1)
+
+        volume = jax.lax.map(correlation, jnp.asarray(starts))
+        flat = volume.reshape(-1, *fixed.shape[1:-1], 1)
+        mean = window_sum(flat, _WINDOW).reshape(volume.shape) / _WINDOW**ndim
+        weights = jax.nn.softmax(sharpness * mean, axis=0)
+        offsets = jnp.asarray(starts - self.radius, fixed.dtype)
+        return jnp.tensordot(weights, offsets, ((0,), (0,)))
+
+
+def _normalised(features: Array) -> Array:
+    """Zero mean and unit variance over the channels of each voxel."""
+    centred = features - jnp.mean(features, -1, keepdims=True)
+    variance = jnp.mean(centred**2, -1, keepdims=True)
+    return centred * jax.lax.rsqrt(variance + _EPSILON)
