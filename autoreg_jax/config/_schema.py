@@ -22,7 +22,7 @@ class NetworkConfig:
     """Squarings of the velocity field; the flow is cut into 2^num_steps (>= 1)."""
 
     matching: tuple[int, int] | None = (1, 2)
-    """Radius in which features are matched at half and quarter resolution, voxels (>= 1);
+    """Radius of the matching of features at half and quarter resolution, voxels (>= 1);
     null for the network of the paper, which does not match."""
 
     def __post_init__(self) -> None:

@@ -39,4 +39,3 @@ def look_ahead(
     _, pullback = jax.vjp(lambda g: inner_update(inner, g), gradient)
     (direction,) = pullback(cotangent)
     return LookAhead(value, direct, cotangent, direction)
-

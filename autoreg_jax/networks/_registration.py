@@ -57,9 +57,9 @@ class RegistrationNetwork(nn.Module):
     *displacement* a second time; here velocities are summed, so that the final
     transformation stays the exponential of one velocity field.
 
-    With `matching` each deformation cell also sees where the features match best. The
-    paper has no such thing; without it a network needs thousands of steps to find out
-    by itself that two feature maps are to be compared.
+    With `matching` each deformation cell also sees where the features match best, and
+    corrects that. The paper has no such thing; without it a network needs thousands of
+    steps to find out by itself that two feature maps are to be compared.
 
     Attributes:
         genotype: The chosen operations, or None for the mixture weighed by α.
@@ -101,7 +101,7 @@ class RegistrationNetwork(nn.Module):
             raise ValueError(
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
-        batch, ndim = moving.shape[0], moving.ndim - 2
+        batch = moving.shape[0]
         weights = (
             None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
         )
@@ -110,28 +110,40 @@ class RegistrationNetwork(nn.Module):
         half = self._cell("feature", 0, weights)(both)
         quarter = self._cell("feature", 1, weights)(half)
 
-        pair = [quarter[:batch], quarter[batch:]]
-        if self.matching:
-            match = Matching(self.matching[1], name="matching_quarter")
-            pair.append(match(quarter[batch:], quarter[:batch]))
-        coarse = self._cell("deformation", 1, weights)(jnp.concatenate(pair, -1))
-        slow = VelocityHead(ndim, name="velocity_quarter")(coarse)
+        coarse, slow = self._velocity(1, weights, quarter[:batch], quarter[batch:])
         u_quarter = integrate(slow, self.num_steps)
 
         shape = half.shape[1:-1]
         u_upsampled = resize_displacement(u_quarter, shape)
         context = resize_image(coarse, shape)
         warped = warp(half[:batch], u_upsampled, boundary="edge")
-        stack = [warped, half[batch:], u_upsampled, context]
-        if self.matching:
-            match = Matching(self.matching[0], name="matching_half")
-            stack.append(match(half[batch:], warped))
-        fine = self._cell("deformation", 0, weights)(jnp.concatenate(stack, -1))
-        correction = VelocityHead(ndim, name="velocity_half")(fine)
+        _, correction = self._velocity(
+            0, weights, warped, half[batch:], u_upsampled, context
+        )
         velocity = resize_displacement(slow, shape) + correction
         u_half = integrate(velocity, self.num_steps)
         u_full = resize_displacement(u_half, moving.shape[1:-1])
         return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
+
+    def _velocity(
+        self,
+        scale: int,
+        weights: ArchitectureLogits | None,
+        moving: Array,
+        fixed: Array,
+        *context: Array,
+    ) -> tuple[Array, Array]:
+        """Deformation features and the velocity that they tell, at one scale."""
+        ndim, place = fixed.ndim - 2, ("half", "quarter")[scale]
+        stack, matched = [moving, fixed, *context], None
+        if self.matching:
+            match = Matching(self.matching[scale], name=f"matching_{place}")
+            matched = match(fixed, moving)
+            stack.append(matched)
+        cell = self._cell("deformation", scale, weights)
+        features = cell(jnp.concatenate(stack, -1))
+        velocity = VelocityHead(ndim, name=f"velocity_{place}")(features)
+        return features, velocity if matched is None else velocity + matched
 
     def _cell(
         self, kind: str, scale: int, weights: ArchitectureLogits | None

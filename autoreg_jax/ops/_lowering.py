@@ -147,8 +147,8 @@ def _unfold(kernel: Array) -> Array:
     return jnp.flip(jnp.moveaxis(kernel, 3, 0), 0)
 
 
-# Up to so many voxels the stacked form wins (measured with 15 to 36 channels: 1.2 to 1.9
-# times quicker at 12×14×12, 1.1 to 2.8 times slower at 24×28×24).
+# Up to so many voxels the stacked form wins (measured with 15 to 36 channels: 1.2 to
+# 1.9 times quicker at 12×14×12, 1.1 to 2.8 times slower at 24×28×24).
 _SMALL = 4096
 
 

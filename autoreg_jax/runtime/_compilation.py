@@ -4,8 +4,8 @@ from functools import cache
 
 import jax
 
-# XLA's newer emitters of CPU kernels take 1.4 times as long to compile the gradient of a
-# mixed network (54 s against 38 s on two cores), which then runs no faster.
+# XLA's newer emitters of CPU kernels take 1.4 times as long to compile the gradient of
+# a mixed network (54 s against 38 s on two cores), which then runs no faster.
 _OLDER_EMITTERS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
