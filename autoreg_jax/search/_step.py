@@ -1,6 +1,7 @@
 """One iteration of Algorithm 1: a step of the outer variable, then one of ω."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -160,8 +161,11 @@ def make_search(
             hyper.grad, state.outer_optimizer, state.outer
         )
         outer = optax.apply_updates(state.outer, optax.tree.mul(updates, owned))
-        new = state.replace(  # lines 5, 12, 19
-            outer=outer, outer_optimizer=optimizer, estimator=carried
+        new = replace(
+            state,  # lines 5, 12, 19
+            outer=outer,
+            outer_optimizer=optimizer,
+            estimator=carried,
         )
         return new, _outer_info(hyper)
 
@@ -175,7 +179,9 @@ def make_search(
             gradient, state.omega_optimizer, state.omega
         )
         omega = optax.apply_updates(state.omega, updates)  # lines 6, 13, 20
-        new = state.replace(step=state.step + 1, omega=omega, omega_optimizer=optimizer)
+        new = replace(
+            state, step=state.step + 1, omega=omega, omega_optimizer=optimizer
+        )
         is_finite = jnp.isfinite(loss + optax.tree.norm(omega))
         return new, InnerInfo(loss, terms, gradient, is_finite)
 
