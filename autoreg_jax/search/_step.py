@@ -82,8 +82,8 @@ class SearchAlgorithm(NamedTuple):
     """Pure functions, meant to be jitted by the caller.
 
     One iteration is `outer_step`, where the outer variable is to move, and then
-    `inner_step`. They are two programs rather than one with a condition: the gradient of
-    ω is compiled once for both uses, and on a CPU XLA ran the same work more slowly
+    `inner_step`. They are two programs rather than one with a condition: the gradient
+    of ω is compiled once for both uses, and on a CPU XLA ran the same work more slowly
     inside a condition (3.2 s against 2.1 s an iteration on two cores).
 
     Attributes:
