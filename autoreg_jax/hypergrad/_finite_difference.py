@@ -66,10 +66,8 @@ def finite_difference(
         inner_update: InnerUpdate,
         inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
-        gradient = inner_gradient
-        if gradient is None:
-            gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
-        ahead = look_ahead(problem, inner, outer, valid_batch, inner_update, gradient)
+        batches = train_batch, valid_batch
+        ahead = look_ahead(problem, inner, outer, batches, inner_update, inner_gradient)
         epsilon = _epsilon(ahead, radius, normalise)
 
         def outer_gradient(sign: Array) -> Outer:

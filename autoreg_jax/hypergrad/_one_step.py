@@ -28,11 +28,15 @@ def look_ahead(
     problem: BilevelProblem,
     inner: Inner,
     outer: Outer,
-    valid_batch: Batch,
+    batches: tuple[Batch, Batch],
     inner_update: InnerUpdate,
-    gradient: Inner,
+    inner_gradient: Inner | None,
 ) -> LookAhead:
     """Step ω virtually and pull the outer gradient back through the update alone."""
+    train_batch, valid_batch = batches
+    gradient = inner_gradient
+    if gradient is None:
+        gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
     value, (cotangent, direct) = jax.value_and_grad(problem.outer_loss, argnums=(0, 1))(
         inner_update(inner, gradient), outer, valid_batch
     )

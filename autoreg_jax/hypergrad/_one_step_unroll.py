@@ -51,10 +51,8 @@ def one_step_unroll() -> HypergradientEstimator:
         inner_update: InnerUpdate,
         inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
-        gradient = inner_gradient
-        if gradient is None:
-            gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
-        ahead = look_ahead(problem, inner, outer, valid_batch, inner_update, gradient)
+        batches = train_batch, valid_batch
+        ahead = look_ahead(problem, inner, outer, batches, inner_update, inner_gradient)
 
         # Both gradients, though one is needed: then a rule that depends on ω alone is
         # differentiated in reverse first, as custom rules require; XLA drops the other.

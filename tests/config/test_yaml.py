@@ -97,6 +97,7 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("objective: {full: -1}", "objective.full", ">= 0, got -1"),
         ("search: {lam: {beta1: 1}}", "search.lam.beta1", "< 1, got 1"),
         ("search: {lam: {warm_up: 999}}", "search.lam.warm_up", "at most steps"),
+        ("network: {matching: [0, 1]}", "network.matching", "at least 1"),
         (
             "search: {hypergradient: {normalise: 1}}",
             "search.hypergradient.normalise",

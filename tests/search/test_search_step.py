@@ -69,6 +69,7 @@ def test_a_stage_moves_what_it_owns_and_nothing_else(stage):
 
     moved, info = outer_step(still, batch(3.0), batch(2.0), owned_by(stage), None)
     chex.assert_trees_all_equal(still.omega, moved.omega)
+    assert int(moved.step) == 1
     assert float(jnp.abs(getattr(moved.outer, stage)).min()) > 0
     np.testing.assert_array_equal(getattr(moved.outer, other), 0)
     assert float(info.direct_norm) > 0
