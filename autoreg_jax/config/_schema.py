@@ -129,12 +129,12 @@ class SearchConfig:
     # than those of Sec. IV-A (1e-4 and 4e-3): these stages have dozens of them where
     # the paper has tens of thousands.
     feature: StageConfig = field(
-        default_factory=lambda: StageConfig(steps=100, warm_up=60, learning_rate=2e-2)
+        default_factory=lambda: StageConfig(steps=90, warm_up=60, learning_rate=2e-2)
     )
     """Stage 1, α_F."""
 
     deformation: StageConfig = field(
-        default_factory=lambda: StageConfig(steps=100, warm_up=60, learning_rate=2e-2)
+        default_factory=lambda: StageConfig(steps=90, warm_up=60, learning_rate=2e-2)
     )
     """Stage 2, α_D."""
 
@@ -164,7 +164,7 @@ class SearchConfig:
 class TrainConfig:
     """Training of the network that the search has chosen, from scratch."""
 
-    steps: int = 1200
+    steps: int = 800
     """Steps, one batch each (>= 1)."""
 
     learning_rate: float = 3e-2

@@ -11,6 +11,7 @@ from autoreg_jax.hypergrad._finite_difference import (
 )
 from autoreg_jax.hypergrad._look_ahead import from_optax as from_optax
 from autoreg_jax.hypergrad._look_ahead import sgd as sgd
+from autoreg_jax.hypergrad._mixed_product import mixed_product as mixed_product
 from autoreg_jax.hypergrad._one_step_unroll import one_step_unroll as one_step_unroll
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HypergradientEstimator",
     "finite_difference",
     "from_optax",
+    "mixed_product",
     "one_step_unroll",
     "sgd",
 ]

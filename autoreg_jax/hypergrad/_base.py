@@ -11,6 +11,7 @@ Batch = Any
 State = Any
 Loss = Callable[[Inner, Outer, Batch], Array]
 InnerUpdate = Callable[[Inner, Inner], Inner]
+MixedProduct = Callable[[Inner, Outer, Batch, Inner], Outer]
 
 
 class BilevelProblem(NamedTuple):
@@ -19,10 +20,14 @@ class BilevelProblem(NamedTuple):
     Attributes:
         inner_loss: L_t, `(inner, outer, batch) -> scalar`.
         outer_loss: L_v, `(inner, outer, batch) -> scalar`.
+        mixed_product: ∂²_{aω} L_t · u, `(inner, outer, batch, u) -> tree like outer`;
+            None for `mixed_product` of the inner loss. Whoever has compiled it, or
+            knows it in closed form, gives it here.
     """
 
     inner_loss: Loss
     outer_loss: Loss
+    mixed_product: MixedProduct | None = None
 
 
 class Hypergradient(NamedTuple):
@@ -54,12 +59,8 @@ class EstimateFn(Protocol):
         valid_batch: Batch,
         *,
         inner_update: InnerUpdate,
-        inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
-        """Return the estimate and the state for the next call.
-
-        `inner_gradient` is ∇_ω L_t(ω, a) on the training batch where it is known.
-        """
+        """Return the estimate and the state for the next call."""
         ...
 
 

@@ -64,19 +64,17 @@ def finite_difference(
         valid_batch: Batch,
         *,
         inner_update: InnerUpdate,
-        inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
         batches = train_batch, valid_batch
-        ahead = look_ahead(problem, inner, outer, batches, inner_update, inner_gradient)
+        ahead = look_ahead(problem, inner, outer, batches, inner_update)
         epsilon = _epsilon(ahead, radius, normalise)
 
-        def outer_gradient(sign: Array) -> Outer:
-            probed = optax.tree.add_scale(inner, sign * epsilon, ahead.direction)
+        def outer_gradient(step: Array) -> Outer:
+            probed = optax.tree.add_scale(inner, step, ahead.direction)
             return jax.grad(problem.inner_loss, argnums=1)(probed, outer, train_batch)
 
-        # One after the other in a loop, so that the gradient is compiled once.
-        both = jax.lax.map(outer_gradient, jnp.asarray([1.0, -1.0], epsilon.dtype))
-        indirect = jax.tree.map(lambda g: (g[0] - g[1]) * (0.5 / epsilon), both)
+        upper, lower = outer_gradient(epsilon), outer_gradient(-epsilon)
+        indirect = jax.tree.map(lambda p, m: (p - m) * (0.5 / epsilon), upper, lower)
         grad = optax.tree.add(ahead.direct, indirect)
         return Hypergradient(grad, ahead.direct, indirect, ahead.value), state
 

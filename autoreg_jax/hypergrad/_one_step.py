@@ -30,13 +30,10 @@ def look_ahead(
     outer: Outer,
     batches: tuple[Batch, Batch],
     inner_update: InnerUpdate,
-    inner_gradient: Inner | None,
 ) -> LookAhead:
     """Step ω virtually and pull the outer gradient back through the update alone."""
     train_batch, valid_batch = batches
-    gradient = inner_gradient
-    if gradient is None:
-        gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
+    gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
     value, (cotangent, direct) = jax.value_and_grad(problem.outer_loss, argnums=(0, 1))(
         inner_update(inner, gradient), outer, valid_batch
     )

@@ -1,6 +1,7 @@
 """The exact gradient of the loss after one inner step."""
 
-import jax
+from functools import partial
+
 import optax
 
 from autoreg_jax.hypergrad._base import (
@@ -14,6 +15,7 @@ from autoreg_jax.hypergrad._base import (
     State,
     no_state,
 )
+from autoreg_jax.hypergrad._mixed_product import mixed_product
 from autoreg_jax.hypergrad._one_step import look_ahead
 
 
@@ -25,9 +27,7 @@ def one_step_unroll() -> HypergradientEstimator:
         ∇_a L_v(ω′, a) + ∂²_{aω} L_t(ω, a) · u,
 
     the derivative of a ↦ L_v(ω′(a), a) for any differentiable update U. The mixed
-    product is one forward derivative of the gradient of L_t: as dear as the two
-    gradients of the finite difference, without its ε. (Reverse over reverse through
-    convolutions costs about twenty times more on a CPU.)
+    product is as dear as the two gradients of the finite difference, without its ε.
 
     Returns:
         A stateless estimator.
@@ -49,19 +49,11 @@ def one_step_unroll() -> HypergradientEstimator:
         valid_batch: Batch,
         *,
         inner_update: InnerUpdate,
-        inner_gradient: Inner | None = None,
     ) -> tuple[Hypergradient, State]:
         batches = train_batch, valid_batch
-        ahead = look_ahead(problem, inner, outer, batches, inner_update, inner_gradient)
-
-        # Both gradients, though one is needed: then a rule that depends on ω alone is
-        # differentiated in reverse first, as custom rules require; XLA drops the other.
-        def gradients(omega: Inner) -> tuple[Inner, Outer]:
-            return jax.grad(problem.inner_loss, argnums=(0, 1))(
-                omega, outer, train_batch
-            )
-
-        _, (_, indirect) = jax.jvp(gradients, (inner,), (ahead.direction,))
+        ahead = look_ahead(problem, inner, outer, batches, inner_update)
+        product = problem.mixed_product or partial(mixed_product, problem.inner_loss)
+        indirect = product(inner, outer, train_batch, ahead.direction)
         grad = optax.tree.add(ahead.direct, indirect)
         return Hypergradient(grad, ahead.direct, indirect, ahead.value), state
 

@@ -1,4 +1,4 @@
-"""A progress line for a person who watches: terminal or notebook, silent elsewhere."""
+"""A progress line: a bar on a terminal, one line in a notebook, now and then a log."""
 
 import contextlib
 import sys
@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from rich import progress as rich_progress
 from rich.console import Console
+
+# In a log, and only for loops that take as long: a short one says nothing.
+SECONDS_BETWEEN_LINES = 30.0
 
 
 class Advance(Protocol):
@@ -24,7 +27,7 @@ def progress(
     """Show how far a loop has come.
 
     On a terminal it is a bar on stderr, in a notebook one line that is rewritten in
-    place, and otherwise nothing.
+    place, and otherwise (a file, a queue's log) a line on stderr every half minute.
 
     Args:
         description: What is being done, a few words.
@@ -46,7 +49,8 @@ def progress(
         with _terminal_bar(description, total, completed) as advance:
             yield advance
     else:
-        yield lambda **fields: None
+        with _log_lines(description, total, completed) as advance:
+            yield advance
 
 
 @contextlib.contextmanager
@@ -80,12 +84,7 @@ def _notebook_line(
     done, note = completed, ""
 
     def line() -> dict[str, str]:
-        count = f"{done}/{total}" if total is not None else f"{done}"
-        seconds = int(time.monotonic() - begin)
-        clock = f"{seconds // 60}:{seconds % 60:02d}"
-        return {
-            "text/plain": "  ".join(filter(None, [description, count, clock, note]))
-        }
+        return {"text/plain": _line(description, done, total, begin, note)}
 
     show: Callable[..., Any] = display
     handle = show(line(), raw=True, display_id=True)
@@ -101,6 +100,36 @@ def _notebook_line(
         yield advance
     finally:
         handle.update(line(), raw=True)
+
+
+@contextlib.contextmanager
+def _log_lines(
+    description: str, total: int | None, completed: int
+) -> Iterator[Advance]:
+    begin = last = time.monotonic()
+    done = completed
+
+    def advance(**fields: Any) -> None:
+        nonlocal done, last
+        done += 1
+        now = time.monotonic()
+        if now - last > SECONDS_BETWEEN_LINES or (done == total and last > begin):
+            last = now
+            line = _line(description, done, total, begin, _note(fields))
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    yield advance
+
+
+def _line(
+    description: str, done: int, total: int | None, begin: float, note: str
+) -> str:
+    """Say what is done, how far and for how long: `train  20/60  1:05  loss 0.3`."""
+    count = f"{done}/{total}" if total is not None else f"{done}"
+    seconds = int(time.monotonic() - begin)
+    clock = f"{seconds // 60}:{seconds % 60:02d}"
+    return "  ".join(filter(None, [description, count, clock, note]))
 
 
 def _note(fields: dict[str, Any]) -> str:

@@ -42,13 +42,11 @@ class InnerInfo(NamedTuple):
     Attributes:
         train_loss: L_reg on the training batch before the step.
         terms: Its named terms, unweighted.
-        gradient: ∇_ω L_reg, a tree like ω.
         is_finite: Whether the loss and the new ω are finite.
     """
 
     train_loss: Array
     terms: LossTerms
-    gradient: Any
     is_finite: Array
 
 
@@ -79,18 +77,16 @@ class OuterInfo(NamedTuple):
 
 
 class SearchAlgorithm(NamedTuple):
-    """Pure functions, meant to be jitted by the caller.
+    """Pure functions, to be jitted, or called as they are on compiled derivatives.
 
     One iteration is `outer_step`, where the outer variable is to move, and then
-    `inner_step`. They are two programs rather than one with a condition: the gradient
-    of ω is compiled once for both uses, and on a CPU XLA ran the same work more slowly
-    inside a condition (3.2 s against 2.1 s an iteration on two cores).
+    `inner_step`. They are two functions rather than one with a condition: on a CPU XLA
+    ran the same work more slowly inside a condition (3.2 s against 2.1 s an iteration
+    on two cores).
 
     Attributes:
         init: `(omega, outer) -> state`.
-        outer_step: `(state, train_batch, valid_batch, owned, gradient) -> (state,
-            OuterInfo)`; `gradient` is that of `InnerInfo` at the same ω, outer variable
-            and training batch, or None to have it computed.
+        outer_step: `(state, train_batch, valid_batch, owned) -> (state, OuterInfo)`.
         inner_step: `(state, train_batch) -> (state, InnerInfo)`.
     """
 
@@ -140,7 +136,6 @@ def make_search(
         train_batch: PairBatch,
         valid_batch: PairBatch,
         owned: Any,
-        gradient: Any = None,
     ) -> tuple[SearchState, OuterInfo]:
         hyper, carried = estimator.estimate(  # lines 3-4, 10-11, 17-18
             problem.bilevel,
@@ -150,7 +145,6 @@ def make_search(
             train_batch,
             valid_batch,
             inner_update=look_ahead,
-            inner_gradient=gradient,
         )
         hyper = hyper._replace(
             **{
@@ -184,7 +178,7 @@ def make_search(
             state, step=state.step + 1, omega=omega, omega_optimizer=optimizer
         )
         is_finite = jnp.isfinite(loss + optax.tree.norm(omega))
-        return new, InnerInfo(loss, terms, gradient, is_finite)
+        return new, InnerInfo(loss, terms, is_finite)
 
     return SearchAlgorithm(init, outer_step, inner_step)
 

@@ -5,25 +5,27 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax import Array
 
 from autoreg_jax import hypergrad
-from autoreg_jax.config import HypergradientConfig, RunConfig, StageConfig
+from autoreg_jax.config import (
+    HypergradientConfig,
+    RunConfig,
+    StageConfig,
+    TrainConfig,
+)
 from autoreg_jax.data import Cohort
-from autoreg_jax.losses import ObjectiveWeights, one_hot, registration_loss
+from autoreg_jax.losses import ObjectiveWeights, one_hot
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import (
     PairBatch,
-    SearchAlgorithm,
     SearchProblem,
     Stage,
     architecture_problem,
-    make_search,
     objective_problem,
 )
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import resize_image
-from autoreg_jax.training import TrainingAlgorithm, make_training
+from autoreg_jax.workflows._flat import Layout, on_tree
 
 # The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual
 # 1e-8 would damp it.
@@ -106,49 +108,59 @@ def make_stage(config: RunConfig, name: str) -> Stage:
     return Stage(name, stage.steps, stage.warm_up, stage.every)
 
 
-def make_search_algorithm(
-    config: RunConfig, genotype: Genotype | None, stage: str
-) -> SearchAlgorithm:
-    """Algorithm 1 with the three Optax optimizers of the configuration.
+def make_outer_optimizer(
+    stage: StageConfig, *, is_relative: bool
+) -> optax.GradientTransformation:
+    """Adam for α, or where `is_relative` for λ: each weight moves by a part of itself.
 
-    Without a genotype the outer variable is α, with one it is λ. The numbers of the
-    outer optimizer travel in its state, so one compiled step serves both stages of α.
+    The numbers of the optimizer travel in its state, so one compiled update serves both
+    stages of α.
     """
-    outer: StageConfig = getattr(config.search, stage)
-    outer_optimizer = optax.inject_hyperparams(_outer_optimizer, "is_relative")(
-        outer.learning_rate, outer.beta1, outer.beta2, is_relative=genotype is not None
+    optimizer = optax.inject_hyperparams(_outer_optimizer, "is_relative")(
+        stage.learning_rate, stage.beta1, stage.beta2, is_relative=is_relative
     )
-    if genotype is not None:
+    if is_relative:
         # A negative weight would reward a bad match or a rough field without bound.
-        outer_optimizer = optax.chain(outer_optimizer, optax.keep_params_nonnegative())
-    return make_search(
-        _make_problem(config, genotype),
-        make_estimator(config.search.hypergradient),
-        hypergrad.sgd(config.search.look_ahead_learning_rate),
-        _omega_optimizer(config.search.omega_learning_rate),
-        outer_optimizer,
+        optimizer = optax.chain(optimizer, optax.keep_params_nonnegative())
+    return optimizer
+
+
+def training_schedule(config: TrainConfig) -> optax.Schedule:
+    """The learning rate of the training: it falls to zero along a cosine."""
+    return optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, min(50, config.steps // 10), config.steps
     )
 
 
-def make_training_algorithm(config: RunConfig, genotype: Genotype) -> TrainingAlgorithm:
-    """Adam on L_reg, the learning rate falling to zero along a cosine.
+def make_omega_optimizer(
+    learning_rate: optax.ScalarOrSchedule, layout: Layout
+) -> optax.GradientTransformation:
+    """Adam on the vector of ω, whose step is relative to the size of each kernel.
 
-    The batch of its step is `(PairBatch, λ)`.
+    A step of one size for all weights that a small kernel needs to learn at all throws
+    a kernel of 7³ taps, whose weights start ten times smaller, into divergence.
     """
-    network = make_network(config, genotype)
-
-    def loss_and_terms(params: Any, batch: Any) -> tuple[Array, Any]:
-        images, lam = batch
-        out: Any = network.apply({"params": params}, images.moving, images.fixed)
-        return registration_loss(
-            images.fixed, images.moving, out.displacements, lam, **_similarity(config)
-        )
-
-    steps = config.train.steps
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, config.train.learning_rate, min(50, steps // 10), steps
+    return optax.chain(
+        # A second moment over a hundred steps forgets the still fields of the start.
+        optax.scale_by_adam(b2=0.99),
+        on_tree(optax.scale_by_param_block_rms(_SMALLEST_RMS), layout),
+        optax.scale_by_learning_rate(learning_rate),
     )
-    return make_training(loss_and_terms, _omega_optimizer(schedule))
+
+
+def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
+    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
+    network = make_network(config, genotype)
+    settings: dict[str, Any] = {"similarity": config.objective.similarity}
+    windows = config.objective.windows
+    if genotype is not None:
+        return objective_problem(network, windows=windows, **settings)
+    # On smaller images the windows cover the same anatomy with fewer voxels.
+    shrink = config.search.shrink
+    smaller = tuple(max(3, 2 * (window // (2 * shrink)) + 1) for window in windows)
+    return architecture_problem(
+        network, start_of_lambda(config), windows=smaller, **settings
+    )
 
 
 def _outer_optimizer(
@@ -161,39 +173,3 @@ def _outer_optimizer(
         relative,
         optax.scale_by_learning_rate(learning_rate),
     )
-
-
-def _omega_optimizer(
-    learning_rate: optax.ScalarOrSchedule,
-) -> optax.GradientTransformation:
-    """Adam whose step is relative to the size of each kernel.
-
-    A step of one size for all weights that a small kernel needs to learn at all throws
-    a kernel of 7³ taps, whose weights start ten times smaller, into divergence.
-    """
-    return optax.chain(
-        # A second moment over a hundred steps forgets the still fields of the start.
-        optax.scale_by_adam(b2=0.99),
-        optax.scale_by_param_block_rms(_SMALLEST_RMS),
-        optax.scale_by_learning_rate(learning_rate),
-    )
-
-
-def _make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
-    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
-    network = make_network(config, genotype)
-    if genotype is None:
-        # On smaller images the windows cover the same anatomy with fewer voxels.
-        shrink = config.search.shrink
-        windows = tuple(
-            max(3, 2 * (window // (2 * shrink)) + 1)
-            for window in config.objective.windows
-        )
-        settings: dict[str, Any] = _similarity(config) | {"windows": windows}
-        return architecture_problem(network, start_of_lambda(config), **settings)
-    return objective_problem(network, **_similarity(config))
-
-
-def _similarity(config: RunConfig) -> dict[str, Any]:
-    objective = config.objective
-    return {"similarity": objective.similarity, "windows": objective.windows}

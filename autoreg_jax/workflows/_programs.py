@@ -1,122 +1,147 @@
-"""The compiled steps, each built once for all runs of a process with equal settings."""
+"""What is compiled, each program once for all stages and runs with equal settings."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
+from autoreg_jax import hypergrad
 from autoreg_jax.config import EvaluateConfig, RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
-from autoreg_jax.runtime import quick_compilation
-from autoreg_jax.search import OuterInfo
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search import SearchAlgorithm, SearchProblem, make_search
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.training import TrainingAlgorithm, make_training
 from autoreg_jax.workflows._build import (
     gather,
+    make_estimator,
     make_network,
-    make_search_algorithm,
-    make_training_algorithm,
+    make_omega_optimizer,
+    make_outer_optimizer,
+    make_problem,
+    training_schedule,
 )
+from autoreg_jax.workflows._compiled import compiled_problem
+from autoreg_jax.workflows._flat import Layout, layout_of
+
+gather_pair = jax.jit(gather, static_argnames="num_structures")
 
 
-def search_step(
-    config: RunConfig, genotype: Genotype | None, num_structures: int = 0
-) -> Callable[..., Any]:
-    """One iteration of Algorithm 1 from two compiled programs.
+def search_algorithm(
+    config: RunConfig, genotype: Genotype | None, ndim: int, stage: str
+) -> SearchAlgorithm:
+    """Algorithm 1 with the three Optax optimizers of the configuration.
 
-    Args:
-        config: The run; numbers that do not change the program do not count.
-        genotype: None for the stages of α, else the network of the stage of λ.
-        num_structures: Foreground classes of the validation labels.
-
-    Returns:
-        `(state, train, valid, train_pair, valid_pair, owned, is_active) -> (state,
-        inner info, outer info)`; the cohorts are arguments, so that they are no
-        constants of a program.
+    Without a genotype the outer variable is α, with one it is λ; ω is a vector. Its
+    functions are called as they are: what is dear in them is compiled already.
     """
-    default = SearchConfig()
-    search = replace(
-        config.search,
-        feature=default.feature,
-        deformation=default.deformation,
-        lam=default.lam,
+    search = config.search
+    layout = layout_of(make_network(config, genotype), ndim)
+    outer = make_outer_optimizer(
+        getattr(search, stage), is_relative=genotype is not None
     )
-    same = replace(
-        config, seed=0, search=search, train=TrainConfig(), evaluate=EvaluateConfig()
+    return make_search(
+        _problem(_of_problem(config), genotype, ndim),
+        make_estimator(search.hypergradient),
+        hypergrad.sgd(search.look_ahead_learning_rate),
+        _omega_optimizer(search.omega_learning_rate, layout),
+        _compiled_update(outer),
     )
-    return _search_step(same, genotype, num_structures)
 
 
-def train_step(config: RunConfig, genotype: Genotype) -> Callable[..., Any]:
-    """One compiled step of training, `(state, cohort, pair, lam) -> (state, info)`."""
-    same = replace(config, seed=0, search=SearchConfig(), evaluate=EvaluateConfig())
-    return _train_step(same, genotype)
+def training_algorithm(
+    config: RunConfig, genotype: Genotype, ndim: int
+) -> TrainingAlgorithm:
+    """Adam on L_reg; the batch of its step is `(PairBatch, λ)`, ω a vector.
+
+    The gradient is the program of the search of λ.
+    """
+    layout = layout_of(make_network(config, genotype), ndim)
+    problem = _problem(_of_problem(config), genotype, ndim)
+
+    def loss_and_terms(omega: Any, batch: Any) -> Any:
+        images, lam = batch
+        return problem.inner_terms(omega, lam, images)
+
+    return make_training(loss_and_terms, _training_optimizer(config.train, layout))
 
 
 def dice_of_pair(
     config: RunConfig, genotype: Genotype, num_structures: int
 ) -> Callable[..., Any]:
-    """Mean Dice of the network on one pair, `(params, cohort, pair) -> scalar`."""
+    """Mean Dice of the network on one pair, `(omega, cohort, pair) -> scalar`."""
     same = replace(RunConfig(), network=config.network)
-    return _dice_of_pair(same, genotype, num_structures)
-
-
-@lru_cache(maxsize=4)
-def _search_step(
-    config: RunConfig, genotype: Genotype | None, num_structures: int
-) -> Callable[..., Any]:
-    stage = "feature" if genotype is None else "lam"
-    algorithm = make_search_algorithm(config, genotype, stage)
-
-    @partial(jax.jit, compiler_options=quick_compilation())
-    def move_inner(state, train, pair):
-        return algorithm.inner_step(state, gather(train, pair))
-
-    @partial(jax.jit, compiler_options=quick_compilation())
-    def move_outer(state, train, valid, train_pair, valid_pair, owned, gradient):
-        train_batch = gather(train, train_pair)
-        valid_batch = gather(valid, valid_pair, num_structures)
-        return algorithm.outer_step(state, train_batch, valid_batch, owned, gradient)
-
-    def step(state, train, valid, train_pair, valid_pair, owned, is_active):
-        outer = OuterInfo.at_rest()
-        if is_active:
-            # Of this call only the gradient counts.
-            gradient = move_inner(state, train, train_pair)[1].gradient
-            state, outer = move_outer(
-                state, train, valid, train_pair, valid_pair, owned, gradient
-            )
-        state, inner = move_inner(state, train, train_pair)
-        return state, (inner._replace(gradient=None), outer)
-
-    return step
-
-
-@lru_cache(maxsize=4)
-def _train_step(config: RunConfig, genotype: Genotype) -> Callable[..., Any]:
-    algorithm = make_training_algorithm(config, genotype)
-
-    @partial(jax.jit, donate_argnums=0, compiler_options=quick_compilation())
-    def step(state, cohort, pair, lam):
-        return algorithm.step(state, (gather(cohort, pair), lam))
-
-    return step
+    return _dice_of_pair(make_network(same, genotype), num_structures)
 
 
 @lru_cache(maxsize=4)
 def _dice_of_pair(
-    config: RunConfig, genotype: Genotype, num_structures: int
+    network: RegistrationNetwork, num_structures: int
 ) -> Callable[..., Any]:
-    network = make_network(config, genotype)
 
-    def score(params, cohort, pair):
+    def score(omega, cohort, pair):
         images = gather(cohort._replace(labels=None), pair)
+        params = layout_of(network, images.fixed.ndim - 2).to_tree(omega)
         out: Any = network.apply({"params": params}, images.moving, images.fixed)
         moving, fixed = (cohort.labels[index] for index in pair)
         moved = warp_labels(moving, out.displacements.full, num_structures + 1)
         return jnp.nanmean(dice(fixed, moved, num_structures + 1))
 
     return jax.jit(score)
+
+
+def _of_problem(config: RunConfig) -> RunConfig:
+    """The configuration with defaults for all that is no part of the problems."""
+    search = replace(SearchConfig(), shrink=config.search.shrink)
+    return replace(
+        config, seed=0, search=search, train=TrainConfig(), evaluate=EvaluateConfig()
+    )
+
+
+@lru_cache(maxsize=4)
+def _problem(config: RunConfig, genotype: Genotype | None, ndim: int) -> SearchProblem:
+    """The problem on the vector of ω, with compiled derivatives."""
+    layout = layout_of(make_network(config, genotype), ndim)
+    return compiled_problem(_on_vector(make_problem(config, genotype), layout))
+
+
+def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
+    """The same problem whose ω is a vector."""
+
+    def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda omega, *rest: function(layout.to_tree(omega), *rest)
+
+    inner, outer, _ = problem.bilevel
+    inner_loss = outer_loss = of_vector(inner)
+    if outer is not inner:
+        outer_loss = of_vector(outer)
+    return SearchProblem(
+        hypergrad.BilevelProblem(inner_loss, outer_loss),
+        of_vector(problem.inner_terms),
+    )
+
+
+@lru_cache(maxsize=4)
+def _omega_optimizer(
+    learning_rate: float, layout: Layout
+) -> optax.GradientTransformation:
+    return _compiled_update(make_omega_optimizer(learning_rate, layout))
+
+
+@lru_cache(maxsize=4)
+def _training_optimizer(
+    config: TrainConfig, layout: Layout
+) -> optax.GradientTransformation:
+    schedule = training_schedule(config)
+    return _compiled_update(make_omega_optimizer(schedule, layout))
+
+
+def _compiled_update(
+    optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+    return optax.GradientTransformation(optimizer.init, jax.jit(optimizer.update))

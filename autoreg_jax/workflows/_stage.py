@@ -8,17 +8,16 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import PairSampler
-from autoreg_jax.search import STAGES, owned_by
+from autoreg_jax.search import STAGES, OuterInfo, owned_by
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
     DeviceCohort,
     make_network,
-    make_search_algorithm,
     make_stage,
 )
-from autoreg_jax.workflows._initial import initial_weights
+from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._loop import Task, check_finite
-from autoreg_jax.workflows._programs import search_step
+from autoreg_jax.workflows._programs import gather_pair, search_algorithm
 
 
 def sampler_seed(seed: int, stage: int, role: int) -> int:
@@ -52,9 +51,8 @@ def search_task(
     """
     index = STAGES.index(name)
     stage = make_stage(config, name)
-    network = make_network(config, genotype)
-    algorithm = make_search_algorithm(config, genotype, name)
-    step_program = search_step(config, genotype, num_structures)
+    shape = train.images.shape[1:]
+    algorithm = search_algorithm(config, genotype, len(shape) - 1, name)
     owned = owned_by(name)
     train_pairs, valid_pairs = (
         PairSampler(len(cohort.images), seed=sampler_seed(config.seed, index, role))
@@ -63,21 +61,17 @@ def search_task(
     key = "lam" if name == "lam" else "alpha"
 
     def start() -> Any:
-        alpha = outer if genotype is None else None
-        shape = train.images.shape[1:]
-        omega = initial_weights(network, shape, (config.seed, index), alpha)
+        network = make_network(config, genotype)
+        omega = initial_vector(network, len(shape) - 1, (config.seed, index))
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
-        return step_program(
-            state,
-            train,
-            valid,
-            train_pairs[step],
-            valid_pairs[step],
-            owned,
-            stage.is_active(step),
-        )
+        train_batch, outer = gather_pair(train, train_pairs[step]), OuterInfo.at_rest()
+        if stage.is_active(step):
+            valid_batch = gather_pair(valid, valid_pairs[step], num_structures)
+            state, outer = algorithm.outer_step(state, train_batch, valid_batch, owned)
+        state, inner = algorithm.inner_step(state, train_batch)
+        return state, (inner, outer)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         (inner, outer), moved = jax.device_get((infos[-1], state.outer))

@@ -16,13 +16,17 @@ from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
     make_lambda,
     make_network,
-    make_training_algorithm,
     on_device,
 )
-from autoreg_jax.workflows._initial import initial_weights
+from autoreg_jax.workflows._flat import layout_of
+from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
-from autoreg_jax.workflows._programs import dice_of_pair, train_step
+from autoreg_jax.workflows._programs import (
+    dice_of_pair,
+    gather_pair,
+    training_algorithm,
+)
 from autoreg_jax.workflows._stage import sampler_seed
 
 # The validation Dice is for the reader alone: a few numbers from a few pairs.
@@ -77,7 +81,8 @@ def train(
         similarity=config.objective.similarity,
         windows=config.objective.windows,
     )
-    model = RegistrationModel(description, state.params)
+    layout = layout_of(make_network(config, genotype), train.images.ndim - 2)
+    model = RegistrationModel(description, layout.to_tree(np.asarray(state.params)))
     if run is not None:
         model.save(run / "model")
     return model
@@ -93,8 +98,8 @@ def _train_task(
     """The loop of the training."""
     cohort = on_device(train, with_labels=False)
     weights = make_lambda(dict(lam))
-    algorithm = make_training_algorithm(config, genotype)
-    step_program = train_step(config, genotype)
+    network, ndim = make_network(config, genotype), train.images.ndim - 2
+    algorithm = training_algorithm(config, genotype, ndim)
     steps, log_every = config.train.steps, config.train.log_every
     pairs = PairSampler(
         len(train.names),
@@ -105,12 +110,11 @@ def _train_task(
     score_every = max(1, steps // _NUM_SCORES)
 
     def start() -> Any:
-        network = make_network(config, genotype)
         seed = (config.seed, len(STAGES))
-        return algorithm.init(initial_weights(network, train.images.shape[1:], seed))
+        return algorithm.init(initial_vector(network, ndim, seed))
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
-        return step_program(state, cohort, pairs[step], weights)
+        return algorithm.step(state, (gather_pair(cohort, pairs[step]), weights))
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         infos = jax.device_get(infos)

@@ -26,7 +26,7 @@ def test_shapes_and_fields_agree_with_each_other(shape, matching):
     genotype = Genotype.uniform("sep_conv_3")
     network = RegistrationNetwork(genotype, WIDTH, matching=matching)
     moving, fixed = images(shape)
-    params = initial_weights(network, (*shape, 1), (0,))
+    params = initial_weights(network, len(shape), (0,))
     out = jax.jit(network.apply)({"params": params}, moving, fixed)
     half = tuple(-(-n // 2) for n in shape)
     quarter = tuple(-(-n // 2) for n in half)
@@ -53,7 +53,7 @@ def test_a_decided_mixture_is_the_chosen_network():
     mixed = RegistrationNetwork(None, WIDTH, matching=(1, 1))
     discrete = RegistrationNetwork(genotype, WIDTH, matching=(1, 1))
     shape = (10, 12)
-    params = initial_weights(mixed, (*shape, 1), (0,), alpha)
+    params = initial_weights(mixed, len(shape), (0,))
     shared = ("velocity", "matching")
     chosen = {name: params[name] for name in params if name.startswith(shared)}
     for kind, (scale, place) in product(
@@ -77,7 +77,7 @@ def test_a_decided_mixture_is_the_chosen_network():
 
 def test_alpha_is_no_parameter_and_every_candidate_has_its_own():
     network = RegistrationNetwork(None, WIDTH)
-    params = initial_weights(network, (8, 8, 1), (0,), ArchitectureLogits.zeros())
+    params = initial_weights(network, 2, (0,))
     cells = {
         f"{k}_{s}" for k in ("feature", "deformation") for s in ("half", "quarter")
     }

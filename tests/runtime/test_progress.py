@@ -1,4 +1,4 @@
-"""Progress: a bar for a terminal, one line for a notebook, nothing for a log."""
+"""Progress: a bar for a terminal, one line for a notebook, few lines for a log."""
 
 import io
 import sys
@@ -6,7 +6,7 @@ import sys
 import nbclient
 import nbformat
 
-from autoreg_jax.runtime import progress
+from autoreg_jax.runtime import _progress, progress
 
 
 class Terminal(io.StringIO):
@@ -14,11 +14,26 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_nothing_is_written_to_a_log(capfd):
+def test_a_log_hears_nothing_of_a_short_loop(capfd):
     with progress("train", total=2) as advance:
         advance(loss=1.0)
         advance()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_log_gets_a_line_now_and_then_and_a_last_one(monkeypatch, capsys):
+    clock = iter(range(0, 1000, 7))
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: float(next(clock)))
+    with progress("train", total=12, completed=2) as advance:
+        for step in range(10):
+            advance(loss=step / 8)
+    out, lines = capsys.readouterr()
+    assert out == ""
+    counts = [line.split("  ")[1] for line in lines.splitlines()]
+    assert counts[0] == "7/12"
+    assert counts[-1] == "12/12"
+    assert len(counts) == 3
+    assert lines.splitlines()[-1].endswith("loss 1.125")
 
 
 def test_terminal_shows_count_and_fields(monkeypatch, capsys):

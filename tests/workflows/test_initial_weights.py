@@ -21,7 +21,7 @@ def drawn():
     network = RegistrationNetwork(GENOTYPE, 0.5, 2, (1, 1))
     image = jnp.zeros((1, 8, 8, 1))
     own = jax.jit(network.init)(jax.random.key(0), image, image)["params"]
-    return own, lambda *seed: initial_weights(network, (8, 8, 1), seed)
+    return own, lambda *seed: initial_weights(network, 2, seed)
 
 
 def test_shapes_and_spread_are_those_of_the_network(drawn):
@@ -51,7 +51,7 @@ def test_a_mixture_of_operations_keeps_the_strength_of_one():
         program = jax.jit(network.apply)
         logs = []
         for seed in range(5):
-            params = initial_weights(network, (32, 32, 1), (seed,), alpha)
+            params = initial_weights(network, 2, (seed,))
             out = program({"params": params}, image, image[::-1], alpha)
             logs.append(jnp.log(jnp.std(out.velocity)))
         strengths.append(float(jnp.exp(jnp.mean(jnp.stack(logs)))))

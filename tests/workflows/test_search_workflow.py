@@ -31,10 +31,10 @@ class Watched(NamedTuple):
 def watched_search(*arguments, **keywords):
     """Run a search and keep what it throws away."""
     first, last = {}, {}
-    weights, repeat = _stage.initial_weights, _search.repeat
+    weights, repeat = _stage.initial_vector, _search.repeat
 
-    def spy_on_weights(network, shape, seed, alpha):
-        omega = weights(network, shape, seed, alpha)
+    def spy_on_weights(network, ndim, seed):
+        omega = weights(network, ndim, seed)
         first[seed] = jax.device_get(omega)
         return omega
 
@@ -44,7 +44,7 @@ def watched_search(*arguments, **keywords):
         return state
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stage, "initial_weights", spy_on_weights)
+        patch.setattr(_stage, "initial_vector", spy_on_weights)
         patch.setattr(_search, "repeat", spy_on_loop)
         return Watched(search(*arguments, **keywords), first, last)
 

@@ -1,0 +1,63 @@
+"""Derivatives that are compiled once, however often an algorithm asks for them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+
+from autoreg_jax.hypergrad import BilevelProblem, mixed_product
+from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.search import SearchProblem
+
+
+def compiled_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose gradient is one program.
+
+    Calls that are not themselves traced share the program: the gradient at ω, that of
+    the validation batch at ω′ and those of the probes of a finite difference are one
+    compilation instead of five.
+
+    Args:
+        function: `(inner, outer, batch) -> (loss, terms)`.
+
+    Returns:
+        The function with derivatives of the loss with respect to `inner` and `outer`;
+        terms and batch have none.
+    """
+    options = quick_compilation()
+    plain = jax.jit(function, compiler_options=options)
+    gradient = jax.jit(
+        jax.value_and_grad(function, argnums=(0, 1), has_aux=True),
+        compiler_options=options,
+    )
+    compiled = jax.custom_vjp(plain)
+
+    def backward(gradients: Any, cotangents: Any) -> tuple[Any, Any, None]:
+        inner, outer = jax.tree.map(lambda g: cotangents[0] * g, gradients)
+        return inner, outer, None
+
+    compiled.defvjp(gradient, backward)
+    return compiled
+
+
+def compiled_problem(problem: SearchProblem) -> SearchProblem:
+    """The same problem with compiled derivatives; equal losses share theirs."""
+    bilevel = problem.bilevel
+    inner_terms = compiled_gradient(problem.inner_terms)
+
+    def inner_loss(*arguments: Any) -> Any:
+        return inner_terms(*arguments)[0]
+
+    outer_loss = inner_loss
+    if bilevel.outer_loss is not bilevel.inner_loss:
+        outer_terms = compiled_gradient(lambda *x: (bilevel.outer_loss(*x), ()))
+
+        def outer_loss(*arguments: Any) -> Any:
+            return outer_terms(*arguments)[0]
+
+    product = jax.jit(
+        partial(mixed_product, bilevel.inner_loss),
+        compiler_options=quick_compilation(),
+    )
+    return SearchProblem(BilevelProblem(inner_loss, outer_loss, product), inner_terms)

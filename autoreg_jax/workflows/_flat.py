@@ -1,0 +1,74 @@
+"""Network weights as one vector.
+
+An optimizer, a look-ahead or a norm over some 150 kernels is a thousand small programs
+to compile; over one vector it is a few.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search_space import ArchitectureLogits
+
+
+class Layout:
+    """Where each array of a tree lies in the vector: the order of `jax.tree.leaves`.
+
+    Args:
+        shapes: Tree of arrays, or of their shapes, all float32.
+    """
+
+    def __init__(self, shapes: Any) -> None:
+        self.shapes = shapes
+        leaves, self._structure = jax.tree.flatten(shapes)
+        self._shapes = [leaf.shape for leaf in leaves]
+        self._ends = np.cumsum([math.prod(shape) for shape in self._shapes])
+
+    def to_vector(self, tree: Any) -> Array:
+        """Put the arrays of a tree behind one another."""
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+    def to_tree(self, vector: Any) -> Any:
+        """Undo `to_vector`; a NumPy vector gives NumPy arrays."""
+        split = np.split if isinstance(vector, np.ndarray) else jnp.split
+        parts = split(vector, self._ends[:-1])
+        leaves = (
+            p.reshape(shape) for p, shape in zip(parts, self._shapes, strict=True)
+        )
+        return jax.tree.unflatten(self._structure, leaves)
+
+
+@lru_cache(maxsize=8)
+def layout_of(network: RegistrationNetwork, ndim: int) -> Layout:
+    """The layout of a network's weights on images of `ndim` axes."""
+    alpha = ArchitectureLogits.zeros() if network.genotype is None else None
+    image = jax.ShapeDtypeStruct((1, *(16,) * ndim, 1), jnp.float32)
+    key = jax.random.key(0)
+    return Layout(jax.eval_shape(network.init, key, image, image, alpha)["params"])
+
+
+def on_tree(
+    transformation: optax.GradientTransformation, layout: Layout
+) -> optax.GradientTransformation:
+    """An Optax transformation that sees the arrays behind the vector.
+
+    Its state may depend on their shapes, not on their values.
+    """
+
+    def init(params: Array) -> Any:
+        del params  # Cutting it up would compile a program for every shape.
+        return transformation.init(layout.shapes)
+
+    def update(updates: Array, state: Any, params: Any = None) -> tuple[Array, Any]:
+        trees = layout.to_tree(updates), layout.to_tree(params)
+        moved, state = transformation.update(trees[0], state, trees[1])
+        return layout.to_vector(moved), state
+
+    return optax.GradientTransformation(init, update)

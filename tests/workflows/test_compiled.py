@@ -1,0 +1,100 @@
+"""Compiled derivatives: the numbers of the plain ones, from few programs."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from autoreg_jax import hypergrad
+from autoreg_jax.losses import LossTerms
+from autoreg_jax.search import SearchProblem
+from autoreg_jax.workflows._compiled import compiled_gradient, compiled_problem
+from autoreg_jax.workflows._flat import Layout, on_tree
+
+OMEGA, ALPHA, TRAIN, VALID = jnp.array([0.3, -0.8]), jnp.array(1.5), 2.0, -1.0
+ESTIMATORS = [hypergrad.one_step_unroll(), hypergrad.finite_difference(radius=0.1)]
+
+
+def terms_of(omega, alpha, batch):
+    loss = jnp.sum((jnp.tanh(alpha * omega) - batch) ** 2)
+    return loss, LossTerms(loss, 2 * loss, loss, loss)
+
+
+def problem_of(inner_terms, *, is_shared=True):
+    def loss(*arguments):
+        return inner_terms(*arguments)[0]
+
+    def other(omega, alpha, batch):
+        return jnp.sum(jnp.sin(omega) * batch) + alpha**2
+
+    bilevel = hypergrad.BilevelProblem(loss, loss if is_shared else other)
+    return SearchProblem(bilevel, inner_terms)
+
+
+def estimate(estimator, problem):
+    return estimator.estimate(
+        problem.bilevel,
+        (),
+        OMEGA,
+        ALPHA,
+        TRAIN,
+        VALID,
+        inner_update=hypergrad.sgd(0.1),
+    )[0]
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["unroll", "difference"])
+def test_estimates_are_those_of_the_plain_problem(estimator, is_shared):
+    plain = problem_of(terms_of, is_shared=is_shared)
+    wanted = estimate(estimator, plain)
+    found = estimate(estimator, compiled_problem(plain))
+    chex.assert_trees_all_close(found, wanted, rtol=2e-5)
+    assert abs(float(wanted.indirect)) > 1e-3
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["unroll", "difference"])
+def test_one_gradient_serves_every_use(estimator):
+    traced = []
+
+    def counted(omega, alpha, batch):
+        traced.append(batch)
+        return terms_of(omega, alpha, batch)
+
+    problem = compiled_problem(problem_of(counted))
+    for _ in range(3):
+        estimate(estimator, problem)
+        jax.value_and_grad(problem.inner_terms, has_aux=True)(OMEGA, ALPHA, TRAIN)
+    # One for the gradient and, for the exact estimator, one for the mixed product.
+    assert len(traced) == (2 if estimator is ESTIMATORS[0] else 1)
+
+
+def test_terms_come_along_and_the_gradient_is_scaled():
+    function = compiled_gradient(terms_of)
+    value, terms = function(OMEGA, ALPHA, TRAIN)
+    assert float(terms.smooth) == pytest.approx(2 * float(value))
+    wanted = jax.grad(lambda w: terms_of(w, ALPHA, TRAIN)[0])(OMEGA)
+    found = jax.grad(lambda w: 3 * function(w, ALPHA, TRAIN)[0])(OMEGA)
+    np.testing.assert_allclose(found, 3 * wanted, rtol=1e-6)
+
+
+def test_a_vector_holds_a_tree_in_its_order():
+    tree = {"b": jnp.arange(6.0).reshape(2, 3), "a": {"x": jnp.float32(7)}}
+    layout = Layout(tree)
+    vector = layout.to_vector(tree)
+    np.testing.assert_array_equal(vector, [7, 0, 1, 2, 3, 4, 5])
+    chex.assert_trees_all_equal(layout.to_tree(vector), tree)
+    chex.assert_trees_all_equal(layout.to_tree(np.asarray(vector)), tree)
+
+
+def test_a_transformation_sees_the_arrays_behind_the_vector():
+    tree = {"large": jnp.full((3,), 10.0), "small": jnp.full((2, 2), 0.5)}
+    gradient = jax.tree.map(jnp.ones_like, tree)
+    layout, plain = Layout(tree), optax.scale_by_param_block_rms()
+    wanted, _ = plain.update(gradient, plain.init(tree), tree)
+    wrapped, vector = on_tree(plain, layout), layout.to_vector(tree)
+    found, _ = wrapped.update(jnp.ones(7), wrapped.init(vector), vector)
+    chex.assert_trees_all_close(layout.to_tree(found), wanted, rtol=1e-6)
+    assert float(found.max()) == pytest.approx(20 * float(found.min()))
