@@ -11,6 +11,9 @@ import chex
 import jax
 import pytest
 
+# Programs of their own, which need the extra `peers`.
+collect_ignore_glob = ["benchmarks/*"]
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 

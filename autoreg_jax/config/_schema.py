@@ -129,17 +129,17 @@ class SearchConfig:
     # than those of Sec. IV-A (1e-4 and 4e-3): these stages have dozens of them where
     # the paper has tens of thousands.
     feature: StageConfig = field(
-        default_factory=lambda: StageConfig(steps=90, warm_up=60, learning_rate=2e-2)
+        default_factory=lambda: StageConfig(steps=75, warm_up=50, learning_rate=2e-2)
     )
     """Stage 1, α_F."""
 
     deformation: StageConfig = field(
-        default_factory=lambda: StageConfig(steps=90, warm_up=60, learning_rate=2e-2)
+        default_factory=lambda: StageConfig(steps=75, warm_up=50, learning_rate=2e-2)
     )
     """Stage 2, α_D."""
 
     lam: StageConfig = field(
-        default_factory=lambda: StageConfig(steps=80, warm_up=40, learning_rate=2e-2)
+        default_factory=lambda: StageConfig(steps=55, warm_up=35, learning_rate=2e-2)
     )
     """Stage 3, λ."""
 
@@ -164,7 +164,7 @@ class SearchConfig:
 class TrainConfig:
     """Training of the network that the search has chosen, from scratch."""
 
-    steps: int = 800
+    steps: int = 500
     """Steps, one batch each (>= 1)."""
 
     learning_rate: float = 3e-2

@@ -1,0 +1,42 @@
+"""Rows of a table as Markdown, and the machine on which they were measured."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jaxlib
+import torch
+
+
+def print_machine() -> None:
+    """Say what the numbers below depend on."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = info.read_text(errors="replace").splitlines()
+        names = [x.split(":")[1].strip() for x in lines if x.startswith("model name")]
+        processor = names[0] if names else processor
+    device = jax.devices()[0]
+    print(
+        f"{processor}, {os.cpu_count()} cores; {device.device_kind}; "
+        f"jax {jax.__version__}, jaxlib {jaxlib.__version__}, "
+        f"torch {torch.__version__} ({torch.get_num_threads()} threads)\n"
+    )
+
+
+def print_table(rows: Sequence[Any], *, header: bool) -> None:
+    """One line a row; times in seconds."""
+    if header:
+        print("| primitive | | ours | PyTorch | ratio | GFLOP/s | temporary MB |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+    for row in rows:
+        speed = f"{row.gflops:.0f}" if row.gflops else ""
+        print(
+            f"| {row.case} | {row.what} | {row.timed.ours:.3f} "
+            f"| {row.timed.theirs:.3f} | {row.timed.ratio:.2f} | {speed} "
+            f"| {row.megabytes:.0f} |",
+            flush=True,
+        )

@@ -1,0 +1,159 @@
+"""Whole networks next to PyTorch: `python -m tests.benchmarks.network`.
+
+The discrete network of a genotype of separable and dilated operations without matching,
+with the same weights in both libraries; its forward pass and a training step; and, for
+ourselves, an iteration of the search. Needs the extra `peers`.
+"""
+
+import argparse
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from autoreg_jax.config import load
+from autoreg_jax.losses import ObjectiveWeights, registration_loss
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.search import PairBatch, owned_by
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
+from autoreg_jax.workflows import _build, _programs
+from autoreg_jax.workflows._initial import initial_vector, initial_weights
+from tests.benchmarks import _torch as peer
+from tests.benchmarks._table import print_machine
+from tests.benchmarks._timing import in_turn
+from tests.benchmarks._torch_network import TorchNetwork, resize
+
+GENOTYPE = Genotype(
+    (
+        ("sep_conv_3", "sep_conv_5", "dil_conv_3"),
+        ("sep_conv_5", "dil_conv_5", "sep_conv_3"),
+    ),
+    (
+        ("dil_conv_3", "sep_conv_3", "dil_conv_5"),
+        ("sep_conv_3", "dil_conv_5", "sep_conv_3"),
+    ),
+)
+
+
+def _setting(shape: tuple[int, ...], width: float) -> tuple:
+    """Network, its weights and two images."""
+    network = RegistrationNetwork(GENOTYPE, width)
+    params = initial_weights(network, 3, (0,))
+    rng = np.random.default_rng(0)
+    coarse = jnp.asarray(rng.random((2, *(n // 8 for n in shape), 1)), jnp.float32)
+    images = jax.image.resize(coarse, (2, *shape, 1), "linear")
+    return network, params, images[:1], images[1:]
+
+
+def forward(shape: tuple[int, ...], width: float, device: str) -> None:
+    """Both networks on one pair: time, memory and how much they differ."""
+    network, params, moving, fixed = _setting(shape, width)
+    size = sum(leaf.size for leaf in jax.tree.leaves(params))
+    program = jax.jit(lambda p, m, f: network.apply({"params": p}, m, f).displacements)
+    compiled = program.lower(params, moving, fixed).compile()
+    other = TorchNetwork(GENOTYPE, params, network.num_steps, device)
+    pair = [peer.on(device, image).detach() for image in (moving, fixed)]
+
+    def theirs():
+        with torch.no_grad():
+            return other(*pair)
+
+    wanted = theirs()[0].movedim(1, -1).cpu().numpy()
+    found = np.asarray(compiled(params, moving, fixed).full)
+    timed = in_turn(
+        lambda: jax.block_until_ready(compiled(params, moving, fixed)), theirs
+    )
+    memory = compiled.memory_analysis().temp_size_in_bytes / 2**30
+    print(
+        f"forward, {size / 1e6:.2f} M parameters, {'×'.join(map(str, shape))}: "
+        f"{timed.ours:.2f} s, PyTorch {timed.theirs:.2f} s, ratio {timed.ratio:.2f}; "
+        f"temporary {memory:.2f} GiB; largest difference "
+        f"{np.abs(found - wanted).max():.1e} of {np.abs(wanted).max():.1e} voxels",
+        flush=True,
+    )
+
+
+def training_step(shape: tuple[int, ...], width: float, device: str) -> None:
+    """Loss of Eq. (4) and its gradient in all weights."""
+    network, params, moving, fixed = _setting(shape, width)
+    lam = ObjectiveWeights.start()
+
+    def loss(params):
+        out = network.apply({"params": params}, moving, fixed)
+        return registration_loss(fixed, moving, out.displacements, lam)[0]
+
+    compiled = jax.jit(jax.value_and_grad(loss)).lower(params).compile()
+    other = TorchNetwork(GENOTYPE, params, network.num_steps, device)
+    pair = [peer.on(device, image).detach() for image in (moving, fixed)]
+
+    def torch_loss():
+        fields = other(*pair)
+        total = 15.0 * sum((fields[0].diff(dim=axis) ** 2).mean() for axis in (2, 3, 4))
+        for u, window, weight in zip(fields, (9, 7, 5), (10.0, 3.2, 0.8), strict=True):
+            moving_here, fixed_here = (resize(image, u.shape[2:]) for image in pair)
+            moved = peer.warp(moving_here, u, peer.identity(u.shape[2:], device))
+            total = total + weight * peer.local_ncc_loss(fixed_here, moved, window)
+        return total
+
+    timed = in_turn(
+        lambda: jax.block_until_ready(compiled(params)),
+        lambda: torch.autograd.grad(torch_loss(), other.parameters()),
+    )
+    memory = compiled.memory_analysis().temp_size_in_bytes / 2**30
+    print(
+        f"training step, {'×'.join(map(str, shape))}: {timed.ours:.2f} s, "
+        f"PyTorch {timed.theirs:.2f} s, ratio {timed.ratio:.2f}; "
+        f"temporary {memory:.2f} GiB",
+        flush=True,
+    )
+
+
+def search_step() -> None:
+    """Seconds to compile and to run an iteration of the search of the demo."""
+    config = load("demo")
+    shape = (24, 28, 24)
+    algorithm = _programs.search_algorithm(config, None, 3, "feature")
+    network = _build.make_network(config, None)
+    owned = owned_by("feature")
+    state = algorithm.init(initial_vector(network, 3, (0,)), ArchitectureLogits.zeros())
+    rng = np.random.default_rng(0)
+    images = jnp.asarray(rng.random((2, *shape, 1)), jnp.float32)
+    batch = PairBatch(images[:1], images[1:])
+
+    def iteration():
+        moved, _ = algorithm.outer_step(state, batch, batch, owned)
+        return jax.block_until_ready(algorithm.inner_step(moved, batch))
+
+    times = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        iteration()
+        times.append(time.perf_counter() - begin)
+    print(
+        f"search iteration of the demo, {'×'.join(map(str, shape))}, "
+        f"{config.search.hypergradient.name}: {times[0]:.0f} s with compilation, "
+        f"then {min(times[1:]):.2f} s"
+    )
+
+
+def main() -> None:
+    """Print one line a measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--shape", type=int, nargs=3, default=(160, 192, 224))
+    parser.add_argument("--width", type=float, default=1.0)
+    arguments = parser.parse_args()
+    jax.config.update("jax_platforms", "cuda" if arguments.device == "gpu" else "cpu")
+    device = "cuda" if arguments.device == "gpu" else "cpu"
+    print_machine()
+    shape = tuple(arguments.shape)
+    search_step()
+    forward(tuple(n // 4 for n in shape), arguments.width, device)
+    training_step(tuple(n // 2 for n in shape), arguments.width, device)
+    forward(shape, arguments.width, device)
+
+
+if __name__ == "__main__":
+    main()
