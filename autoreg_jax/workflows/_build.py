@@ -151,16 +151,19 @@ def make_omega_optimizer(
 def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
     """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
     network = make_network(config, genotype)
-    settings: dict[str, Any] = {"similarity": config.objective.similarity}
     windows = config.objective.windows
+    settings: dict[str, Any] = {
+        "similarity": config.objective.similarity,
+        "windows": windows,
+    }
     if genotype is not None:
-        return objective_problem(network, windows=windows, **settings)
+        return objective_problem(network, **settings)
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink
-    smaller = tuple(max(3, 2 * (window // (2 * shrink)) + 1) for window in windows)
-    return architecture_problem(
-        network, start_of_lambda(config), windows=smaller, **settings
+    settings["windows"] = tuple(
+        max(3, 2 * (window // (2 * shrink)) + 1) for window in windows
     )
+    return architecture_problem(network, start_of_lambda(config), **settings)
 
 
 def _outer_optimizer(

@@ -45,9 +45,14 @@ class Layout:
         return jax.tree.unflatten(self._structure, leaves)
 
 
-@lru_cache(maxsize=8)
 def layout_of(network: RegistrationNetwork, ndim: int) -> Layout:
     """The layout of a network's weights on images of `ndim` axes."""
+    module: Any = network  # Flax modules have a hash, whatever their types say.
+    return _layout_of(module, ndim)
+
+
+@lru_cache(maxsize=8)
+def _layout_of(network: Any, ndim: int) -> Layout:
     alpha = ArchitectureLogits.zeros() if network.genotype is None else None
     image = jax.ShapeDtypeStruct((1, *(16,) * ndim, 1), jnp.float32)
     key = jax.random.key(0)
@@ -62,11 +67,11 @@ def on_tree(
     Its state may depend on their shapes, not on their values.
     """
 
-    def init(params: Array) -> Any:
+    def init(params: Any) -> Any:
         del params  # Cutting it up would compile a program for every shape.
         return transformation.init(layout.shapes)
 
-    def update(updates: Array, state: Any, params: Any = None) -> tuple[Array, Any]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         trees = layout.to_tree(updates), layout.to_tree(params)
         moved, state = transformation.update(trees[0], state, trees[1])
         return layout.to_vector(moved), state

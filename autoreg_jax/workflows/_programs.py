@@ -13,7 +13,6 @@ from autoreg_jax import hypergrad
 from autoreg_jax.config import EvaluateConfig, RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
-from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import SearchAlgorithm, SearchProblem, make_search
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.training import TrainingAlgorithm, make_training
@@ -76,13 +75,14 @@ def dice_of_pair(
 ) -> Callable[..., Any]:
     """Mean Dice of the network on one pair, `(omega, cohort, pair) -> scalar`."""
     same = replace(RunConfig(), network=config.network)
-    return _dice_of_pair(make_network(same, genotype), num_structures)
+    return _dice_of_pair(same, genotype, num_structures)
 
 
 @lru_cache(maxsize=4)
 def _dice_of_pair(
-    network: RegistrationNetwork, num_structures: int
+    config: RunConfig, genotype: Genotype, num_structures: int
 ) -> Callable[..., Any]:
+    network = make_network(config, genotype)
 
     def score(omega, cohort, pair):
         images = gather(cohort._replace(labels=None), pair)

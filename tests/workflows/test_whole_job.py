@@ -16,7 +16,7 @@ def test_demo_in_a_plane_registers(tmp_path):
         config.load("demo"),
         {
             "search": dict.fromkeys(("feature", "deformation", "lam"), stage),
-            "train": {"steps": 800, "learning_rate": 3e-3},
+            "train": {"steps": 800, "learning_rate": 3e-2},
             "evaluate": {"pairs": 4, "refine": {"steps": 30}},
         },
     )
