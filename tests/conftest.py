@@ -24,6 +24,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test, so that no worker waits for it at the end."""
+    items.sort(key=lambda item: "test_runs_at_smoke_size" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_trace_counter() -> None:
     # chex counts traces by the name of the function, across tests.

@@ -10,6 +10,7 @@ from autoreg_jax import hypergrad
 from autoreg_jax.config import (
     HypergradientConfig,
     RunConfig,
+    SearchConfig,
     StageConfig,
     TrainConfig,
 )
@@ -102,9 +103,19 @@ def make_lambda(values: dict[str, float]) -> ObjectiveWeights:
     return ObjectiveWeights(*(jnp.float32(values[name]) for name in names))
 
 
+def stage_config(search: SearchConfig, name: str) -> StageConfig:
+    """The settings of one stage."""
+    stages = {
+        "feature": search.feature,
+        "deformation": search.deformation,
+        "lam": search.lam,
+    }
+    return stages[name]
+
+
 def make_stage(config: RunConfig, name: str) -> Stage:
     """The schedule of one stage."""
-    stage: StageConfig = getattr(config.search, name)
+    stage = stage_config(config.search, name)
     return Stage(name, stage.steps, stage.warm_up, stage.every)
 
 

@@ -23,6 +23,7 @@ from autoreg_jax.workflows._build import (
     make_omega_optimizer,
     make_outer_optimizer,
     make_problem,
+    stage_config,
     training_schedule,
 )
 from autoreg_jax.workflows._compiled import compiled_problem
@@ -42,7 +43,7 @@ def search_algorithm(
     search = config.search
     layout = layout_of(make_network(config, genotype), ndim)
     outer = make_outer_optimizer(
-        getattr(search, stage), is_relative=genotype is not None
+        stage_config(search, stage), is_relative=genotype is not None
     )
     return make_search(
         _problem(_of_problem(config), genotype, ndim),

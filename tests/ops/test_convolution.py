@@ -38,7 +38,9 @@ def arrays(shape, size, groups=1, channels=4):
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_value_equals_xla(shape, groups):
-    for size, stride, dilation in itertools.product((1, 3, 4, 5), (1, 2, 3), (1, 2)):
+    # A depthwise kernel is one operation a tap: large ones take long and show no more.
+    sizes = (1, 3, 4, 5) if groups < 4 or len(shape) < 3 else (1, 2, 3)
+    for size, stride, dilation in itertools.product(sizes, (1, 2, 3), (1, 2)):
         if all(
             n + 2 * (dilation * (size - 1) // 2) > dilation * (size - 1) for n in shape
         ):
