@@ -5,6 +5,7 @@ all cores, medians of repeats. Needs the extra `peers`.
 """
 
 import argparse
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -22,6 +23,9 @@ from tests.benchmarks._timing import Timed, in_turn
 
 SMALL, LARGE = (40, 48, 56), (80, 96, 112)
 CONVOLUTIONS = ((SMALL, 16, 16), (SMALL, 48, 32), (LARGE, 16, 16))
+
+
+EDGE = "mixed edge 16→16 " + "×".join(map(str, SMALL))
 
 
 class Case(NamedTuple):
@@ -86,6 +90,11 @@ def smooth_displacement(shape: tuple[int, ...], size: float) -> Any:
     return size * jnp.sin(grid[None, ..., ::-1] / 9.0)
 
 
+def operation_title(name: str, shape: Any, channels: int, features: int) -> str:
+    """What a row of the table is called."""
+    return f"{name} {channels}→{features} {'×'.join(map(str, shape))}"
+
+
 def operation_case(name: str, shape: Any, channels: int, features: int, device: str):
     """One candidate operation of an edge."""
     module = make_operation(name, channels, features, ndim=3)
@@ -95,7 +104,7 @@ def operation_case(name: str, shape: Any, channels: int, features: int, device: 
     tensors = [peer.on(device, x)]
     tensors += [_kernel(device, params[n]) for n in names]
     return Case(
-        f"{name} {channels}→{features} {'×'.join(map(str, shape))}",
+        operation_title(name, shape, channels, features),
         lambda x, params: module.apply({"params": params}, x),
         (x, params),
         lambda x, *w: peer.operation(name, x, dict(zip(names, w, strict=True))),
@@ -140,7 +149,7 @@ def edge_case(device: str) -> Case:
         )
 
     return Case(
-        "mixed edge 16→16 " + "×".join(map(str, SMALL)),
+        EDGE,
         lambda x, weights, params: module.apply({"params": params}, x, weights),
         (x, weights, params),
         theirs,
@@ -218,22 +227,20 @@ def main() -> None:
     jax.config.update("jax_platforms", "cuda" if arguments.device == "gpu" else "cpu")
     device = "cuda" if arguments.device == "gpu" else "cpu"
     print_machine()
-    makers: list[Callable[[], Case]] = [
-        lambda n=name, s=setting: operation_case(n, *s, device)
-        for setting in CONVOLUTIONS
-        for name in OPERATIONS
-    ]
     rows = []
-    for make in makers:
-        case = make()
-        if arguments.only in case.name:
+    for setting, name in itertools.product(CONVOLUTIONS, OPERATIONS):
+        if arguments.only in operation_title(name, *setting):
+            case = operation_case(name, *setting, device)
             rows += [measure(case, device, gradient=g) for g in (False, True)]
             print_table(rows[-2:], header=len(rows) == 2)
     if rows:
         ratios = [row.timed.ratio for row in rows]
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         print(f"\ngeometric mean of the ratios: {mean:.2f}\n")
-    for case in (edge_case(device), *field_cases(device)):
+    others = [*field_cases(device)]
+    if arguments.only in EDGE:
+        others.insert(0, edge_case(device))
+    for case in others:
         if arguments.only in case.name:
             print_table([measure(case, device, gradient=True)], header=False)
     if arguments.only in "mixed product":
