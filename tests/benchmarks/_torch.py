@@ -19,7 +19,7 @@ def on(device: str, array: Any, *, kernel: bool = False) -> torch.Tensor:
     ends = [axis % array.ndim for axis in first]
     rest = [axis for axis in range(array.ndim) if axis not in ends]
     order = [*ends, *rest]
-    copy = np.ascontiguousarray(array.transpose(order))
+    copy = np.array(array.transpose(order), order="C")
     return torch.from_numpy(copy).to(device).requires_grad_()
 
 
