@@ -7,6 +7,7 @@ from typing import Literal
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
+Precision = Literal["float32", "bfloat16"]
 Similarity = Literal["ncc", "mind"]
 Estimator = Literal["one_step_unroll", "finite_difference"]
 
@@ -25,10 +26,19 @@ class NetworkConfig:
     """Radius of the matching of features at half and quarter resolution, voxels (>= 1);
     null for the network of the paper, which does not match."""
 
+    precision: Precision = "float32"
+    """Type of the convolutions; sums, losses and fields are float32 in any case.
+    `bfloat16` is for accelerators: a CPU has no quick convolution of it."""
+
+    rematerialise: bool = False
+    """Bound the memory of the search: compute the insides of a mixture again for its
+    gradient instead of keeping them, for one more forward pass."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "width", above=0)
         check_range(self, "num_steps", at_least=1)
+        check_choice(self, "precision", typing.get_args(Precision))
         if self.matching is not None and min(self.matching) < 1:
             raise ConfigError(
                 f"matching: must be null or at least 1, got {list(self.matching)}."

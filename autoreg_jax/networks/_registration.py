@@ -67,12 +67,18 @@ class RegistrationNetwork(nn.Module):
         num_steps: Squarings in the integration of a velocity field.
         matching: Radius of `Matching` at half and quarter resolution in voxels of that
             resolution; None for the network of the paper.
+        precision: Type of the convolutions of the cells, "float32" or "bfloat16";
+            weights, matching, velocities and fields are always float32.
+        rematerialise: Whether gradients of a mixture compute its insides again, which
+            bounds their memory.
     """
 
     genotype: Genotype | None = None
     width: float = 1.0
     num_steps: int = 7
     matching: tuple[int, int] | None = None
+    precision: str = "float32"
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(
@@ -154,7 +160,14 @@ class RegistrationNetwork(nn.Module):
         features = tuple(max(1, round(self.width * width)) for width in widths)
         chosen = None if self.genotype is None else getattr(self.genotype, kind)[scale]
         name = f"{kind}_{('half', 'quarter')[scale]}"
-        cell = Cell(features, 2 if is_feature else 1, chosen, name=name)
+        cell = Cell(
+            features,
+            2 if is_feature else 1,
+            chosen,
+            self.precision,
+            self.rematerialise,
+            name=name,
+        )
         mixture = None if weights is None else getattr(weights, kind)[scale]
         return lambda x: cell(x, mixture)
 

@@ -19,14 +19,16 @@ def convolution(
 
     Args:
         x: Image `(b, *space, c_in)`, one to three spatial axes of any size ≥ 1.
-        kernel: Weights `(*k, c_in // groups, c_out)`, as many `k` as spatial axes.
+        kernel: Weights `(*k, c_in // groups, c_out)`, as many `k` as spatial axes; they
+            are rounded to the type of `x`.
         stride: Step between outputs, ≥ 1, the same on every axis.
         dilation: Distance between taps, ≥ 1, the same on every axis.
         groups: Independent blocks of channels; divides `c_in` and `c_out`.
 
     Returns:
-        `(b, *out, c_out)` in the type of `x`; `out = (n + 2·pad − dilation·(k − 1) − 1)
-        // stride + 1` on each axis, so `⌈n / stride⌉` for odd `k`.
+        `(b, *out, c_out)` in the type of `x`, half precision summed in single; `out =
+        (n + 2·pad − dilation·(k − 1) − 1) // stride + 1` on each axis, so `⌈n /
+        stride⌉` for odd `k`.
 
     Raises:
         ValueError: If the ranks, channels, stride, dilation or groups do not fit.
@@ -38,6 +40,7 @@ def convolution(
         [2.0, 4.0, 7.0, 2.0]
     """
     _check(x, kernel, stride, dilation, groups)
+    kernel = kernel.astype(x.dtype)
     widths = [dilation * (taps - 1) // 2 for taps in kernel.shape[:-2]]
     padding = tuple((width, width) for width in widths)
     if groups == 1:

@@ -1,164 +1,73 @@
 """How a stride-1 convolution and its kernel gradient are computed on each platform.
 
-XLA's CPU convolutions are good in two dimensions and 5 to 50 times slower than needed
-in three, so on a CPU a volume is a batch of planes: the taps along the first axis
-become input channels of one 2-D convolution, and the kernel gradient is one matrix
-product per plane, summed. Other platforms get XLA's own convolution.
+| platform | image | form | why |
+| --- | --- | --- | --- |
+| any | kernel of one tap | matrix product | it is one |
+| other than CPU | any | XLA's own | tensor cores; not measured here |
+| CPU | 1-D | XLA's own | nothing here needs it |
+| CPU | 2-D | XLA's own, filled up with zero channels | see `_planes._filled` |
+| CPU | 3-D, narrow or small | taps as channels of a 2-D one | 5-50 times XLA's 3-D |
+| CPU | 3-D | 2-D ones by Winograd's algorithm | half the products |
+| CPU | bfloat16 | as float32, rounded at the end | XLA has no fast one there |
+
+The kernel gradients of planes are sums of matrix products over them, those of small
+images XLA's own 2-D ones. Measurements: `tests/benchmarks/README.md`.
 """
 
-import math
+from collections.abc import Callable
 from functools import partial
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-Padding = tuple[tuple[int, int], ...]
-_NAMES = {1: "H", 2: "HW", 3: "DHW"}
+from autoreg_jax.ops._planes import (
+    convolve_planes,
+    convolve_stacked,
+    planes_kernel_gradient,
+    stacked_kernel_gradient,
+    voxels,
+)
+from autoreg_jax.ops._tiled import tiled_convolve, tiled_kernel_gradient
+from autoreg_jax.ops._winograd import best_tile
+from autoreg_jax.ops._xla import (
+    Padding,
+    kernel_shape,
+    plain_convolve,
+    plain_kernel_gradient,
+)
 
-
-def _dimension_numbers(ndim: int) -> tuple[str, str, str]:
-    space = _NAMES[ndim]
-    return f"N{space}C", f"{space}IO", f"N{space}C"
-
-
-def _plain_convolve(
-    x: Array, kernel: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """XLA's own convolution."""
-    ndim = x.ndim - 2
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (1,) * ndim,
-        padding,
-        rhs_dilation=(dilation,) * ndim,
-        dimension_numbers=_dimension_numbers(ndim),
-    )
-
-
-def _plain_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """XLA's convolution with batch and channels exchanged."""
-    ndim = x.ndim - 2
-    space = _NAMES[ndim]
-    return lax.conv_general_dilated(
-        x,
-        cotangent,
-        (dilation,) * ndim,
-        padding,
-        dimension_numbers=(f"C{space}N", f"I{space}O", f"{space}NC"),
-    )
-
-
-def _pad(x: Array, padding: Padding) -> Array:
-    """Zero padding of the spatial axes; a negative width crops."""
-    widths = [(0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), widths)
-
-
-def _stacked(x: Array, taps: int, depth: int, dilation: int) -> Array:
-    """`depth` planes of each image, channels those that `taps` taps of each read."""
-    shifted = [x[:, t * dilation : t * dilation + depth] for t in range(taps)]
-    return jnp.concatenate(shifted, -1).reshape(-1, *x.shape[2:4], taps * x.shape[-1])
-
-
-def _planes_convolve(
-    x: Array, kernel: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """Taps along the first axis as input channels of one 2-D convolution."""
-    batch, taps = x.shape[0], kernel.shape[0]
-    x = _pad(x, (padding[0], (0, 0), (0, 0)))
-    depth = x.shape[1] - dilation * (taps - 1)
-    planes = _stacked(x, taps, depth, dilation)
-    flat = jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], -1, kernel.shape[-1])
-    out = _plain_convolve(planes, flat, dilation=dilation, padding=padding[1:])
-    return out.reshape(batch, depth, *out.shape[1:])
-
-
-def _kernel_shape(x: Array, cotangent: Array, dilation: int, padding: Padding):
-    """Taps on each axis of the kernel that maps `x` to `cotangent`."""
-    return tuple(
-        (size + low + high - out) // dilation + 1
-        for size, out, (low, high) in zip(
-            x.shape[1:-1], cotangent.shape[1:-1], padding, strict=True
-        )
-    )
-
-
-def _planes_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """Sum over planes of (image columns)ᵀ · (cotangents around the plane)."""
-    height, width = cotangent.shape[2:4]
-    taps, rows, columns = _kernel_shape(x, cotangent, dilation, padding)
-    channels, features = x.shape[-1], cotangent.shape[-1]
-    x = _pad(x, padding)
-    # Plane p of the padded image meets cotangent plane p - t·dilation for tap t.
-    reach = dilation * (taps - 1)
-    around = _pad(cotangent, ((reach, reach), (0, 0), (0, 0)))
-    offsets = [
-        (i * dilation, j * dilation) for i in range(rows) for j in range(columns)
-    ]
-
-    def add_plane(plane: Array, total: Array, image: int) -> Array:
-        block = lax.dynamic_index_in_dim(x[image], plane, 0, keepdims=False)
-        patches = jnp.concatenate(
-            [block[i : i + height, j : j + width] for i, j in offsets], -1
-        ).reshape(height * width, -1)
-        near = lax.dynamic_slice_in_dim(around[image], plane, reach + 1, 0)[::dilation]
-        near = jnp.moveaxis(near, 0, 2).reshape(height * width, -1)
-        return total + _transposed_product(patches, near)
-
-    total = jnp.zeros((rows * columns * channels, taps * features), x.dtype)
-    for image in range(x.shape[0]):
-        total = lax.fori_loop(0, x.shape[1], partial(add_plane, image=image), total)
-    return _unfold(total.reshape(rows, columns, channels, taps, features))
-
-
-def _stacked_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """Taps along the first axis as channels, then XLA's own 2-D kernel gradient.
-
-    A third of the kernels to compile of `_planes_kernel_gradient`, and quicker to run
-    while the planes are small.
-    """
-    taps, depth = _kernel_shape(x, cotangent, dilation, padding)[0], cotangent.shape[1]
-    planes = _stacked(_pad(x, (padding[0], (0, 0), (0, 0))), taps, depth, dilation)
-    flat = cotangent.reshape(-1, *cotangent.shape[2:])
-    gradient = _plain_kernel_gradient(
-        planes, flat, dilation=dilation, padding=padding[1:]
-    )
-    shape = (*gradient.shape[:2], taps, x.shape[-1], cotangent.shape[-1])
-    return jnp.moveaxis(gradient.reshape(shape), 2, 0)
-
-
-def _transposed_product(a: Array, b: Array) -> Array:
-    """`aᵀ b`."""
-    return lax.dot_general(a, b, (((0,), (0,)), ((), ())))
-
-
-def _unfold(kernel: Array) -> Array:
-    """`(rows, columns, c, taps, f)` to `(taps, rows, columns, c, f)`.
-
-    The cotangents were gathered upwards from the plane that the last tap meets.
-    """
-    return jnp.flip(jnp.moveaxis(kernel, 3, 0), 0)
-
-
-# Up to so many voxels the stacked form wins (measured with 15 to 36 channels: 1.2 to
+# Up to so many voxels the stacked forms win (measured with 15 to 36 channels: 1.2 to
 # 1.9 times quicker at 12×14×12, 1.1 to 2.8 times slower at 24×28×24).
 _SMALL = 4096
+# From so many channels on both sides Winograd's sums cost less than they save.
+_WIDE = 12
+
+
+def _volume_convolve(
+    x: Array, kernel: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """A volume on a CPU."""
+    settings = {"dilation": dilation, "padding": padding}
+    length = x.shape[1] + sum(padding[0]) - dilation * (kernel.shape[0] - 1)
+    tile = best_tile(length, kernel.shape[0], dilation)
+    is_wide = min(kernel.shape[-2:]) >= _WIDE and voxels(x) > _SMALL
+    if tile is None or not is_wide:
+        return convolve_stacked(x, kernel, **settings)
+    return tiled_convolve(x, kernel, tile, **settings)
 
 
 def _volume_kernel_gradient(
     x: Array, cotangent: Array, *, dilation: int, padding: Padding
 ) -> Array:
-    """Three dimensions: the quicker of the two forms."""
-    is_small = math.prod(cotangent.shape[:-1]) <= _SMALL
-    form = _stacked_kernel_gradient if is_small else _planes_kernel_gradient
-    return form(x, cotangent, dilation=dilation, padding=padding)
+    """A volume on a CPU."""
+    settings = {"dilation": dilation, "padding": padding}
+    if voxels(cotangent) <= _SMALL:
+        return stacked_kernel_gradient(x, cotangent, **settings)
+    taps = kernel_shape(x, cotangent, **settings)[0]
+    tile = best_tile(cotangent.shape[1], taps, dilation)
+    if tile is None:
+        return planes_kernel_gradient(x, cotangent, **settings)
+    return tiled_kernel_gradient(x, cotangent, tile, **settings)
 
 
 def _images_kernel_gradient(
@@ -169,16 +78,41 @@ def _images_kernel_gradient(
     return _volume_kernel_gradient(x[None], cotangent[None], **settings)[0]
 
 
+_CPU_CONVOLVE = {3: plain_convolve, 4: convolve_planes, 5: _volume_convolve}
+_CPU_KERNEL_GRADIENT = {
+    3: plain_kernel_gradient,
+    4: _images_kernel_gradient,
+    5: _volume_kernel_gradient,
+}
+
+
+def _on_platform(
+    a: Array, b: Array, cpu: Callable[..., Array], default: Callable[..., Array]
+) -> Array:
+    """Pick one of two forms; half precision is summed in single."""
+    dtype = a.dtype
+    is_half = dtype.itemsize < 4
+
+    def in_single(function: Callable[..., Array]) -> Callable[..., Array]:
+        if not is_half:
+            return function
+        single = jnp.float32
+        return lambda a, b: function(a.astype(single), b.astype(single)).astype(dtype)
+
+    return lax.platform_dependent(a, b, cpu=in_single(cpu), default=default)
+
+
 def convolve(x: Array, kernel: Array, *, dilation: int, padding: Padding) -> Array:
     """Stride-1 convolution of `(b, *space, c)` by `(*k, c, f)`."""
     settings = {"dilation": dilation, "padding": padding}
     if set(kernel.shape[:-2]) == {1} and not any(map(any, padding)):
         return jnp.einsum("...c,cf->...f", x, kernel.reshape(kernel.shape[-2:]))
-    plain = partial(_plain_convolve, **settings)
-    if x.ndim != 5:
-        return plain(x, kernel)
-    planes = partial(_planes_convolve, **settings)
-    return lax.platform_dependent(x, kernel, cpu=planes, default=plain)
+    return _on_platform(
+        x,
+        kernel,
+        partial(_CPU_CONVOLVE[x.ndim], **settings),
+        partial(plain_convolve, **settings),
+    )
 
 
 def kernel_gradient(
@@ -189,10 +123,9 @@ def kernel_gradient(
     if x.shape[:-1] == cotangent.shape[:-1] and not any(map(any, padding)):
         product = jnp.einsum("...c,...f->cf", x, cotangent)
         return product.reshape((1,) * (x.ndim - 2) + product.shape)
-    plain = partial(_plain_kernel_gradient, **settings)
-    if x.ndim == 3:
-        return plain(x, cotangent)
-    loops = _images_kernel_gradient if x.ndim == 4 else _volume_kernel_gradient
-    return lax.platform_dependent(
-        x, cotangent, cpu=partial(loops, **settings), default=plain
+    return _on_platform(
+        x,
+        cotangent,
+        partial(_CPU_KERNEL_GRADIENT[x.ndim], **settings),
+        partial(plain_kernel_gradient, **settings),
     )

@@ -1,12 +1,15 @@
 """Edges and cells: mixtures of candidates while searching, one operation after."""
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
 from autoreg_jax.ops import joint_convolution
 from autoreg_jax.search_space._architecture import OPERATIONS
-from autoreg_jax.search_space._operations import activation, make_operation
+from autoreg_jax.search_space._operations import Operation, activation, make_operation
 
 # The mean of eight outputs that are only partly alike varies less than one of them: a
 # mixed network starts with fields four times smaller than a discrete one with √2 here,
@@ -40,10 +43,14 @@ class MixedOperation(nn.Module):
     Attributes:
         features: Output channels of every candidate.
         stride: 1 or 2.
+        rematerialise: Whether the gradient computes the candidates' insides again
+            instead of keeping them: their memory is then that of one group of
+            candidates, for one more forward pass.
     """
 
     features: int
     stride: int = 1
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: Array, weights: Array) -> Array:
@@ -66,16 +73,33 @@ class MixedOperation(nn.Module):
         total: Array | float = 0.0
         for names in _TOGETHER[self.stride]:
             members = [operations[name] for name in names]
-            responses = joint_convolution(
-                x,
-                [member.first_kernel() for member in members],
-                stride=members[0].first_stride,
-                dilation=members[0].dilation,
-            )
-            for name, member, response in zip(names, members, responses, strict=True):
-                weight = weights[OPERATIONS.index(name)]
-                total = total + weight * activation(member.finish(response))
+            kernels = [member.first_kernel() for member in members]
+            shares = [weights[OPERATIONS.index(name)] for name in names]
+
+            def share(x: Array, kernels: list[Array], shares: list[Array]) -> Array:
+                return _weighted_sum(members, x, kernels, shares)  # noqa: B023
+
+            if self.rematerialise:
+                share = jax.checkpoint(share)
+            total = total + share(x, kernels, shares)
         return jnp.asarray(total)
+
+
+def _weighted_sum(
+    members: Sequence[Operation],
+    x: Array,
+    kernels: Sequence[Array],
+    shares: Sequence[Array],
+) -> Array:
+    """Candidates whose first convolutions are one, weighed; sums are not rounded."""
+    responses = joint_convolution(
+        x, kernels, stride=members[0].first_stride, dilation=members[0].dilation
+    )
+    terms = [
+        share * activation(member.finish(response))
+        for share, member, response in zip(shares, members, responses, strict=True)
+    ]
+    return sum(terms[1:], terms[0])
 
 
 class Cell(nn.Module):
@@ -87,12 +111,18 @@ class Cell(nn.Module):
     Attributes:
         features: Output channels of each edge.
         stride: Stride of the first edge: 2 for a feature cell, 1 for a deformation
-        cell. operations: Chosen operation of each edge, or None for the mixture of all.
+            cell.
+        operations: Chosen operation of each edge, or None for the mixture of all.
+        precision: Type in which the convolutions are computed, "float32" or "bfloat16";
+            weights, sums of candidates and the result stay float32.
+        rematerialise: See `MixedOperation`.
     """
 
     features: tuple[int, ...]
     stride: int
     operations: tuple[str, ...] | None = None
+    precision: str = "float32"
+    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: Array, weights: Array | None = None) -> Array:
@@ -106,16 +136,21 @@ class Cell(nn.Module):
             `(b, *⌈space / stride⌉, features[-1])`.
         """
         for edge, features in enumerate(self.features):
-            stride = self.stride if edge == 0 else 1
+            stride, result = (self.stride if edge == 0 else 1), x.dtype
+            if self.precision != "float32":
+                x = x.astype(self.precision)
             if self.operations is not None:
                 x = _Edge(self.operations[edge], features, stride, name=f"edge_{edge}")(
                     x
                 )
             elif weights is not None:
-                mixture = MixedOperation(features, stride, name=f"edge_{edge}")
+                mixture = MixedOperation(
+                    features, stride, self.rematerialise, name=f"edge_{edge}"
+                )
                 x = mixture(x, weights[edge])
             else:
                 raise ValueError("a cell without chosen operations needs weights.")
+            x = x.astype(result)
         return x
 
 

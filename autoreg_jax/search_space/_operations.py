@@ -145,7 +145,8 @@ class DilatedConvolution(Operation):
 
     def finish(self, response: Array) -> Array:
         """Bias."""
-        return response + self.bias.reshape((1,) * (self.ndim + 1) + (-1,))
+        bias = self.bias.reshape((1,) * (self.ndim + 1) + (-1,))
+        return response + bias.astype(response.dtype)
 
 
 _KINDS: dict[str, type[Operation]] = {

@@ -80,7 +80,14 @@ def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatc
 def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNetwork:
     """The mixed network without a genotype, the discrete one with it."""
     size = config.network
-    return RegistrationNetwork(genotype, size.width, size.num_steps, size.matching)
+    return RegistrationNetwork(
+        genotype,
+        size.width,
+        size.num_steps,
+        size.matching,
+        size.precision,
+        size.rematerialise,
+    )
 
 
 def make_estimator(config: HypergradientConfig) -> hypergrad.HypergradientEstimator:

@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from autoreg_jax.search_space import OPERATIONS, MixedOperation, make_operation
+from autoreg_jax.search_space import (
+    OPERATIONS,
+    Cell,
+    MixedOperation,
+    make_operation,
+)
 
 TORCH_NAMES = {
     "conv_1": "conv_1x1",
@@ -84,3 +89,53 @@ def test_a_one_hot_mixture_is_the_operation_alone(shape, stride):
         assert alone.shape == (1, *(-(-n // stride) for n in shape), 3)
         mixed = mixture.apply(variables, x, jnp.eye(len(OPERATIONS))[index])
         np.testing.assert_allclose(mixed, alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    rng = np.random.default_rng(3)
+    x = jnp.asarray(rng.normal(size=(1, 9, 10, 2)), jnp.float32)
+    weights = jnp.asarray(rng.dirichlet(np.ones(8)), jnp.float32)
+    params = MixedOperation(3).init(jax.random.key(0), x, weights)["params"]
+    return x, weights, params
+
+
+def test_rematerialised_mixture_is_the_mixture_with_less_kept(mixture):
+    x, weights, params = mixture
+
+    def programs(rematerialise):
+        module = MixedOperation(3, rematerialise=rematerialise)
+
+        def loss(params, weights):
+            return jnp.sum(module.apply({"params": params}, x, weights) ** 2)
+
+        return jax.value_and_grad(loss, (0, 1)), loss
+
+    (plain, loss), (bounded, bounded_loss) = programs(False), programs(True)
+    wanted, found = jax.jit(plain)(params, weights), jax.jit(bounded)(params, weights)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-5), wanted, found
+    )
+
+    def kept(loss):
+        _, pullback = jax.vjp(loss, params, weights)
+        return sum(leaf.size for leaf in jax.tree.leaves(pullback))
+
+    assert kept(bounded_loss) < 0.5 * kept(loss)
+
+    # Forward over reverse, as the mixed product of a hypergradient needs it.
+    def product(gradients):
+        return jax.jvp(lambda p: gradients(p, weights)[1][1], (params,), (params,))[1]
+
+    second = jax.jit(product, static_argnums=0)
+    np.testing.assert_allclose(second(bounded), second(plain), rtol=1e-4)
+
+
+def test_half_precision_rounds_the_convolutions_only(mixture):
+    x, weights, params = mixture
+    cell = {"edge_0": params}
+    single = Cell((3,), 1).apply({"params": cell}, x, weights[None])
+    half = Cell((3,), 1, precision="bfloat16").apply({"params": cell}, x, weights[None])
+    assert half.dtype == jnp.float32
+    error = float(jnp.max(jnp.abs(half - single)) / jnp.std(single))
+    assert 1e-4 < error < 3e-2  # some of the 2^-8 of bfloat16, and not more

@@ -1,0 +1,132 @@
+"""Convolutions on a CPU by XLA's two-dimensional ones, which are good there.
+
+A volume is a batch of planes: the taps along the first axis become input channels.
+"""
+
+import math
+from functools import partial
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from autoreg_jax.ops._xla import (
+    Padding,
+    kernel_shape,
+    pad,
+    plain_convolve,
+    plain_kernel_gradient,
+)
+
+# Convolutions to and from at most so many channels go to Eigen, others to YNNPACK
+# (xla/backends/cpu/ynn_support.cc).
+_EIGEN = 16
+
+
+def _filled(channels: int, features: int) -> tuple[int, int]:
+    """Channels and features with which the same 2-D convolution takes the least time.
+
+    A 3×3 convolution to 4 features runs at 4 to 8 GFLOP/s in Eigen and at 50 in
+    YNNPACK, so zero channels that take it there pay; YNNPACK itself is three times
+    slower where 9 to 15 features are left over from groups of 16 (12 features: 20 ms;
+    16: 8 ms), and a third slower with 1 to 3 or 5 to 7.
+    """
+    narrow = features <= 4 and channels > 1
+    if max(channels, features) <= _EIGEN and (narrow or channels > 8):
+        channels = _EIGEN + 2
+    if max(channels, features) > _EIGEN and features > 1:
+        rest = features % 16
+        wanted = next(r for r in (0, 4, 8, 16) if rest <= r)
+        features += wanted - rest
+    return channels, features
+
+
+def convolve_planes(
+    x: Array, kernel: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """2-D convolution `(b, h, w, c)` by `(k, k, c, f)`, filled up with zeros."""
+    channels, features = kernel.shape[-2:]
+    more_channels, more_features = _filled(channels, features)
+    extra = more_channels - channels
+    if extra:
+        x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, extra)))
+    if extra or more_features > features:
+        wide = ((0, 0), (0, 0), (0, extra), (0, more_features - features))
+        kernel = jnp.pad(kernel, wide)
+    out = plain_convolve(x, kernel, dilation=dilation, padding=padding)
+    return out[..., :features]
+
+
+def stacked(x: Array, taps: int, depth: int, dilation: int) -> Array:
+    """`depth` planes of each image, channels those that `taps` taps of each read."""
+    shifted = [x[:, t * dilation : t * dilation + depth] for t in range(taps)]
+    return jnp.concatenate(shifted, -1).reshape(-1, *x.shape[2:4], taps * x.shape[-1])
+
+
+def convolve_stacked(
+    x: Array, kernel: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """Taps along the first axis as input channels of one 2-D convolution."""
+    batch, taps = x.shape[0], kernel.shape[0]
+    x = pad(x, (padding[0], (0, 0), (0, 0)))
+    depth = x.shape[1] - dilation * (taps - 1)
+    planes = stacked(x, taps, depth, dilation)
+    flat = jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], -1, kernel.shape[-1])
+    out = convolve_planes(planes, flat, dilation=dilation, padding=padding[1:])
+    return out.reshape(batch, depth, *out.shape[1:])
+
+
+def stacked_kernel_gradient(
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """Taps along the first axis as channels, then XLA's own 2-D kernel gradient."""
+    settings = {"dilation": dilation, "padding": padding}
+    taps, depth = kernel_shape(x, cotangent, **settings)[0], cotangent.shape[1]
+    planes = stacked(pad(x, (padding[0], (0, 0), (0, 0))), taps, depth, dilation)
+    flat = cotangent.reshape(-1, *cotangent.shape[2:])
+    gradient = plain_kernel_gradient(
+        planes, flat, dilation=dilation, padding=padding[1:]
+    )
+    shape = (*gradient.shape[:2], taps, x.shape[-1], cotangent.shape[-1])
+    return jnp.moveaxis(gradient.reshape(shape), 2, 0)
+
+
+def planes_kernel_gradient(
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """Sum over planes of (image columns)ᵀ · (cotangents around the plane)."""
+    height, width = cotangent.shape[2:4]
+    taps, rows, columns = kernel_shape(x, cotangent, dilation=dilation, padding=padding)
+    channels, features = x.shape[-1], cotangent.shape[-1]
+    x = pad(x, padding)
+    # Plane p of the padded image meets cotangent plane p - t·dilation for tap t.
+    reach = dilation * (taps - 1)
+    around = pad(cotangent, ((reach, reach), (0, 0), (0, 0)))
+    offsets = [
+        (i * dilation, j * dilation) for i in range(rows) for j in range(columns)
+    ]
+
+    def add_plane(plane: Array, total: Array, image: int) -> Array:
+        block = lax.dynamic_index_in_dim(x[image], plane, 0, keepdims=False)
+        patches = jnp.concatenate(
+            [block[i : i + height, j : j + width] for i, j in offsets], -1
+        ).reshape(height * width, -1)
+        near = lax.dynamic_slice_in_dim(around[image], plane, reach + 1, 0)[::dilation]
+        near = jnp.moveaxis(near, 0, 2).reshape(height * width, -1)
+        return total + transposed_product(patches, near)
+
+    total = jnp.zeros((rows * columns * channels, taps * features), x.dtype)
+    for image in range(x.shape[0]):
+        total = lax.fori_loop(0, x.shape[1], partial(add_plane, image=image), total)
+    # The cotangents were gathered upwards from the plane that the last tap meets.
+    kernel = jnp.moveaxis(total.reshape(rows, columns, channels, taps, features), 3, 0)
+    return jnp.flip(kernel, 0)
+
+
+def transposed_product(a: Array, b: Array) -> Array:
+    """`aᵀ b`."""
+    return lax.dot_general(a, b, (((0,), (0,)), ((), ())))
+
+
+def voxels(x: Array) -> int:
+    """Number of voxels in all images of a batch."""
+    return math.prod(x.shape[:-1])

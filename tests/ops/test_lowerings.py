@@ -1,0 +1,134 @@
+"""Every form in which a CPU computes a convolution, against XLA's own in float64."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax.ops import convolution
+from autoreg_jax.ops._planes import (
+    _filled,
+    convolve_planes,
+    convolve_stacked,
+    planes_kernel_gradient,
+    stacked_kernel_gradient,
+)
+from autoreg_jax.ops._tiled import tiled_convolve, tiled_kernel_gradient
+from autoreg_jax.ops._winograd import best_tile, tile
+from autoreg_jax.ops._xla import plain_convolve, plain_kernel_gradient
+
+
+def _arrays(*shapes):
+    rng = np.random.default_rng(1)
+    return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
+
+
+def _agree(found, wanted):
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize(
+    ("outputs", "taps"),
+    [(2, 2), (3, 2), (5, 2), (2, 3), (4, 3), (3, 4), (4, 5), (2, 7)],
+)
+def test_tile_is_a_correlation(outputs, taps):
+    short = tile(outputs, taps)
+    rng = np.random.default_rng(0)
+    image, kernel = rng.normal(size=short.products), rng.normal(size=taps)
+    found = short.of_output @ ((short.of_kernel @ kernel) * (short.of_image @ image))
+    np.testing.assert_allclose(found, np.correlate(image, kernel, "valid"), atol=1e-13)
+
+
+def test_best_tile_has_the_fewest_products():
+    assert (
+        best_tile(40, 3, 1).outputs == 5
+    )  # 8 blocks of 7; 10 of 6 and 7 of 8 are more
+    assert best_tile(6, 3, 1).outputs == 6  # one block of 8
+    assert best_tile(8, 3, 2).outputs == 4  # one block of 6 for each of two phases
+    assert best_tile(40, 1, 1) is None  # a single tap needs no sums
+    assert best_tile(1, 3, 1) is None  # 3 products at least, as without a tile
+
+
+@pytest.mark.parametrize(
+    ("taps", "dilation", "padding"),
+    [
+        (3, 1, ((1, 1), (1, 1), (1, 1))),
+        (3, 2, ((2, 2), (2, 2), (2, 2))),
+        (5, 1, ((0, 3), (2, 2), (1, 0))),
+        (5, 2, ((4, 4), (4, 4), (4, 4))),
+        (7, 2, ((6, 6), (6, 6), (6, 6))),
+        (2, 1, ((-1, 1), (0, 1), (1, 0))),
+        (3, 3, ((3, 1), (3, 3), (0, 4))),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_forms_of_a_volume(taps, dilation, padding, batch):
+    with jax.enable_x64(True):
+        settings = {"dilation": dilation, "padding": padding}
+        x, kernel = _arrays((batch, 11, 8, 9, 2), (taps, taps, taps, 2, 3))
+        wanted = plain_convolve(x, kernel, **settings)
+        _agree(convolve_stacked(x, kernel, **settings), wanted)
+        (cotangent,) = _arrays(wanted.shape)
+        gradient = plain_kernel_gradient(x, cotangent, **settings)
+        for form in (planes_kernel_gradient, stacked_kernel_gradient):
+            _agree(form(x, cotangent, **settings), gradient)
+        for outputs in (2, 9 - taps):
+            short = tile(outputs, taps)
+            _agree(tiled_convolve(x, kernel, short, **settings), wanted)
+            _agree(tiled_kernel_gradient(x, cotangent, short, **settings), gradient)
+
+
+@pytest.mark.parametrize(
+    ("channels", "features"), [(1, 4), (3, 4), (9, 12), (16, 16), (20, 11), (20, 6)]
+)
+def test_zero_channels_change_nothing(channels, features):
+    with jax.enable_x64(True):
+        settings = {"dilation": 1, "padding": ((1, 1), (1, 1))}
+        x, kernel = _arrays((2, 5, 4, channels), (3, 3, channels, features))
+        wanted = plain_convolve(x, kernel, **settings)
+        _agree(convolve_planes(x, kernel, **settings), wanted)
+
+
+def test_filled_never_takes_away():
+    for channels in range(1, 40):
+        for features in range(1, 40):
+            more = _filled(channels, features)
+            assert more[0] >= channels
+            assert more[1] >= features
+            assert _filled(*more) == more
+
+
+def test_wide_volumes_through_the_door_in_single_precision():
+    """Winograd's sums lose little: against the same convolution in double precision."""
+    x, kernel = (
+        a.astype(np.float32) for a in _arrays((1, 17, 16, 17, 12), (5, 5, 5, 12, 12))
+    )
+    value = jax.jit(convolution)(x, kernel)
+    loss = lambda x, kernel: jnp.sum(convolution(x, kernel) ** 2)  # noqa: E731
+    found = jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
+    with jax.enable_x64(True):
+        exact = (
+            jnp.asarray(np.asarray(x, np.float64)),
+            jnp.asarray(np.asarray(kernel, np.float64)),
+        )
+        plain = partial(plain_convolve, dilation=1, padding=((2, 2),) * 3)
+        wanted = np.asarray(plain(*exact))
+        gradient = jax.grad(lambda *a: jnp.sum(plain(*a) ** 2), (0, 1))(*exact)
+        gradient = [np.asarray(part) for part in gradient]
+    spread = np.std(wanted)
+    np.testing.assert_allclose(value, wanted, rtol=0, atol=3e-5 * spread)
+    for a, b in zip(found, gradient, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=3e-5 * np.std(b))
+
+
+def test_half_precision_is_summed_in_single():
+    """A sum of 3³·8 products keeps the eight bits of bfloat16, not fewer."""
+    x, kernel = (
+        a.astype(jnp.bfloat16) for a in _arrays((1, 6, 5, 4, 8), (3, 3, 3, 8, 4))
+    )
+    found = convolution(x, kernel)
+    assert found.dtype == jnp.bfloat16
+    single = convolution(x.astype(jnp.float32), kernel.astype(jnp.float32))
+    np.testing.assert_array_equal(found, single.astype(jnp.bfloat16))
