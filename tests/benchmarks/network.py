@@ -1,12 +1,16 @@
 """Whole networks next to PyTorch: `python -m tests.benchmarks.network`.
 
 The discrete network of a genotype of separable and dilated operations without matching,
-with the same weights in both libraries; its forward pass and a training step; and, for
+with the same weights in both libraries; its forward pass and a training step; the
+forward pass of VoxelMorph's default network, where its package is installed; and, for
 ourselves, an iteration of the search. Needs the extra `peers`.
 """
 
 import argparse
+import resource
 import time
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +18,8 @@ import numpy as np
 import torch
 
 from autoreg_jax.config import load
+from autoreg_jax.data import Volume
+from autoreg_jax.inference import ModelDescription, RegistrationModel, register
 from autoreg_jax.losses import ObjectiveWeights, registration_loss
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import PairBatch, owned_by
@@ -62,17 +68,45 @@ def forward(shape: tuple[int, ...], width: float, device: str) -> None:
 
     wanted = theirs()[0].movedim(1, -1).cpu().numpy()
     found = np.asarray(compiled(params, moving, fixed).full)
-    timed = in_turn(
-        lambda: jax.block_until_ready(compiled(params, moving, fixed)), theirs
-    )
+
+    def ours():
+        return jax.block_until_ready(compiled(params, moving, fixed))
+
+    timed = in_turn(ours, theirs)
     memory = compiled.memory_analysis().temp_size_in_bytes / 2**30
     print(
         f"forward, {size / 1e6:.2f} M parameters, {'×'.join(map(str, shape))}: "
         f"{timed.ours:.2f} s, PyTorch {timed.theirs:.2f} s, ratio {timed.ratio:.2f}; "
         f"temporary {memory:.2f} GiB; largest difference "
-        f"{np.abs(found - wanted).max():.1e} of {np.abs(wanted).max():.1e} voxels",
+        f"{np.abs(found - wanted).max():.1e} of {np.abs(wanted).max():.1e} voxels; "
+        f"{1e9 * timed.ours / np.prod(shape):.0f} ns a voxel",
         flush=True,
     )
+    rival = voxelmorph(device)
+    if rival is None:
+        print("VoxelMorph: the package `voxelmorph` is not installed.")
+        return
+    timed = in_turn(ours, lambda: rival(*pair))
+    print(
+        f"forward of VoxelMorph's default network: {timed.theirs:.2f} s, ours "
+        f"{timed.ours:.2f} s, ratio {timed.ratio:.2f}",
+        flush=True,
+    )
+
+
+def voxelmorph(device: str) -> Callable[..., Any] | None:
+    """The forward pass of VoxelMorph's default network, if it can be imported."""
+    try:
+        from voxelmorph.nn.models import VxmPairwise
+    except ImportError:
+        return None
+    network = VxmPairwise(ndim=3, source_channels=1, target_channels=1).to(device)
+
+    def predict(moving, fixed):
+        with torch.no_grad():
+            return network(moving, fixed)
+
+    return predict
 
 
 def training_step(shape: tuple[int, ...], width: float, device: str) -> None:
@@ -106,6 +140,37 @@ def training_step(shape: tuple[int, ...], width: float, device: str) -> None:
         f"training step, {'×'.join(map(str, shape))}: {timed.ours:.2f} s, "
         f"PyTorch {timed.theirs:.2f} s, ratio {timed.ratio:.2f}; "
         f"temporary {memory:.2f} GiB",
+        flush=True,
+    )
+
+
+def register_call(shape: tuple[int, ...], width: float) -> None:
+    """A whole `register` between two volumes in memory, first and later calls."""
+    network, params, moving, fixed = _setting(shape, width)
+    description = ModelDescription(
+        genotype=GENOTYPE,
+        width=width,
+        num_steps=network.num_steps,
+        matching=None,
+        orientation="RAS",
+        spacing=(1.0,) * 3,
+        lam=dict.fromkeys(("full", "smooth", "half", "quarter"), 1.0),
+        similarity="ncc",
+        windows=(9, 7, 5),
+    )
+    model = RegistrationModel(description, params)
+    pair = [
+        Volume(np.asarray(image[0, ..., 0]), np.eye(4)) for image in (fixed, moving)
+    ]
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        register(*pair, model=model)
+        times.append(time.perf_counter() - begin)
+    print(
+        f"register, {'×'.join(map(str, shape))}: {times[0]:.1f} s the first time "
+        f"(compilation included), then {min(times[1:]):.1f} s; peak memory of "
+        f"the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB",
         flush=True,
     )
 
@@ -149,10 +214,12 @@ def main() -> None:
     device = "cuda" if arguments.device == "gpu" else "cpu"
     print_machine()
     shape = tuple(arguments.shape)
+    # First, so that the peak memory is its own.
+    register_call(shape, arguments.width)
     search_step()
-    forward(tuple(n // 4 for n in shape), arguments.width, device)
-    training_step(tuple(n // 2 for n in shape), arguments.width, device)
-    forward(shape, arguments.width, device)
+    for part in (4, 2, 1):
+        forward(tuple(n // part for n in shape), arguments.width, device)
+    training_step(tuple(n // 4 for n in shape), arguments.width, device)
 
 
 if __name__ == "__main__":

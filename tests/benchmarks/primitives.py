@@ -5,6 +5,7 @@ all cores, medians of repeats. Needs the extra `peers`.
 """
 
 import argparse
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -199,9 +200,26 @@ def field_cases(device: str) -> Iterator[Case]:
     )
 
 
-def mixed_product_ratio() -> float:
-    """Time of the mixed second derivative of an edge in units of its gradient."""
-    module = MixedOperation(16)
+def print_mixed_edge() -> None:
+    """Mixed second derivative of an edge, and the rematerialised edge, in gradients."""
+    gradient, product = _edge_programs(rematerialise=False)
+    bounded, _ = _edge_programs(rematerialise=True)
+    for title, program in (("mixed product", product), ("rematerialised", bounded)):
+        megabytes = [
+            p.memory_analysis().temp_size_in_bytes / 1e6 for _, p in (program, gradient)
+        ]
+        timed = in_turn(program[0], gradient[0])
+        print(
+            f"{title} of the edge / its gradient: time {timed.ours:.2f} / "
+            f"{timed.theirs:.2f} s = {timed.ratio:.2f}, temporary memory "
+            f"{megabytes[0]:.0f} / {megabytes[1]:.0f} MB",
+            flush=True,
+        )
+
+
+def _edge_programs(*, rematerialise: bool) -> Any:
+    """(call, compiled) of the gradient of an edge and of its mixed product."""
+    module = MixedOperation(16, rematerialise=rematerialise)
     x, weights = normal(1, *SMALL, 16), jnp.full(8, 0.125)
     params = jax.jit(module.init)(jax.random.key(0), x, weights)["params"]
 
@@ -209,13 +227,20 @@ def mixed_product_ratio() -> float:
         return jnp.sum(module.apply({"params": params}, x, weights) ** 2)
 
     gradients = jax.grad(loss, (0, 1))
-    gradient = jax.jit(gradients).lower(params, weights).compile()
-    product = jax.jit(lambda p, w: jax.jvp(lambda p: gradients(p, w), (p,), (p,))[1][1])
-    product = product.lower(params, weights).compile()
-    return in_turn(
-        lambda: jax.block_until_ready(product(params, weights)),
-        lambda: jax.block_until_ready(gradient(params, weights)),
-    ).ratio
+
+    def product(params, weights):
+        return jax.jvp(lambda p: gradients(p, weights), (params,), (params,))[1][1]
+
+    programs = []
+    for function in (gradients, product):
+        compiled = jax.jit(function).lower(params, weights).compile()
+        call = functools.partial(_call, compiled, params, weights)
+        programs.append((call, compiled))
+    return programs
+
+
+def _call(compiled: Any, *arguments: Any) -> None:
+    jax.block_until_ready(compiled(*arguments))
 
 
 def main() -> None:
@@ -244,7 +269,7 @@ def main() -> None:
         if arguments.only in case.name:
             print_table([measure(case, device, gradient=True)], header=False)
     if arguments.only in "mixed product":
-        print(f"\nmixed product / gradient of the edge: {mixed_product_ratio():.2f}")
+        print_mixed_edge()
 
 
 if __name__ == "__main__":
