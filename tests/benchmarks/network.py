@@ -167,10 +167,11 @@ def register_call(shape: tuple[int, ...], width: float) -> None:
         begin = time.perf_counter()
         register(*pair, model=model)
         times.append(time.perf_counter() - begin)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"register, {'×'.join(map(str, shape))}: {times[0]:.1f} s the first time "
         f"(compilation included), then {min(times[1:]):.1f} s; peak memory of "
-        f"the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB",
+        f"the process {peak:.1f} GiB",
         flush=True,
     )
 
