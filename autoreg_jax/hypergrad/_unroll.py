@@ -72,11 +72,7 @@ def unroll(
         Shaban et al., "Truncated Back-propagation for Bilevel Optimization", 2019;
         Kemaev et al., "MixFlow-MG", ICML 2025.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be positive, got {steps}.")
-    back = steps if truncate is None else truncate
-    if not 1 <= back <= steps:
-        raise ValueError(f"truncate must be in [1, {steps}], got {truncate}.")
+    back = _checked(steps, truncate)
     if not rematerialise and mixed is not forward_over_reverse:
         raise ValueError("rematerialise=False keeps the linearisation, an exact one.")
 
@@ -156,3 +152,13 @@ def unroll(
         return hyper, state
 
     return HypergradientEstimator(no_state, estimate)
+
+
+def _checked(steps: int, truncate: int | None) -> int:
+    """The steps to go back through."""
+    if steps < 1:
+        raise ValueError(f"steps must be positive, got {steps}.")
+    back = steps if truncate is None else truncate
+    if not 1 <= back <= steps:
+        raise ValueError(f"truncate must be in [1, {steps}], got {truncate}.")
+    return back
