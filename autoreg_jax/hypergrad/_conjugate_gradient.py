@@ -48,14 +48,14 @@ def conjugate_gradient(
         raise ValueError(f"damping must not be negative, got {damping}.")
 
     def solve(operator: Operator, vector: Inner, state: State) -> Solution:
-        first = optax.tree.vdot(vector, vector)
+        first = jnp.asarray(optax.tree.vdot(vector, vector))
         # Below the rounding of the first residual a further step is noise.
         floor = first * jnp.finfo(first.dtype).eps ** 2
 
         def body(carry: Any, _: None) -> tuple[Any, None]:
             z, residual, direction, square, count, is_negative = carry
             product = optax.tree.add_scale(operator(direction), damping, direction)
-            curvature = optax.tree.vdot(direction, product)
+            curvature = jnp.asarray(optax.tree.vdot(direction, product))
             is_running = (square > floor) & ~is_negative
             is_negative = is_negative | (is_running & (curvature <= 0))
             goes_on = is_running & ~is_negative

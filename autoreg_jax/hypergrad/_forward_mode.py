@@ -70,7 +70,9 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
 
         def body(carry: Any, own: Batch) -> tuple[Any, None]:
             batch = own if stacked else train_batch
-            return tangent_step(problem, update, *carry, outer, basis, batch), None
+            at, along = carry
+            moved = tangent_step(problem, update, at, along, outer, basis, batch)
+            return moved, None
 
         carry = start, zero_tangents(start, outer)
         ((omega, _), (tangents, _)), _ = jax.lax.scan(
@@ -104,4 +106,4 @@ def contract(cotangent: Inner, tangents: Inner, outer: Outer) -> Outer:
     """Zᵀ v, a tree like a."""
     flat, unravel = ravel_pytree(outer)
     products = jax.vmap(lambda z: optax.tree.vdot(cotangent, z))(tangents)
-    return unravel(products.astype(flat.dtype))
+    return unravel(jnp.asarray(products, flat.dtype))

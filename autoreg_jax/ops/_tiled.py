@@ -20,20 +20,20 @@ class _Blocks(NamedTuple):
     phases: int
 
     @property
-    def count(self) -> int:
+    def per_phase(self) -> int:
         """Blocks of one phase."""
         return -(-self.length // (self.tile.outputs * self.phases))
 
     @property
     def outputs(self) -> int:
         """Outputs of all blocks, `length` and some more."""
-        return self.count * self.tile.outputs * self.phases
+        return self.per_phase * self.tile.outputs * self.phases
 
     def split(self, x: Array, parts: int) -> list[Array]:
         """First, second, ... of `parts` planes of all blocks: `(planes, h, w, c)`."""
         step = self.tile.outputs
         x = x.reshape(x.shape[0], -1, self.phases, *x.shape[2:])
-        last = (self.count - 1) * step + 1
+        last = (self.per_phase - 1) * step + 1
         return [
             x[:, part : part + last : step].reshape(-1, *x.shape[3:])
             for part in range(parts)
@@ -42,7 +42,9 @@ class _Blocks(NamedTuple):
     def join(self, parts: list[Array], batch: int) -> Array:
         """Undo `split` for as many parts as a block has outputs, and cut to length."""
         shape = parts[0].shape[1:]
-        split = [p.reshape(batch, self.count, 1, self.phases, *shape) for p in parts]
+        split = [
+            p.reshape(batch, self.per_phase, 1, self.phases, *shape) for p in parts
+        ]
         return jnp.concatenate(split, 2).reshape(batch, -1, *shape)[:, : self.length]
 
     def images(self, x: Array, padding: Padding) -> list[Array]:
@@ -102,7 +104,7 @@ def tiled_kernel_gradient(
 
 
 def _plane_product(
-    image: Array, cotangent: Array, *, shape: tuple[int, int], dilation: int
+    image: Array, cotangent: Array, *, shape: tuple[int, ...], dilation: int
 ) -> Array:
     """2-D kernel gradient `(columns·c, rows·f)`.
 

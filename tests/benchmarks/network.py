@@ -86,6 +86,9 @@ def forward(shape: tuple[int, ...], width: float, device: str) -> None:
     if rival is None:
         print("VoxelMorph: the package `voxelmorph` is not installed.")
         return
+    if any(n % 16 for n in shape):
+        print("VoxelMorph: its network needs sizes that 16 divides.")
+        return
     timed = in_turn(ours, lambda: rival(*pair))
     print(
         f"forward of VoxelMorph's default network: {timed.theirs:.2f} s, ours "
