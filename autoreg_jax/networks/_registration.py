@@ -14,6 +14,7 @@ from autoreg_jax.search_space import (
     ArchitectureLogits,
     Cell,
     Genotype,
+    Relaxation,
     probabilities,
 )
 from autoreg_jax.spatial import (
@@ -67,12 +68,15 @@ class RegistrationNetwork(nn.Module):
         num_steps: Squarings in the integration of a velocity field.
         matching: Radius of `Matching` at half and quarter resolution in voxels of that
             resolution; None for the network of the paper.
+        relaxation: Maps logits `(kind, scale, edge, operation)` to the weights of the
+            mixture; the softmax of Eq. (3) unless given.
     """
 
     genotype: Genotype | None = None
     width: float = 1.0
     num_steps: int = 7
     matching: tuple[int, int] | None = None
+    relaxation: Relaxation = probabilities
 
     @nn.compact
     def __call__(
@@ -102,9 +106,9 @@ class RegistrationNetwork(nn.Module):
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
         batch = moving.shape[0]
-        weights = (
-            None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
-        )
+        weights = None
+        if alpha is not None:  # one call: a random relaxation draws for both kinds
+            weights = ArchitectureLogits(*self.relaxation(jnp.stack(alpha)))
 
         both = _standardised(jnp.concatenate([moving, fixed]))
         half = self._cell("feature", 0, weights)(both)
