@@ -54,6 +54,13 @@ def search_algorithm(
     )
 
 
+def vector_problem(
+    config: RunConfig, genotype: Genotype | None, ndim: int
+) -> SearchProblem:
+    """The problem of `search_algorithm`: ω a vector, derivatives compiled once."""
+    return _problem(_of_problem(config), genotype, ndim)
+
+
 def training_algorithm(
     config: RunConfig, genotype: Genotype, ndim: int
 ) -> TrainingAlgorithm:
