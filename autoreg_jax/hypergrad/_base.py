@@ -1,6 +1,6 @@
 """The protocol of every hypergradient estimator and the problem that it is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from jax import Array
@@ -10,8 +10,24 @@ Outer = Any
 Batch = Any
 State = Any
 Loss = Callable[[Inner, Outer, Batch], Array]
-InnerUpdate = Callable[[Inner, Inner], Inner]
+UpdateFn = Callable[[Inner, Inner], Inner]
 MixedProduct = Callable[[Inner, Outer, Batch, Inner], Outer]
+
+
+class InnerUpdate(NamedTuple):
+    """The update Φ of ω, with the state of its optimizer.
+
+    Attributes:
+        state: State before the first step; an empty tuple if there is none.
+        step: `(inner, gradient, state) -> (inner, state)`, pure.
+    """
+
+    state: State
+    step: Callable[[Inner, Inner, State], tuple[Inner, State]]
+
+    def __call__(self, inner: Inner, gradient: Inner) -> Inner:
+        """Return ω′ after one step from `state`, whose successor is dropped."""
+        return self.step(inner, gradient, self.state)[0]
 
 
 class BilevelProblem(NamedTuple):
@@ -38,12 +54,15 @@ class Hypergradient(NamedTuple):
         direct: ∂_a L_v at the point where it was evaluated.
         indirect: The part that comes through ω, `∂²_{aω} L_t · u`.
         value: L_v there, a scalar.
+        diagnostics: Named scalars and vectors that a person may want to see; the names
+            depend on the estimator alone, never on values.
     """
 
     grad: Outer
     direct: Outer
     indirect: Outer
     value: Array
+    diagnostics: Mapping[str, Array] = {}
 
 
 class EstimateFn(Protocol):
@@ -58,7 +77,7 @@ class EstimateFn(Protocol):
         train_batch: Batch,
         valid_batch: Batch,
         *,
-        inner_update: InnerUpdate,
+        inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
         """Return the estimate and the state for the next call."""
         ...
@@ -80,3 +99,12 @@ def no_state(inner: Inner, outer: Outer) -> State:
     """The `init` of an estimator that carries nothing from call to call."""
     del inner, outer
     return ()
+
+
+def as_inner_update(update: InnerUpdate | UpdateFn) -> InnerUpdate:
+    """The update with its state; a plain `(inner, gradient) -> inner` has none."""
+    if isinstance(update, InnerUpdate):
+        return update
+    return InnerUpdate(
+        (), lambda inner, gradient, state: (update(inner, gradient), state)
+    )

@@ -1,8 +1,8 @@
-"""The inner update ω → ω′ through which a one-step hypergradient looks."""
+"""The inner update ω → ω′ through which a hypergradient looks."""
 
 import optax
 
-from autoreg_jax.hypergrad._base import Inner, InnerUpdate
+from autoreg_jax.hypergrad._base import Inner, InnerUpdate, State
 
 
 def sgd(learning_rate: float) -> InnerUpdate:
@@ -13,7 +13,7 @@ def sgd(learning_rate: float) -> InnerUpdate:
             published code uses the learning rate of the optimizer of ω.
 
     Returns:
-        `(inner, gradient) -> inner`.
+        The update, callable as `(inner, gradient) -> inner`.
 
     Raises:
         ValueError: If `learning_rate` is not positive.
@@ -25,10 +25,10 @@ def sgd(learning_rate: float) -> InnerUpdate:
     if learning_rate <= 0:
         raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
 
-    def update(inner: Inner, gradient: Inner) -> Inner:
-        return optax.tree.add_scale(inner, -learning_rate, gradient)
+    def step(inner: Inner, gradient: Inner, state: State) -> tuple[Inner, State]:
+        return optax.tree.add_scale(inner, -learning_rate, gradient), state
 
-    return update
+    return InnerUpdate((), step)
 
 
 def from_optax(
@@ -37,20 +37,20 @@ def from_optax(
     """ω′ by one step of an Optax optimizer from the given state.
 
     A fresh Adam state is almost insensitive to its gradient (∂U/∂g ≈ 0), so the
-    indirect part nearly vanishes, and Adam's square root has an infinite slope at a
-    gradient of exactly zero: give `eps_root > 0` (1e-8, say) or the estimate is NaN
-    there.
+    indirect part nearly vanishes (the diagnostic `sensitivity` says so). Adam's
+    square root has an infinite slope at a gradient of exactly zero: such entries of
+    the adjoint are taken as zero; give `eps_root > 0` (1e-8, say) to have them.
 
     Args:
         optimizer: Any Optax transformation that yields updates of ω.
         state: Its state before the step.
 
     Returns:
-        `(inner, gradient) -> inner`; the new state is dropped.
+        The update with its state, so that any number of steps run through it.
     """
 
-    def update(inner: Inner, gradient: Inner) -> Inner:
-        updates, _ = optimizer.update(gradient, state, inner)
-        return optax.apply_updates(inner, updates)
+    def step(inner: Inner, gradient: Inner, state: State) -> tuple[Inner, State]:
+        updates, state = optimizer.update(gradient, state, inner)
+        return optax.apply_updates(inner, updates), state
 
-    return update
+    return InnerUpdate(state, step)

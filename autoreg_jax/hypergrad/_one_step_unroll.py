@@ -1,9 +1,8 @@
-"""The exact gradient of the loss after one inner step."""
+"""The gradient of the loss after one inner step."""
 
-from functools import partial
+from optax import tree
 
-import optax
-
+from autoreg_jax.hypergrad._assemble import assemble
 from autoreg_jax.hypergrad._base import (
     Batch,
     BilevelProblem,
@@ -13,13 +12,20 @@ from autoreg_jax.hypergrad._base import (
     InnerUpdate,
     Outer,
     State,
+    UpdateFn,
     no_state,
 )
-from autoreg_jax.hypergrad._mixed_product import mixed_product
 from autoreg_jax.hypergrad._one_step import look_ahead
+from autoreg_jax.hypergrad._second_order import (
+    MixedBackend,
+    forward_over_reverse,
+    mixed_term,
+)
 
 
-def one_step_unroll() -> HypergradientEstimator:
+def one_step_unroll(
+    *, mixed: MixedBackend = forward_over_reverse
+) -> HypergradientEstimator:
     """Hypergradient through one inner update, differentiated exactly.
 
     With ω′ = U(ω, ∇_ω L_t(ω, a)) and u = (∂U/∂g)ᵀ ∇_ω′ L_v(ω′, a) the estimate is
@@ -28,6 +34,13 @@ def one_step_unroll() -> HypergradientEstimator:
 
     the derivative of a ↦ L_v(ω′(a), a) for any differentiable update U. The mixed
     product is as dear as the two gradients of the finite difference, without its ε.
+
+    Diagnostics: `cotangent_norm` ‖v‖, `direction_norm` ‖u‖, `epsilon`, `sensitivity`
+    (1 for SGD) and `is_insensitive`: the update is almost constant in its gradient
+    (fresh Adam, sign updates), so the indirect part says nothing.
+
+    Args:
+        mixed: Backend of the mixed product.
 
     Returns:
         A stateless estimator.
@@ -48,13 +61,24 @@ def one_step_unroll() -> HypergradientEstimator:
         train_batch: Batch,
         valid_batch: Batch,
         *,
-        inner_update: InnerUpdate,
+        inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
         batches = train_batch, valid_batch
         ahead = look_ahead(problem, inner, outer, batches, inner_update)
-        product = problem.mixed_product or partial(mixed_product, problem.inner_loss)
-        indirect = product(inner, outer, train_batch, ahead.direction)
-        grad = optax.tree.add(ahead.direct, indirect)
-        return Hypergradient(grad, ahead.direct, indirect, ahead.value), state
+        point = inner, outer, train_batch
+        indirect, epsilon = mixed_term(
+            problem, mixed, point, ahead.direction, ahead.cotangent
+        )
+        hyper = assemble(
+            ahead.direct,
+            indirect,
+            ahead.value,
+            cotangent_norm=tree.norm(ahead.cotangent),
+            direction_norm=tree.norm(ahead.direction),
+            epsilon=epsilon,
+            sensitivity=ahead.sensitivity,
+            is_insensitive=ahead.sensitivity < 1e-3,
+        )
+        return hyper, state
 
     return HypergradientEstimator(no_state, estimate)

@@ -1,0 +1,95 @@
+"""The frame of the implicit estimators: h = ∂_a L_v − M z with H z ≈ v."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax import Array
+
+from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
+from autoreg_jax.hypergrad._base import (
+    Batch,
+    BilevelProblem,
+    Hypergradient,
+    HypergradientEstimator,
+    Inner,
+    InnerUpdate,
+    Outer,
+    State,
+    UpdateFn,
+    no_state,
+)
+from autoreg_jax.hypergrad._second_order import MixedBackend, mixed_term
+
+Operator = Callable[[Inner], Inner]
+
+
+class Solution(NamedTuple):
+    """An approximate solution of H z = v.
+
+    Attributes:
+        value: z, a tree like ω.
+        state: State for the next call.
+        diagnostics: Named scalars and vectors.
+    """
+
+    value: Inner
+    state: State
+    diagnostics: dict[str, Array]
+
+
+Solver = Callable[[Operator, Inner, State], Solution]
+
+
+def implicit(
+    solve: Solver,
+    mixed: MixedBackend,
+    init: Callable[[Inner, Outer], Any] = no_state,
+) -> HypergradientEstimator:
+    """An estimator of the implicit function theorem, evaluated at ω itself.
+
+    Args:
+        solve: `(operator, v, state) -> Solution` with `operator(p) = H p`.
+        mixed: Backend of the mixed product.
+        init: State of the solver.
+
+    Returns:
+        The estimator; it makes no inner step, so `inner_update` is not used.
+    """
+
+    def estimate(
+        problem: BilevelProblem,
+        state: State,
+        inner: Inner,
+        outer: Outer,
+        train_batch: Batch,
+        valid_batch: Batch,
+        *,
+        inner_update: InnerUpdate | UpdateFn,
+    ) -> tuple[Hypergradient, State]:
+        del inner_update
+        value, cotangent, direct = outer_gradient(problem, inner, outer, valid_batch)
+
+        def gradient(omega: Inner) -> Inner:
+            return jax.grad(problem.inner_loss)(omega, outer, train_batch)
+
+        def operator(vector: Inner) -> Inner:
+            return jax.jvp(gradient, (inner,), (vector,))[1]
+
+        solution = solve(operator, cotangent, state)
+        direction = optax.tree.scale(-1.0, solution.value)
+        point = inner, outer, train_batch
+        indirect, epsilon = mixed_term(problem, mixed, point, direction, cotangent)
+        hyper = assemble(
+            direct,
+            indirect,
+            value,
+            cotangent_norm=optax.tree.norm(cotangent),
+            direction_norm=optax.tree.norm(direction),
+            epsilon=epsilon,
+            **solution.diagnostics,
+        )
+        return hyper, solution.state
+
+    return HypergradientEstimator(init, estimate)

@@ -1,0 +1,156 @@
+"""Three ways to the products H·u and M·u, both out of one program."""
+
+from contextlib import nullcontext
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Loss, Outer
+
+
+class Products(NamedTuple):
+    """What second derivatives of L_t say about a direction u in ω.
+
+    Attributes:
+        hessian: H u = ∂²_{ωω} L_t · u, a tree like ω.
+        mixed: M u = ∂²_{aω} L_t · u, a tree like a.
+        epsilon: Factor of u in the probe of a finite difference; 0 where it is exact.
+    """
+
+    hessian: Inner
+    mixed: Outer
+    epsilon: Array
+
+
+class MixedBackend(Protocol):
+    """Computes both products of one direction."""
+
+    def __call__(
+        self,
+        loss: Loss,
+        inner: Inner,
+        outer: Outer,
+        batch: Batch,
+        direction: Inner,
+        cotangent: Inner,
+    ) -> Products:
+        """Return H u and M u; `cotangent` is the v that u was made from."""
+        ...
+
+
+def forward_over_reverse(
+    loss: Loss,
+    inner: Inner,
+    outer: Outer,
+    batch: Batch,
+    direction: Inner,
+    cotangent: Inner,
+) -> Products:
+    """Both products as one forward derivative of the gradient in (ω, a); exact."""
+    del cotangent
+
+    def gradients(omega: Inner) -> tuple[Inner, Outer]:
+        return jax.grad(loss, argnums=(0, 1))(omega, outer, batch)
+
+    _, (hessian, mixed) = jax.jvp(gradients, (inner,), (direction,))
+    return Products(hessian, mixed, jnp.zeros(()))
+
+
+def reverse_over_forward(
+    loss: Loss,
+    inner: Inner,
+    outer: Outer,
+    batch: Batch,
+    direction: Inner,
+    cotangent: Inner,
+) -> Products:
+    """Both products as the gradient of ⟨∇_ω L_t, u⟩; exact, a little less memory.
+
+    Losses with a `custom_vjp` rule refuse forward derivatives and so this backend.
+    """
+    del cotangent
+
+    def slope(omega: Inner, a: Outer) -> Array:
+        return jax.jvp(lambda o: loss(o, a, batch), (omega,), (direction,))[1]
+
+    hessian, mixed = jax.grad(slope, argnums=(0, 1))(inner, outer)
+    return Products(hessian, mixed, jnp.zeros(()))
+
+
+def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> MixedBackend:
+    """Both products as [∇L_t(ω + ε u, a) − ∇L_t(ω − ε u, a)] / 2ε.
+
+    Args:
+        radius: Length r > 0 of the probe ε u if `normalise`, else its length is
+            r ‖v‖ with the cotangent v.
+        normalise: Whether `radius` is the length of the probe.
+
+    Returns:
+        The backend. Matrix products run in the highest precision of the device; the
+        backend raises `ValueError` for ω of half precision, whose rounding is of the
+        size of the probe.
+
+    Raises:
+        ValueError: If `radius` is not positive.
+    """
+    if radius <= 0:
+        raise ValueError(f"radius must be positive, got {radius}.")
+
+    def products(
+        loss: Loss,
+        inner: Inner,
+        outer: Outer,
+        batch: Batch,
+        direction: Inner,
+        cotangent: Inner,
+    ) -> Products:
+        _refuse_half_precision(inner)
+        norm = optax.tree.norm(direction)
+        length = radius if normalise else radius * optax.tree.norm(cotangent)
+        is_safe = norm > jnp.sqrt(jnp.finfo(norm.dtype).tiny)
+        epsilon = jnp.where(is_safe, length / jnp.where(is_safe, norm, 1.0), 1.0)
+
+        def gradients(step: Array) -> tuple[Inner, Outer]:
+            probed = optax.tree.add_scale(inner, step, direction)
+            return jax.grad(loss, argnums=(0, 1))(probed, outer, batch)
+
+        # A CPU has one precision; naming it there would compile everything twice.
+        is_cpu = jax.default_backend() == "cpu"
+        precise = nullcontext() if is_cpu else jax.default_matmul_precision("highest")
+        with precise:
+            upper, lower = gradients(epsilon), gradients(-epsilon)
+        hessian, mixed = jax.tree.map(
+            lambda p, m: (p - m) * (0.5 / epsilon), upper, lower
+        )
+        return Products(hessian, mixed, epsilon)
+
+    return products
+
+
+def mixed_term(
+    problem: BilevelProblem,
+    backend: MixedBackend,
+    point: tuple[Inner, Outer, Batch],
+    direction: Inner,
+    cotangent: Inner,
+) -> tuple[Outer, Array]:
+    """M u and ε; a product that the problem brings replaces the exact backend."""
+    if backend is forward_over_reverse and problem.mixed_product is not None:
+        return problem.mixed_product(*point, direction), jnp.zeros(())
+    products = backend(problem.inner_loss, *point, direction, cotangent)
+    return products.mixed, products.epsilon
+
+
+def _refuse_half_precision(inner: Inner) -> None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(inner):
+        dtype = jnp.result_type(leaf)
+        if jnp.finfo(dtype).bits < 32:
+            where = jax.tree_util.keystr(path) or "ω"
+            raise ValueError(
+                f"A finite difference needs float32 or float64 weights, {where} is "
+                f"{dtype}: its rounding drowns the probe. Cast ω to float32 or use "
+                "mixed=forward_over_reverse."
+            )

@@ -1,0 +1,164 @@
+"""The exact gradient through K inner steps, by a factored adjoint recursion."""
+
+from typing import Any
+
+import jax
+import optax
+
+from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
+from autoreg_jax.hypergrad._base import (
+    Batch,
+    BilevelProblem,
+    Hypergradient,
+    HypergradientEstimator,
+    Inner,
+    InnerUpdate,
+    Outer,
+    State,
+    UpdateFn,
+    as_inner_update,
+    no_state,
+)
+from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
+from autoreg_jax.hypergrad._trajectory import (
+    descend,
+    finite_or_zero,
+    split_floats,
+    step_batches,
+)
+
+
+def unroll(
+    steps: int,
+    truncate: int | None = None,
+    *,
+    rematerialise: bool = True,
+    stacked: bool = False,
+    mixed: MixedBackend = forward_over_reverse,
+) -> HypergradientEstimator:
+    """Hypergradient through K steps of any Optax chain with its state.
+
+    Forward `(ω_{k+1}, s_{k+1}) = Φ(g_k, s_k, ω_k)` with `g_k = ∇_ω L_t(ω_k, a)`;
+    backward, from `p_K = ∇_ω L_v(ω_K)` and `q_K = 0`,
+
+        (γ_k, q_k, π_k) = (∂Φ)ᵀ (p_{k+1}, q_{k+1}),   the optimizer alone
+        p_k = π_k + H(ω_k) γ_k,   h ← h + M(ω_k, a) γ_k,
+
+    both products out of one program. Only K triples (ω, g, s) are kept.
+
+    Diagnostics: `adjoint_norms`, ‖γ_k‖ of each step that was gone back, first step
+    first; `cotangent_norm`.
+
+    Args:
+        steps: K > 0.
+        truncate: T in [1, K], go back through the last T steps only; None for all. The
+            missing part is of the order (1 − ξμ)^T.
+        rematerialise: Compute ∇L_t again on the way back, so that the memory is that
+            of one step; else keep its linearisation at every step, which saves about
+            one gradient a step.
+        stacked: Whether `train_batch` holds K batches on its leading axis; else every
+            step takes the same batch.
+        mixed: Backend of both products.
+
+    Returns:
+        A stateless estimator.
+
+    Raises:
+        ValueError: If `steps` is not positive, `truncate` is not in [1, steps], or a
+            backend is named without `rematerialise`; in `estimate` if a stacked batch
+            has another length.
+
+    References:
+        Shaban et al., "Truncated Back-propagation for Bilevel Optimization", 2019;
+        Kemaev et al., "MixFlow-MG", ICML 2025.
+    """
+    back = _checked(steps, truncate)
+    if not rematerialise and mixed is not forward_over_reverse:
+        raise ValueError("rematerialise=False keeps the linearisation, an exact one.")
+
+    def estimate(
+        problem: BilevelProblem,
+        state: State,
+        inner: Inner,
+        outer: Outer,
+        train_batch: Batch,
+        valid_batch: Batch,
+        *,
+        inner_update: InnerUpdate | UpdateFn,
+    ) -> tuple[Hypergradient, State]:
+        update = as_inner_update(inner_update)
+        batches = step_batches(train_batch, steps, stacked)
+        early, late = (
+            jax.tree.map(lambda x: x[: steps - back], batches),
+            jax.tree.map(lambda x: x[steps - back :], batches),
+        )
+        start = inner, update.state
+        if back < steps:
+            first = early if stacked else train_batch
+            start = descend(
+                problem.inner_loss, update, start, outer, first, steps - back, stacked
+            )
+
+        def gradients(omega: Inner, batch: Batch) -> tuple[Inner, Outer]:
+            return jax.grad(problem.inner_loss, argnums=(0, 1))(omega, outer, batch)
+
+        def forward(carry: Any, own: Batch) -> tuple[Any, Any]:
+            omega, optimizer = carry
+            batch = own if stacked else train_batch
+            if rematerialise:
+                gradient, linear = gradients(omega, batch)[0], None
+            else:
+                both, linear = jax.linearize(lambda o: gradients(o, batch), omega)
+                gradient = both[0]
+            after = update.step(omega, gradient, optimizer)
+            return after, (omega, gradient, optimizer, own, linear)
+
+        end, path = jax.lax.scan(forward, start, late, length=back)
+        value, cotangent, direct = outer_gradient(problem, end[0], outer, valid_batch)
+
+        def backward(carry: Any, step: Any) -> tuple[Any, Any]:
+            p, q, indirect = carry
+            omega, gradient, optimizer, own, linear = step
+            floats, merge = split_floats(optimizer)
+
+            def phi(g: Inner, moments: list[Any], o: Inner) -> tuple[Inner, list[Any]]:
+                new, after = update.step(o, g, merge(moments))
+                return new, split_floats(after)[0]
+
+            _, pullback = jax.vjp(phi, gradient, floats, omega)
+            gamma, q, through = finite_or_zero(pullback((p, q)))
+            if linear is None:
+                batch = own if stacked else train_batch
+                point = omega, outer, batch
+                products = mixed(problem.inner_loss, *point, gamma, p)
+                hessian, term = products.hessian, products.mixed
+            else:
+                hessian, term = linear(gamma)
+            p = optax.tree.add(through, hessian)
+            return (p, q, optax.tree.add(indirect, term)), optax.tree.norm(gamma)
+
+        still = optax.tree.zeros_like(split_floats(end[1])[0])
+        zero = optax.tree.zeros_like(direct)
+        (_, _, indirect), norms = jax.lax.scan(
+            backward, (cotangent, still, zero), path, length=back, reverse=True
+        )
+        hyper = assemble(
+            direct,
+            indirect,
+            value,
+            cotangent_norm=optax.tree.norm(cotangent),
+            adjoint_norms=norms,
+        )
+        return hyper, state
+
+    return HypergradientEstimator(no_state, estimate)
+
+
+def _checked(steps: int, truncate: int | None) -> int:
+    """The steps to go back through."""
+    if steps < 1:
+        raise ValueError(f"steps must be positive, got {steps}.")
+    back = steps if truncate is None else truncate
+    if not 1 <= back <= steps:
+        raise ValueError(f"truncate must be in [1, {steps}], got {truncate}.")
+    return back

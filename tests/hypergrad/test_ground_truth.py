@@ -1,0 +1,306 @@
+"""Every estimator against the closed form of one quadratic bilevel problem."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from autoreg_jax import hypergrad as hg
+
+P, D, RATE = 20, 5, 0.05
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+class Quadratic:
+    """L_t = ½ωᵀAω + ωᵀCa + bᵀω and L_v = ½(ω−w)ᵀF(ω−w) + ½ρ‖a‖² + kᵀa."""
+
+    def __init__(self, condition=10.0):
+        rng = np.random.default_rng(0)
+        basis, _ = np.linalg.qr(rng.normal(size=(P, P)))
+        self.A = basis @ np.diag(np.linspace(1, condition, P)) @ basis.T
+        self.C, self.b, self.w = (rng.normal(size=s) for s in ((P, D), P, P))
+        self.F, self.k = np.diag(rng.uniform(0.5, 2, P)), rng.normal(size=D)
+        self.omega, self.a = rng.normal(size=P), rng.normal(size=D)
+        self.direct = 0.3 * self.a + self.k
+
+    def inner_loss(self, omega, a, batch):
+        return 0.5 * omega @ self.A @ omega + omega @ self.C @ a + self.b @ omega
+
+    def outer_loss(self, omega, a, batch):
+        o = omega - self.w
+        return 0.5 * o @ self.F @ o + 0.15 * a @ a + self.k @ a
+
+    def step(self, omega):
+        return omega - RATE * (self.A @ omega + self.C @ self.a + self.b)
+
+    def cotangent(self, omega):
+        return self.F @ (omega - self.w)
+
+    def solution(self):
+        return -np.linalg.solve(self.A, self.C @ self.a + self.b)
+
+    def unrolled(self, steps, truncate=None):
+        omega = self.omega
+        for _ in range(steps):
+            omega = self.step(omega)
+        p, h = self.cotangent(omega), 0.0
+        for _ in range(truncate or steps):
+            h = h - RATE * self.C.T @ p
+            p = p - RATE * self.A @ p
+        return self.direct + h
+
+    def implicit(self, omega):
+        return self.direct - self.C.T @ np.linalg.solve(self.A, self.cotangent(omega))
+
+    def neumann(self, omega, terms):
+        v = self.cotangent(omega)
+        z = np.zeros(P)
+        for _ in range(terms + 1):
+            z, v = z + RATE * v, v - RATE * self.A @ v
+        return self.direct - self.C.T @ z
+
+    def conjugate_gradient(self, omega, iterations):
+        r = self.cotangent(omega)
+        z, p = np.zeros(P), r
+        for _ in range(iterations):
+            product = self.A @ p
+            step = r @ r / (p @ product)
+            z, after = z + step * p, r - step * product
+            p, r = after + (after @ after) / (r @ r) * p, after
+        return self.direct - self.C.T @ z
+
+
+Q = Quadratic()
+
+
+def run(estimator, q=Q, omega=None, update=None, state=None):
+    omega = jnp.asarray(q.omega if omega is None else omega)
+    a = jnp.asarray(q.a)
+    state = estimator.init(omega, a) if state is None else state
+    problem = hg.BilevelProblem(q.inner_loss, q.outer_loss)
+    call = jax.jit(
+        lambda s, o: estimator.estimate(
+            problem, s, o, a, None, None, inner_update=update or hg.sgd(RATE)
+        )
+    )
+    return call(state, omega)
+
+
+OPTIMUM = Q.solution()
+CASES = {
+    "first_order": (hg.first_order(), Q.direct, 1e-13),
+    "one_step": (hg.one_step_unroll(), Q.unrolled(1), 1e-13),
+    "one_step_reverse_over_forward": (
+        hg.one_step_unroll(mixed=hg.reverse_over_forward),
+        Q.unrolled(1),
+        1e-13,
+    ),
+    "finite_difference": (hg.finite_difference(), Q.unrolled(1), 1e-11),
+    "unroll": (hg.unroll(10), Q.unrolled(10), 1e-13),
+    "unroll_kept": (hg.unroll(10, rematerialise=False), Q.unrolled(10), 1e-13),
+    "unroll_truncated": (hg.unroll(10, truncate=3), Q.unrolled(10, 3), 1e-13),
+    "unroll_difference": (
+        hg.unroll(10, mixed=hg.central_difference()),
+        Q.unrolled(10),
+        1e-11,
+    ),
+    "forward_mode": (hg.forward_mode(10), Q.unrolled(10), 1e-13),
+    "t1t2": (hg.t1t2(RATE), Q.neumann(Q.omega, 0), 1e-13),
+    "neumann_20": (hg.neumann(20, RATE), Q.neumann(Q.omega, 20), 1e-13),
+    "cg_1": (hg.conjugate_gradient(1), Q.conjugate_gradient(Q.omega, 1), 1e-12),
+    "cg_5": (hg.conjugate_gradient(5), Q.conjugate_gradient(Q.omega, 5), 1e-12),
+    "warm": (
+        hg.warm_started_linear_system(21, RATE),
+        Q.neumann(Q.omega, 20),
+        1e-13,
+    ),
+}
+AT_OPTIMUM = {
+    "neumann_200": (hg.neumann(200, RATE), 1e-4),
+    "cg_p": (hg.conjugate_gradient(P), 1e-10),
+    "nystrom_p": (hg.nystrom(P, 1e-8), 1e-5),
+    "dense": (hg.dense(), 1e-13),
+}
+
+
+def relative(found, wanted):
+    return np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_closed_form(name):
+    estimator, wanted, tolerance = CASES[name]
+    hyper, _ = run(estimator)
+    assert relative(hyper.grad, wanted) < tolerance
+    assert relative(hyper.direct, Q.direct) < 1e-13
+
+
+@pytest.mark.parametrize("name", AT_OPTIMUM)
+def test_implicit_estimators_reach_the_true_hypergradient(name):
+    estimator, tolerance = AT_OPTIMUM[name]
+    hyper, _ = run(estimator, omega=OPTIMUM)
+    assert relative(hyper.grad, Q.implicit(OPTIMUM)) < tolerance
+
+
+@pytest.mark.parametrize("condition", [1.5, 10.0, 100.0, 1000.0])
+def test_solvers_decay_within_their_bounds(condition):
+    q = Quadratic(condition)
+    optimum, root = q.solution(), np.sqrt(condition)
+    exact = q.implicit(optimum) - q.direct
+    # The bounds hold for z; C multiplies them by its condition number at most.
+    slack = np.linalg.cond(q.C) * np.linalg.norm(q.C, 2) / np.linalg.norm(exact)
+    z = np.linalg.norm(np.linalg.solve(q.A, q.cotangent(optimum)))
+    previous = np.inf
+    for terms in (1, 5, 20, 100):
+        hyper, _ = run(hg.neumann(terms, 1 / condition), q, optimum)
+        error = relative(hyper.indirect, exact)
+        assert error <= slack * z * (1 - 1 / condition) ** (terms + 1) + 1e-12
+        assert error <= previous + 1e-12
+        previous = error
+    for iterations in (1, 2, 5, 10, 20):
+        hyper, _ = run(hg.conjugate_gradient(iterations), q, optimum)
+        error = relative(hyper.indirect, exact)
+        bound = 2 * root * ((root - 1) / (root + 1)) ** iterations
+        assert error <= slack * z * bound + 1e-9
+
+
+def test_online_forward_mode_is_an_unroll_that_never_ends():
+    optimizer = optax.sgd(RATE, momentum=0.9, nesterov=True)
+    omega = jnp.asarray(Q.omega)
+    moments = optimizer.init(omega)
+    estimator = hg.online_forward_mode(moments)
+    state = estimator.init(omega, jnp.asarray(Q.a))
+    start = hg.from_optax(optimizer, moments)
+    for count in (1, 2, 3):
+        update = hg.from_optax(optimizer, moments)
+        hyper, state = run(estimator, omega=omega, update=update, state=state)
+        wanted, _ = run(hg.unroll(count), update=start)
+        assert relative(hyper.grad, wanted.grad) < 1e-13
+        gradient = jax.grad(Q.inner_loss)(omega, jnp.asarray(Q.a), None)
+        omega, moments = update.step(omega, gradient, moments)
+
+
+def test_warm_start_goes_on_where_it_stopped():
+    estimator = hg.warm_started_linear_system(7, RATE)
+    _, state = run(estimator)
+    hyper, _ = run(estimator, state=state)
+    assert relative(hyper.grad, Q.neumann(Q.omega, 13)) < 1e-13
+
+
+def test_penalty_has_its_closed_form_and_a_bias_of_one_over_gamma():
+    errors, penalties = [], (1e2, 1e3, 1e4)
+    for gamma in penalties:
+        pulled = np.linalg.solve(Q.A + Q.F / gamma, Q.F @ Q.w / gamma - Q.C @ Q.a - Q.b)
+        wanted = Q.direct + gamma * Q.C.T @ (pulled - OPTIMUM)
+        hyper, _ = run(hg.value_function(1000, gamma))
+        assert relative(hyper.grad, wanted) < 1e-8
+        errors.append(relative(hyper.grad, Q.implicit(OPTIMUM)))
+    slope = np.polyfit(np.log(penalties), np.log(errors), 1)[0]
+    assert -1.1 < slope < -0.9
+
+
+def test_evolution_strategies_follow_their_law():
+    wanted, squares = Q.unrolled(3), []
+    estimator = hg.evolution_strategies(16, 1e-3, 3)
+    state = None
+    for _ in range(30):
+        hyper, state = run(estimator, state=state)
+        squares.append(relative(hyper.grad, wanted) ** 2)
+    law = np.sqrt((D + 1) / 16)
+    assert law / 2 < np.sqrt(np.mean(squares)) < 2 * law
+
+
+def test_persistent_evolution_strategies_sum_to_the_whole_gradient():
+    estimator, state, total = (
+        hg.persistent_evolution_strategies(4000, 1e-3, 2),
+        None,
+        np.zeros(D),
+    )
+    errors = 0.0
+    for _ in range(3):
+        hyper, state = run(estimator, state=state)
+        total = total + np.asarray(hyper.grad)
+        errors += float(hyper.diagnostics["standard_error"])
+    wanted = sum(Q.unrolled(2 * t) for t in (1, 2, 3))
+    assert np.linalg.norm(total - wanted) < 2 * errors
+    # The truncated kind forgets how earlier truncations depend on a.
+    assert errors < 0.2 * np.linalg.norm(wanted)
+
+
+def test_adam_unrolled_is_the_gradient_through_the_loop():
+    optimizer = optax.adam(0.1, eps_root=1e-8)
+    moments = optimizer.init(jnp.asarray(Q.omega))
+
+    def after(a):
+        omega, state = jnp.asarray(Q.omega), moments
+        for _ in range(5):
+            gradient = jax.grad(Q.inner_loss)(omega, a, None)
+            updates, state = optimizer.update(gradient, state, omega)
+            omega = optax.apply_updates(omega, updates)
+        return Q.outer_loss(omega, a, None)
+
+    wanted = jax.jit(jax.grad(after))(jnp.asarray(Q.a))
+    update = hg.from_optax(optimizer, moments)
+    kinds = hg.unroll(5), hg.unroll(5, rematerialise=False), hg.forward_mode(5)
+    for estimator in kinds:
+        assert relative(run(estimator, update=update)[0].grad, wanted) < 1e-12
+
+
+def test_negative_curvature_stops_conjugate_gradients():
+    q = Quadratic()
+    q.A = q.A - 3.0 * np.eye(P)
+    hyper, _ = run(hg.conjugate_gradient(P), q)
+    assert bool(hyper.diagnostics["negative_curvature"])
+    assert np.isfinite(hyper.grad).all()
+    damped, _ = run(hg.conjugate_gradient(P, damping=3.0), q)
+    assert not bool(damped.diagnostics["negative_curvature"])
+    assert relative(damped.grad, Q.implicit(Q.omega)) < 1e-10
+
+
+def test_fresh_adam_is_said_to_be_insensitive():
+    fresh = optax.adam(0.1, eps_root=0.0)
+    moments = fresh.init(jnp.asarray(Q.omega))
+    for optimizer in (fresh, optax.lion(0.1)):
+        update = hg.from_optax(optimizer, optimizer.init(jnp.asarray(Q.omega)))
+        hyper, _ = run(hg.one_step_unroll(), update=update)
+        assert bool(hyper.diagnostics["is_insensitive"])
+    hyper, _ = run(hg.one_step_unroll())
+    assert float(hyper.diagnostics["sensitivity"]) == pytest.approx(1.0)
+    del moments
+
+
+@pytest.mark.parametrize("name", ["one_step", "unroll", "forward_mode"])
+def test_a_dead_unit_under_fresh_adam_is_finite(name):
+    estimator = CASES[name][0]
+    omega, a = jnp.array([0.5, -0.3]), jnp.array([0.7])
+    problem = hg.BilevelProblem(
+        lambda o, a, b: a[0] * o[0] ** 2 + 0.0 * o[1],
+        lambda o, a, b: jnp.sum((o - 1) ** 2),
+    )
+    optimizer = optax.adam(0.1)
+    hyper, _ = estimator.estimate(
+        problem,
+        estimator.init(omega, a),
+        omega,
+        a,
+        None,
+        None,
+        inner_update=hg.from_optax(optimizer, optimizer.init(omega)),
+    )
+    assert np.isfinite(hyper.grad).all()
+
+
+def test_refusals():
+    loss, outer = (lambda o, a, b: jnp.sum(o * a)), jnp.ones(3)
+    lam = hg.BilevelProblem(loss, lambda o, a, b: jnp.sum(o**2))
+    args = (lam, (), outer, outer, None, None)
+    with pytest.raises(ValueError, match="contains the outer variable"):
+        hg.first_order().estimate(*args, inner_update=hg.sgd(0.1))
+    half = outer.astype(jnp.bfloat16)
+    args = (lam, (), half, half, None, None)
+    with pytest.raises(ValueError, match="float32 or float64 weights"):
+        hg.finite_difference().estimate(*args, inner_update=hg.sgd(0.1))
+    stacked = (lam, (), outer, outer, jnp.ones(3), None)
+    with pytest.raises(ValueError, match="must hold 4 batches"):
+        hg.unroll(4, stacked=True).estimate(*stacked, inner_update=hg.sgd(0.1))
