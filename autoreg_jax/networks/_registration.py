@@ -14,6 +14,7 @@ from autoreg_jax.search_space import (
     ArchitectureLogits,
     Cell,
     Genotype,
+    Relaxation,
     probabilities,
 )
 from autoreg_jax.spatial import (
@@ -71,6 +72,8 @@ class RegistrationNetwork(nn.Module):
             weights, matching, velocities and fields are always float32.
         rematerialise: Whether gradients of a mixture compute its insides again, which
             bounds their memory.
+        relaxation: Maps logits `(kind, scale, edge, operation)` to the weights of the
+            mixture; the softmax of Eq. (3) unless given.
     """
 
     genotype: Genotype | None = None
@@ -79,6 +82,7 @@ class RegistrationNetwork(nn.Module):
     matching: tuple[int, int] | None = None
     precision: str = "float32"
     rematerialise: bool = False
+    relaxation: Relaxation = probabilities
 
     @nn.compact
     def __call__(
@@ -108,9 +112,9 @@ class RegistrationNetwork(nn.Module):
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
         batch = moving.shape[0]
-        weights = (
-            None if alpha is None else ArchitectureLogits(*map(probabilities, alpha))
-        )
+        weights = None
+        if alpha is not None:  # one call: a random relaxation draws for both kinds
+            weights = ArchitectureLogits(*self.relaxation(jnp.stack(alpha)))
 
         both = _standardised(jnp.concatenate([moving, fixed]))
         half = self._cell("feature", 0, weights)(both)

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype, decode
+from autoreg_jax.search_space import (
+    OPERATIONS,
+    ArchitectureLogits,
+    Genotype,
+    decode,
+    probabilities,
+)
 from autoreg_jax.spatial import integrate, resize_displacement
 from autoreg_jax.workflows._initial import initial_weights
 
@@ -99,3 +105,17 @@ def test_what_does_not_fit_is_said():
         jax.eval_shape(discrete.init, key, moving, fixed, alpha)
     with pytest.raises(ValueError, match="one shape"):
         jax.eval_shape(discrete.init, key, moving[:, :6], fixed)
+
+
+def test_one_call_relaxes_both_kinds_of_cells():
+    seen = []
+
+    def relaxation(logits):
+        seen.append(logits.shape)
+        return probabilities(logits)
+
+    network = RegistrationNetwork(width=0.1, num_steps=2, relaxation=relaxation)
+    image = jax.ShapeDtypeStruct((1, 8, 8, 1), jnp.float32)
+    alpha = ArchitectureLogits.zeros()
+    jax.eval_shape(network.init, jax.random.key(0), image, image, alpha)
+    assert seen == [(2, 2, 3, 8)]

@@ -1,0 +1,159 @@
+"""What an estimate consists of, and how much of it is noise."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from autoreg_jax.hypergrad._base import Hypergradient, Inner, Outer
+
+
+class Parts(NamedTuple):
+    """Size and angle of the two parts of an estimate.
+
+    Attributes:
+        direct_norm: ‖direct‖.
+        indirect_norm: ‖indirect‖, the part that comes through ω.
+        cosine: Of the angle between them, in [−1, 1]; 0 if one of them vanishes.
+    """
+
+    direct_norm: Array
+    indirect_norm: Array
+    cosine: Array
+
+
+class BatchNoise(NamedTuple):
+    """How an estimate spreads over batches.
+
+    Attributes:
+        bias: ‖mean − reference‖.
+        variance: Trace of the covariance, without bias for n draws.
+        signal_to_noise: ‖mean‖ / √variance: below 1, a single batch says little. 0
+            where the mean vanishes, infinite where there is no noise.
+    """
+
+    bias: Array
+    variance: Array
+    signal_to_noise: Array
+
+
+def cosine(first: Any, second: Any) -> Array:
+    """Cosine of the angle between two trees of one structure.
+
+    Args:
+        first: Tree of arrays.
+        second: The same structure.
+
+    Returns:
+        Scalar in [−1, 1]; 0 if one of the trees vanishes.
+
+    Examples:
+        >>> float(cosine({"a": jnp.array([2.0, 0.0])}, {"a": jnp.array([0.0, 3.0])}))
+        0.0
+    """
+    # Each tree by its own norm: the product of two small norms underflows.
+    directions = (_unit(tree) for tree in (first, second))
+    return jnp.clip(optax.tree.vdot(*directions), -1, 1)
+
+
+def parts(hyper: Hypergradient) -> Parts:
+    """Norms and cosine of the direct and the indirect part.
+
+    Where the indirect part is a percent of the direct one, an estimate is first-order
+    in all but name; where the cosine is negative, the inner problem answers against the
+    direct push.
+    """
+    direct, indirect = hyper.direct, hyper.indirect
+    return Parts(
+        optax.tree.norm(direct), optax.tree.norm(indirect), cosine(direct, indirect)
+    )
+
+
+def alignment(
+    terms: Callable[[Inner], Any], inner: Inner, outer_gradient: Inner
+) -> Any:
+    """−⟨∇ℓ_i(ω), ∇L_v⟩ of each term of the inner loss, by one forward derivative.
+
+    For weights λ of L_t = Σ λ_i ℓ_i this is the one-step hypergradient but for the
+    factor ξ, and the most readable diagnostic there is: where a component is negative,
+    a step down ℓ_i also goes down L_v, and descent on λ raises that weight.
+
+    Args:
+        terms: ω to a tree of scalars ℓ_i, unweighted.
+        inner: ω.
+        outer_gradient: ∇_ω L_v, a tree like ω.
+
+    Returns:
+        A tree like that of the terms.
+    """
+    _, slopes = jax.jvp(terms, (inner,), (outer_gradient,))
+    return jax.tree.map(jnp.negative, slopes)
+
+
+def batch_noise(estimates: Outer, reference: Outer) -> BatchNoise:
+    """Bias and variance of an estimate over batches.
+
+    Args:
+        estimates: Tree like the outer variable with a leading axis of n ≥ 2 draws.
+        reference: Tree like the outer variable.
+
+    Returns:
+        Scalars; see `BatchNoise`.
+
+    Raises:
+        ValueError: If there are fewer than two draws.
+    """
+    draws = len(jax.tree.leaves(estimates)[0])
+    if draws < 2:
+        raise ValueError(f"a variance needs two draws, got {draws}.")
+    mean = jax.tree.map(lambda e: jnp.mean(e, axis=0), estimates)
+    spread = jax.tree.map(lambda e: jnp.sum(jnp.var(e, axis=0, ddof=1)), estimates)
+    variance = jnp.asarray(optax.tree.sum(spread))
+    size = optax.tree.norm(mean)
+    is_noisy = variance > 0
+    ratio = size / jnp.sqrt(jnp.where(is_noisy, variance, 1.0))
+    certain = jnp.where(size > 0, jnp.inf, 0.0)
+    return BatchNoise(
+        optax.tree.norm(optax.tree.sub(mean, reference)),
+        variance,
+        jnp.where(is_noisy, ratio, certain),
+    )
+
+
+def kink_density(
+    values: Any, radius: float = 0.05, period: float | None = None
+) -> Array:
+    """Fraction of values within `radius` of a kink.
+
+    Linear interpolation has a kink at every whole voxel of displacement (`period=1`),
+    LeakyReLU one at zero (`period=None`). At a density near 1, as in a field close to
+    the identity, no derivative foretells a finite change.
+
+    Args:
+        values: Tree of arrays: displacements in voxels, or pre-activations.
+        radius: Distance that counts as near (> 0), in the unit of the values.
+        period: Distance between kinks; None for a single kink at zero.
+
+    Returns:
+        Scalar in [0, 1].
+
+    Examples:
+        >>> float(kink_density(jnp.array([0.01, 0.5, 1.98, 2.3]), period=1.0))
+        0.5
+    """
+    flat = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
+    nearest = 0.0 if period is None else period * jnp.round(flat / period)
+    return jnp.mean(jnp.abs(flat - nearest) <= radius)
+
+
+def _unit(tree: Any) -> Any:
+    """A tree of norm one, or zeros; tiny and huge entries do not hurt the norm."""
+    leaves = jax.tree.leaves(tree)
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
+    largest = jnp.where(largest > 0, largest, 1.0)
+    scaled = jax.tree.map(lambda leaf: leaf / largest, tree)
+    norm = optax.tree.norm(scaled)
+    return jax.tree.map(lambda leaf: leaf / jnp.where(norm > 0, norm, 1.0), scaled)

@@ -1,0 +1,138 @@
+"""Does a hypergradient foretell what a finite step of the outer variable does?"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from autoreg_jax.hypergrad._base import (
+    Batch,
+    Inner,
+    Loss,
+    MixedProduct,
+    Outer,
+)
+
+
+class FiniteResponse(NamedTuple):
+    """Predicted and true slopes along some directions.
+
+    Attributes:
+        predicted: ⟨gradient, e⟩ of each direction, `(n,)`.
+        actual: [q(a + t e) − q(a − t e)] / 2t, `(n,)`.
+        error: ‖predicted − actual‖ / ‖actual‖, scalar; infinite where nothing answers
+            and something was predicted. From about ½ the gradient is not to be trusted.
+    """
+
+    predicted: Array
+    actual: Array
+    error: Array
+
+
+def finite_response(
+    response: Callable[[Outer], Array],
+    gradient: Outer,
+    outer: Outer,
+    directions: Sequence[Outer],
+    step: float,
+) -> FiniteResponse:
+    """Compare a gradient with central differences of a finite size.
+
+    Near kinks the derivative that exists almost everywhere says nothing about any step
+    that one can take; this says so. The directions are a Python loop, so that a
+    response that is compiled stays so.
+
+    Args:
+        response: q(a): `gradient_response` for the mixed product alone, or the outer
+            loss after some inner steps for a whole hypergradient.
+        gradient: What is claimed to be ∂q/∂a, a tree like a.
+        outer: a.
+        directions: Trees like a.
+        step: t > 0.
+
+    Returns:
+        See `FiniteResponse`.
+
+    Raises:
+        ValueError: If `step` is not positive.
+    """
+    if step <= 0:
+        raise ValueError(f"step must be positive, got {step}.")
+    predicted = jnp.stack([optax.tree.vdot(gradient, e) for e in directions])
+
+    def slope(direction: Outer) -> Array:
+        ahead, behind = (
+            response(optax.tree.add_scale(outer, t, direction)) for t in (step, -step)
+        )
+        return (ahead - behind) / (2 * step)
+
+    actual = jnp.stack([slope(e) for e in directions])
+    size, miss = jnp.linalg.norm(actual), jnp.linalg.norm(predicted - actual)
+    unanswered = jnp.where(miss > 0, jnp.inf, 0.0)
+    error = jnp.where(size > 0, miss / jnp.where(size > 0, size, 1.0), unanswered)
+    return FiniteResponse(predicted, actual, error)
+
+
+def gradient_response(
+    loss: Loss, inner: Inner, batch: Batch, direction: Inner
+) -> Callable[[Outer], Array]:
+    """q(a) = ⟨∇_ω L_t(ω, a), u⟩, whose derivative is the mixed product with u.
+
+    Args:
+        loss: L_t.
+        inner: ω.
+        batch: What the loss is computed on.
+        direction: u, a tree like ω.
+
+    Returns:
+        `outer -> scalar`.
+    """
+
+    def response(outer: Outer) -> Array:
+        gradient = jax.grad(loss)(inner, outer, batch)
+        return jnp.asarray(optax.tree.vdot(gradient, direction))
+
+    return response
+
+
+def smoothed_product(
+    product: MixedProduct, key: Array, *, sigma: float, samples: int
+) -> MixedProduct:
+    """The mixed product, averaged over Gaussian neighbours of ω.
+
+    It is the mixed product of the smoothed loss E L(ω + σ z, a): kinks are rounded off
+    on the scale σ. Neighbours come in pairs ±z, which cancel the odd terms. A Python
+    loop, so that a compiled product stays so.
+
+    Args:
+        product: The exact one.
+        key: Random key; the same neighbours in each call.
+        sigma: σ > 0, in the unit of ω.
+        samples: Neighbours, even and positive.
+
+    Returns:
+        A mixed product that costs `samples` times as much.
+
+    Raises:
+        ValueError: If `sigma` is not positive or `samples` not even and positive.
+    """
+    if sigma <= 0:
+        raise ValueError(f"sigma must be positive, got {sigma}.")
+    if samples < 2 or samples % 2:
+        raise ValueError(f"samples must be even and positive, got {samples}.")
+
+    def averaged(inner: Inner, outer: Outer, batch: Batch, direction: Inner) -> Outer:
+        total = optax.tree.zeros_like(outer)
+        for number in range(samples // 2):
+            drawn = jax.random.fold_in(key, number)
+            noise = optax.tree.random_like(drawn, inner)
+            for sign in (sigma, -sigma):
+                near = optax.tree.add_scale(inner, sign, noise)
+                part = product(near, outer, batch, direction)
+                total = optax.tree.add(total, part)
+        return optax.tree.scale(1 / samples, total)
+
+    return averaged

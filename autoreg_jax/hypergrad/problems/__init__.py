@@ -1,0 +1,10 @@
+"""Bilevel problems whose hypergradient is known, to judge estimators by."""
+
+from autoreg_jax.hypergrad.problems._example import Example as Example
+from autoreg_jax.hypergrad.problems._hyper_cleaning import (
+    hyper_cleaning as hyper_cleaning,
+)
+from autoreg_jax.hypergrad.problems._quadratic import quadratic as quadratic
+from autoreg_jax.hypergrad.problems._ridge import ridge as ridge
+
+__all__ = ["Example", "hyper_cleaning", "quadratic", "ridge"]
