@@ -36,6 +36,8 @@ class SmallNetwork:
     width: float = 1.0
     num_steps: int = 2
     matching: object = None
+    precision: str = "float32"
+    rematerialise: bool = False
 
     def init(self, key, moving, fixed, alpha=None):
         """Shapes of the weights; nothing is random here."""
