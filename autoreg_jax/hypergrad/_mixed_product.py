@@ -1,8 +1,7 @@
 """The mixed second derivative of the inner loss, times a direction in ω."""
 
-import jax
-
 from autoreg_jax.hypergrad._base import Batch, Inner, Loss, Outer
+from autoreg_jax.hypergrad._second_order import forward_over_reverse
 
 
 def mixed_product(
@@ -29,11 +28,4 @@ def mixed_product(
         >>> float(mixed_product(loss, 3.0, 5.0, 1.0, 0.5))
         3.0
     """
-
-    # Both gradients, though one is needed: then a rule that depends on ω alone is
-    # differentiated in reverse first, as custom rules require; XLA drops the other.
-    def gradients(omega: Inner) -> tuple[Inner, Outer]:
-        return jax.grad(loss, argnums=(0, 1))(omega, outer, batch)
-
-    _, (_, product) = jax.jvp(gradients, (inner,), (direction,))
-    return product
+    return forward_over_reverse(loss, inner, outer, batch, direction, direction).mixed

@@ -53,6 +53,13 @@ def look_ahead(
     stepped, pullback = jax.vjp(lambda g: update(inner, g), gradient)
     value, cotangent, direct = outer_gradient(problem, stepped, outer, valid_batch)
     (direction,) = finite_or_zero(pullback(cotangent))
+    # Only the slope of the update may be without value: a diverged model must show.
+    direction = jax.tree.map(
+        lambda u, g, v: jnp.where(jnp.isfinite(g) & jnp.isfinite(v), u, jnp.nan),
+        direction,
+        gradient,
+        cotangent,
+    )
     norm = optax.tree.norm
     moved = norm(optax.tree.sub(stepped, inner)) * norm(cotangent)
     ratio = norm(direction) * norm(gradient) / jnp.where(moved > 0, moved, 1.0)

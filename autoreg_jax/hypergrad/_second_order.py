@@ -52,6 +52,8 @@ def forward_over_reverse(
     """Both products as one forward derivative of the gradient in (ω, a); exact."""
     del cotangent
 
+    # Both gradients even where one is needed: then a rule that depends on ω alone is
+    # differentiated in reverse first, as custom rules require; XLA drops the other.
     def gradients(omega: Inner) -> tuple[Inner, Outer]:
         return jax.grad(loss, argnums=(0, 1))(omega, outer, batch)
 

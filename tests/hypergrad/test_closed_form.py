@@ -195,3 +195,21 @@ def test_one_loss_in_both_levels_is_evaluated_in_one_loop_to_the_same_end(name):
     theirs, _ = estimator.estimate(apart, (), *rest, **settings)
     for a, b in zip(ours[:4], theirs[:4], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+def test_a_diverged_model_shows():
+    """Entries without a slope count as zero; NaN in the weights must not."""
+    problem = hypergrad.BilevelProblem(
+        lambda w, a, batch: jnp.sum((w - a) ** 2), lambda w, a, batch: jnp.sum(w**2)
+    )
+    estimate = hypergrad.one_step_unroll().estimate
+    found, _ = estimate(
+        problem,
+        (),
+        jnp.array([jnp.nan, 1.0]),
+        jnp.array([1.0, 2.0]),
+        None,
+        None,
+        inner_update=hypergrad.sgd(0.1),
+    )
+    assert jnp.isnan(found.grad[0])
