@@ -153,7 +153,8 @@ def _depthwise(
     padding: Padding,
 ) -> Array:
     """Each channel with its own kernel: shifted products, fused into one loop."""
-    padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    padded = jnp.pad(x, ((0, 0), *padding, (0, 0))).astype(wide)
     out = _output_shape(x, kernel, stride, dilation, padding)
     total: Array | float = 0.0
     for tap in product(*(range(k) for k in kernel.shape[:-2])):
@@ -164,4 +165,4 @@ def _depthwise(
         total = total + padded[(slice(None), *window)] * kernel[tap].reshape(
             (1,) * (x.ndim - 1) + (-1,)
         )
-    return jnp.asarray(total)
+    return jnp.asarray(total, x.dtype)

@@ -132,3 +132,13 @@ def test_half_precision_is_summed_in_single():
     assert found.dtype == jnp.bfloat16
     single = convolution(x.astype(jnp.float32), kernel.astype(jnp.float32))
     np.testing.assert_array_equal(found, single.astype(jnp.bfloat16))
+
+
+def test_half_precision_of_a_depthwise_convolution_is_summed_in_single():
+    x, kernel = (
+        a.astype(jnp.bfloat16) for a in _arrays((1, 6, 5, 4, 3), (3, 3, 3, 1, 3))
+    )
+    found = convolution(x, kernel, groups=3)
+    single = convolution(x.astype(jnp.float32), kernel.astype(jnp.float32), groups=3)
+    assert found.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(found, single.astype(jnp.bfloat16))
