@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from autoreg_jax import __version__
+from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
@@ -23,7 +24,17 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 _VERBS: dict[str, type[Any]] = {
     verb.__name__.lower(): verb
-    for verb in (Demo, Auto, Search, Train, Evaluate, Report, Register, Doctor)
+    for verb in (
+        Demo,
+        Auto,
+        Search,
+        Train,
+        Evaluate,
+        Report,
+        Register,
+        Compare,
+        Doctor,
+    )
 }
 _ABOUT = "Self-configuring deformable medical image registration."
 

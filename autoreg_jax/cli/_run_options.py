@@ -22,12 +22,16 @@ Overrides = Annotated[
     tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]],
     tyro.conf.arg(name="set", metavar="NAME=VALUE ..."),
 ]
+Estimators = Annotated[
+    tuple[str, ...], tyro.conf.arg(name="hypergradient", metavar="NAME|STAGE=NAME ...")
+]
 
 
 def run_settings(
     run: Path,
     source: str | None,
     overrides: Sequence[Sequence[str]],
+    estimators: Sequence[str] = (),
     *,
     resume: bool,
     preset: str = "default",
@@ -38,6 +42,7 @@ def run_settings(
         run: Folder of the run.
         source: `--config`, if given.
         overrides: Words of each `--set`.
+        estimators: Words of `--hypergradient`.
         resume: Whether the run goes on; then its own config.yaml is the start.
         preset: What a new run begins with.
 
@@ -50,13 +55,28 @@ def run_settings(
     """
     stored = run / "config.yaml"
     goes_on = resume and stored.is_file()
-    settings = read_settings(source or (stored if goes_on else preset), overrides)
+    named = [[as_setting(word) for word in estimators]]
+    settings = read_settings(
+        source or (stored if goes_on else preset), [*named, *overrides]
+    )
     if goes_on and config.load(stored) != settings:
         raise ConfigError(
-            f"{stored}: the run was started with other settings; leave out --config "
-            "and --set to resume it, or name another folder."
+            f"{stored}: the run was started with other settings; leave out --config, "
+            "--hypergradient and --set to resume it, or name another folder."
         )
     return settings
+
+
+def as_setting(word: str) -> str:
+    """A word of `--hypergradient` as one of `--set`.
+
+    Examples:
+        >>> as_setting("unroll"), as_setting("lam=unroll")
+        ('search.hypergradient.name=unroll', 'search.lam.hypergradient.name=unroll')
+    """
+    stage, sign, name = word.rpartition("=")
+    place = f"search.{stage}.hypergradient" if sign else "search.hypergradient"
+    return f"{place}.name={name}"
 
 
 def dataset_file(path: Path) -> Path:

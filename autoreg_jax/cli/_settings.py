@@ -29,10 +29,21 @@ def read_settings(
         >>> read_settings("default", [["train.steps=7", "seed=3"]]).train.steps
         7
     """
-    base = config.load(source)
+    # All at once: a check may ask for two values that fit each other.
+    values: dict[str, Any] = {}
     for word in (word for words in overrides for word in words):
-        base = config.merge(base, _nested(word), source="--set")
-    return base
+        values = _over(values, _nested(word))
+    return config.merge(config.load(source), values, source="--set")
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; where both hold a value, that of `above`."""
+    both = {
+        name: _over(below[name], value)
+        for name, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(name), dict)
+    }
+    return below | above | both
 
 
 def _nested(word: str) -> dict[str, Any]:

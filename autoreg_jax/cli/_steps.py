@@ -10,6 +10,7 @@ import tyro
 from autoreg_jax.cli._run_options import (
     Config,
     Data,
+    Estimators,
     Output,
     Overrides,
     Run,
@@ -43,6 +44,9 @@ class Search:
     config: Config = None
     """Settings: a YAML file or the name of a preset; `default` unless given."""
 
+    hypergradient: Estimators = ()
+    """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
+
     overrides: Overrides = ()
     """Single settings, as search.lam.steps=100."""
 
@@ -63,7 +67,11 @@ class Search:
     def run(self) -> int:
         """Search, and print the genotype and λ."""
         settings = run_settings(
-            self.output, self.config, self.overrides, resume=self.resume
+            self.output,
+            self.config,
+            self.overrides,
+            self.hypergradient,
+            resume=self.resume,
         )
         from autoreg_jax import config, runtime, workflows
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from autoreg_jax.cli._run_options import (
     Config,
     Data,
+    Estimators,
     Output,
     Overrides,
     dataset_file,
@@ -36,6 +37,9 @@ class Demo:
     config: Config = None
     """Settings: a YAML file or the name of a preset; `demo` unless given."""
 
+    hypergradient: Estimators = ()
+    """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
+
     overrides: Overrides = ()
     """Single settings, as train.steps=100."""
 
@@ -56,7 +60,12 @@ class Demo:
     def run(self) -> int:
         """Do the job and print its result."""
         settings = run_settings(
-            self.output, self.config, self.overrides, resume=self.resume, preset="demo"
+            self.output,
+            self.config,
+            self.overrides,
+            self.hypergradient,
+            resume=self.resume,
+            preset="demo",
         )
         from autoreg_jax import runtime, workflows
 
@@ -89,6 +98,9 @@ class Auto:
     config: Config = None
     """Settings: a YAML file or the name of a preset; `default` unless given."""
 
+    hypergradient: Estimators = ()
+    """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
+
     overrides: Overrides = ()
     """Single settings, as train.steps=100."""
 
@@ -109,7 +121,11 @@ class Auto:
     def run(self) -> int:
         """Do the job and print its result."""
         settings = run_settings(
-            self.output, self.config, self.overrides, resume=self.resume
+            self.output,
+            self.config,
+            self.overrides,
+            self.hypergradient,
+            resume=self.resume,
         )
         from autoreg_jax import runtime, workflows
 

@@ -9,7 +9,25 @@ from autoreg_jax.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
 Similarity = Literal["ncc", "mind"]
-Estimator = Literal["one_step_unroll", "finite_difference"]
+Interpolation = Literal["linear", "cubic"]
+Estimator = Literal[
+    "one_step_unroll",
+    "finite_difference",
+    "first_order",
+    "t1t2",
+    "neumann",
+    "conjugate_gradient",
+    "nystrom",
+    "warm_started_linear_system",
+    "unroll",
+    "forward_mode",
+    "value_function",
+    "evolution_strategies",
+    "persistent_evolution_strategies",
+]
+MixedProduct = Literal[
+    "forward_over_reverse", "reverse_over_forward", "central_difference"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +73,10 @@ class ObjectiveConfig:
     windows: tuple[int, int, int] = (9, 7, 5)
     """Width of the NCC window at full, half and quarter resolution, voxels (odd)."""
 
+    interpolation: Interpolation = "linear"
+    """Of the moving image. `cubic` has no kinks at the voxels and costs more; only the
+    loss uses it, results are interpolated linearly."""
+
     full: float = 10.0
     """λ1, weight of the similarity at full resolution (>= 0)."""
 
@@ -70,11 +92,56 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_choice(self, "similarity", typing.get_args(Similarity))
+        check_choice(self, "interpolation", typing.get_args(Interpolation))
         check_range(self, "full", "smooth", "half", "quarter", at_least=0)
         if any(width < 1 or width % 2 == 0 for width in self.windows):
             raise ConfigError(
                 f"windows: must be odd and >= 1, got {list(self.windows)}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypergradientConfig:
+    """How the gradient of the outer variable is estimated."""
+
+    name: Estimator = "one_step_unroll"
+    """`one_step_unroll` is exact; `finite_difference` is lines 3-5 of Algorithm 1. The
+    others are those of `autoreg_jax.hypergrad`."""
+
+    mixed: MixedProduct = "forward_over_reverse"
+    """Second derivatives of the others: exact in one of two ways, or by differences."""
+
+    radius: float = 1e-2
+    """Length of the probe in ω, for differences only (dimensionless, > 0)."""
+
+    normalise: bool = True
+    """Divide the probe by its norm, as the released code does and the paper not."""
+
+    steps: int = 5
+    """K, inner steps, terms of the series, iterations or rank (>= 1)."""
+
+    damping: float = 1e-2
+    """Added to the Hessian by `conjugate_gradient` (>= 0) and `nystrom` (> 0)."""
+
+    penalty: float = 100.0
+    """γ, weight of the inner loss in `value_function` (> 0)."""
+
+    pairs: int = 16
+    """Antithetic pairs of evolution strategies (>= 2)."""
+
+    sigma: float = 0.1
+    """Spread of the outer variable in evolution strategies, in its unit (> 0)."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_choice(self, "name", typing.get_args(Estimator))
+        check_choice(self, "mixed", typing.get_args(MixedProduct))
+        check_range(self, "radius", "penalty", "sigma", above=0)
+        check_range(self, "steps", at_least=1)
+        check_range(self, "pairs", at_least=2)
+        check_range(self, "damping", at_least=0)
+        if self.name == "nystrom" and self.damping == 0:
+            raise ConfigError("damping: must be > 0 for nystrom, got 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +166,9 @@ class StageConfig:
     beta2: float = 0.999
     """Adam's decay of the second moment of the outer variable, in [0, 1)."""
 
+    hypergradient: HypergradientConfig | None = None
+    """Estimator of this stage; null for that of the whole search."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "steps", "warm_up", at_least=0)
@@ -109,25 +179,6 @@ class StageConfig:
             raise ConfigError(
                 f"warm_up: must be at most steps ({self.steps}), got {self.warm_up}."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class HypergradientConfig:
-    """How the gradient of the outer variable is estimated."""
-
-    name: Estimator = "one_step_unroll"
-    """`one_step_unroll` is exact; `finite_difference` is lines 3-5 of Algorithm 1."""
-
-    radius: float = 1e-2
-    """Length of the probe in ω, for `finite_difference` only (dimensionless, > 0)."""
-
-    normalise: bool = True
-    """Divide the probe by its norm, as the released code does and the paper not."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_choice(self, "name", typing.get_args(Estimator))
-        check_range(self, "radius", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +219,15 @@ class SearchConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
+        check_range(self, "shrink", at_least=1)
+        judge = self.lam.hypergradient or self.hypergradient
+        if self.lam.steps and judge.name == "first_order":
+            raise ConfigError(
+                "lam.hypergradient: first_order sees nothing of λ, which is no part of "
+                "the outer loss; name another for this stage, for example "
+                "search.lam.hypergradient.name=one_step_unroll, or set "
+                "search.lam.steps=0 and search.lam.warm_up=0."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

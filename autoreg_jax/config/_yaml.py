@@ -100,9 +100,15 @@ def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
     arguments = {}
     for name, field in fields.items():
         inherited = getattr(base, name) if base is not None else _default(field)
-        if name in values and dataclasses.is_dataclass(hints[name]):
-            arguments[name] = _build(
-                hints[name], values[name], inherited, source, f"{prefix}{name}."
+        section = _section(hints[name])
+        if name in values and section is not None:
+            is_unset = values[name] is None and section is not hints[name]
+            arguments[name] = (
+                None
+                if is_unset
+                else _build(
+                    section, values[name], inherited, source, f"{prefix}{name}."
+                )
             )
         elif name in values:
             where = f"{source}: {prefix}{name}"
@@ -115,6 +121,12 @@ def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
         return kind(**arguments)
     except ConfigError as error:
         raise ConfigError(f"{source}: {prefix}{error}") from None
+
+
+def _section(hint: Any) -> type | None:
+    """The configuration class that a hint names, alone or with `| None`."""
+    kinds = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, type)]
+    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
 
 
 def _default(field: dataclasses.Field) -> Any:

@@ -59,6 +59,7 @@ def registration_loss(
     *,
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
+    interpolation: str = "linear",
 ) -> tuple[Float[Array, ""], LossTerms]:
     """The objective of the registration, Eq. (4).
 
@@ -74,12 +75,13 @@ def registration_loss(
         lam: The weights λ.
         similarity: "ncc" (one modality) or "mind" (several).
         windows: Edge of the NCC window at full, half and quarter resolution, voxels.
+        interpolation: Of the moving image: "linear" or "cubic", see `spatial.warp`.
 
     Returns:
         The scalar, and its unweighted terms.
 
     Raises:
-        ValueError: If `similarity` is unknown or a window is even.
+        ValueError: If `similarity` or `interpolation` is unknown or a window is even.
     """
     if similarity not in ("ncc", "mind"):
         raise ValueError(f'similarity must be "ncc" or "mind", got {similarity!r}.')
@@ -87,7 +89,8 @@ def registration_loss(
     def similarity_loss(scale: str, window: int) -> Array:
         displacement = _at_scale(displacements, scale)
         shape = displacement.shape[1:-1]
-        moved = warp(_image_at_scale(moving, scale, shape), displacement)
+        image = _image_at_scale(moving, scale, shape)
+        moved = warp(image, displacement, interpolation=interpolation)
         fixed_here = _image_at_scale(fixed, scale, shape)
         if similarity == "mind":
             return mind_loss(fixed_here, moved)

@@ -1,6 +1,7 @@
 """The device primitives that everything else is made of."""
 
 from autoreg_jax.ops._convolution import convolution as convolution
+from autoreg_jax.ops._cubic import sample_cubic as sample_cubic
 from autoreg_jax.ops._joint import joint_convolution as joint_convolution
 from autoreg_jax.ops._sample import sample_linear as sample_linear
 from autoreg_jax.ops._sample import sample_nearest as sample_nearest
@@ -9,6 +10,7 @@ from autoreg_jax.ops._window import window_sum as window_sum
 __all__ = [
     "convolution",
     "joint_convolution",
+    "sample_cubic",
     "sample_linear",
     "sample_nearest",
     "window_sum",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from autoreg_jax.report._write import check_extra, write_report
 
 if TYPE_CHECKING:
+    from autoreg_jax.report._comparison import error_against_cost as error_against_cost
+    from autoreg_jax.report._comparison import error_curves as error_curves
     from autoreg_jax.report._curves import hypergradient_curves as hypergradient_curves
     from autoreg_jax.report._curves import lambda_history as lambda_history
     from autoreg_jax.report._curves import loss_curves as loss_curves
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "alpha_heatmap",
     "dice_by_structure",
+    "error_against_cost",
+    "error_curves",
     "hypergradient_curves",
     "lambda_history",
     "loss_curves",
@@ -32,6 +36,8 @@ __all__ = [
 _FIGURES = {
     "alpha_heatmap": "_heatmap",
     "dice_by_structure": "_overlap",
+    "error_against_cost": "_comparison",
+    "error_curves": "_comparison",
     "hypergradient_curves": "_curves",
     "lambda_history": "_curves",
     "loss_curves": "_curves",

@@ -50,6 +50,7 @@ def architecture_problem(
     *,
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
+    interpolation: str = "linear",
 ) -> SearchProblem:
     """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
 
@@ -58,6 +59,7 @@ def architecture_problem(
         lam: Weights of L_reg, fixed in this problem.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
+        interpolation: Of the moving image: "linear" or "cubic".
 
     Returns:
         The problem; batches need no labels.
@@ -74,6 +76,7 @@ def architecture_problem(
             lam,
             similarity=similarity,
             windows=windows,
+            interpolation=interpolation,
         )
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
@@ -87,6 +90,7 @@ def objective_problem(
     *,
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
+    interpolation: str = "linear",
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
@@ -97,6 +101,7 @@ def objective_problem(
         network: The discrete network.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
+        interpolation: Of the moving image: "linear" or "cubic".
 
     Returns:
         The problem; validation batches need one-hot labels, training batches none.
@@ -113,6 +118,7 @@ def objective_problem(
             lam,
             similarity=similarity,
             windows=windows,
+            interpolation=interpolation,
         )
 
     def inner_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:

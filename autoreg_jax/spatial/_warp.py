@@ -2,7 +2,7 @@
 
 from jaxtyping import Array, Float, Shaped
 
-from autoreg_jax.ops import sample_linear, sample_nearest
+from autoreg_jax.ops import sample_cubic, sample_linear, sample_nearest
 from autoreg_jax.spatial._grid import identity_grid
 
 
@@ -18,9 +18,10 @@ def warp(
     Args:
         image: The moving image, or one-hot or integer labels.
         displacement: u in voxels of `image`, on the grid of the result.
-        interpolation: "linear", or "nearest" for label maps (zeros outside, dtype
-            kept, no derivative with respect to the displacement).
-        boundary: What "linear" meets outside: "zeros" or "edge", see
+        interpolation: "linear"; "cubic" without its kinks at the voxels, several
+            times dearer; or "nearest" for label maps (zeros outside, dtype kept, no
+            derivative with respect to the displacement).
+        boundary: What "linear" and "cubic" meet outside: "zeros" or "edge", see
             `ops.sample_linear`.
 
     Returns:
@@ -34,9 +35,12 @@ def warp(
     coordinates = grid.astype(displacement.dtype) + displacement
     if interpolation == "linear":
         return sample_linear(image, coordinates, boundary=boundary)
+    if interpolation == "cubic":
+        return sample_cubic(image, coordinates, boundary=boundary)
     if interpolation != "nearest":
         raise ValueError(
-            f'interpolation must be "linear" or "nearest", got {interpolation!r}.'
+            'interpolation must be "linear", "cubic" or "nearest", got '
+            f"{interpolation!r}."
         )
     if boundary != "zeros":
         raise ValueError(

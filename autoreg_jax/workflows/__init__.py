@@ -8,11 +8,13 @@ from autoreg_jax.workflows._evaluation import read_evaluation as read_evaluation
 from autoreg_jax.workflows._search import SearchResult as SearchResult
 from autoreg_jax.workflows._search import search as search
 from autoreg_jax.workflows._train import train as train
+from autoreg_jax.workflows.comparison import compare as compare
 
 __all__ = [
     "Evaluation",
     "SearchResult",
     "auto",
+    "compare",
     "demo",
     "evaluate",
     "read_evaluation",

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from autoreg_jax import hypergrad
 from autoreg_jax.config import (
     HypergradientConfig,
     RunConfig,
@@ -90,11 +89,9 @@ def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNe
     )
 
 
-def make_estimator(config: HypergradientConfig) -> hypergrad.HypergradientEstimator:
-    """The hypergradient estimator that the configuration names."""
-    if config.name == "finite_difference":
-        return hypergrad.finite_difference(config.radius, normalise=config.normalise)
-    return hypergrad.one_step_unroll()
+def stage_hypergradient(search: SearchConfig, name: str) -> HypergradientConfig:
+    """The estimator's settings of one stage: its own, or those of the search."""
+    return stage_config(search, name).hypergradient or search.hypergradient
 
 
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
@@ -173,6 +170,7 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
     settings: dict[str, Any] = {
         "similarity": config.objective.similarity,
         "windows": windows,
+        "interpolation": config.objective.interpolation,
     }
     if genotype is not None:
         return objective_problem(network, **settings)

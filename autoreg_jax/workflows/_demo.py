@@ -10,7 +10,7 @@ from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows._evaluation import Evaluation
 
 # Voxel size in mm, so that a CPU learns either in minutes.
-_SPACING = {2: 2.0, 3: 4.0}
+SPACING = {2: 2.0, 3: 4.0}
 
 
 def demo(
@@ -38,7 +38,7 @@ def demo(
         DataError: If nilearn, which carries the template, is not installed.
         AutoRegError: As `auto`.
     """
-    if dimensions not in _SPACING:
+    if dimensions not in SPACING:
         raise ValueError(f"dimensions must be 2 or 3, got {dimensions}.")
     config = load_config("demo") if config is None else config
     run = claim_run_folder(run, resume=resume, overwrite=overwrite)
@@ -46,7 +46,7 @@ def demo(
     if not (resume and table.is_file()):  # the table is written last
         table = write_population(
             run / "data",
-            spacing=_SPACING[dimensions],
+            spacing=SPACING[dimensions],
             dimensions=dimensions,
             seed=config.seed,
         )

@@ -10,7 +10,13 @@ import jax.numpy as jnp
 import optax
 
 from autoreg_jax import hypergrad
-from autoreg_jax.config import EvaluateConfig, RunConfig, SearchConfig, TrainConfig
+from autoreg_jax.config import (
+    EvaluateConfig,
+    HypergradientConfig,
+    RunConfig,
+    SearchConfig,
+    TrainConfig,
+)
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
 from autoreg_jax.search import SearchAlgorithm, SearchProblem, make_search
@@ -18,15 +24,20 @@ from autoreg_jax.search_space import Genotype
 from autoreg_jax.training import TrainingAlgorithm, make_training
 from autoreg_jax.workflows._build import (
     gather,
-    make_estimator,
     make_network,
     make_omega_optimizer,
     make_outer_optimizer,
     make_problem,
     stage_config,
+    stage_hypergradient,
     training_schedule,
 )
 from autoreg_jax.workflows._compiled import compiled_problem
+from autoreg_jax.workflows._estimator import (
+    STRAIGHT,
+    compiled_estimator,
+    make_estimator,
+)
 from autoreg_jax.workflows._flat import Layout, layout_of
 
 gather_pair = jax.jit(gather, static_argnames="num_structures")
@@ -45,13 +56,27 @@ def search_algorithm(
     outer = make_outer_optimizer(
         stage_config(search, stage), is_relative=genotype is not None
     )
+    rate = search.look_ahead_learning_rate
     return make_search(
         _problem(_of_problem(config), genotype, ndim),
-        make_estimator(search.hypergradient),
-        hypergrad.sgd(search.look_ahead_learning_rate),
+        _estimator(
+            stage_hypergradient(search, stage),
+            rate,
+            _of_problem(config),
+            genotype,
+            ndim,
+        ),
+        hypergrad.sgd(rate),
         _omega_optimizer(search.omega_learning_rate, layout),
         _compiled_update(outer),
     )
+
+
+def vector_problem(
+    config: RunConfig, genotype: Genotype | None, ndim: int
+) -> SearchProblem:
+    """The problem of `search_algorithm`: ω a vector, derivatives compiled once."""
+    return _problem(_of_problem(config), genotype, ndim)
 
 
 def training_algorithm(
@@ -107,8 +132,30 @@ def _of_problem(config: RunConfig) -> RunConfig:
 @lru_cache(maxsize=4)
 def _problem(config: RunConfig, genotype: Genotype | None, ndim: int) -> SearchProblem:
     """The problem on the vector of ω, with compiled derivatives."""
+    return compiled_problem(plain_problem(config, genotype, ndim))
+
+
+def plain_problem(
+    config: RunConfig, genotype: Genotype | None, ndim: int
+) -> SearchProblem:
     layout = layout_of(make_network(config, genotype), ndim)
-    return compiled_problem(_on_vector(make_problem(config, genotype), layout))
+    return _on_vector(make_problem(config, genotype), layout)
+
+
+@lru_cache(maxsize=4)
+def _estimator(
+    settings: HypergradientConfig,
+    learning_rate: float,
+    config: RunConfig,
+    genotype: Genotype | None,
+    ndim: int,
+) -> hypergrad.HypergradientEstimator:
+    """One program for both stages of α, where the estimator is one program at all."""
+    estimator = make_estimator(settings, learning_rate)
+    if settings.name in STRAIGHT and settings.mixed != "reverse_over_forward":
+        return estimator
+    problem = plain_problem(config, genotype, ndim).bilevel
+    return compiled_estimator(estimator, problem, hypergrad.sgd(learning_rate))
 
 
 def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:

@@ -22,7 +22,7 @@ def smooth_field(space, size, seed=0):
     return size * jnp.flip(wave, axis=-1)[None]
 
 
-@pytest.mark.parametrize("interpolation", ["linear", "nearest"])
+@pytest.mark.parametrize("interpolation", ["linear", "cubic", "nearest"])
 @pytest.mark.parametrize("space", [(5, 4), (3, 1, 4)])
 def test_zero_displacement_is_the_identity(space, interpolation):
     image = image_of(space, channels=2)
@@ -30,7 +30,7 @@ def test_zero_displacement_is_the_identity(space, interpolation):
     np.testing.assert_array_equal(warp(image, zero, interpolation=interpolation), image)
 
 
-@pytest.mark.parametrize("interpolation", ["linear", "nearest"])
+@pytest.mark.parametrize("interpolation", ["linear", "cubic", "nearest"])
 def test_integer_translation(interpolation):
     image = image_of((5, 6, 4))
     shift = jnp.broadcast_to(jnp.array([1.0, -2.0, 0.0]), (1, 5, 6, 4, 3))
@@ -83,6 +83,6 @@ def test_gradient_moves_the_image_towards_its_target():
 def test_bad_arguments():
     image, zero = image_of((3, 3)), jnp.zeros((1, 3, 3, 2))
     with pytest.raises(ValueError, match="interpolation"):
-        warp(image, zero, interpolation="cubic")
+        warp(image, zero, interpolation="spline")
     with pytest.raises(ValueError, match="zeros outside"):
         warp(image, zero, interpolation="nearest", boundary="edge")

@@ -1,0 +1,139 @@
+"""The supernet of a search, where it begins and where it stands after a warm-up."""
+
+import tempfile
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+
+from autoreg_jax import hypergrad
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import PairSampler, load_cohort, read_dataset, write_population
+from autoreg_jax.search import PairBatch
+from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.workflows._build import make_network, on_device, shrunk
+from autoreg_jax.workflows._demo import SPACING
+from autoreg_jax.workflows._flat import layout_of
+from autoreg_jax.workflows._initial import initial_vector
+from autoreg_jax.workflows._programs import (
+    gather_pair,
+    plain_problem,
+    search_algorithm,
+    vector_problem,
+)
+
+_NUM_SUBJECTS = 10
+# Half a voxel is as far from the kinks as can be; this is less regular than that.
+_OFF_THE_GRID = 0.37
+
+
+class Supernet(NamedTuple):
+    """Eq. (6) on simulated subjects, at some ω.
+
+    Attributes:
+        points: ω by name.
+        kinks: Share of the displacements at half resolution within 0.05 voxel of a
+            whole number, by the same names.
+        alpha: α, all zero.
+        batches: A training and a validation pair that no ω has seen.
+        compiled: The problem with compiled derivatives.
+        cubic: The same with cubic interpolation of the moving image.
+        plain: The problem to be compiled into something larger.
+        look_ahead: The inner step.
+        learning_rate: Its ξ.
+    """
+
+    points: dict[str, Any]
+    kinks: dict[str, float]
+    alpha: ArchitectureLogits
+    batches: tuple[PairBatch, PairBatch]
+    compiled: hypergrad.BilevelProblem
+    cubic: hypergrad.BilevelProblem
+    plain: hypergrad.BilevelProblem
+    look_ahead: Any
+    learning_rate: float
+
+
+def make_supernet(config: RunConfig, *, warm_up: int, dimensions: int) -> Supernet:
+    """Simulate subjects and train ω under equal α.
+
+    The points are the initial ω, the same with its field moved off the voxel grid,
+    where linear interpolation has its kinks, and ω after the warm-up.
+
+    Args:
+        config: Network, objective and search; its estimator is not used.
+        warm_up: Steps of ω.
+        dimensions: 2 or 3.
+
+    Returns:
+        The problem and the points.
+
+    Raises:
+        DataError: If nilearn, which carries the template, is not installed.
+    """
+    cohorts = _simulated(config, dimensions)
+    samplers = [PairSampler(len(c.images), seed=config.seed) for c in cohorts]
+    network = make_network(config, None)
+    layout = layout_of(network, dimensions)
+    start = initial_vector(network, dimensions, (config.seed,))
+    algorithm = search_algorithm(config, None, dimensions, "feature")
+    alpha = ArchitectureLogits.zeros()
+    state = algorithm.init(start, alpha)
+    for step in range(warm_up):
+        batch = gather_pair(cohorts[0], samplers[0][step])
+        state, _ = algorithm.inner_step(state, batch)
+    points = {
+        "at the start": start,
+        "off the grid": _moved(start, layout),
+        f"after {warm_up} steps": state.omega,
+    }
+    train, valid = (
+        gather_pair(cohort, sampler[warm_up])
+        for cohort, sampler in zip(cohorts, samplers, strict=True)
+    )
+
+    @jax.jit
+    def kinks(omega: Any) -> Any:
+        params = {"params": layout.to_tree(omega)}
+        out: Any = network.apply(params, train.moving, train.fixed, alpha)
+        return hypergrad.kink_density(out.displacements.half, period=1.0)
+
+    cubic = replace(config, objective=replace(config.objective, interpolation="cubic"))
+    rate = config.search.look_ahead_learning_rate
+    return Supernet(
+        points,
+        {name: float(kinks(omega)) for name, omega in points.items()},
+        alpha,
+        (train, valid),
+        vector_problem(config, None, dimensions).bilevel,
+        vector_problem(cubic, None, dimensions).bilevel,
+        plain_problem(config, None, dimensions).bilevel,
+        hypergrad.sgd(rate),
+        rate,
+    )
+
+
+def _simulated(config: RunConfig, dimensions: int) -> list[Any]:
+    """Training and validation images on the grid of the search."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = write_population(
+            folder,
+            num_subjects=_NUM_SUBJECTS,
+            spacing=SPACING[dimensions],
+            dimensions=dimensions,
+            seed=config.seed,
+        )
+        dataset = read_dataset(table)
+        cohorts = [load_cohort(dataset, split) for split in ("train", "validation")]
+        return [
+            shrunk(on_device(cohort, with_labels=False), config.search.shrink)
+            for cohort in cohorts
+        ]
+
+
+def _moved(omega: Any, layout: Any) -> Any:
+    """ω with a constant added to the velocity, voxels at half resolution."""
+    params = layout.to_tree(omega)
+    head = params["velocity_half"]
+    head = head | {"bias": head["bias"] + _OFF_THE_GRID}
+    return layout.to_vector(params | {"velocity_half": head})

@@ -1,0 +1,129 @@
+"""The comparison tool: known costs, known cosines, and a supernet of known kinks."""
+
+import csv
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax import hypergrad
+from autoreg_jax.errors import DataError
+from autoreg_jax.workflows import compare
+from autoreg_jax.workflows.comparison._cleaning import LEARNING_RATE, clean
+from autoreg_jax.workflows.comparison._digits import load_digits, noisy_split
+from autoreg_jax.workflows.comparison._measure import measure
+
+# Cosine to the true hypergradient at the solution, seed 0, from an independent run in
+# float64 by a prototype.
+DIGITS = {
+    "one step": 0.565,
+    "T1-T2": 0.565,
+    "Neumann 5": 0.930,
+    "Neumann 20": 0.990,
+    "Neumann 100": 1.0,
+    "conjugate gradient 5": 0.997,
+    "conjugate gradient 20": 1.0,
+    "unroll 5": 0.906,
+    "unroll 20": 0.989,
+    "unroll 100": 1.0,
+    "dense": 1.0,
+}
+
+
+def test_cost_of_a_matrix_product():
+    a = jnp.arange(64.0 * 32).reshape(64, 32)
+    (product, other), cost = measure(
+        lambda x, y: x @ y, [(a, a.T), (2 * a, a.T)], repeats=2
+    )
+    np.testing.assert_allclose(product, np.asarray(a) @ np.asarray(a).T, rtol=1e-6)
+    np.testing.assert_allclose(other, 2 * product, rtol=1e-6)
+    assert cost.flops == pytest.approx(2 * 64 * 64 * 32, rel=0.01)
+    assert 0 < cost.seconds < cost.compile_seconds + 1
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    return compare("digits", folder, seeds=0)["estimates"], folder
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_digits_have_their_cosines(digits, name):
+    (row,) = (
+        r for r in digits[0] if (r.weights, r.estimator) == ("at the solution", name)
+    )
+    assert row.cosine == pytest.approx(DIGITS[name], abs=0.03)
+
+
+def test_files_hold_the_table(digits):
+    rows, folder = digits
+    with (folder / "estimates.csv").open() as file:
+        stored = list(csv.DictReader(file))
+    assert [r["estimator"] for r in stored] == [row.estimator for row in rows]
+    assert float(stored[0]["cosine"]) == pytest.approx(rows[0].cosine)
+    text = (folder / "estimates.md").read_text()
+    assert text.count("\n") == len(rows) + 2
+    for name in ("error_against_cost", "radius", "terms"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_better_hypergradient_cleans_better():
+    features, labels = load_digits()
+    splits = [
+        noisy_split(features, labels, sizes=(200, 200), seed=seed) for seed in range(2)
+    ]
+    losses = [
+        clean(
+            estimator, hypergrad.sgd(LEARNING_RATE), splits, outer_steps=150
+        ).valid_loss
+        for estimator in (
+            None,
+            hypergrad.one_step_unroll(),
+            hypergrad.neumann(20, LEARNING_RATE),
+            hypergrad.conjugate_gradient(10),
+        )
+    ]
+    assert (np.diff(losses, axis=0) < 0).all()
+
+
+def test_a_split_is_what_it_says():
+    features = np.arange(40.0).reshape(20, 2)
+    labels = np.arange(20) % 4
+    split = noisy_split(features, labels, sizes=(8, 6), noise=0.5, seed=1)
+    parts = split.train, split.valid, split.test
+    assert [len(part[0]) for part in parts] == [8, 6, 6]
+    places = np.concatenate([part[0][:, 0] for part in parts])
+    assert sorted(places) == sorted(features[:, 0])
+    true = labels[(split.train[0][:, 0] / 2).astype(int)]
+    np.testing.assert_array_equal(split.is_clean, split.train[1] == true)
+    assert 0 < split.is_clean.sum() < 8
+    with pytest.raises(ValueError, match="leave nothing"):
+        noisy_split(features, labels, sizes=(15, 5))
+
+
+def test_unknown_problem(tmp_path):
+    with pytest.raises(ValueError, match="must be one of"):
+        compare("nothing", tmp_path)
+
+
+def test_without_scikit_learn(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    with pytest.raises(DataError, match=r"autoreg_jax\[compare\]"):
+        load_digits()
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_supernet_off_the_grid_has_no_kinks(settings, tmp_path):
+    tables = compare("registration", tmp_path, warm_up=3, dimensions=2, config=settings)
+    kinks = {row.weights: row.kinks for row in tables["products"]}
+    assert list(kinks) == ["at the start", "off the grid", "after 3 steps"]
+    assert kinks["at the start"] > 0.9
+    assert kinks["off the grid"] == 0.0
+    exact = [row for row in tables["products"] if row.product == "exact"]
+    assert all(row.cosine == pytest.approx(1.0) for row in exact)
+    by_weights = {row.weights: row.response_large for row in exact}
+    assert by_weights["off the grid"] < by_weights["at the start"]
+    one_step = [r for r in tables["estimates"] if r.estimator == "one step"]
+    unroll = [r for r in tables["estimates"] if r.estimator == "unroll 5"]
+    assert all(r.relative_error == 0 for r in unroll)
+    assert all(0 < r.cosine <= 1 for r in one_step)

@@ -1,0 +1,104 @@
+"""Every estimator that a configuration can name, as the search calls it."""
+
+import typing
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax import hypergrad
+from autoreg_jax.config import HypergradientConfig, RunConfig, SearchConfig, merge
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.workflows import search
+from autoreg_jax.workflows._build import stage_hypergradient
+from autoreg_jax.workflows._estimator import compiled_estimator, make_estimator
+
+NAMES = typing.get_args(typing.get_type_hints(HypergradientConfig)["name"])
+RATE = 0.1
+
+
+def inner_loss(omega, a, batch):
+    return jnp.mean((batch @ omega - jnp.sum(jnp.exp(a))) ** 2) + jnp.sum(omega**4)
+
+
+def outer_loss(omega, a, batch):
+    return jnp.mean(jnp.tanh(batch @ omega)) + jnp.sum(a**2)
+
+
+PROBLEM = hypergrad.BilevelProblem(inner_loss, outer_loss)
+
+
+def arguments():
+    rng = np.random.default_rng(0)
+    batches = [jnp.asarray(rng.normal(size=(6, 3))) for _ in range(2)]
+    return jnp.array([0.3, -0.2, 0.5]), jnp.array([0.1, -0.4]), *batches
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", NAMES)
+def test_compiled_is_plain(name):
+    plain = make_estimator(HypergradientConfig(name=name, steps=3, pairs=2), RATE)
+    compiled = compiled_estimator(plain, PROBLEM, hypergrad.sgd(RATE))
+    inner, outer, *batches = arguments()
+    state = plain.init(inner, outer)
+    keywords = {"inner_update": hypergrad.sgd(RATE)}
+    wanted, _ = plain.estimate(PROBLEM, state, inner, outer, *batches, **keywords)
+    found, _ = compiled.estimate(None, state, inner, outer, *batches, inner_update=None)
+    assert np.any(wanted.grad)
+    jax.tree.map(
+        lambda f, w: np.testing.assert_allclose(f, w, rtol=1e-9, atol=1e-12),
+        found,
+        wanted,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "like"),
+    [
+        ({"steps": 7}, hypergrad.neumann(7, RATE)),
+        ({"mixed": "central_difference", "radius": 0.5}, None),
+    ],
+)
+def test_options_arrive(settings, like):
+    name = HypergradientConfig(name="neumann", **settings)
+    like = like or hypergrad.neumann(5, RATE, mixed=hypergrad.central_difference(0.5))
+    found, wanted = (
+        kind.estimate(PROBLEM, (), *arguments(), inner_update=hypergrad.sgd(RATE))[0]
+        for kind in (make_estimator(name, RATE), like)
+    )
+    np.testing.assert_array_equal(found.grad, wanted.grad)
+
+
+def test_a_stage_may_have_its_own():
+    named = {"search": {"lam": {"hypergradient": {"name": "forward_mode"}}}}
+    settings = merge(RunConfig(), named).search
+    assert stage_hypergradient(settings, "lam").name == "forward_mode"
+    assert stage_hypergradient(settings, "feature").name == "one_step_unroll"
+    back = {"search": {"lam": {"hypergradient": None}}}
+    assert merge(merge(RunConfig(), named), back) == RunConfig()
+
+
+def test_first_order_is_refused_for_lambda_before_anything_runs():
+    first = HypergradientConfig(name="first_order")
+    with pytest.raises(ConfigError, match=r"lam\.hypergradient=one_step|no part of"):
+        SearchConfig(hypergradient=first)
+    lam = replace(SearchConfig().lam, hypergradient=HypergradientConfig())
+    SearchConfig(hypergradient=first, lam=lam)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_search_with_loops_and_a_carried_state(cohorts, settings):
+    """Both stages of α go through one estimator with a state, λ through another."""
+    named = {
+        "search": {
+            "hypergradient": {"name": "warm_started_linear_system", "steps": 2},
+            "lam": {"hypergradient": {"name": "forward_mode", "steps": 2}},
+        }
+    }
+    found = search(*cohorts[:2], merge(settings, named))
+    moved = [r for r in found.records if r.get("indirect_norm") is not None]
+    assert {r["stage"] for r in moved} == {"feature", "deformation", "lam"}
+    assert all(r["indirect_norm"] > 0 for r in moved)
+    assert found.lam != found.lam_start
