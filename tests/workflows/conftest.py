@@ -60,7 +60,8 @@ class SmallNetwork:
         layers = jnp.einsum("...c,ekcf->...ekf", x, params["mixture"]["kernel"])
         features = jnp.einsum("...ekf,ek->...f", jax.nn.leaky_relu(layers, 0.2), shares)
         head = params["velocity_half"]
-        velocity = features @ head["kernel"] + head["bias"]
+        velocity = features @ head["kernel"]
+        velocity = velocity + jnp.broadcast_to(head["bias"], velocity.shape)
         u_half = integrate(velocity, self.num_steps)
         u_full = resize_displacement(u_half, moving.shape[1:-1])
         u_quarter = resize_displacement(u_half, half_shape(half))

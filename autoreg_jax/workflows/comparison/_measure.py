@@ -8,6 +8,8 @@ import jax
 
 from autoreg_jax.runtime import quick_compilation
 
+_REPEATS = 5
+
 
 class Cost(NamedTuple):
     """Cost of one call.
@@ -31,14 +33,14 @@ def measure(
     function: Callable[..., Any],
     calls: list[tuple[Any, ...]],
     *,
-    repeats: int = 5,
+    patience: float = 1.0,
 ) -> tuple[list[Any], Cost]:
     """Compile a function, call it on each of some arguments, and time it on the first.
 
     Args:
         function: Of arrays and trees of arrays.
         calls: Arguments of one structure, at least one.
-        repeats: Timed calls, after one that is not.
+        patience: Seconds to go on timing for, at most five calls, at least one.
 
     Returns:
         Its results and its cost.
@@ -48,8 +50,8 @@ def measure(
     program = compiler.lower(*calls[0]).compile()
     compile_seconds = time.perf_counter() - begin
     results = [jax.block_until_ready(program(*arguments)) for arguments in calls]
-    times = []
-    for _ in range(repeats):
+    times: list[float] = []
+    while not times or (len(times) < _REPEATS and sum(times) < patience):
         begin = time.perf_counter()
         jax.block_until_ready(program(*calls[0]))
         times.append(time.perf_counter() - begin)
