@@ -1,8 +1,10 @@
 """`autoreg compare`: hypergradient estimators against one another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -66,7 +68,6 @@ class Compare:
         """Compare, and print the tables."""
         settings = read_settings(self.config or "demo", self.overrides)
         from autoreg_jax import runtime, workflows
-        from autoreg_jax.workflows.comparison import as_text
 
         runtime.enable_compilation_cache()
         folder = self.output or Path("runs") / f"compare_{self.problem}"
@@ -86,7 +87,46 @@ class Compare:
             show_json(shown | {"folder": folder})
             return 0
         for name, rows in tables.items():
-            header = [field.replace("_", " ") for field in rows[0]._fields]
-            show_table(name, header, [[as_text(v) for v in row] for row in rows])
+            _show(name, [row._asdict() for row in rows])
         show_line("tables and figures", folder)
         return 0
+
+
+# Title and factor; what does not fit into 80 columns stands in the files.
+_COLUMNS = {
+    "estimator": ("", 1),
+    "product": ("", 1),
+    "cosine": ("cosine", 1),
+    "relative_error": ("error", 1),
+    "sign_agreement": ("signs", 1),
+    "response_small": ("step 0.03", 1),
+    "response_large": ("step 0.3", 1),
+    "kinks": ("kinks", 1),
+    "valid_loss": ("loss", 1),
+    "test_accuracy": ("accuracy", 1),
+    "f1": ("F1", 1),
+    "seconds": ("ms", 1e3),
+    "compile_seconds": ("compile, s", 1),
+    "flops": ("MFLOP", 1e-6),
+    "temporary_bytes": ("MB", 1e-6),
+}
+
+
+def _show(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print a table, or one for each ω; a standard deviation stands behind its mean."""
+    columns = [field for field in _COLUMNS if field in rows[0]]
+    header = [_COLUMNS[field][0] for field in columns]
+    for weights, group in groupby(rows, key=lambda row: row.get("weights", "")):
+        title = f"{name}, {weights}" if weights else name
+        cells = [[_cell(row, field) for field in columns] for row in group]
+        show_table(title, header, cells)
+
+
+def _cell(row: dict[str, Any], field: str) -> str:
+    value, spread = row[field], row.get(f"{field}_sd")
+    if isinstance(value, str):
+        return value
+    if spread is not None:
+        return f"{value:.3f} ± {spread:.3f}"
+    value *= _COLUMNS[field][1]
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -27,7 +27,8 @@ def show_table(
     """Print a table; the first column stands left, the others where `justify` says."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for place, name in enumerate(header):
-        table.add_column(name, justify=justify if place else "left", overflow="fold")
+        side = justify if place else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=not place)
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)

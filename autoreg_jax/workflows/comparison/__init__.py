@@ -5,13 +5,11 @@ from autoreg_jax.workflows.comparison._compare import PROBLEMS as PROBLEMS
 from autoreg_jax.workflows.comparison._compare import compare as compare
 from autoreg_jax.workflows.comparison._products import ProductRow as ProductRow
 from autoreg_jax.workflows.comparison._table import ComparisonRow as ComparisonRow
-from autoreg_jax.workflows.comparison._table import as_text as as_text
 
 __all__ = [
     "PROBLEMS",
     "CleaningRow",
     "ComparisonRow",
     "ProductRow",
-    "as_text",
     "compare",
 ]

@@ -21,8 +21,8 @@ def all_estimators(
     rate = learning_rate
     return {
         "one step": hypergrad.one_step_unroll(),
-        "one step, difference": hypergrad.finite_difference(),
-        "one step, difference 1e-4": hypergrad.finite_difference(1e-4, normalise=False),
+        "difference of the code": hypergrad.finite_difference(),
+        "difference of the paper": hypergrad.finite_difference(1e-4, normalise=False),
         "T1-T2": hypergrad.t1t2(rate),
         "Neumann 5": hypergrad.neumann(5, rate),
         "Neumann 20": hypergrad.neumann(20, rate),
@@ -31,13 +31,13 @@ def all_estimators(
         "conjugate gradient 10": hypergrad.conjugate_gradient(10),
         "conjugate gradient 20": hypergrad.conjugate_gradient(20),
         "Nyström 20": hypergrad.nystrom(20, damping),
-        "warm start 20, first call": hypergrad.warm_started_linear_system(20, rate),
+        "warm start 20": hypergrad.warm_started_linear_system(20, rate),
         "unroll 5": hypergrad.unroll(5),
         "unroll 20": hypergrad.unroll(20),
         "unroll 100": hypergrad.unroll(100),
         "unroll 100, last 5": hypergrad.unroll(100, truncate=5),
         "value function 100": hypergrad.value_function(100, 100.0),
-        "evolution strategies 64": hypergrad.evolution_strategies(64, 0.01, 5),
+        "evolution strategies": hypergrad.evolution_strategies(64, 0.01, 5),
     }
 
 
@@ -77,7 +77,7 @@ def cleaning_estimators(
     return {
         "equal weights": None,
         "one step": hypergrad.one_step_unroll(),
-        "one step, difference": hypergrad.finite_difference(),
+        "difference of the code": hypergrad.finite_difference(),
         "T1-T2": hypergrad.t1t2(learning_rate),
         "Neumann 20": hypergrad.neumann(20, learning_rate),
         "conjugate gradient 10": hypergrad.conjugate_gradient(10),

@@ -130,7 +130,7 @@ def _products(supernet: Supernet, omega: Any) -> dict[str, Callable[..., Any]]:
         "exact, smoothed": hypergrad.smoothed_product(
             exact, jax.random.key(1), sigma=sigma, samples=_NEIGHBOURS
         ),
-        "exact, cubic interpolation": cubic,
+        "exact, cubic": cubic,
     }
 
 

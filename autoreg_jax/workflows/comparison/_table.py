@@ -106,15 +106,9 @@ def write_rows(folder: Path, name: str, rows: Sequence[Any]) -> None:
     table.writerows(rows)
     write_text(folder / f"{name}.csv", text.getvalue())
     lines = [" | ".join(header), " | ".join("---" for _ in header)]
-    lines += [" | ".join(map(as_text, row)) for row in rows]
+    lines += [" | ".join(map(_cell, row)) for row in rows]
     write_text(folder / f"{name}.md", "".join(f"| {line} |\n" for line in lines))
 
 
-def as_text(value: Any) -> str:
-    """A cell of a table; numbers with three significant digits.
-
-    Examples:
-        >>> as_text(0.01234), as_text("one step")
-        ('0.0123', 'one step')
-    """
+def _cell(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
