@@ -87,7 +87,8 @@ class Compare:
             show_json(shown | {"folder": folder})
             return 0
         for name, rows in tables.items():
-            _show(name, [row._asdict() for row in rows])
+            if "seed" not in rows[0]._fields:  # those stand in the files
+                _show(name, [row._asdict() for row in rows])
         show_line("tables and figures", folder)
         return 0
 

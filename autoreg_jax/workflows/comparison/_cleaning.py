@@ -65,7 +65,20 @@ class CleaningRow(NamedTuple):
     f1_sd: float
 
 
-def cleaning_rows(splits: Sequence[NoisySplit], outer_steps: int) -> list[CleaningRow]:
+class SeedRow(NamedTuple):
+    """Hyper-cleaning with one estimator and one seed; fields as in `CleaningRow`."""
+
+    estimator: str
+    seed: int
+    cosine: float
+    valid_loss: float
+    test_accuracy: float
+    f1: float
+
+
+def cleaning_tables(
+    splits: Sequence[NoisySplit], outer_steps: int
+) -> tuple[list[CleaningRow], list[SeedRow]]:
     """The digits from start to end by several estimators.
 
     Args:
@@ -73,16 +86,18 @@ def cleaning_rows(splits: Sequence[NoisySplit], outer_steps: int) -> list[Cleani
         outer_steps: Steps of the weights of the examples.
 
     Returns:
-        A row for each estimator.
+        A row for each estimator, and one for each of its seeds.
     """
-    rows = []
+    rows, seeds = [], []
     for name, estimator in cleaning_estimators(LEARNING_RATE).items():
         logger.info("Cleaning with %s, seeds: %d.", name, len(splits))
         inner_update = hypergrad.sgd(LEARNING_RATE)
         found = clean(estimator, inner_update, splits, outer_steps=outer_steps)
         spread = [stat for v in found for stat in (float(v.mean()), float(v.std()))]
         rows.append(CleaningRow(name, *spread))
-    return rows
+        for seed, values in enumerate(zip(*found, strict=True)):
+            seeds.append(SeedRow(name, seed, *map(float, values)))
+    return rows, seeds
 
 
 def clean(

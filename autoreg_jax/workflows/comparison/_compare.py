@@ -13,7 +13,7 @@ from autoreg_jax.hypergrad.problems import hyper_cleaning, quadratic
 from autoreg_jax.workflows.comparison._cleaning import (
     LEARNING_RATE,
     NUM_CLASSES,
-    cleaning_rows,
+    cleaning_tables,
 )
 from autoreg_jax.workflows.comparison._digits import load_digits, noisy_split
 from autoreg_jax.workflows.comparison._estimators import (
@@ -81,7 +81,8 @@ def compare(
         few = {"dense": hypergrad.dense()}
         tables = {"estimates": example_rows(example, LEARNING_RATE, few, folder)}
         if splits:
-            tables["cleaning"] = cleaning_rows(splits, outer_steps)
+            rows, by_seed = cleaning_tables(splits, outer_steps)
+            tables |= {"cleaning": rows, "cleaning_seeds": by_seed}
     else:
         example = (
             quadratic(jax.random.key(0)) if problem == "quadratic" else noisy_ridge()
