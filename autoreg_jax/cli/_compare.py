@@ -40,6 +40,9 @@ class Compare:
     )
     """Folder for tables and figures; runs/compare_PROBLEM unless given."""
 
+    only: tuple[str, ...] = ()
+    """Beginnings of the names of the estimators, as Neumann; all unless given."""
+
     seeds: int = 10
     """Seeds of the digits from start to end; 0 leaves that out."""
 
@@ -79,6 +82,7 @@ class Compare:
             warm_up=self.warm_up,
             dimensions=self.dimensions,
             config=settings,
+            only=self.only,
         )
         if self.json:
             shown = {

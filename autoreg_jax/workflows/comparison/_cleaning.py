@@ -13,7 +13,10 @@ from autoreg_jax import hypergrad
 from autoreg_jax.hypergrad import HypergradientEstimator, cosine
 from autoreg_jax.hypergrad.problems import hyper_cleaning
 from autoreg_jax.workflows.comparison._digits import NoisySplit
-from autoreg_jax.workflows.comparison._estimators import cleaning_estimators
+from autoreg_jax.workflows.comparison._estimators import (
+    chosen,
+    cleaning_estimators,
+)
 
 # 1/L of the inner loss at equal weights (L = 0.66 on the digits).
 LEARNING_RATE = 1.5
@@ -77,19 +80,20 @@ class SeedRow(NamedTuple):
 
 
 def cleaning_tables(
-    splits: Sequence[NoisySplit], outer_steps: int
+    splits: Sequence[NoisySplit], outer_steps: int, only: Sequence[str] = ()
 ) -> tuple[list[CleaningRow], list[SeedRow]]:
     """The digits from start to end by several estimators.
 
     Args:
         splits: One of each seed.
         outer_steps: Steps of the weights of the examples.
+        only: Beginnings of the names of the estimators; all where empty.
 
     Returns:
         A row for each estimator, and one for each of its seeds.
     """
     rows, seeds = [], []
-    for name, estimator in cleaning_estimators(LEARNING_RATE).items():
+    for name, estimator in chosen(cleaning_estimators(LEARNING_RATE), only).items():
         logger.info("Cleaning with %s, seeds: %d.", name, len(splits))
         inner_update = hypergrad.sgd(LEARNING_RATE)
         found = clean(estimator, inner_update, splits, outer_steps=outer_steps)

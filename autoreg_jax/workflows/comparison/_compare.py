@@ -1,5 +1,6 @@
 """`autoreg compare`: estimators on problems with an answer, and on a supernet."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from autoreg_jax.workflows.comparison._cleaning import (
 )
 from autoreg_jax.workflows.comparison._digits import load_digits, noisy_split
 from autoreg_jax.workflows.comparison._estimators import (
+    chosen,
     few_outer_estimators,
     supernet_estimators,
 )
@@ -37,6 +39,7 @@ def compare(
     warm_up: int = 60,
     dimensions: int = 2,
     config: RunConfig | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, list[Any]]:
     """Compare hypergradient estimators, and write tables and figures.
 
@@ -49,12 +52,15 @@ def compare(
         warm_up: Steps of ω before the last rows of `registration`.
         dimensions: Of the simulated images of `registration`.
         config: Of `registration`; the preset `demo` unless given.
+        only: Beginnings of the names of the estimators to compare, as "Neumann"; all
+            unless given. Figures of the dependence on ε and K are left out then.
 
     Returns:
         Named tables, each a list of named tuples.
 
     Raises:
         ValueError: If there is no such problem.
+        ConfigError: If no estimator is left.
         DataError: If scikit-learn or nilearn, which carry data, is not installed.
     """
     if problem not in PROBLEMS:
@@ -66,7 +72,7 @@ def compare(
         tables: dict[str, list[Any]] = {"products": product_rows(supernet)}
         tables["estimates"] = compare_at(
             supernet.points,
-            supernet_estimators(supernet.learning_rate),
+            chosen(supernet_estimators(supernet.learning_rate), only),
             supernet.plain,
             supernet.alpha,
             supernet.batches,
@@ -79,17 +85,18 @@ def compare(
         train, valid = jax.tree.map(jnp.asarray, (split.train, split.valid))
         example = hyper_cleaning(train, valid, NUM_CLASSES)
         few = {"dense": hypergrad.dense()}
-        tables = {"estimates": example_rows(example, LEARNING_RATE, few, folder)}
+        tables = {"estimates": example_rows(example, LEARNING_RATE, few, folder, only)}
         if splits:
-            rows, by_seed = cleaning_tables(splits, outer_steps)
-            tables |= {"cleaning": rows, "cleaning_seeds": by_seed}
+            rows, by_seed = cleaning_tables(splits, outer_steps, only)
+            if rows:
+                tables |= {"cleaning": rows, "cleaning_seeds": by_seed}
     else:
         example = (
             quadratic(jax.random.key(0)) if problem == "quadratic" else noisy_ridge()
         )
         rate = 1 / float(jax.jit(example.smoothness)(example.outer))
         few = few_outer_estimators()
-        tables = {"estimates": example_rows(example, rate, few, folder)}
+        tables = {"estimates": example_rows(example, rate, few, folder, only)}
     for name, rows in tables.items():
         write_rows(folder, name, rows)
     return tables

@@ -1,5 +1,6 @@
 """The estimators of a comparison, by the names that its tables show."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoreg_jax import hypergrad
@@ -82,3 +83,14 @@ def cleaning_estimators(
         "Neumann 20": hypergrad.neumann(20, learning_rate),
         "conjugate gradient 10": hypergrad.conjugate_gradient(10),
     }
+
+
+def chosen(estimators: Mapping[str, Any], only: Sequence[str]) -> dict[str, Any]:
+    """Those whose names begin with one of some words; all where there are no words.
+
+    Examples:
+        >>> chosen({"Neumann 5": 1, "unroll 5": 2}, ["unroll"])
+        {'unroll 5': 2}
+    """
+    words = tuple(only) or ("",)
+    return {name: e for name, e in estimators.items() if name.startswith(words)}

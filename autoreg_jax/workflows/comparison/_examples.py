@@ -1,6 +1,7 @@
 """Estimators on a problem whose hypergradient is known."""
 
 import logging
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from autoreg_jax import hypergrad
 from autoreg_jax.hypergrad.problems import Example, ridge
-from autoreg_jax.workflows.comparison._estimators import all_estimators
+from autoreg_jax.workflows.comparison._estimators import all_estimators, chosen
 from autoreg_jax.workflows.comparison._sweeps import (
     RADII,
     TERMS,
@@ -41,7 +42,11 @@ def noisy_ridge() -> Example:
 
 
 def example_rows(
-    example: Example, rate: float, few: dict[str, Any], folder: Path
+    example: Example,
+    rate: float,
+    few: dict[str, Any],
+    folder: Path,
+    only: Sequence[str],
 ) -> list[ComparisonRow]:
     """The table of a problem with an answer, and its figures.
 
@@ -50,6 +55,7 @@ def example_rows(
         rate: 1/L of its inner loss.
         few: Estimators for few outer or inner variables, by name.
         folder: Gets the figures where matplotlib is installed.
+        only: Beginnings of the names of the estimators; all where empty.
 
     Returns:
         Rows at the solution and after a few inner steps.
@@ -60,7 +66,7 @@ def example_rows(
         _SOLVED: jax.jit(example.solution)(outer),
         f"after {_UNCONVERGED} steps": _descended(example, inner_update),
     }
-    estimators = all_estimators(rate, _DAMPING) | few
+    estimators = chosen(all_estimators(rate, _DAMPING) | few, only)
     batches = example.train_batch, example.valid_batch
     rows = compare_at(
         points, estimators, example.problem, outer, batches, inner_update, reference
@@ -73,15 +79,14 @@ def example_rows(
     folder.mkdir(parents=True, exist_ok=True)
     solved = [row for row in rows if row.weights == _SOLVED]
     prices = {row.estimator: (row.seconds, row.relative_error) for row in solved}
-    radii, terms = (
-        radius_sweep(example, inner_update),
-        term_sweep(example, rate, inner_update),
-    )
-    figures = {
-        "error_against_cost": report.error_against_cost(prices),
-        "radius": report.error_curves(RADII, radii, "ε, length of the probe"),
-        "terms": report.error_curves(TERMS, terms, "K, terms, iterations or steps"),
-    }
+    figures = {"error_against_cost": report.error_against_cost(prices)}
+    if not only:
+        radii = radius_sweep(example, inner_update)
+        terms = term_sweep(example, rate, inner_update)
+        figures |= {
+            "radius": report.error_curves(RADII, radii, "ε, length of the probe"),
+            "terms": report.error_curves(TERMS, terms, "K, terms, iterations or steps"),
+        }
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
     return rows

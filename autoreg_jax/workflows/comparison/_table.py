@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 
 from autoreg_jax import hypergrad
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.runtime import write_text
 from autoreg_jax.workflows.comparison._measure import measure
 
@@ -69,7 +70,14 @@ def compare_at(
 
     Returns:
         A row for each point and estimator, in their order.
+
+    Raises:
+        ConfigError: If there are no estimators.
     """
+    if not estimators:
+        raise ConfigError(
+            "only: no estimator is left; names begin as in one step, Neumann, unroll."
+        )
     calls = [(omega, outer, batches) for omega in points.values()]
     results = {}
     for name, estimator in estimators.items():
