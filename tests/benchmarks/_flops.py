@@ -11,8 +11,8 @@ def count_flops(compiled: Any) -> float:
     """XLA's own count, but with each loop as often as it runs.
 
     XLA counts the body of a loop once. Here that is replaced by as many bodies as there
-    are turns; the count of a body is that of the same module with the body as its entry.
-    What XLA has moved out of a loop or found twice is counted as it is in the end.
+    are turns; a body counts what the same module counts that has it as its entry. What
+    XLA has moved out of a loop or found twice is counted as it is in the end.
 
     Args:
         compiled: What `jax.jit(f).lower(...).compile()` returns.

@@ -90,7 +90,8 @@ def test_an_estimate_costs_what_its_formula_says(name, pieces):
         )[0].grad
 
     predicted = sum(count * pieces[piece] for piece, count in formula.items())
-    assert flops(estimate) == pytest.approx(predicted, rel=0.3)
+    # 3 % where this was written; the rest is for other versions of XLA.
+    assert flops(estimate) == pytest.approx(predicted, rel=0.15)
 
 
 def test_products_cost_two_gradients_and_less(pieces):
