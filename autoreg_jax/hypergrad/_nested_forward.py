@@ -76,7 +76,8 @@ def nested_forward(
 
     a biased estimator has another α*. Third derivatives of L_t are taken, never in
     reverse: losses with a `custom_vjp` rule refuse. The memory does not depend on the
-    number of rounds; the price of each is about 1 + 2 dim(λ) times its own.
+    number of rounds; a round costs less than 1 + 2 dim(λ) times what it costs without
+    tangents (2.6 times for two weights of a small registration).
 
     Args:
         problem: The three losses.
