@@ -41,6 +41,8 @@ from autoreg_jax.hypergrad._forward_mode import forward_mode as forward_mode
 from autoreg_jax.hypergrad._look_ahead import from_optax as from_optax
 from autoreg_jax.hypergrad._look_ahead import sgd as sgd
 from autoreg_jax.hypergrad._mixed_product import mixed_product as mixed_product
+from autoreg_jax.hypergrad._nested_forward import ThreeLevelProblem as ThreeLevelProblem
+from autoreg_jax.hypergrad._nested_forward import nested_forward as nested_forward
 from autoreg_jax.hypergrad._neumann import neumann as neumann
 from autoreg_jax.hypergrad._nystrom import nystrom as nystrom
 from autoreg_jax.hypergrad._one_step_unroll import one_step_unroll as one_step_unroll
@@ -79,6 +81,7 @@ __all__ = [
     "MixedBackend",
     "Parts",
     "Products",
+    "ThreeLevelProblem",
     "agreement",
     "alignment",
     "batch_noise",
@@ -99,6 +102,7 @@ __all__ = [
     "kink_density",
     "largest_eigenvalue",
     "mixed_product",
+    "nested_forward",
     "neumann",
     "nystrom",
     "one_step_unroll",
