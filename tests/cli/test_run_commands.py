@@ -8,6 +8,7 @@ import pytest
 
 from autoreg_jax import config, data, inference, runtime, workflows
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows.comparison import CleaningRow, ComparisonRow
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
 SUMMARY = {
@@ -115,6 +116,48 @@ def test_settings_of_a_run_that_goes_on(command, calls, dataset, tmp_path):
     code, _, err = command(*words, "--resume", "--set", "seed=6")
     assert code == 2
     assert "other settings" in err
+
+
+def test_estimators_of_all_stages_or_of_one(command, calls, dataset, tmp_path):
+    words = ["--config", "smoke", "--hypergradient", "first_order", "lam=unroll"]
+    more = ["--set", "search.lam.hypergradient.steps=3"]
+    assert command("search", dataset, "-o", tmp_path / "run", *words, *more)[0] == 0
+    search = calls.pop()[1][2].search
+    assert search.hypergradient.name == "first_order"
+    assert search.lam.hypergradient == config.HypergradientConfig(
+        name="unroll", steps=3
+    )
+    assert search.feature.hypergradient is None
+    code, _, err = command("auto", dataset, "-o", tmp_path / "other", *words[:4])
+    assert code == 2
+    assert "search.lam.hypergradient.name=one_step_unroll" in err
+    code, _, err = command("demo", "--hypergradient", "newton")
+    assert code == 2
+    assert "conjugate_gradient" in err
+
+
+def test_compare(command, monkeypatch, tmp_path):
+    def compare(problem, folder, **options):
+        made.append((problem, folder, options))
+        row = ComparisonRow("here", "one step", 0.5, 0.25, 1.0, 0, 1, 2e-3, 3, 4e9, 5e6)
+        cleaned = CleaningRow("one step", 0.5, 0.1, 0.6, 0.2, 0.9, 0.01, 0.8, 0.02)
+        return {"estimates": [row], "cleaning": [cleaned]}
+
+    made = []
+    monkeypatch.setattr(workflows, "compare", compare)
+    words = ["compare", "digits", "-o", tmp_path, "--only", "one", "--seeds", "3"]
+    code, out, err = command(*words, "--set", "network.width=0.5")
+    assert (code, err) == (0, "")
+    for text in ("estimates, here", "0.600 ± 0.200", "4000", str(tmp_path)):
+        assert text in out
+    ((problem, folder, options),) = made
+    assert (problem, folder) == ("digits", tmp_path)
+    assert (options["only"], options["seeds"]) == (("one",), 3)
+    assert options["config"].network.width == 0.5
+    code, out, _ = command(*words, "--json")
+    assert json.loads(out)["estimates"][0]["relative_error"] == 0.25
+    code, _, err = command("compare", "nothing")
+    assert code == 2
 
 
 def test_auto(command, calls, dataset, tmp_path):
