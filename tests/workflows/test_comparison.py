@@ -137,7 +137,8 @@ def test_without_scikit_learn(monkeypatch):
 def test_a_supernet_off_the_grid_has_no_kinks(settings, tmp_path, monkeypatch):
     few = {"one step": hypergrad.one_step_unroll(), "unroll 2": hypergrad.unroll(2)}
     monkeypatch.setattr(_compare, "supernet_estimators", lambda _: few)
-    tables = compare("registration", tmp_path, warm_up=3, dimensions=2, config=settings)
+    options = {"warm_up": 3, "dimensions": 2, "config": settings}
+    tables = compare("registration", tmp_path / "new" / "folder", **options)
     kinks = {row.weights: row.kinks for row in tables["products"]}
     assert list(kinks) == ["at the start", "off the grid", "after 3 steps"]
     assert kinks["at the start"] > 0.9
