@@ -92,7 +92,7 @@ def evolution_strategies(
 
 
 def sample_of(slope: Array, noise: Outer) -> Outer:
-    """slope · noise in the types of the noise."""
+    """The noise times the slope, in the types of the noise."""
     return optax.tree.cast_like(optax.tree.scale(slope, noise), noise)
 
 

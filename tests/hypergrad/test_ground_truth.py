@@ -11,6 +11,9 @@ import pytest
 from autoreg_jax import hypergrad as hg
 
 P, D, RATE = 20, 5, 0.05
+# Unoptimised programs compile four times as fast.
+QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+quick = functools.partial(jax.jit, compiler_options=QUICK)
 pytestmark = pytest.mark.usefixtures("x64")
 
 
@@ -81,15 +84,29 @@ Q = Quadratic()
 
 def run(estimator, q=Q, omega=None, update=None, state=None):
     omega = jnp.asarray(q.omega if omega is None else omega)
-    a = jnp.asarray(q.a)
-    state = estimator.init(omega, a) if state is None else state
+    state = estimator.init(omega, jnp.asarray(q.a)) if state is None else state
+    return quick(lambda s, o: at(estimator, q, s, o, update))(state, omega)
+
+
+def at(estimator, q, state, omega, update=None):
     problem = hg.BilevelProblem(q.inner_loss, q.outer_loss)
-    call = jax.jit(
-        lambda s, o: estimator.estimate(
-            problem, s, o, a, None, None, inner_update=update or hg.sgd(RATE)
-        )
-    )
-    return call(state, omega)
+    args = problem, state, omega, jnp.asarray(q.a), None, None
+    return estimator.estimate(*args, inner_update=update or hg.sgd(RATE))
+
+
+def run_often(estimator, calls):
+    """The estimates of calls that carry the state on, each leaf with a leading axis."""
+    omega = jnp.asarray(Q.omega)
+
+    @quick
+    def calling(state):
+        def body(state, _):
+            hyper, state = at(estimator, Q, state, omega)
+            return state, hyper
+
+        return jax.lax.scan(body, state, length=calls)[1]
+
+    return calling(estimator.init(omega, jnp.asarray(Q.a)))
 
 
 OPTIMUM = Q.solution()
@@ -124,7 +141,8 @@ CASES = {
 AT_OPTIMUM = {
     "neumann_200": (hg.neumann(200, 0.1), 1e-5),  # the rate 1/L
     "cg_p": (hg.conjugate_gradient(P), 1e-10),
-    "nystrom_p": (hg.nystrom(P, 1e-8), 1e-5),
+    # Its bias is about ρ/μ, its rounding about κ²u/ρ: ρ lies between the two.
+    "nystrom_p": (hg.nystrom(P, 1e-6), 1e-5),
     "dense": (hg.dense(), 1e-13),
 }
 
@@ -141,7 +159,7 @@ def estimates(is_double):
         problem = hg.BilevelProblem(Q.inner_loss, Q.outer_loss)
         settings = {"inner_update": hg.sgd(RATE)}
 
-        @jax.jit
+        @quick
         def everything(omega, a):
             return {
                 name: estimator.estimate(
@@ -194,7 +212,7 @@ def test_solvers_decay_within_their_textbook_bounds():
             args = problem, (), omega, jnp.zeros(P), A, None
             return -estimator.estimate(*args, inner_update=None)[0].indirect
 
-        miss = np.asarray(jax.jit(solve)(matrices, omegas)) - exact
+        miss = np.asarray(quick(solve)(matrices, omegas)) - exact
         squares = [np.einsum("cp,cpq,cq->c", x, metrics, x) for x in (miss, exact)]
         return np.sqrt(squares[0] / squares[1])
 
@@ -249,27 +267,17 @@ def test_penalty_has_its_closed_form_and_a_bias_of_one_over_gamma():
 
 
 def test_evolution_strategies_follow_their_law():
-    wanted, squares = Q.unrolled(3), []
-    estimator = hg.evolution_strategies(16, 1e-3, 3)
-    state = None
-    for _ in range(30):
-        hyper, state = run(estimator, state=state)
-        squares.append(relative(hyper.grad, wanted) ** 2)
+    wanted = Q.unrolled(3)
+    found = run_often(hg.evolution_strategies(16, 1e-3, 3), 30).grad
+    squares = [relative(grad, wanted) ** 2 for grad in found]
     law = np.sqrt((D + 1) / 16)
     assert law / 2 < np.sqrt(np.mean(squares)) < 2 * law
 
 
 def test_persistent_evolution_strategies_sum_to_the_whole_gradient():
-    estimator, state, total = (
-        hg.persistent_evolution_strategies(4000, 1e-3, 2),
-        None,
-        np.zeros(D),
-    )
-    errors = 0.0
-    for _ in range(3):
-        hyper, state = run(estimator, state=state)
-        total = total + np.asarray(hyper.grad)
-        errors += float(hyper.diagnostics["standard_error"])
+    found = run_often(hg.persistent_evolution_strategies(4000, 1e-3, 2), 3)
+    total = np.sum(found.grad, axis=0)
+    errors = float(np.sum(found.diagnostics["standard_error"]))
     wanted = sum(Q.unrolled(2 * t) for t in (1, 2, 3))
     assert np.linalg.norm(total - wanted) < 2 * errors
     # The truncated kind forgets how earlier truncations depend on a.
@@ -288,7 +296,7 @@ def test_adam_unrolled_is_the_gradient_through_the_loop():
             omega = optax.apply_updates(omega, updates)
         return Q.outer_loss(omega, a, None)
 
-    wanted = jax.jit(jax.grad(after))(jnp.asarray(Q.a))
+    wanted = quick(jax.grad(after))(jnp.asarray(Q.a))
     update = hg.from_optax(optimizer, moments)
     kinds = hg.unroll(5), hg.unroll(5, rematerialise=False), hg.forward_mode(5)
     for estimator in kinds:
@@ -314,20 +322,35 @@ def test_an_update_that_is_constant_in_its_gradient_is_said_to_be():
     clipped = optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.1))
     whole, single = (jnp.asarray(x) for x in (Q.omega, Q.omega[:1]))
     problem = hg.BilevelProblem(Q.inner_loss, Q.outer_loss)
-    for optimizer, problem_, omega, a, is_insensitive in (
+    cases = (
         (optax.adam(0.1), problem, whole, Q.a, True),
         (optax.lion(0.1), problem, whole, Q.a, True),
         (clipped, one, single, Q.a[:1], True),
         (clipped, problem, whole, Q.a, False),
         (optax.sgd(0.1), problem, whole, Q.a, False),
-    ):
-        update = hg.from_optax(optimizer, optimizer.init(omega))
-        hyper, _ = hg.one_step_unroll().estimate(
-            problem_, (), omega, jnp.asarray(a), None, None, inner_update=update
-        )
-        assert bool(hyper.diagnostics["is_insensitive"]) is is_insensitive
-        assert int(hyper.diagnostics["nonfinite"]) == 0
-    assert float(hyper.diagnostics["sensitivity"]) == pytest.approx(1.0)
+    )
+
+    @quick
+    def diagnostics():
+        return [
+            hg.one_step_unroll()
+            .estimate(
+                of,
+                (),
+                omega,
+                jnp.asarray(a),
+                None,
+                None,
+                inner_update=hg.from_optax(optimizer, optimizer.init(omega)),
+            )[0]
+            .diagnostics
+            for optimizer, of, omega, a, _ in cases
+        ]
+
+    for found, (*_, is_insensitive) in zip(diagnostics(), cases, strict=True):
+        assert bool(found["is_insensitive"]) is is_insensitive
+        assert int(found["nonfinite"]) == 0
+    assert float(found["sensitivity"]) == pytest.approx(1.0)
 
 
 SLOPES = {
@@ -339,15 +362,19 @@ SLOPES = {
 
 
 @pytest.mark.parametrize("name", SLOPES)
-def test_a_dead_unit_under_fresh_adam_is_finite_and_counted(name):
+def test_a_dead_unit_under_adam_is_finite_and_counted(name):
     """ω has a unit without a gradient: 0/0 in the slope of Adam's square root."""
     a, optimizer = jnp.array([0.7]), optax.adam(0.1)
     problem = hg.BilevelProblem(
         lambda o, a, b: a[0] * o[0] ** 2, lambda o, a, b: jnp.sum((o - 1) ** 2)
     )
 
+    @quick
     def found(omega):
         moments = optimizer.init(omega)
+        # The other unit has moved before, else its own slope vanishes to rounding.
+        gradient = jax.grad(problem.inner_loss)(omega, a, None)
+        _, moments = optimizer.update(optax.tree.scale(0.5, gradient), moments)
         estimator = SLOPES[name] or hg.online_forward_mode(moments)
         args = problem, estimator.init(omega, a), omega, a, None, None
         update = hg.from_optax(optimizer, moments)
@@ -356,7 +383,8 @@ def test_a_dead_unit_under_fresh_adam_is_finite_and_counted(name):
     hyper, alone = found(jnp.array([0.5, -0.3])), found(jnp.array([0.5]))
     assert int(hyper.diagnostics["nonfinite"]) > 0
     assert int(alone.diagnostics["nonfinite"]) == 0
-    np.testing.assert_allclose(hyper.grad, alone.grad, rtol=1e-12)
+    assert abs(float(alone.grad[0])) > 1e-4
+    np.testing.assert_allclose(hyper.grad, alone.grad, rtol=1e-10)
 
 
 def test_refusals():
