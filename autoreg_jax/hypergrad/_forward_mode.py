@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
@@ -70,7 +71,7 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         basis = basis_of(outer)
         start = inner, update.state
 
-        def body(carry: Any, own: Batch) -> tuple[Any, None]:
+        def body(carry: Any, own: Batch) -> tuple[Any, Array]:
             batch = own if stacked else train_batch
             at, along = carry
             *moved, missing = tangent_step(

@@ -167,7 +167,7 @@ def stride_one(x: Array, kernel: Array, *, dilation: int, padding: Padding) -> A
 
     It and its derivatives keep the `jax.default_matmul_precision` of this call.
     """
-    precision = jax.config.jax_default_matmul_precision
-    return convolve_p.bind(
-        x, kernel, dilation=dilation, padding=padding, precision=precision
-    )
+    config: Any = jax.config  # its attributes are made at run time
+    settings = {"dilation": dilation, "padding": padding}
+    precision = config.jax_default_matmul_precision
+    return convolve_p.bind(x, kernel, precision=precision, **settings)
