@@ -12,6 +12,7 @@ from autoreg_jax.config._schema import (
     StageConfig,
     TrainConfig,
 )
+from autoreg_jax.config._stopping import StopConfig
 from autoreg_jax.config._yaml import dump, load, merge
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RunConfig",
     "SearchConfig",
     "StageConfig",
+    "StopConfig",
     "TrainConfig",
     "dump",
     "load",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.config._stopping import StopConfig
 from autoreg_jax.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
@@ -25,6 +26,8 @@ Estimator = Literal[
     "evolution_strategies",
     "persistent_evolution_strategies",
 ]
+Judge = Literal["auto", "dice", "mind", "none"]
+Positive = Literal["none", "softplus", "exp"]
 MixedProduct = Literal[
     "forward_over_reverse", "reverse_over_forward", "central_difference"
 ]
@@ -157,6 +160,9 @@ class StageConfig:
     every: int = 1
     """The outer variable moves at every n-th step after the warm-up (>= 1)."""
 
+    valid_pairs: int = 1
+    """Validation pairs over which the outer loss of a move is averaged (>= 1)."""
+
     learning_rate: float
     """Adam's step of α, or of each weight of λ relative to its size (> 0)."""
 
@@ -169,10 +175,13 @@ class StageConfig:
     hypergradient: HypergradientConfig | None = None
     """Estimator of this stage; null for that of the whole search."""
 
+    stop: StopConfig | None = None
+    """When this stage ends early; null for the rules of the whole search."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "steps", "warm_up", at_least=0)
-        check_range(self, "every", at_least=1)
+        check_range(self, "every", "valid_pairs", at_least=1)
         check_range(self, "learning_rate", above=0)
         check_range(self, "beta1", "beta2", at_least=0, below=1)
         if self.warm_up > self.steps:
@@ -216,12 +225,50 @@ class SearchConfig:
     hypergradient: HypergradientConfig = field(default_factory=HypergradientConfig)
     """Estimator of the hypergradient."""
 
+    joint: bool = False
+    """Move α_F and α_D together in one stage, with the settings of `feature`; those of
+    `deformation` are not used. λ follows in a stage of its own in any case: it needs
+    the network that α has chosen."""
+
+    rounds: int = 1
+    """How often the stages are gone through (>= 1). Later rounds begin with the α and λ
+    that were found, and their α learns under that λ; ω is always drawn anew."""
+
+    stop: StopConfig = field(default_factory=StopConfig)
+    """When a stage ends early."""
+
+    minutes: float | None = None
+    """Time for the search (> 0; null for any): what is left of it is divided over the
+    stages that are left in proportion to their steps. A stage whose time is over ends,
+    after one move of its outer variable at least, and its warm-up takes no larger part
+    of its time than of its steps."""
+
+    judge: Judge = "auto"
+    """What judges λ on validation pairs: `dice` the overlap of label maps; `mind` the
+    agreement of the images by MIND with a penalty for folding, without labels; `auto`
+    the first where there are labels, else the second; `none` leaves λ as it is."""
+
+    folding_budget: float = 0.005
+    """Fraction of folded voxels that the judge `mind` allows free of charge, in
+    [0, 1)."""
+
+    positive: Positive = "none"
+    """What moves for λ: `exp` and `softplus` its logarithm or inverse softplus, so it
+    stays positive; `none` λ itself, each weight by a part of its size and not below
+    zero. A step of `softplus` is one of λ where λ is well above 1, so its learning rate
+    has to be larger."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
-        check_range(self, "shrink", at_least=1)
-        judge = self.lam.hypergradient or self.hypergradient
-        if self.lam.steps and judge.name == "first_order":
+        check_range(self, "shrink", "rounds", at_least=1)
+        check_range(self, "minutes", above=0)
+        check_range(self, "folding_budget", at_least=0, below=1)
+        check_choice(self, "judge", typing.get_args(Judge))
+        check_choice(self, "positive", typing.get_args(Positive))
+        estimator = self.lam.hypergradient or self.hypergradient
+        is_left_out = self.lam.steps == 0 or self.judge == "none"
+        if estimator.name == "first_order" and not is_left_out:
             raise ConfigError(
                 "lam.hypergradient: first_order sees nothing of λ, which is no part of "
                 "the outer loss; name another for this stage, for example "

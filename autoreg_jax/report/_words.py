@@ -27,6 +27,7 @@ WEIGHTS = {
 STAGES = {
     "feature": "Search of the feature cells",
     "deformation": "Search of the deformation cells",
+    "joint": "Search of all cells",
     "lam": "Search of the loss weights",
     "train": "Training",
 }

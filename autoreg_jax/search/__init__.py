@@ -4,6 +4,7 @@ from autoreg_jax.search._problem import PairBatch as PairBatch
 from autoreg_jax.search._problem import SearchProblem as SearchProblem
 from autoreg_jax.search._problem import architecture_problem as architecture_problem
 from autoreg_jax.search._problem import objective_problem as objective_problem
+from autoreg_jax.search._problem import over_pairs as over_pairs
 from autoreg_jax.search._schedule import STAGES as STAGES
 from autoreg_jax.search._schedule import Stage as Stage
 from autoreg_jax.search._schedule import owned_by as owned_by
@@ -25,5 +26,6 @@ __all__ = [
     "architecture_problem",
     "make_search",
     "objective_problem",
+    "over_pairs",
     "owned_by",
 ]

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.losses import (
     LossTerms,
     ObjectiveWeights,
+    agreement_loss,
     registration_loss,
     segmentation_loss,
 )
@@ -23,12 +26,15 @@ class PairBatch(NamedTuple):
         fixed: Images `(b, *space, 1)`.
         moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
         fixed_labels: The same of the fixed images.
+        lam: Weights of L_reg for this batch, or None for those of the problem: an
+            argument of a program that serves every λ, where a constant needs one each.
     """
 
     moving: Any
     fixed: Any
     moving_labels: Any = None
     fixed_labels: Any = None
+    lam: Any = None
 
 
 class SearchProblem(NamedTuple):
@@ -56,7 +62,7 @@ def architecture_problem(
 
     Args:
         network: The mixed network.
-        lam: Weights of L_reg, fixed in this problem.
+        lam: Weights of L_reg, fixed in this problem, where the batch brings none.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
@@ -73,7 +79,7 @@ def architecture_problem(
             batch.fixed,
             batch.moving,
             out.displacements,
-            lam,
+            lam if batch.lam is None else batch.lam,
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
@@ -91,21 +97,32 @@ def objective_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    judge: str = "dice",
+    folding_budget: float = 0.005,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
-    L_seg does not contain λ: its whole hypergradient is indirect,
-    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
+    Without labels `losses.agreement_loss` takes the place of L_seg. Neither contains λ:
+    its whole hypergradient is indirect, `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an
+    alignment of gradients.
 
     Args:
         network: The discrete network.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
+        judge: "dice" for L_seg, "mind" for the agreement of the images.
+        folding_budget: Fraction of folded voxels that "mind" allows free of charge.
 
     Returns:
-        The problem; validation batches need one-hot labels, training batches none.
+        The problem; validation batches need one-hot labels for "dice", training batches
+        none.
+
+    Raises:
+        ValueError: If there is no such judge.
     """
+    if judge not in ("dice", "mind"):
+        raise ValueError(f'judge must be "dice" or "mind", got {judge!r}.')
 
     def inner_terms(
         omega: Any, lam: ObjectiveWeights, batch: PairBatch
@@ -126,12 +143,52 @@ def objective_problem(
 
     def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
         del lam
-        out = _predict(network, omega, batch)
-        return segmentation_loss(
-            batch.fixed_labels, batch.moving_labels, out.displacements.full
-        )
+        displacement = _predict(network, omega, batch).displacements.full
+        if judge == "mind":
+            return agreement_loss(
+                batch.fixed, batch.moving, displacement, folding_budget
+            )
+        return segmentation_loss(batch.fixed_labels, batch.moving_labels, displacement)
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
+
+
+def over_pairs(problem: SearchProblem, *, is_scanned: bool) -> SearchProblem:
+    """The same problem, whose outer loss is the mean over a tuple of batches.
+
+    The hypergradient is linear in ∇L_v, so this is the one of a batch of m pairs. It
+    asks for ∇_ω L_t and the mixed product once, where the mean of m estimates asks m
+    times; and for the gradient of one pair m times, where a batch of m pairs is a
+    program and a memory of its own.
+
+    Args:
+        problem: The problem of single batches.
+        is_scanned: Go through the batches in a `lax.scan`, for an estimator that is
+            compiled as a whole: the program holds the loss once, and its gradient the
+            activations of one batch. Otherwise call the loss, which is compiled
+            already, batch by batch.
+
+    Returns:
+        The problem; training batches are single as before.
+    """
+    bilevel = problem.bilevel
+    outer_loss = bilevel.outer_loss
+
+    def called(omega: Any, outer: Any, batches: tuple[PairBatch, ...]) -> Array:
+        losses = [outer_loss(omega, outer, batch) for batch in batches]
+        return jnp.mean(jnp.stack(losses))
+
+    def scanned(omega: Any, outer: Any, batches: tuple[PairBatch, ...]) -> Array:
+        @jax.checkpoint
+        def add(total: Array, batch: PairBatch) -> tuple[Array, None]:
+            return total + outer_loss(omega, outer, batch), None
+
+        stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
+        total, _ = jax.lax.scan(add, jnp.zeros(()), stacked)
+        return total / len(batches)
+
+    mean = scanned if is_scanned else called
+    return problem._replace(bilevel=bilevel._replace(outer_loss=mean))
 
 
 def _predict(

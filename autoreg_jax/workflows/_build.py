@@ -1,5 +1,6 @@
 """From a configuration to the objects that it names: the only place that knows both."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ from autoreg_jax.config import (
     RunConfig,
     SearchConfig,
     StageConfig,
+    StopConfig,
     TrainConfig,
 )
 from autoreg_jax.data import Cohort
@@ -26,6 +28,7 @@ from autoreg_jax.search import (
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import resize_image
 from autoreg_jax.workflows._flat import Layout, on_tree
+from autoreg_jax.workflows._positive import reparametrised
 
 # The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual
 # 1e-8 would damp it.
@@ -94,6 +97,20 @@ def stage_hypergradient(search: SearchConfig, name: str) -> HypergradientConfig:
     return stage_config(search, name).hypergradient or search.hypergradient
 
 
+def stage_stop(search: SearchConfig, name: str) -> StopConfig:
+    """When one stage ends early: its own rules, or those of the search."""
+    return stage_config(search, name).stop or search.stop
+
+
+def with_judge(config: RunConfig, validation: Cohort | None) -> RunConfig:
+    """The configuration in which "auto" is the judge that these subjects allow."""
+    if config.search.judge != "auto":
+        return config
+    has_labels = validation is not None and validation.labels is not None
+    judge = "dice" if has_labels else "mind"
+    return replace(config, search=replace(config.search, judge=judge))
+
+
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
     """λ before its search."""
     start = config.objective
@@ -111,6 +128,7 @@ def stage_config(search: SearchConfig, name: str) -> StageConfig:
     """The settings of one stage."""
     stages = {
         "feature": search.feature,
+        "joint": search.feature,
         "deformation": search.deformation,
         "lam": search.lam,
     }
@@ -124,16 +142,23 @@ def make_stage(config: RunConfig, name: str) -> Stage:
 
 
 def make_outer_optimizer(
-    stage: StageConfig, *, is_relative: bool
+    stage: StageConfig, *, is_relative: bool, positive: str = "none"
 ) -> optax.GradientTransformation:
     """Adam for α, or where `is_relative` for λ: each weight moves by a part of itself.
 
-    The numbers of the optimizer travel in its state, so one compiled update serves both
+    With "exp" or "softplus" Adam moves what stands behind a positive λ instead. The
+    numbers of the optimizer travel in its state, so one compiled update serves both
     stages of α.
     """
+    is_behind = positive != "none"
     optimizer = optax.inject_hyperparams(_outer_optimizer, "is_relative")(
-        stage.learning_rate, stage.beta1, stage.beta2, is_relative=is_relative
+        stage.learning_rate,
+        stage.beta1,
+        stage.beta2,
+        is_relative=is_relative and not is_behind,
     )
+    if is_behind:
+        return reparametrised(optimizer, positive)
     if is_relative:
         # A negative weight would reward a bad match or a rough field without bound.
         optimizer = optax.chain(optimizer, optax.keep_params_nonnegative())
@@ -173,6 +198,9 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "interpolation": config.objective.interpolation,
     }
     if genotype is not None:
+        has_labels = config.search.judge in ("auto", "dice")
+        settings["judge"] = "dice" if has_labels else "mind"
+        settings["folding_budget"] = config.search.folding_budget
         return objective_problem(network, **settings)
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -19,8 +19,15 @@ from autoreg_jax.config import (
 )
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
-from autoreg_jax.search import SearchAlgorithm, SearchProblem, make_search
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.search import (
+    PairBatch,
+    SearchAlgorithm,
+    SearchProblem,
+    make_search,
+    over_pairs,
+)
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.training import TrainingAlgorithm, make_training
 from autoreg_jax.workflows._build import (
     gather,
@@ -48,23 +55,27 @@ def search_algorithm(
 ) -> SearchAlgorithm:
     """Algorithm 1 with the three Optax optimizers of the configuration.
 
-    Without a genotype the outer variable is α, with one it is λ; ω is a vector. Its
-    functions are called as they are: what is dear in them is compiled already.
+    Without a genotype the outer variable is α, with one it is λ; ω is a vector. Where
+    a stage averages validation pairs its batch of them is a tuple. The functions are
+    called as they are: what is dear in them is compiled already.
     """
     search = config.search
     layout = layout_of(make_network(config, genotype), ndim)
+    settings = stage_config(search, stage)
     outer = make_outer_optimizer(
-        stage_config(search, stage), is_relative=genotype is not None
+        settings, is_relative=genotype is not None, positive=search.positive
     )
-    rate = search.look_ahead_learning_rate
+    rate, is_averaged = search.look_ahead_learning_rate, settings.valid_pairs > 1
+    problem = _problem(_of_problem(config), genotype, ndim)
     return make_search(
-        _problem(_of_problem(config), genotype, ndim),
+        over_pairs(problem, is_scanned=False) if is_averaged else problem,
         _estimator(
             stage_hypergradient(search, stage),
             rate,
             _of_problem(config),
             genotype,
             ndim,
+            is_averaged,
         ),
         hypergrad.sgd(rate),
         _omega_optimizer(search.omega_learning_rate, layout),
@@ -77,6 +88,31 @@ def vector_problem(
 ) -> SearchProblem:
     """The problem of `search_algorithm`: ω a vector, derivatives compiled once."""
     return _problem(_of_problem(config), genotype, ndim)
+
+
+def curvature(
+    config: RunConfig, ndim: int, parts: tuple[str, ...]
+) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
+    """Largest eigenvalue of ∇²_α L_val over parts of α, `(omega, alpha, batch)`."""
+    return _curvature(_of_problem(config), ndim, parts)
+
+
+@lru_cache(maxsize=4)
+def _curvature(
+    config: RunConfig, ndim: int, parts: tuple[str, ...]
+) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
+    outer_loss = plain_problem(config, None, ndim).bilevel.outer_loss
+
+    @partial(jax.jit, compiler_options=quick_compilation())
+    def eigenvalue(omega: Any, alpha: ArchitectureLogits, batch: PairBatch) -> Any:
+        def loss(owned: dict[str, Any]) -> Any:
+            return outer_loss(omega, alpha._replace(**owned), batch)
+
+        return hypergrad.largest_eigenvalue(
+            loss, {part: getattr(alpha, part) for part in parts}
+        )
+
+    return eigenvalue
 
 
 def training_algorithm(
@@ -123,7 +159,13 @@ def _dice_of_pair(
 
 def _of_problem(config: RunConfig) -> RunConfig:
     """The configuration with defaults for all that is no part of the problems."""
-    search = replace(SearchConfig(), shrink=config.search.shrink)
+    given = config.search
+    search = replace(
+        SearchConfig(),
+        shrink=given.shrink,
+        judge=given.judge,
+        folding_budget=given.folding_budget,
+    )
     return replace(
         config, seed=0, search=search, train=TrainConfig(), evaluate=EvaluateConfig()
     )
@@ -149,13 +191,16 @@ def _estimator(
     config: RunConfig,
     genotype: Genotype | None,
     ndim: int,
+    is_averaged: bool,
 ) -> hypergrad.HypergradientEstimator:
     """One program for both stages of α, where the estimator is one program at all."""
     estimator = make_estimator(settings, learning_rate)
     if settings.name in STRAIGHT and settings.mixed != "reverse_over_forward":
         return estimator
-    problem = plain_problem(config, genotype, ndim).bilevel
-    return compiled_estimator(estimator, problem, hypergrad.sgd(learning_rate))
+    problem = plain_problem(config, genotype, ndim)
+    if is_averaged:
+        problem = over_pairs(problem, is_scanned=True)
+    return compiled_estimator(estimator, problem.bilevel, hypergrad.sgd(learning_rate))
 
 
 def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:

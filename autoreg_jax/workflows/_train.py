@@ -17,6 +17,7 @@ from autoreg_jax.workflows._build import (
     make_lambda,
     make_network,
     on_device,
+    with_judge,
 )
 from autoreg_jax.workflows._flat import layout_of
 from autoreg_jax.workflows._initial import initial_vector
@@ -69,6 +70,7 @@ def train(
     if resume and run is not None and (run / "model" / "model.json").is_file():
         return load_model(run)
     journal = Journal(run, resume=resume)
+    config = with_judge(config, validation)  # one program with the search of λ
     state = repeat(_train_task(train, config, genotype, lam, validation), journal)
     description = ModelDescription(
         genotype=genotype,
