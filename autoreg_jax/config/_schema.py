@@ -26,7 +26,7 @@ Estimator = Literal[
     "evolution_strategies",
     "persistent_evolution_strategies",
 ]
-Judge = Literal["auto", "dice", "mind", "none"]
+Judge = Literal["auto", "dice", "landmarks", "mind", "none"]
 Positive = Literal["none", "softplus", "exp"]
 MixedProduct = Literal[
     "forward_over_reverse", "reverse_over_forward", "central_difference"
@@ -244,9 +244,10 @@ class SearchConfig:
     of its time than of its steps."""
 
     judge: Judge = "auto"
-    """What judges λ on validation pairs: `dice` the overlap of label maps; `mind` the
-    agreement of the images by MIND with a penalty for folding, without labels; `auto`
-    the first where there are labels, else the second; `none` leaves λ as it is."""
+    """What judges λ on validation pairs: `dice` the overlap of label maps; `landmarks`
+    the distance of corresponding points; `mind` the agreement of the images by MIND
+    with a penalty for folding, which needs neither; `auto` is `dice` where there are
+    label maps and else `mind`; `none` leaves λ as it is."""
 
     folding_budget: float = 0.005
     """Fraction of folded voxels that the judge `mind` allows free of charge, in

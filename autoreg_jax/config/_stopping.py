@@ -18,8 +18,9 @@ class StopConfig:
     """Compare the order of all operations of an edge, not the best one alone; of λ the
     whole order counts in any case."""
 
-    tolerance: float = 0.0
-    """Smallest difference of two logits or weights that is an order (>= 0)."""
+    tolerance: float = 1e-6
+    """Smallest difference of two logits or weights that is an order (>= 0). Adam's
+    first step is equally long for all logits but for rounding."""
 
     eigenvalue_every: int | None = None
     """Moves of α between two records of the largest eigenvalue of ∇²_α L_val (>= 1);

@@ -6,6 +6,7 @@ Every `*_loss` is minimised. A loss is the mean over the batch; images are
 
 from autoreg_jax.losses._agreement import agreement_loss as agreement_loss
 from autoreg_jax.losses._agreement import soft_folding_fraction as soft_folding_fraction
+from autoreg_jax.losses._landmarks import landmark_loss as landmark_loss
 from autoreg_jax.losses._mind import mind_descriptor as mind_descriptor
 from autoreg_jax.losses._mind import mind_loss as mind_loss
 from autoreg_jax.losses._ncc import local_ncc as local_ncc
@@ -24,6 +25,7 @@ __all__ = [
     "ObjectiveWeights",
     "agreement_loss",
     "diffusion_loss",
+    "landmark_loss",
     "local_ncc",
     "local_ncc_loss",
     "mind_descriptor",

@@ -12,6 +12,7 @@ from autoreg_jax.losses import (
     LossTerms,
     ObjectiveWeights,
     agreement_loss,
+    landmark_loss,
     registration_loss,
     segmentation_loss,
 )
@@ -28,6 +29,8 @@ class PairBatch(NamedTuple):
         fixed_labels: The same of the fixed images.
         lam: Weights of L_reg for this batch, or None for those of the problem: an
             argument of a program that serves every λ, where a constant needs one each.
+        moving_landmarks: Points `(b, k, d)`, voxels, or None where not needed.
+        fixed_landmarks: The corresponding points of the fixed images.
     """
 
     moving: Any
@@ -35,6 +38,8 @@ class PairBatch(NamedTuple):
     moving_labels: Any = None
     fixed_labels: Any = None
     lam: Any = None
+    moving_landmarks: Any = None
+    fixed_landmarks: Any = None
 
 
 class SearchProblem(NamedTuple):
@@ -102,27 +107,29 @@ def objective_problem(
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
-    Without labels `losses.agreement_loss` takes the place of L_seg. Neither contains λ:
-    its whole hypergradient is indirect, `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an
-    alignment of gradients.
+    Without labels `losses.landmark_loss` or `losses.agreement_loss` takes the place of
+    L_seg. None of them contains λ: its whole hypergradient is indirect,
+    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
 
     Args:
         network: The discrete network.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
-        judge: "dice" for L_seg, "mind" for the agreement of the images.
+        judge: "dice" for L_seg, "landmarks" for their distance, "mind" for the
+            agreement of the images.
         folding_budget: Fraction of folded voxels that "mind" allows free of charge.
 
     Returns:
-        The problem; validation batches need one-hot labels for "dice", training batches
-        none.
+        The problem; validation batches need one-hot labels for "dice" and landmarks for
+        "landmarks", training batches neither.
 
     Raises:
         ValueError: If there is no such judge.
     """
-    if judge not in ("dice", "mind"):
-        raise ValueError(f'judge must be "dice" or "mind", got {judge!r}.')
+    judges = ("dice", "landmarks", "mind")
+    if judge not in judges:
+        raise ValueError(f"judge must be one of {judges}, got {judge!r}.")
 
     def inner_terms(
         omega: Any, lam: ObjectiveWeights, batch: PairBatch
@@ -144,6 +151,10 @@ def objective_problem(
     def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
         del lam
         displacement = _predict(network, omega, batch).displacements.full
+        if judge == "landmarks":
+            return landmark_loss(
+                batch.fixed_landmarks, batch.moving_landmarks, displacement
+            )
         if judge == "mind":
             return agreement_loss(
                 batch.fixed, batch.moving, displacement, folding_budget

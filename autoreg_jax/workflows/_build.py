@@ -44,22 +44,27 @@ class DeviceCohort(NamedTuple):
     Attributes:
         images: `(n, *space, 1)`.
         labels: `(n, *space)` class indices, or None.
+        landmarks: `(n, k, d)`, voxels, or None.
     """
 
     images: Any
     labels: Any
+    landmarks: Any = None
 
 
-def on_device(cohort: Cohort, *, with_labels: bool) -> DeviceCohort:
-    """Put a split on the device, labels only where they may be used."""
+def on_device(
+    cohort: Cohort, *, with_labels: bool, with_landmarks: bool = False
+) -> DeviceCohort:
+    """Put a split on the device, labels and landmarks only where they may be used."""
     labels = jnp.asarray(cohort.labels) if with_labels else None
-    return DeviceCohort(jnp.asarray(cohort.images), labels)
+    landmarks = jnp.asarray(cohort.landmarks) if with_landmarks else None
+    return DeviceCohort(jnp.asarray(cohort.images), labels, landmarks)
 
 
 def shrunk(cohort: DeviceCohort, factor: int) -> DeviceCohort:
-    """The images on a grid coarser by a factor, without labels."""
+    """The images alone, on a grid coarser by a factor."""
     if factor == 1:
-        return cohort._replace(labels=None)
+        return DeviceCohort(cohort.images, None)
     shape = tuple(-(-size // factor) for size in cohort.images.shape[1:-1])
     return DeviceCohort(
         jax.jit(resize_image, static_argnums=1)(cohort.images, shape), None
@@ -69,14 +74,19 @@ def shrunk(cohort: DeviceCohort, factor: int) -> DeviceCohort:
 def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatch:
     """The batch of moving and fixed indices, labels one-hot without background."""
     moving, fixed = pair
-    images = cohort.images[moving], cohort.images[fixed]
+    batch = PairBatch(cohort.images[moving], cohort.images[fixed])
+    if cohort.landmarks is not None:
+        batch = batch._replace(
+            moving_landmarks=cohort.landmarks[moving],
+            fixed_landmarks=cohort.landmarks[fixed],
+        )
     if cohort.labels is None:
-        return PairBatch(*images)
+        return batch
     classes = [
         one_hot(cohort.labels[index], num_structures + 1)[..., 1:]
         for index in (moving, fixed)
     ]
-    return PairBatch(*images, *classes)
+    return batch._replace(moving_labels=classes[0], fixed_labels=classes[1])
 
 
 def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNetwork:
@@ -198,8 +208,9 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "interpolation": config.objective.interpolation,
     }
     if genotype is not None:
-        has_labels = config.search.judge in ("auto", "dice")
-        settings["judge"] = "dice" if has_labels else "mind"
+        # Where nobody judges λ the outer loss is never asked for.
+        judge = {"auto": "dice", "none": "mind"}.get(config.search.judge)
+        settings["judge"] = judge or config.search.judge
         settings["folding_budget"] = config.search.folding_budget
         return objective_problem(network, **settings)
     # On smaller images the windows cover the same anatomy with fewer voxels.

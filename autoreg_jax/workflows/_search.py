@@ -61,7 +61,7 @@ def search(
     costs several times what one architecture costs, and eight times less at half the
     resolution. The network weights ω are drawn anew for every stage. Labels are read in
     the stage of λ alone, those of the validation subjects alone, and never by the loss
-    of ω; without them the agreement of the images judges λ.
+    of ω; without them the agreement of the images judges λ, or landmarks.
 
     The stages are gone through `config.search.rounds` times. A later round begins with
     the α and λ that were found, and the λ of a round is the one under which ω learns in
@@ -82,23 +82,27 @@ def search(
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             what it holds is damaged or of other settings.
-        DataError: If labels are to judge λ and the validation subjects have none.
+        DataError: If labels or landmarks are to judge λ and the validation subjects
+            have none.
         ValueError: If `resume` is given without `run`.
     """
     if config.search.judge == "auto" and validation.labels is None:
         logger.info("There are no label maps: the images themselves judge λ.")
     config = with_judge(config, validation)
     judge = config.search.judge
-    if judge == "dice" and validation.labels is None:
+    needed = {"dice": "labels", "landmarks": "landmarks"}.get(judge)
+    if needed and getattr(validation, needed) is None:
         raise DataError(
-            "search.judge is dice, which needs label maps, and the validation subjects "
-            "have none; name them in the column 'labels', or set search.judge=mind."
+            f"search.judge is {judge}, and the validation subjects have no {needed}; "
+            f"name the files in the column {needed!r}, or set search.judge=mind."
         )
     run = None if run is None else Path(run)
     journal = Journal(run, resume=resume)
-    images, judges = (
-        on_device(cohort, with_labels=is_judge and judge == "dice")
-        for cohort, is_judge in ((train, False), (validation, True))
+    images = on_device(train, with_labels=False)
+    judges = on_device(
+        validation,
+        with_labels=needed == "labels",
+        with_landmarks=needed == "landmarks",
     )
     small, small_judges = (
         shrunk(cohort, config.search.shrink) for cohort in (images, judges)
