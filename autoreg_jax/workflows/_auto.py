@@ -18,6 +18,7 @@ from autoreg_jax.runtime import (
     write_json,
     write_text,
 )
+from autoreg_jax.workflows._build import check_judge
 from autoreg_jax.workflows._evaluate import evaluate
 from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._journal import Journal
@@ -61,6 +62,7 @@ def auto(
     values = label_values(table)
     splits = ("train", "validation", config.evaluate.split)
     cohorts = [load_cohort(table, split, label_values=values) for split in splits]
+    check_judge(config, cohorts[1])
     run = claim_run_folder(run, resume=resume, overwrite=overwrite)
     _keep_config(run, config)
     previous = _previous_seconds(run)

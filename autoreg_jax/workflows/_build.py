@@ -16,6 +16,7 @@ from autoreg_jax.config import (
     TrainConfig,
 )
 from autoreg_jax.data import Cohort
+from autoreg_jax.errors import DataError
 from autoreg_jax.losses import ObjectiveWeights, one_hot
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import (
@@ -119,6 +120,21 @@ def with_judge(config: RunConfig, validation: Cohort | None) -> RunConfig:
     has_labels = validation is not None and validation.labels is not None
     judge = "dice" if has_labels else "mind"
     return replace(config, search=replace(config.search, judge=judge))
+
+
+def check_judge(config: RunConfig, validation: Cohort) -> None:
+    """See that what is to judge λ is there.
+
+    Raises:
+        DataError: If labels or landmarks are asked for and the subjects have none.
+    """
+    judge = config.search.judge
+    needed = {"dice": "labels", "landmarks": "landmarks"}.get(judge)
+    if needed and getattr(validation, needed) is None:
+        raise DataError(
+            f"search.judge is {judge}, and the validation subjects have no {needed}; "
+            f"name the files in the column {needed!r}, or set search.judge=mind."
+        )
 
 
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:

@@ -9,11 +9,11 @@ import jax
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.errors import DataError
 from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
 from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
 from autoreg_jax.workflows._build import (
+    check_judge,
     on_device,
     shrunk,
     start_of_lambda,
@@ -89,20 +89,14 @@ def search(
     if config.search.judge == "auto" and validation.labels is None:
         logger.info("There are no label maps: the images themselves judge λ.")
     config = with_judge(config, validation)
-    judge = config.search.judge
-    needed = {"dice": "labels", "landmarks": "landmarks"}.get(judge)
-    if needed and getattr(validation, needed) is None:
-        raise DataError(
-            f"search.judge is {judge}, and the validation subjects have no {needed}; "
-            f"name the files in the column {needed!r}, or set search.judge=mind."
-        )
+    check_judge(config, validation)
     run = None if run is None else Path(run)
     journal = Journal(run, resume=resume)
     images = on_device(train, with_labels=False)
     judges = on_device(
         validation,
-        with_labels=needed == "labels",
-        with_landmarks=needed == "landmarks",
+        with_labels=config.search.judge == "dice",
+        with_landmarks=config.search.judge == "landmarks",
     )
     small, small_judges = (
         shrunk(cohort, config.search.shrink) for cohort in (images, judges)
