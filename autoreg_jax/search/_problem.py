@@ -38,10 +38,13 @@ class SearchProblem(NamedTuple):
         bilevel: Inner and outer loss as the hypergradient estimators take them.
         inner_terms: `(omega, outer, batch) -> (loss, terms)`, L_reg with its named
         parts.
+        is_inner_apart: Whether the inner loss that the hypergradient differentiates is
+            another function than the loss of `inner_terms`, by which ω learns.
     """
 
     bilevel: BilevelProblem
     inner_terms: Callable[..., tuple[Array, LossTerms]]
+    is_inner_apart: bool = False
 
 
 def architecture_problem(
@@ -51,6 +54,8 @@ def architecture_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    is_dimmed: bool = False,
+    has_summed_terms: bool = False,
 ) -> SearchProblem:
     """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
 
@@ -60,6 +65,10 @@ def architecture_problem(
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
+        is_dimmed: See `registration_loss`.
+        has_summed_terms: The hypergradient differentiates L_reg + ℓ_sim(full) +
+            ℓ_smooth on the training batch, as the published code does: it hands the
+            tuple of loss and terms to a function that sums it.
 
     Returns:
         The problem; batches need no labels.
@@ -77,11 +86,18 @@ def architecture_problem(
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
+            is_dimmed=is_dimmed,
         )
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         return inner_terms(omega, alpha, batch)[0]
 
+    def summed(omega: Any, alpha: Any, batch: PairBatch) -> Array:
+        value, terms = inner_terms(omega, alpha, batch)
+        return value + terms.full + terms.smooth
+
+    if has_summed_terms:
+        return SearchProblem(BilevelProblem(summed, loss), inner_terms, True)
     return SearchProblem(BilevelProblem(loss, loss), inner_terms)
 
 
@@ -91,6 +107,9 @@ def objective_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    is_dimmed: bool = False,
+    smoothness_weight: float = 0.0,
+    smoothness_target: float = 0.01,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
@@ -102,6 +121,9 @@ def objective_problem(
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
+        is_dimmed: See `registration_loss`.
+        smoothness_weight: See `segmentation_loss`.
+        smoothness_target: See `segmentation_loss`.
 
     Returns:
         The problem; validation batches need one-hot labels, training batches none.
@@ -119,6 +141,7 @@ def objective_problem(
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
+            is_dimmed=is_dimmed,
         )
 
     def inner_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
@@ -128,7 +151,11 @@ def objective_problem(
         del lam
         out = _predict(network, omega, batch)
         return segmentation_loss(
-            batch.fixed_labels, batch.moving_labels, out.displacements.full
+            batch.fixed_labels,
+            batch.moving_labels,
+            out.displacements.full,
+            smoothness_weight=smoothness_weight,
+            smoothness_target=smoothness_target,
         )
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)

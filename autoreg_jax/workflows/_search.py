@@ -11,13 +11,16 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
-from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
+from autoreg_jax.search import STAGES
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
+    chosen_genotype,
     make_stage,
     on_device,
     shrunk,
     start_of_lambda,
 )
+from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._stage import as_lists, from_lists, search_task
@@ -83,11 +86,11 @@ def search(
         shrunk(images, config.search.shrink)
         for images in (train_images, on_device(validation, with_labels=False))
     )
-    alpha = jax.device_get(ArchitectureLogits.zeros())
+    alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
     for name in ("feature", "deformation"):
         task = search_task(name, config, small, judges, alpha)
         alpha = _outcome(task, journal, alpha)
-    genotype = decode(alpha)
+    genotype = chosen_genotype(config, alpha)
     if run is not None:
         write_text(run / "genotype.json", genotype.to_json())
 

@@ -62,13 +62,23 @@ def search_task(
 
     def start() -> Any:
         network = make_network(config, genotype)
-        omega = initial_vector(network, len(shape) - 1, (config.seed, index))
+        omega = initial_vector(
+            network,
+            len(shape) - 1,
+            (config.seed, index),
+            is_torch=config.quirks.torch_start,
+        )
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
         train_batch, outer = gather_pair(train, train_pairs[step]), OuterInfo.at_rest()
         if stage.is_active(step):
-            valid_batch = gather_pair(valid, valid_pairs[step], num_structures)
+            valid_batch = gather_pair(
+                valid,
+                valid_pairs[step],
+                num_structures,
+                has_background=config.quirks.background_dice,
+            )
             state, outer = algorithm.outer_step(state, train_batch, valid_batch, owned)
         state, inner = algorithm.inner_step(state, train_batch)
         return state, (inner, outer)
