@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class ModelDescription:
     lam: dict[str, float]
     similarity: str
     windows: tuple[int, int, int]
-    wiring: Wiring = Wiring()
+    wiring: Wiring = field(default_factory=Wiring)
     is_dimmed: bool = False
 
 

@@ -12,6 +12,8 @@ from autoreg_jax.losses import ObjectiveWeights, registration_loss
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import Pyramid, half_shape, integrate
 
+_WIRING = Wiring()
+
 
 class Refined(NamedTuple):
     """The best iterate of a refinement.
@@ -51,7 +53,7 @@ def refine(  # noqa: PLR0913
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     num_steps: int = 7,
-    wiring: Wiring = Wiring(),
+    wiring: Wiring = _WIRING,
     is_dimmed: bool = False,
 ) -> Refined:
     """Minimise L_reg of one pair over its velocity field with Adam.

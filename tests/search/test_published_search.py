@@ -1,4 +1,4 @@
-"""What the published search does besides: another inner loss, a second optimizer of λ."""
+"""What the published search does besides: another loss, a second optimizer of λ."""
 
 import chex
 import jax
