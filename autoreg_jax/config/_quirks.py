@@ -39,8 +39,8 @@ class QuirksConfig:
     """ω starts as PyTorch's convolutions do: uniform in ±1/sqrt(fan-in), biases too."""
 
     deformation_only: bool = False
-    """The feature cells are fixed and α_D alone is searched (layers.py,
-    `FeatureExtraction_16_search`); `search.feature.steps` must be 0."""
+    """The feature cells are fixed and α_D alone is searched: stage 1 is left out
+    (layers.py, `FeatureExtraction_16_search`)."""
 
     dilation_8: bool = False
     """The last two operations of the fixed feature cells have dilation 8, which is not

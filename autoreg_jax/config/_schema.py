@@ -209,9 +209,3 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "seed", at_least=0)
-        if self.quirks.deformation_only and self.search.feature.steps:
-            raise ConfigError(
-                "quirks.deformation_only: fixes the feature cells, so "
-                "search.feature.steps and search.feature.warm_up must be 0, got "
-                f"{self.search.feature.steps} and {self.search.feature.warm_up}."
-            )

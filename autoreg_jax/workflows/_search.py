@@ -87,7 +87,8 @@ def search(
         for images in (train_images, on_device(validation, with_labels=False))
     )
     alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
-    for name in ("feature", "deformation"):
+    searched = ("feature", "deformation")
+    for name in searched[1:] if config.quirks.deformation_only else searched:
         task = search_task(name, config, small, judges, alpha)
         alpha = _outcome(task, journal, alpha)
     genotype = chosen_genotype(config, alpha)

@@ -47,10 +47,8 @@ def test_none_is_left_out():
 
 @pytest.fixture(scope="module")
 def base(settings):
-    """Without a search of feature cells, which some quirks rule out."""
-    idle = {"steps": 0, "warm_up": 0}
-    changes = {"network": {"matching": None}, "search": {"feature": idle}}
-    return config.merge(settings, changes)
+    """A few steps of the network of the paper."""
+    return config.merge(settings, {"network": {"matching": None}})
 
 
 def with_quirks(base, **quirks):
