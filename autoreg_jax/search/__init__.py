@@ -1,5 +1,6 @@
 """Algorithm 1 as pure functions: problems, one iteration, stages."""
 
+from autoreg_jax.search._leak import with_leaking_lambda as with_leaking_lambda
 from autoreg_jax.search._problem import PairBatch as PairBatch
 from autoreg_jax.search._problem import SearchProblem as SearchProblem
 from autoreg_jax.search._problem import architecture_problem as architecture_problem
@@ -28,4 +29,5 @@ __all__ = [
     "objective_problem",
     "over_pairs",
     "owned_by",
+    "with_leaking_lambda",
 ]

@@ -49,10 +49,13 @@ class SearchProblem(NamedTuple):
         bilevel: Inner and outer loss as the hypergradient estimators take them.
         inner_terms: `(omega, outer, batch) -> (loss, terms)`, L_reg with its named
         parts.
+        is_inner_apart: Whether the inner loss that the hypergradient differentiates is
+            another function than the loss of `inner_terms`, by which ω learns.
     """
 
     bilevel: BilevelProblem
     inner_terms: Callable[..., tuple[Array, LossTerms]]
+    is_inner_apart: bool = False
 
 
 def architecture_problem(
@@ -62,6 +65,8 @@ def architecture_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    is_dimmed: bool = False,
+    has_summed_terms: bool = False,
 ) -> SearchProblem:
     """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
 
@@ -71,6 +76,10 @@ def architecture_problem(
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
+        is_dimmed: See `registration_loss`.
+        has_summed_terms: The hypergradient differentiates L_reg + ℓ_sim(full) +
+            ℓ_smooth on the training batch, as the published code does: it hands the
+            tuple of loss and terms to a function that sums it.
 
     Returns:
         The problem; batches need no labels.
@@ -88,11 +97,18 @@ def architecture_problem(
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
+            is_dimmed=is_dimmed,
         )
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         return inner_terms(omega, alpha, batch)[0]
 
+    def summed(omega: Any, alpha: Any, batch: PairBatch) -> Array:
+        value, terms = inner_terms(omega, alpha, batch)
+        return value + terms.full + terms.smooth
+
+    if has_summed_terms:
+        return SearchProblem(BilevelProblem(summed, loss), inner_terms, True)
     return SearchProblem(BilevelProblem(loss, loss), inner_terms)
 
 
@@ -104,6 +120,9 @@ def objective_problem(
     interpolation: str = "linear",
     judge: str = "dice",
     folding_budget: float = 0.005,
+    is_dimmed: bool = False,
+    smoothness_weight: float = 0.0,
+    smoothness_target: float = 0.01,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
@@ -119,6 +138,9 @@ def objective_problem(
         judge: "dice" for L_seg, "landmarks" for their distance, "mind" for the
             agreement of the images.
         folding_budget: Fraction of folded voxels that "mind" allows free of charge.
+        is_dimmed: See `registration_loss`.
+        smoothness_weight: See `segmentation_loss`.
+        smoothness_target: See `segmentation_loss`.
 
     Returns:
         The problem; validation batches need one-hot labels for "dice" and landmarks for
@@ -143,6 +165,7 @@ def objective_problem(
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
+            is_dimmed=is_dimmed,
         )
 
     def inner_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
@@ -159,7 +182,13 @@ def objective_problem(
             return agreement_loss(
                 batch.fixed, batch.moving, displacement, folding_budget
             )
-        return segmentation_loss(batch.fixed_labels, batch.moving_labels, displacement)
+        return segmentation_loss(
+            batch.fixed_labels,
+            batch.moving_labels,
+            displacement,
+            smoothness_weight=smoothness_weight,
+            smoothness_target=smoothness_target,
+        )
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
 

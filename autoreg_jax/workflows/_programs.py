@@ -26,6 +26,7 @@ from autoreg_jax.search import (
     SearchProblem,
     make_search,
     over_pairs,
+    with_leaking_lambda,
 )
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.training import TrainingAlgorithm, make_training
@@ -47,7 +48,7 @@ from autoreg_jax.workflows._estimator import (
 )
 from autoreg_jax.workflows._flat import Layout, layout_of
 
-gather_pair = jax.jit(gather, static_argnames="num_structures")
+gather_pair = jax.jit(gather, static_argnames=("num_structures", "has_background"))
 
 
 def search_algorithm(
@@ -59,15 +60,21 @@ def search_algorithm(
     a stage averages validation pairs its batch of them is a tuple. The functions are
     called as they are: what is dear in them is compiled already.
     """
-    search = config.search
+    search, settings = config.search, stage_config(config.search, stage)
+    is_of_lambda = genotype is not None
     layout = layout_of(make_network(config, genotype), ndim)
-    settings = stage_config(search, stage)
     outer = make_outer_optimizer(
-        settings, is_relative=genotype is not None, positive=search.positive
+        settings,
+        search.outer_epsilon,
+        is_relative=is_of_lambda and search.lam_steps == "relative",
+        positive=search.positive if is_of_lambda else "none",
     )
-    rate, is_averaged = search.look_ahead_learning_rate, settings.valid_pairs > 1
+    rate = settings.look_ahead_learning_rate or search.look_ahead_learning_rate
+    omega_rate = settings.omega_learning_rate or search.omega_learning_rate
+    clip = 0.0 if is_of_lambda else config.quirks.gradient_clip
+    is_averaged = settings.valid_pairs > 1
     problem = _problem(_of_problem(config), genotype, ndim)
-    return make_search(
+    algorithm = make_search(
         over_pairs(problem, is_scanned=False) if is_averaged else problem,
         _estimator(
             stage_hypergradient(search, stage),
@@ -78,9 +85,13 @@ def search_algorithm(
             is_averaged,
         ),
         hypergrad.sgd(rate),
-        _omega_optimizer(search.omega_learning_rate, layout),
+        _omega_optimizer(omega_rate, layout, search.omega_steps, clip),
         _compiled_update(outer),
     )
+    if is_of_lambda and config.quirks.lam_descends:
+        leak = _compiled_update(optax.adam(omega_rate))
+        return with_leaking_lambda(algorithm, leak)
+    return algorithm
 
 
 def vector_problem(
@@ -136,7 +147,7 @@ def dice_of_pair(
     config: RunConfig, genotype: Genotype, num_structures: int
 ) -> Callable[..., Any]:
     """Mean Dice of the network on one pair, `(omega, cohort, pair) -> scalar`."""
-    same = replace(RunConfig(), network=config.network)
+    same = replace(RunConfig(), network=config.network, quirks=config.quirks)
     return _dice_of_pair(same, genotype, num_structures)
 
 
@@ -213,17 +224,17 @@ def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
     inner_loss = outer_loss = of_vector(inner)
     if outer is not inner:
         outer_loss = of_vector(outer)
-    return SearchProblem(
-        hypergrad.BilevelProblem(inner_loss, outer_loss),
-        of_vector(problem.inner_terms),
+    return problem._replace(
+        bilevel=hypergrad.BilevelProblem(inner_loss, outer_loss),
+        inner_terms=of_vector(problem.inner_terms),
     )
 
 
 @lru_cache(maxsize=4)
 def _omega_optimizer(
-    learning_rate: float, layout: Layout
+    learning_rate: float, layout: Layout, steps: str, clip: float
 ) -> optax.GradientTransformation:
-    return _compiled_update(make_omega_optimizer(learning_rate, layout))
+    return _compiled_update(make_omega_optimizer(learning_rate, layout, steps, clip))
 
 
 @lru_cache(maxsize=4)
@@ -231,7 +242,7 @@ def _training_optimizer(
     config: TrainConfig, layout: Layout
 ) -> optax.GradientTransformation:
     schedule = training_schedule(config)
-    return _compiled_update(make_omega_optimizer(schedule, layout))
+    return _compiled_update(make_omega_optimizer(schedule, layout, config.omega_steps))
 
 
 def _compiled_update(

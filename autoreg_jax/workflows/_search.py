@@ -11,14 +11,17 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
-from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
+from autoreg_jax.search import STAGES
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
     check_judge,
+    chosen_genotype,
     on_device,
     shrunk,
     start_of_lambda,
     with_judge,
 )
+from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._schedule import Part, schedule, time_of
@@ -101,9 +104,9 @@ def search(
     small, small_judges = (
         shrunk(cohort, config.search.shrink) for cohort in (images, judges)
     )
-    alpha = jax.device_get(ArchitectureLogits.zeros())
+    alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
     start = lam = jax.device_get(start_of_lambda(config))
-    genotype = decode(alpha)
+    genotype = chosen_genotype(config, alpha)
     rounds = schedule(config.search)
     left = [part for parts in rounds for part in parts]
 
@@ -119,7 +122,7 @@ def search(
     for *cells, weights in rounds:
         for part in cells:
             alpha = find(part, Given(small, small_judges, lam=lam), alpha)
-        genotype = decode(alpha)
+        genotype = chosen_genotype(config, alpha)
         if run is not None:
             write_text(run / "genotype.json", genotype.to_json())
         given = Given(
@@ -127,6 +130,7 @@ def search(
             judges,
             genotype=genotype,
             num_structures=len(validation.structures),
+            has_background=config.quirks.background_dice,
         )
         lam = find(weights, given, lam)
     result = SearchResult(

@@ -41,6 +41,7 @@ class Given(NamedTuple):
         lam: Weights of L_reg in a stage of α.
         genotype: The network of the stage of λ; None for the mixed network.
         num_structures: Foreground classes of the labels.
+        has_background: The background is one more class.
     """
 
     train: DeviceCohort
@@ -48,6 +49,7 @@ class Given(NamedTuple):
     lam: Any = None
     genotype: Genotype | None = None
     num_structures: int = 0
+    has_background: bool = False
 
     def train_batch(self, pair: Any) -> PairBatch:
         """A pair, moving and fixed index, each in an array."""
@@ -58,7 +60,10 @@ class Given(NamedTuple):
         sides = np.stack(pairs)
         batches = [
             gather_pair(
-                self.valid, tuple(sides[:, [place]]), self.num_structures
+                self.valid,
+                tuple(sides[:, [place]]),
+                self.num_structures,
+                has_background=self.has_background,
             )._replace(lam=self.lam)
             for place in range(sides.shape[1])
         ]
@@ -104,7 +109,8 @@ def search_task(
 
     def start() -> Any:
         network = make_network(config, given.genotype)
-        omega = initial_vector(network, ndim, seed)
+        is_torch = config.quirks.torch_start
+        omega = initial_vector(network, ndim, seed, is_torch=is_torch)
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:

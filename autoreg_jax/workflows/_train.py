@@ -16,6 +16,7 @@ from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
     make_lambda,
     make_network,
+    make_wiring,
     on_device,
     with_judge,
 )
@@ -82,6 +83,8 @@ def train(
         lam={name: float(weight) for name, weight in lam.items()},
         similarity=config.objective.similarity,
         windows=config.objective.windows,
+        wiring=make_wiring(config),
+        is_dimmed=config.quirks.half_intensity_pyramid,
     )
     layout = layout_of(make_network(config, genotype), train.images.ndim - 2)
     model = RegistrationModel(description, layout.to_tree(np.asarray(state.params)))
@@ -113,7 +116,9 @@ def _train_task(
 
     def start() -> Any:
         seed = (config.seed, len(STAGES))
-        return algorithm.init(initial_vector(network, ndim, seed))
+        is_torch = config.quirks.torch_start
+        omega = initial_vector(network, ndim, seed, is_torch=is_torch)
+        return algorithm.init(omega)
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
         return algorithm.step(state, (gather_pair(cohort, pairs[step]), weights))

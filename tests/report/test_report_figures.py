@@ -6,7 +6,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from scipy.special import softmax
 
 from autoreg_jax import report
-from autoreg_jax.report._architecture import decision_sentence
+from autoreg_jax.report._architecture import chosen_operations, decision_sentence
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._heatmap import probabilities
 from autoreg_jax.report._pairs import mean_dice, select_pairs
@@ -190,3 +190,12 @@ def test_best_median_and_worst_pairs_are_selected():
     assert [s.role for s in select_pairs(pairs[:2])] == ["Best", "Worst"]
     unknown = [_pair("a", None)] * 5
     assert [s.role for s in select_pairs(unknown)] == ["", "", ""]
+
+
+def test_an_operation_that_alpha_cannot_choose_has_no_frame(alpha):
+    cells = {"half": ["conv_1"] * 3, "quarter": ["conv_3", *["dil_conv_3_8"] * 2]}
+    genotype = {"feature": cells, "deformation": cells}
+    axes = report.alpha_heatmap(alpha, genotype).axes[0]
+    assert len([p for p in axes.patches if isinstance(p, Rectangle)]) == 4
+    row = chosen_operations(genotype, alpha)[1]
+    assert row.operations[1] == ("dilated convolution, width 3 (reach 17)", None)

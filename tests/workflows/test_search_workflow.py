@@ -32,8 +32,8 @@ def watched_search(*arguments, **keywords):
     first, last = {}, {}
     weights, repeat = _stage.initial_vector, _search.repeat
 
-    def spy_on_weights(network, ndim, seed):
-        omega = weights(network, ndim, seed)
+    def spy_on_weights(network, ndim, seed, **keywords):
+        omega = weights(network, ndim, seed, **keywords)
         first[seed] = jax.device_get(omega)
         return omega
 
