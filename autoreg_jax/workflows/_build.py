@@ -20,11 +20,15 @@ from autoreg_jax.errors import DataError
 from autoreg_jax.losses import ObjectiveWeights, one_hot
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import (
+    Judge,
     PairBatch,
     SearchProblem,
     Stage,
+    agreement_judge,
     architecture_problem,
+    landmark_judge,
     objective_problem,
+    overlap_judge,
 )
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import resize_image
@@ -224,17 +228,22 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "interpolation": config.objective.interpolation,
     }
     if genotype is not None:
-        # Where nobody judges λ the outer loss is never asked for.
-        judge = {"auto": "dice", "none": "mind"}.get(config.search.judge)
-        settings["judge"] = judge or config.search.judge
-        settings["folding_budget"] = config.search.folding_budget
-        return objective_problem(network, **settings)
+        return objective_problem(network, **settings, judge=make_judge(config))
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink
     settings["windows"] = tuple(
         max(3, 2 * (window // (2 * shrink)) + 1) for window in windows
     )
     return architecture_problem(network, start_of_lambda(config), **settings)
+
+
+def make_judge(config: RunConfig) -> Judge:
+    """What judges λ; where nobody does, the outer loss is never asked for."""
+    if config.search.judge in ("auto", "dice"):
+        return overlap_judge()
+    if config.search.judge == "landmarks":
+        return landmark_judge()
+    return agreement_judge(config.search.folding_budget)
 
 
 def _outer_optimizer(

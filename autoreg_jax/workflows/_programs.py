@@ -62,8 +62,11 @@ def search_algorithm(
     search = config.search
     layout = layout_of(make_network(config, genotype), ndim)
     settings = stage_config(search, stage)
+    is_of_lambda = genotype is not None
     outer = make_outer_optimizer(
-        settings, is_relative=genotype is not None, positive=search.positive
+        settings,
+        is_relative=is_of_lambda,
+        positive=search.positive if is_of_lambda else "none",
     )
     rate, is_averaged = search.look_ahead_learning_rate, settings.valid_pairs > 1
     problem = _problem(_of_problem(config), genotype, ndim)

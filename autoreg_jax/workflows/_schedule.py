@@ -8,8 +8,8 @@ from autoreg_jax.config import SearchConfig
 from autoreg_jax.search import STAGES
 from autoreg_jax.workflows._build import stage_config
 
-# What follows from a stage: one number for each, and one for the training.
-_KINDS = (*STAGES, "train", "joint")
+# Whatever draws random numbers has one of its own.
+_KINDS = (*STAGES, "train", "alpha", "joint")
 
 
 class Part(NamedTuple):
