@@ -256,3 +256,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "seed", at_least=0)
+        if self.quirks.deformation_only and self.search.joint:
+            raise ConfigError(
+                "quirks.deformation_only: leaves no feature cells to search.joint; set "
+                "one of the two to false."
+            )

@@ -11,35 +11,11 @@ from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.losses import (
     LossTerms,
     ObjectiveWeights,
-    agreement_loss,
-    landmark_loss,
     registration_loss,
-    segmentation_loss,
 )
 from autoreg_jax.networks import Registration, RegistrationNetwork
-
-
-class PairBatch(NamedTuple):
-    """A batch of image pairs.
-
-    Attributes:
-        moving: Images `(b, *space, 1)`.
-        fixed: Images `(b, *space, 1)`.
-        moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
-        fixed_labels: The same of the fixed images.
-        lam: Weights of L_reg for this batch, or None for those of the problem: an
-            argument of a program that serves every λ, where a constant needs one each.
-        moving_landmarks: Points `(b, k, d)`, voxels, or None where not needed.
-        fixed_landmarks: The corresponding points of the fixed images.
-    """
-
-    moving: Any
-    fixed: Any
-    moving_labels: Any = None
-    fixed_labels: Any = None
-    lam: Any = None
-    moving_landmarks: Any = None
-    fixed_landmarks: Any = None
+from autoreg_jax.search._batch import PairBatch
+from autoreg_jax.search._judge import Judge, overlap_judge
 
 
 class SearchProblem(NamedTuple):
@@ -118,16 +94,13 @@ def objective_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
-    judge: str = "dice",
-    folding_budget: float = 0.005,
     is_dimmed: bool = False,
-    smoothness_weight: float = 0.0,
-    smoothness_target: float = 0.01,
+    judge: Judge | None = None,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
-    Without labels `losses.landmark_loss` or `losses.agreement_loss` takes the place of
-    L_seg. None of them contains λ: its whole hypergradient is indirect,
+    Without labels another judge takes the place of L_seg. None of them contains λ: its
+    whole hypergradient is indirect,
     `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
 
     Args:
@@ -135,23 +108,14 @@ def objective_problem(
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
-        judge: "dice" for L_seg, "landmarks" for their distance, "mind" for the
-            agreement of the images.
-        folding_budget: Fraction of folded voxels that "mind" allows free of charge.
         is_dimmed: See `registration_loss`.
-        smoothness_weight: See `segmentation_loss`.
-        smoothness_target: See `segmentation_loss`.
+        judge: The outer loss; L_seg unless given.
 
     Returns:
-        The problem; validation batches need one-hot labels for "dice" and landmarks for
-        "landmarks", training batches neither.
-
-    Raises:
-        ValueError: If there is no such judge.
+        The problem; validation batches need what the judge looks at, training batches
+        images alone.
     """
-    judges = ("dice", "landmarks", "mind")
-    if judge not in judges:
-        raise ValueError(f"judge must be one of {judges}, got {judge!r}.")
+    judge = overlap_judge() if judge is None else judge
 
     def inner_terms(
         omega: Any, lam: ObjectiveWeights, batch: PairBatch
@@ -173,22 +137,7 @@ def objective_problem(
 
     def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
         del lam
-        displacement = _predict(network, omega, batch).displacements.full
-        if judge == "landmarks":
-            return landmark_loss(
-                batch.fixed_landmarks, batch.moving_landmarks, displacement
-            )
-        if judge == "mind":
-            return agreement_loss(
-                batch.fixed, batch.moving, displacement, folding_budget
-            )
-        return segmentation_loss(
-            batch.fixed_labels,
-            batch.moving_labels,
-            displacement,
-            smoothness_weight=smoothness_weight,
-            smoothness_target=smoothness_target,
-        )
+        return judge(batch, _predict(network, omega, batch).displacements.full)
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
 

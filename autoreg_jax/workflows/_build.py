@@ -20,11 +20,15 @@ from autoreg_jax.errors import DataError
 from autoreg_jax.losses import ObjectiveWeights, one_hot
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import (
+    Judge,
     PairBatch,
     SearchProblem,
     Stage,
+    agreement_judge,
     architecture_problem,
+    landmark_judge,
     objective_problem,
+    overlap_judge,
 )
 from autoreg_jax.search_space import (
     PUBLISHED_GENOTYPES,
@@ -289,16 +293,7 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "is_dimmed": config.quirks.half_intensity_pyramid,
     }
     if genotype is not None:
-        # Where nobody judges λ the outer loss is never asked for.
-        judge = {"auto": "dice", "none": "mind"}.get(config.search.judge)
-        return objective_problem(
-            network,
-            **settings,
-            judge=judge or config.search.judge,
-            folding_budget=config.search.folding_budget,
-            smoothness_weight=config.quirks.smoothness_weight,
-            smoothness_target=config.quirks.smoothness_target,
-        )
+        return objective_problem(network, **settings, judge=make_judge(config))
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink
     settings["windows"] = tuple(
@@ -310,6 +305,16 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         **settings,
         has_summed_terms=config.quirks.summed_terms,
     )
+
+
+def make_judge(config: RunConfig) -> Judge:
+    """What judges λ; where nobody does, the outer loss is never asked for."""
+    if config.search.judge in ("auto", "dice"):
+        quirks = config.quirks
+        return overlap_judge(quirks.smoothness_weight, quirks.smoothness_target)
+    if config.search.judge == "landmarks":
+        return landmark_judge()
+    return agreement_judge(config.search.folding_budget)
 
 
 def _outer_optimizer(

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autoreg_jax.config import SearchConfig
+from autoreg_jax.config import RunConfig
 from autoreg_jax.search import STAGES
 from autoreg_jax.workflows._build import stage_config
 
-# What follows from a stage: one number for each, and one for the training.
-_KINDS = (*STAGES, "train", "joint")
+# Whatever draws random numbers has one of its own.
+_KINDS = (*STAGES, "train", "alpha", "joint")
 
 
 class Part(NamedTuple):
@@ -28,13 +28,16 @@ class Part(NamedTuple):
     steps: int
 
 
-def schedule(search: SearchConfig) -> list[list[Part]]:
+def schedule(config: RunConfig) -> list[list[Part]]:
     """The parts of every round: α_F and α_D, or both at once, and λ.
 
     The first round has the names and numbers of a search of one round. λ is the last
     part of a round, and has no steps where nothing judges it.
     """
+    search = config.search
     cells = ("joint",) if search.joint else STAGES[:2]
+    if config.quirks.deformation_only:
+        cells = ("deformation",)
 
     def part(kind: str, turn: int) -> Part:
         name = kind if turn == 0 else f"{kind}-{turn + 1}"

@@ -107,7 +107,7 @@ def search(
     alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
     start = lam = jax.device_get(start_of_lambda(config))
     genotype = chosen_genotype(config, alpha)
-    rounds = schedule(config.search)
+    rounds = schedule(config)
     left = [part for parts in rounds for part in parts]
 
     def find(part: Part, given: Given, outer: Any) -> Any:

@@ -88,12 +88,6 @@ def test_a_loss_that_is_nan_is_flagged():
     assert not bool(outer.is_finite)
 
 
-def test_an_unknown_judge_is_refused():
-    network = RegistrationNetwork(Genotype.uniform("conv_3"), 0.1, num_steps=2)
-    with pytest.raises(ValueError, match="judge must be"):
-        objective_problem(network, judge="jury")
-
-
 def test_lambda_follows_the_alignment_of_its_terms_with_dice():
     shape, rate = (10, 12), 0.05
     rng = np.random.default_rng(0)
