@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autoreg_jax.config import SearchConfig
+from autoreg_jax.config import RunConfig
 from autoreg_jax.search import STAGES
 from autoreg_jax.workflows._build import stage_config
 
@@ -28,12 +28,13 @@ class Part(NamedTuple):
     steps: int
 
 
-def schedule(search: SearchConfig) -> list[list[Part]]:
+def schedule(config: RunConfig) -> list[list[Part]]:
     """The parts of every round: α_F and α_D, or both at once, and λ.
 
     The first round has the names and numbers of a search of one round. λ is the last
     part of a round, and has no steps where nothing judges it.
     """
+    search = config.search
     cells = ("joint",) if search.joint else STAGES[:2]
 
     def part(kind: str, turn: int) -> Part:

@@ -104,7 +104,7 @@ def search(
     alpha = jax.device_get(ArchitectureLogits.zeros())
     start = lam = jax.device_get(start_of_lambda(config))
     genotype = decode(alpha)
-    rounds = schedule(config.search)
+    rounds = schedule(config)
     left = [part for parts in rounds for part in parts]
 
     def find(part: Part, given: Given, outer: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from autoreg_jax.config import SearchConfig, StageConfig, StopConfig
+from autoreg_jax.config import RunConfig, SearchConfig, StageConfig, StopConfig
 from autoreg_jax.workflows._positive import reparametrised
 from autoreg_jax.workflows._schedule import schedule, time_of
 from autoreg_jax.workflows._stopping import result_step, stop_rule
@@ -110,7 +110,7 @@ def test_a_record_says_whether_its_stage_is_finished():
 def plan(**changes):
     stage = StageConfig(steps=10, warm_up=5, learning_rate=0.1)
     stages = {"feature": stage, "deformation": stage, "lam": stage}
-    return schedule(SearchConfig(**(stages | changes)))
+    return schedule(RunConfig(search=SearchConfig(**(stages | changes))))
 
 
 def test_rounds_repeat_the_stages_under_their_own_numbers():
