@@ -7,7 +7,7 @@ would have ended.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
+import jax.numpy as jnp
 
 from autoreg_jax.config import StopConfig
 from autoreg_jax.hypergrad import eigenvalue_stop
@@ -77,7 +77,7 @@ def _is_stable(kind: str, settings: StopConfig, records: Sequence[Record]) -> bo
         if len(recent) == count:
             break
     stable = is_ranking_stable(
-        np.asarray(recent, np.float32),
+        jnp.asarray(recent, jnp.float32),
         count,
         tolerance=settings.tolerance,
         is_full=settings.full_ranking or kind == "lam",
@@ -97,7 +97,7 @@ def _step_before_growth(settings: StopConfig, records: Sequence[Record]) -> int 
     measured = [record for record in records if "eigenvalue" in record]
     lag = settings.eigenvalue_lag
     found = eigenvalue_stop(
-        np.asarray([record["eigenvalue"] for record in measured], np.float32),
+        jnp.asarray([record["eigenvalue"] for record in measured], jnp.float32),
         window=settings.eigenvalue_window,
         lag=lag,
         limit=settings.eigenvalue_limit,

@@ -241,6 +241,7 @@ def test_rounds_of_a_search_are_one_curve(make_run, tmp_path):
     run = make_run(tmp_path / "run", num_pairs=1)
     path = run / "metrics.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [line | {"step": line["step"] + 1} for line in lines]  # as searches count
     first = [line for line in lines if line["stage"] == "lam"]
     more = [line | {"stage": f"lam-{turn}"} for turn in (2, 3) for line in first]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines + more))
