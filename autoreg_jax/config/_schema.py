@@ -88,7 +88,7 @@ class StageConfig:
     """The outer variable moves at every n-th step after the warm-up (>= 1)."""
 
     learning_rate: float
-    """Adam's step of α, or of each weight of λ relative to its size (> 0)."""
+    """Adam's step of α, or of λ as `lam_steps` says (> 0)."""
 
     beta1: float = 0.5
     """Adam's decay of the first moment of the outer variable, in [0, 1)."""
@@ -96,14 +96,14 @@ class StageConfig:
     beta2: float = 0.999
     """Adam's decay of the second moment of the outer variable, in [0, 1)."""
 
-    hypergradient: HypergradientConfig | None = None
-    """Estimator of this stage; null for that of the whole search."""
-
     omega_learning_rate: float | None = None
     """Adam's step of ω in this stage (> 0); null for that of the whole search."""
 
     look_ahead_learning_rate: float | None = None
     """ξ of this stage (> 0); null for that of the whole search."""
+
+    hypergradient: HypergradientConfig | None = None
+    """Estimator of this stage; null for that of the whole search."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -166,10 +166,10 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
         check_range(self, "outer_epsilon", above=0)
         check_choice(self, "omega_steps", typing.get_args(Steps))
         check_choice(self, "lam_steps", typing.get_args(Steps))
+        check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
         check_range(self, "shrink", at_least=1)
         judge = self.lam.hypergradient or self.hypergradient
         if self.lam.steps and judge.name == "first_order":
