@@ -94,16 +94,13 @@ class StageConfig:
     """Validation pairs over which the outer loss of a move is averaged (>= 1)."""
 
     learning_rate: float
-    """Adam's step of α, or of each weight of λ relative to its size (> 0)."""
+    """Adam's step of α, or of λ as `lam_steps` says (> 0)."""
 
     beta1: float = 0.5
     """Adam's decay of the first moment of the outer variable, in [0, 1)."""
 
     beta2: float = 0.999
     """Adam's decay of the second moment of the outer variable, in [0, 1)."""
-
-    hypergradient: HypergradientConfig | None = None
-    """Estimator of this stage; null for that of the whole search."""
 
     stop: StopConfig | None = None
     """When this stage ends early; null for the rules of the whole search."""
@@ -113,6 +110,9 @@ class StageConfig:
 
     look_ahead_learning_rate: float | None = None
     """ξ of this stage (> 0); null for that of the whole search."""
+
+    hypergradient: HypergradientConfig | None = None
+    """Estimator of this stage; null for that of the whole search."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

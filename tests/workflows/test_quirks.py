@@ -9,12 +9,16 @@ import optax
 import pytest
 
 from autoreg_jax import config
-from autoreg_jax.networks import Wiring
+from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
-from autoreg_jax.workflows import _build, search
+from autoreg_jax.workflows import _build, _stage, search
 from autoreg_jax.workflows._flat import Layout
-from autoreg_jax.workflows._initial import initial_alpha, initial_weights
+from autoreg_jax.workflows._initial import (
+    initial_alpha,
+    initial_vector,
+    initial_weights,
+)
 
 WIRED = {
     "second_integration": "is_integrated_twice",
@@ -113,9 +117,8 @@ def test_losses(base, small_network):
     assert drawn[0] != drawn[1]
 
 
-def test_torch_start(base):
-    genotype = Genotype.uniform("dil_conv_3")
-    network = _build.make_network(base, genotype)
+def test_torch_start():
+    network = RegistrationNetwork(Genotype.uniform("dil_conv_3"), 0.1)
     plain = initial_weights(network, 2, (0,))
     torch = initial_weights(network, 2, (0,), is_torch=True)
     for weights in (plain, torch):
@@ -202,8 +205,15 @@ def test_background_dice(cohorts):
 
 
 def test_a_search_with_the_quirks_of_the_published_one(
-    base, cohorts, small_network, tmp_path
+    base, cohorts, small_network, tmp_path, monkeypatch
 ):
+    starts = []
+
+    def draw(*arguments, **keywords):
+        starts.append(keywords)
+        return initial_vector(*arguments, **keywords)
+
+    monkeypatch.setattr(_stage, "initial_vector", draw)
     published = config.load("released_code").quirks
     stage = {"steps": 3, "warm_up": 2, "learning_rate": 1e-3}
     run = config.merge(
@@ -222,6 +232,7 @@ def test_a_search_with_the_quirks_of_the_published_one(
     )
     found = search(*cohorts[:2], run, run=tmp_path)
     assert {record["stage"] for record in found.records} == {"deformation", "lam"}
+    assert starts == [{"is_torch": True}] * 2
     assert found.genotype.feature == _build.fixed_features(run)
     start = found.records[0]["alpha"]["deformation"]
     assert 1e-4 < np.std(start) < 1e-2
