@@ -18,10 +18,10 @@ from autoreg_jax.runtime import (
     write_json,
     write_text,
 )
-from autoreg_jax.workflows._build import check_judge
 from autoreg_jax.workflows._evaluate import evaluate
 from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import check_judge
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 

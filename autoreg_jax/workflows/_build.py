@@ -16,19 +16,14 @@ from autoreg_jax.config import (
     TrainConfig,
 )
 from autoreg_jax.data import Cohort
-from autoreg_jax.errors import DataError
 from autoreg_jax.losses import ObjectiveWeights, one_hot
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import (
-    Judge,
     PairBatch,
     SearchProblem,
     Stage,
-    agreement_judge,
     architecture_problem,
-    landmark_judge,
     objective_problem,
-    overlap_judge,
 )
 from autoreg_jax.search_space import (
     PUBLISHED_GENOTYPES,
@@ -39,6 +34,7 @@ from autoreg_jax.search_space import (
 )
 from autoreg_jax.spatial import resize_image
 from autoreg_jax.workflows._flat import Layout, on_tree
+from autoreg_jax.workflows._judge import make_judge
 from autoreg_jax.workflows._positive import reparametrised
 
 # Kernels and biases below this root mean square move as if they had it.
@@ -157,30 +153,6 @@ def stage_hypergradient(search: SearchConfig, name: str) -> HypergradientConfig:
 def stage_stop(search: SearchConfig, name: str) -> StopConfig:
     """When one stage ends early: its own rules, or those of the search."""
     return stage_config(search, name).stop or search.stop
-
-
-def with_judge(config: RunConfig, validation: Cohort | None) -> RunConfig:
-    """The configuration in which "auto" is the judge that these subjects allow."""
-    if config.search.judge != "auto":
-        return config
-    has_labels = validation is not None and validation.labels is not None
-    judge = "dice" if has_labels else "mind"
-    return replace(config, search=replace(config.search, judge=judge))
-
-
-def check_judge(config: RunConfig, validation: Cohort) -> None:
-    """See that what is to judge λ is there.
-
-    Raises:
-        DataError: If labels or landmarks are asked for and the subjects have none.
-    """
-    judge = config.search.judge
-    needed = {"dice": "labels", "landmarks": "landmarks"}.get(judge)
-    if needed and getattr(validation, needed) is None:
-        raise DataError(
-            f"search.judge is {judge}, and the validation subjects have no {needed}; "
-            f"name the files in the column {needed!r}, or set search.judge=mind."
-        )
 
 
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
@@ -305,16 +277,6 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         **settings,
         has_summed_terms=config.quirks.summed_terms,
     )
-
-
-def make_judge(config: RunConfig) -> Judge:
-    """What judges λ; where nobody does, the outer loss is never asked for."""
-    if config.search.judge in ("auto", "dice"):
-        quirks = config.quirks
-        return overlap_judge(quirks.smoothness_weight, quirks.smoothness_target)
-    if config.search.judge == "landmarks":
-        return landmark_judge()
-    return agreement_judge(config.search.folding_budget)
 
 
 def _outer_optimizer(

@@ -14,15 +14,14 @@ from autoreg_jax.runtime import write_json, write_text
 from autoreg_jax.search import STAGES
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
-    check_judge,
     chosen_genotype,
     on_device,
     shrunk,
     start_of_lambda,
-    with_judge,
 )
 from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import check_judge, with_judge
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._schedule import Part, schedule, time_of
 from autoreg_jax.workflows._stage import Given, as_lists, from_lists, search_task

@@ -18,11 +18,11 @@ from autoreg_jax.workflows._build import (
     make_network,
     make_wiring,
     on_device,
-    with_judge,
 )
 from autoreg_jax.workflows._flat import layout_of
 from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import with_judge
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._programs import (
     dice_of_pair,
