@@ -9,6 +9,8 @@ import pytest
 from autoreg_jax import config, data, inference, runtime, workflows
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows.comparison import CleaningRow, ComparisonRow
+from autoreg_jax.workflows.experiments import Reproduction, Table
+from autoreg_jax.workflows.experiments._whole import LambdaRow
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
 SUMMARY = {
@@ -158,6 +160,35 @@ def test_compare(command, monkeypatch, tmp_path):
     assert json.loads(out)["estimates"][0]["relative_error"] == 0.25
     code, _, err = command("compare", "nothing")
     assert code == 2
+
+
+def test_reproduce(command, monkeypatch, dataset, tmp_path):
+    def reproduce(name, folder, protocol):
+        made.append((name, folder, protocol))
+        rows = [LambdaRow("start", 10.0, 15.0, 3.2, 0.8)]
+        table = Table(rows, ("", "λ1"), [("start", "10.00")])
+        return Reproduction({"table3": table}, ["As it was."], [folder / "a.png"])
+
+    made = []
+    monkeypatch.setattr(workflows, "reproduce", reproduce)
+    words = ["reproduce", "table3", "--data", dataset, "-o", tmp_path]
+    code, out, err = command(*words, "--seeds", "2", "--set", "train.steps=9")
+    assert (code, err) == (0, "")
+    for text in ("table3", "10.00", "As it was.", "a.png", str(tmp_path)):
+        assert text in out
+    ((name, folder, protocol),) = made
+    assert (name, folder) == ("table3", tmp_path)
+    assert (protocol.dataset, protocol.elsewhere) == (dataset / "dataset.csv", None)
+    assert (protocol.seeds, protocol.draws, protocol.dimensions) == (2, 3, 2)
+    changed = config.merge(config.load("table2"), {"train": {"steps": 9}})
+    assert protocol.config == changed
+    shown = json.loads(command(*words, "--json")[1])
+    assert shown["table3"][0]["smooth"] == 15.0
+    assert shown["notes"] == ["As it was."]
+    code, _, err = command(*words, "--seeds", "0")
+    assert code == 2
+    assert "seeds must be at least 1" in err
+    assert command("reproduce", "table9")[0] == 2
 
 
 def test_auto(command, calls, dataset, tmp_path):
