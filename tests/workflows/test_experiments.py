@@ -276,13 +276,14 @@ def test_rows_are_means_over_models():
     models = [
         model(0, "omega", 0.6, 0.1, displacement_error={"mean": 2.0, "sd": None}),
         model(1, "omega", 0.8, 0.3, displacement_error={"mean": 4.0, "sd": None}),
-        model(0, "random0", 0.7),
+        model(1, "random0", 0.7),
     ]
     before, omega, random = ablation_rows(models, {"omega": (0.75, 0.02)})
     assert (before.dice, before.dice_pairs_sd, before.models) == (0.5, 0.2, 0)
     assert omega.dice == pytest.approx(0.7)
     assert omega.dice_pairs_sd == pytest.approx(0.2)
     assert omega.dice_models_sd == pytest.approx(0.2 / np.sqrt(2))
+    assert (omega.dice_gain, random.dice_gain) == pytest.approx((0.0, -0.1))
     assert (omega.dice_lowest, omega.dice_highest) == (0.6, 0.8)
     assert omega.displacement_error == pytest.approx(3.0)
     assert omega.parameters == 0.25
@@ -290,8 +291,8 @@ def test_rows_are_means_over_models():
     assert np.isnan([random.paper_dice, random.dice_models_sd, random.ncc]).all()
     table = ablation_table([before, omega, random], "knee")
     assert table.header[-1] == "paper, knee"
-    assert table.cells[0][:3] == ("before", "0.500 ± 0.200", "")
-    assert table.cells[1][1:3] == ("0.700 ± 0.200", "0.1414")
+    assert table.cells[0][:4] == ("before", "0.500 ± 0.200", "-0.2000", "")
+    assert table.cells[1][1:4] == ("0.700 ± 0.200", "+0.0000", "0.1414")
     assert table.cells[1][-1] == "0.750 ± 0.020"
     assert len(ablation_table([omega], None).cells[0]) == len(table.header) - 1
 

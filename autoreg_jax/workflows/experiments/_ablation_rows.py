@@ -1,7 +1,7 @@
 """Table II: its numbers, over pairs and over models."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autoreg_jax.workflows._evaluation import mean_and_sd
@@ -20,6 +20,7 @@ class AblationRow(NamedTuple):
         dice_pairs_sd: Standard deviation over the pairs, mean over the models.
         dice_models_sd: Standard deviation over the models of their mean.
         dice_lowest, dice_highest: Over the models.
+        dice_gain: Over the hand-made network of the same seed, mean over the models.
         ncc, ncc_pairs_sd: Local correlation, likewise.
         displacement_error, displacement_error_pairs_sd: Likewise, mm; NaN where the
             truth is not known.
@@ -35,6 +36,7 @@ class AblationRow(NamedTuple):
     dice_models_sd: float
     dice_lowest: float
     dice_highest: float
+    dice_gain: float
     ncc: float
     ncc_pairs_sd: float
     displacement_error: float
@@ -68,7 +70,7 @@ class ModelRow(NamedTuple):
 
 
 def ablation_rows(
-    models: Sequence[TrainedModel], paper: dict[str, tuple[float, float]]
+    models: Sequence[TrainedModel], paper: Mapping[str, tuple[float, float]]
 ) -> list[AblationRow]:
     """Mean and spread of each column.
 
@@ -79,11 +81,12 @@ def ablation_rows(
     Returns:
         A row for `before` and for each column that has models.
     """
-    rows = [_row("before", models, "_before", paper)]
+    omega = {m.seed: m.score("dice")[0] for m in models if m.name == "omega"}
+    rows = [_row("before", models, "_before", omega, paper)]
     for column in COLUMNS:
         members = [model for model in models if column_of(model) == column]
         if members:
-            rows.append(_row(column, members, "", paper))
+            rows.append(_row(column, members, "", omega, paper))
     return rows
 
 
@@ -91,11 +94,12 @@ def _row(
     column: str,
     models: Sequence[TrainedModel],
     suffix: str,
-    paper: dict[str, tuple[float, float]],
+    omega: Mapping[int, float],
+    paper: Mapping[str, tuple[float, float]],
 ) -> AblationRow:
     def over_models(key: str) -> tuple[float, float]:
         scores = [model.score(key + suffix) for model in models]
-        return tuple(_mean(part) for part in zip(*scores, strict=True))  # type: ignore
+        return _mean(mean for mean, _ in scores), _mean(sd for _, sd in scores)
 
     dice = [model.score("dice" + suffix)[0] for model in models]
     spread = mean_and_sd(dice)["sd"]
@@ -107,6 +111,7 @@ def _row(
         math.nan if spread is None or not is_network else spread,
         min(dice),
         max(dice),
+        _mean(one - omega[m.seed] for one, m in zip(dice, models, strict=True)),
         *over_models("ncc"),
         *over_models("displacement_error"),
         over_models("folding_fraction")[0] if is_network else math.nan,
@@ -148,6 +153,7 @@ def ablation_table(rows: Sequence[AblationRow], scenario: str | None) -> Table:
     header = (
         "",
         "Dice",
+        "gain",
         "± models",
         "NCC",
         "error, mm",
@@ -161,6 +167,7 @@ def ablation_table(rows: Sequence[AblationRow], scenario: str | None) -> Table:
         cell = (
             {"before": "before"}.get(row.column) or COLUMNS[row.column],
             mean_sd(row.dice, row.dice_pairs_sd),
+            mean_sd(row.dice_gain, math.nan, "{:+.4f}"),
             mean_sd(row.dice_models_sd, math.nan, "{:.4f}"),
             mean_sd(row.ncc, row.ncc_pairs_sd),
             mean_sd(row.displacement_error, row.displacement_error_pairs_sd, "{:.2f}"),

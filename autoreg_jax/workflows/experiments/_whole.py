@@ -189,7 +189,9 @@ def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
         with np.load(one.train_run / "panels.npz", allow_pickle=False) as file:
             stored: dict[str, Any] = {key: file[key] for key in file.files}
         for number, _ in enumerate(stored["names"]):
-            arrays = {kind: stored.get(f"{kind}_{number}") for kind in _ARRAYS}
+            arrays: dict[str, Any] = {
+                kind: stored.get(f"{kind}_{number}") for kind in _ARRAYS
+            }
             moved = f"moved_refined_{number}"
             arrays["moved"] = stored.get(moved, stored[f"moved_{number}"])
             spacing = stored["spacing"].tolist()
