@@ -291,7 +291,7 @@ def test_rows_are_means_over_models():
     assert np.isnan([random.paper_dice, random.dice_models_sd, random.ncc]).all()
     table = ablation_table([before, omega, random], "knee")
     assert table.header[-1] == "paper, knee"
-    assert table.cells[0][:4] == ("before", "0.500 ± 0.200", "-0.2000", "")
+    assert table.cells[0][:4] == ("before", "0.500 ± 0.200", "-0.2333", "")
     assert table.cells[1][1:4] == ("0.700 ± 0.200", "+0.0000", "0.1414")
     assert table.cells[1][-1] == "0.750 ± 0.020"
     assert len(ablation_table([omega], None).cells[0]) == len(table.header) - 1

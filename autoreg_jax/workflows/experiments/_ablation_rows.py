@@ -165,7 +165,7 @@ def ablation_table(rows: Sequence[AblationRow], scenario: str | None) -> Table:
     cells = []
     for row in rows:
         cell = (
-            {"before": "before"}.get(row.column) or COLUMNS[row.column],
+            COLUMNS.get(row.column, row.column),
             mean_sd(row.dice, row.dice_pairs_sd),
             mean_sd(row.dice_gain, math.nan, "{:+.4f}"),
             mean_sd(row.dice_models_sd, math.nan, "{:.4f}"),
