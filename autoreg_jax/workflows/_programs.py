@@ -152,6 +152,7 @@ def _problem(config: RunConfig, genotype: Genotype | None, ndim: int) -> SearchP
 def plain_problem(
     config: RunConfig, genotype: Genotype | None, ndim: int
 ) -> SearchProblem:
+    """The same without compiled derivatives, to be compiled into something larger."""
     layout = layout_of(make_network(config, genotype), ndim)
     return _on_vector(make_problem(config, genotype), layout)
 
