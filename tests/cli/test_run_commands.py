@@ -138,6 +138,26 @@ def test_estimators_of_all_stages_or_of_one(command, calls, dataset, tmp_path):
     assert "conjugate_gradient" in err
 
 
+def test_time_for_the_search(command, calls, dataset, tmp_path):
+    run = tmp_path / "run"
+    words = ["search", dataset, "-o", run, "--minutes", "2.5"]
+    assert command(*words)[0] == 0
+    assert calls.pop()[1][2].search.minutes == 2.5
+    assert command(*words, "--resume")[0] == 0
+    assert command(*words[:4], "--resume")[0] == 0
+    assert calls.pop()[1][2].search.minutes == 2.5
+    code, _, err = command(*words[:5], "3", "--resume")
+    assert code == 2
+    assert "--minutes" in err
+    assert command("auto", dataset, "-o", run, "--minutes", "1")[0] == 0
+    assert calls.pop()[1][2].search.minutes == 1.0
+    assert command("demo", "-o", run, "--minutes", "4")[0] == 0
+    assert calls.pop()[2]["config"].search.minutes == 4.0
+    code, _, err = command("demo", "--minutes", "0")
+    assert code == 2
+    assert "search.minutes" in err
+
+
 def test_compare(command, monkeypatch, tmp_path):
     def compare(problem, folder, **options):
         made.append((problem, folder, options))

@@ -6,7 +6,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from scipy.special import softmax
 
 from autoreg_jax import report
-from autoreg_jax.report._architecture import decision_sentence
+from autoreg_jax.report._architecture import chosen_operations, decision_sentence
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._heatmap import probabilities
 from autoreg_jax.report._pairs import mean_dice, select_pairs
@@ -208,3 +208,12 @@ def test_ablation_draws_the_band_of_random_genotypes():
     assert not report.ablation_means(columns, []).axes[0].patches
     with pytest.raises(ValueError, match="needs a score"):
         report.ablation_means({"ω": []}, [])
+
+
+def test_an_operation_that_alpha_cannot_choose_has_no_frame(alpha):
+    cells = {"half": ["conv_1"] * 3, "quarter": ["conv_3", *["dil_conv_3_8"] * 2]}
+    genotype = {"feature": cells, "deformation": cells}
+    axes = report.alpha_heatmap(alpha, genotype).axes[0]
+    assert len([p for p in axes.patches if isinstance(p, Rectangle)]) == 4
+    row = chosen_operations(genotype, alpha)[1]
+    assert row.operations[1] == ("dilated convolution, width 3 (reach 17)", None)

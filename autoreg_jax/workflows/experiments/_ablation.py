@@ -1,16 +1,12 @@
 """Table II: what is searched and trained for it."""
 
-import jax
 import numpy as np
 
 from autoreg_jax.search_space import OPERATIONS, Genotype
-from autoreg_jax.workflows._build import start_of_lambda
-from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows.experiments._experiment import Experiment, images_elsewhere
 from autoreg_jax.workflows.experiments._runs import (
     TrainedModel,
     searched,
-    searched_lambda,
     trained,
 )
 
@@ -47,9 +43,8 @@ def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
         OutOfTimeError: If the time is over before all of them are finished.
         NonFiniteError: If a number became NaN or infinite.
     """
-    start = as_lists(jax.device_get(start_of_lambda(experiment.config(seed))))
     found = searched(experiment, seed)
-    lam = searched_lambda(experiment, seed, HAND_MADE)
+    start, lam = found.lam_start, searched(experiment, seed, HAND_MADE).lam
     feature = Genotype(found.genotype.feature, HAND_MADE.deformation)
     deformation = Genotype(HAND_MADE.feature, found.genotype.deformation)
     plan = {

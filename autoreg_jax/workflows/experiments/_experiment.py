@@ -113,7 +113,7 @@ def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
         The experiment.
 
     Raises:
-        DataError: If the dataset cannot be used, or the subjects that judge have no
+        DataError: If the dataset cannot be used, or the subjects to evaluate have no
             label maps.
         GeometryError: If an image is on another grid.
     """
@@ -124,12 +124,11 @@ def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
     values = label_values(table)
     splits = ("train", "validation", protocol.config.evaluate.split)
     cohorts = [load_cohort(table, split, label_values=values) for split in splits]
-    for split, cohort in list(zip(splits, cohorts, strict=True))[1:]:
-        if cohort.labels is None:
-            raise DataError(
-                f"{dataset}: the subjects of the split {split!r} have no label maps; "
-                "this experiment compares by Dice, so name them in the column 'labels'."
-            )
+    if cohorts[-1].labels is None:
+        raise DataError(
+            f"{dataset}: the subjects of the split {splits[-1]!r} have no label maps; "
+            "this experiment compares by Dice, so name them in the column 'labels'."
+        )
     return Experiment(folder, protocol, dataset, *cohorts, stop_at)
 
 

@@ -20,13 +20,9 @@ from autoreg_jax.runtime import (
     write_text,
 )
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows._build import on_device, start_of_lambda
 from autoreg_jax.workflows._evaluate import evaluate
 from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
-from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._loop import repeat
 from autoreg_jax.workflows._search import SearchResult, search
-from autoreg_jax.workflows._stage import as_lists, search_task
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.experiments._experiment import Experiment
 
@@ -62,55 +58,27 @@ class TrainedModel(NamedTuple):
         return mean, sd
 
 
-def searched(experiment: Experiment, seed: int) -> SearchResult:
-    """The search of α_F, then α_D, then λ.
+def searched(
+    experiment: Experiment, seed: int, genotype: Genotype | None = None
+) -> SearchResult:
+    """The search of α_F, then α_D, then λ; of λ alone where a genotype is given.
 
     Raises:
         ConfigError: If the folder holds another search.
         OutOfTimeError: If it is not finished and the time is over.
         NonFiniteError: If a number became NaN or infinite.
     """
-    run = experiment.run(seed, "search")
+    run = experiment.run(seed, "search" if genotype is None else "search_lam")
     config = experiment.config(seed)
     _begin(experiment, run, config, run / "objective.json")
-    return search(experiment.train, experiment.validation, config, run=run, resume=True)
-
-
-def searched_lambda(
-    experiment: Experiment, seed: int, genotype: Genotype
-) -> dict[str, float]:
-    """The search of λ alone, for a given architecture.
-
-    Raises:
-        ConfigError: If the folder holds another search.
-        OutOfTimeError: If it is not finished and the time is over.
-        NonFiniteError: If a number became NaN or infinite.
-    """
-    run = experiment.run(seed, "search_lam")
-    config = experiment.config(seed)
-    path = run / "objective.json"
-    _begin(experiment, run, config, path)
-    if path.is_file():
-        return read_json(path)["lam"]
-    start = jax.device_get(start_of_lambda(config))
-    task = search_task(
-        "lam",
+    return search(
+        experiment.train,
+        experiment.validation,
         config,
-        on_device(experiment.train, with_labels=False),
-        on_device(experiment.validation, with_labels=True),
-        start,
         genotype=genotype,
-        num_structures=len(experiment.validation.structures),
+        run=run,
+        resume=True,
     )
-    lam = as_lists(start)
-    if task.steps:
-        state = repeat(task, Journal(run, resume=True))
-        lam = as_lists(jax.device_get(state.outer))
-    write_text(run / "genotype.json", genotype.to_json())
-    content = {"lam": lam, "lam_start": as_lists(start)}
-    about = {"format": 1, "similarity": config.objective.similarity}
-    write_json(path, about | content)
-    return lam
 
 
 def trained(
