@@ -1,5 +1,7 @@
 """Table II: what is searched and trained for it."""
 
+from typing import Any
+
 import numpy as np
 
 from autoreg_jax.search_space import OPERATIONS, Genotype
@@ -44,24 +46,27 @@ def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
         NonFiniteError: If a number became NaN or infinite.
     """
     found = searched(experiment, seed)
-    start, lam = found.lam_start, searched(experiment, seed, HAND_MADE).lam
-    feature = Genotype(found.genotype.feature, HAND_MADE.deformation)
-    deformation = Genotype(HAND_MADE.feature, found.genotype.deformation)
-    plan = {
-        "omega": (HAND_MADE, start),
-        "lam": (HAND_MADE, lam),
-        "feature": (feature, start),
-        "deformation": (deformation, start),
-        "architecture": (found.genotype, start),
-        "all": (found.genotype, found.lam),
+    start, genotype = found.lam_start, found.genotype
+
+    def make(name: str, *what: Any, **options: Any) -> TrainedModel:
+        return trained(experiment, seed, name, *what, **options)
+
+    # One genotype after the other: each is a program, of which a few are kept.
+    models = [make("all", genotype, found.lam), make("architecture", genotype, start)]
+    lam = searched(experiment, seed, HAND_MADE).lam
+    other = images_elsewhere(experiment)
+    models += [
+        make("elsewhere", HAND_MADE, start, elsewhere=other),
+        make("omega", HAND_MADE, start),
+        make("lam", HAND_MADE, lam),
+    ]
+    mixed = {
+        "feature": Genotype(genotype.feature, HAND_MADE.deformation),
+        "deformation": Genotype(HAND_MADE.feature, genotype.deformation),
     }
     for draw in range(experiment.protocol.draws):
-        plan[f"random{draw}"] = random_genotype(seed, draw), start
-    other = images_elsewhere(experiment)
-    return [
-        trained(experiment, seed, "elsewhere", HAND_MADE, start, elsewhere=other),
-        *(trained(experiment, seed, name, *what) for name, what in plan.items()),
-    ]
+        mixed[f"random{draw}"] = random_genotype(seed, draw)
+    return models + [make(name, one, start) for name, one in mixed.items()]
 
 
 def column_of(model: TrainedModel) -> str:
