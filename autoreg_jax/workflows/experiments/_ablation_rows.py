@@ -138,14 +138,16 @@ def model_rows(models: Sequence[TrainedModel]) -> list[ModelRow]:
             model.score("folding_fraction")[0],
             model.parameters / 1e6,
             model.seconds,
-            *(
-                "; ".join(" ".join(cell) for cell in cells)
-                for cells in (model.genotype.feature, model.genotype.deformation)
-            ),
+            _in_words(model.genotype.feature),
+            _in_words(model.genotype.deformation),
             *(model.lam[name] for name in ("full", "smooth", "half", "quarter")),
         )
         for model in models
     ]
+
+
+def _in_words(cells: Iterable[Iterable[str]]) -> str:
+    return "; ".join(" ".join(cell) for cell in cells)
 
 
 def ablation_table(rows: Sequence[AblationRow], scenario: str | None) -> Table:

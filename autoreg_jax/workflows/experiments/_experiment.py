@@ -123,13 +123,15 @@ def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
     table = read_dataset(dataset)
     values = label_values(table)
     splits = ("train", "validation", protocol.config.evaluate.split)
-    cohorts = [load_cohort(table, split, label_values=values) for split in splits]
-    if cohorts[-1].labels is None:
+    train, validation, test = (
+        load_cohort(table, split, label_values=values) for split in splits
+    )
+    if test.labels is None:
         raise DataError(
             f"{dataset}: the subjects of the split {splits[-1]!r} have no label maps; "
             "this experiment compares by Dice, so name them in the column 'labels'."
         )
-    return Experiment(folder, protocol, dataset, *cohorts, stop_at)
+    return Experiment(folder, protocol, dataset, train, validation, test, stop_at)
 
 
 def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:

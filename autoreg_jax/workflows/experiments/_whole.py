@@ -1,5 +1,6 @@
 """Tables I, III and V, Figures 3 to 5: of a search and the network that it found."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -94,8 +95,8 @@ def whole(experiment: Experiment, seed: int) -> Whole:
     """
     found = searched(experiment, seed)
     model = trained(experiment, seed, "all", found.genotype, found.lam)
-    runs = (experiment.run(seed, name) for name in ("search", "all"))
-    return Whole(seed, found, model, *runs)
+    search_run, train_run = (experiment.run(seed, name) for name in ("search", "all"))
+    return Whole(seed, found, model, search_run, train_run)
 
 
 def cost_table(wholes: Sequence[Whole]) -> Table:
@@ -103,8 +104,13 @@ def cost_table(wholes: Sequence[Whole]) -> Table:
     rows = []
     for one in wholes:
         stages = seconds_of(one.search_run)
-        parts = [stages.get(name, 0.0) for name in _STAGES]
-        rows.append(CostRow(one.seed, *parts, sum(parts), one.model.seconds))
+        feature, deformation, lam = (
+            sum(s for stage, s in stages.items() if stage.partition("-")[0] == name)
+            for name in _STAGES
+        )
+        total = sum(stages.values())
+        seconds = one.model.seconds
+        rows.append(CostRow(one.seed, feature, deformation, lam, total, seconds))
     header = ("seed", "α_F, s", "α_D, s", "λ, s", "search, s", "training, s", "ratio")
     cells = [
         (
@@ -144,12 +150,14 @@ def dice_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
         ("refined", "dice_refined", unknown),
     ):
         scores = [one.model.score(key) for one in wholes]
-        dice = mean_and_sd([mean for mean, _ in scores])
-        pairs_sd = mean_and_sd([sd for _, sd in scores])["mean"]
-        numbers = (dice["mean"], pairs_sd, dice["sd"])
-        known = (math.nan if number is None else number for number in numbers)
-        if dice["mean"] is not None:
-            rows.append(DiceRow(method, *known, *paper))
+        means, sds = zip(*scores, strict=True)
+        dice = mean_and_sd(means)
+        if dice["mean"] is None:
+            continue
+        spread = math.nan if dice["sd"] is None else dice["sd"]
+        pairs = mean_and_sd(sds)["mean"]
+        pairs_sd = math.nan if pairs is None else pairs
+        rows.append(DiceRow(method, dice["mean"], pairs_sd, spread, *paper))
     header = ("", "Dice", "± seeds")
     cells = []
     for row in rows:
@@ -176,12 +184,7 @@ def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
     place = f"{name}_seed{one.seed}"
     if name == "figure3":
         alpha = one.found.alpha._asdict()
-        genotype = {
-            kind: dict(
-                zip(("half", "quarter"), getattr(one.found.genotype, kind), strict=True)
-            )
-            for kind in alpha
-        }
+        genotype = json.loads(one.found.genotype.to_json())
         yield place, report.alpha_heatmap(alpha, genotype)
     elif name == "figure4":
         yield place, report.dice_by_structure(one.model.evaluation.rows)
