@@ -19,6 +19,9 @@ Name = Annotated[
 ]
 DataFile = Annotated[Path | None, tyro.conf.arg(metavar="DATASET")]
 
+# What does not fit into 80 columns stands in the files.
+_LEFT = ("± models", "NCC", "folding, %", "parameters, M")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduce:
@@ -105,15 +108,17 @@ class Reproduce:
             raise ConfigError(f"{error}") from None
         found = workflows.reproduce(self.name, self.output, protocol)
         if self.json:
-            shown = {
+            tables = {
                 name: [row._asdict() for row in table.rows]
                 for name, table in found.tables.items()
             }
             files = {"figures": list(found.figures), "folder": self.output}
-            show_json(shown | {"notes": list(found.notes)} | files)
+            show_json(tables | {"notes": list(found.notes)} | files)
             return 0
         for name, table in found.tables.items():
-            show_table(name, table.header, table.cells)
+            shown = [i for i, title in enumerate(table.header) if title not in _LEFT]
+            rows = [[row[i] for i in shown] for row in table.cells]
+            show_table(name, [table.header[i] for i in shown], rows)
         for note in found.notes:
             print(note)
         for path in found.figures:

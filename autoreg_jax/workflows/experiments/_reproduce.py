@@ -46,6 +46,11 @@ EXPERIMENTS = (
     "table5",
 )
 
+_OF_THE_PAPER = (
+    "The paper's figures are of its own data and networks: compare differences between "
+    "rows, not the rows themselves."
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -92,6 +97,10 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
     scenario = protocol.scenario or (None if protocol.dataset else "t1-t1")
     make: Callable[..., Any] = ablation_models if name == "table2" else whole
     finished, notes = _each_seed(experiment, make)
+    if experiment.test.velocity is not None:
+        notes = ["The subjects are simulated.", *notes]
+    if scenario and name.startswith("table"):
+        notes = [*notes, _OF_THE_PAPER]
     if not finished:
         return Reproduction({}, notes, [])
     if name == "table2":
