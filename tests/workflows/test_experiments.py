@@ -9,7 +9,7 @@ import pytest
 from autoreg_jax import config, data
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import read_json
+from autoreg_jax.runtime import read_json, read_records
 from autoreg_jax.search_space import OPERATIONS, Genotype
 from autoreg_jax.workflows import Evaluation, Protocol, read_evaluation, reproduce
 from autoreg_jax.workflows.experiments import _paper, _runs
@@ -89,6 +89,8 @@ def test_each_column_has_its_architecture_and_its_weights(done):
     alone = read_json(folder / "seed3" / "search_lam" / "objective.json")
     assert alone["lam_start"] == start
     assert start not in (lam, alone["lam"])
+    records = read_records(folder / "seed3" / "search_lam" / "metrics.jsonl")
+    assert {record["stage"] for record in records} == {"lam"}
     expected = {
         "elsewhere": (HAND_MADE, start),
         "omega": (HAND_MADE, start),
