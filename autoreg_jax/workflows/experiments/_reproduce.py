@@ -99,7 +99,7 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
     finished, notes = _each_seed(experiment, make)
     if experiment.test.velocity is not None:
         notes = ["The subjects are simulated.", *notes]
-    if scenario and name.startswith("table"):
+    if scenario and name in ("table2", "table5"):
         notes = [*notes, _OF_THE_PAPER]
     if not finished:
         return Reproduction({}, notes, [])

@@ -54,7 +54,10 @@ class Whole(NamedTuple):
 
 
 class CostRow(NamedTuple):
-    """Table I: seconds of one seed, compilation included."""
+    """Table I: seconds of one seed, compilation included.
+
+    The training uses the program of the search of λ, which has compiled it.
+    """
 
     seed: int
     feature_seconds: float
