@@ -39,7 +39,8 @@ def nystrom(
         An estimator that carries its number of calls.
 
     Raises:
-        ValueError: If `rank` or `damping` is not positive.
+        ValueError: If `rank` or `damping` is not positive; in `estimate` if ω has
+            fewer entries than `rank`.
 
     References:
         Hataya and Yamada, "Nyström Method for Accurate and Scalable Implicit
@@ -54,6 +55,9 @@ def nystrom(
         return jnp.zeros((), jnp.int32)
 
     def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+        size = sum(leaf.size for leaf in jax.tree.leaves(vector))
+        if rank > size:
+            raise ValueError(f"rank must be at most {size}, the size of ω, got {rank}.")
         key = jax.random.fold_in(jax.random.key(seed), state)
         keys = jax.random.split(key, rank)
         omegas = _orthonormal(jax.vmap(lambda k: gaussian_like(k, vector))(keys))

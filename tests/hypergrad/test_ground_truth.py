@@ -411,6 +411,10 @@ def test_refusals():
     args = (lam, (), outer, outer, None, None)
     with pytest.raises(ValueError, match="contains the outer variable"):
         hg.first_order().estimate(*args, inner_update=hg.sgd(0.1))
+    with pytest.raises(ValueError, match="rank must be at most 3"):
+        hg.nystrom(4, 1.0).estimate(
+            lam, jnp.zeros((), jnp.int32), *args[2:], inner_update=hg.sgd(0.1)
+        )
     half = outer.astype(jnp.bfloat16)
     args = (lam, (), half, half, None, None)
     with pytest.raises(ValueError, match="float32 or float64 weights"):
