@@ -58,7 +58,7 @@ def search_algorithm(
     )
     rate = search.look_ahead_learning_rate
     return make_search(
-        _problem(_of_problem(config), genotype, ndim),
+        vector_problem(config, genotype, ndim),
         _estimator(
             stage_hypergradient(search, stage),
             rate,
@@ -87,7 +87,7 @@ def training_algorithm(
     The gradient is the program of the search of λ.
     """
     layout = layout_of(make_network(config, genotype), ndim)
-    problem = _problem(_of_problem(config), genotype, ndim)
+    problem = vector_problem(config, genotype, ndim)
 
     def loss_and_terms(omega: Any, batch: Any) -> Any:
         images, lam = batch

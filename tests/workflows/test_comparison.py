@@ -1,6 +1,7 @@
 """The comparison tool: known costs, known cosines, and a supernet of known kinks."""
 
 import csv
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -128,7 +129,7 @@ def test_unknown_problem(tmp_path):
 
 
 def test_without_scikit_learn(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(DataError, match=r"autoreg_jax\[compare\]"):
         load_digits()
 
