@@ -7,13 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
 
 P, D, RATE = 20, 5, 0.05
-# Unoptimised programs compile four times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-quick = functools.partial(jax.jit, compiler_options=QUICK)
 pytestmark = pytest.mark.usefixtures("x64")
 
 

@@ -1,17 +1,13 @@
 """Problems with an answer: stationary solutions, references by central differences."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.hypergrad import problems
 
-# Unoptimised programs compile four times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-quick = partial(jax.jit, compiler_options=QUICK)
 pytestmark = pytest.mark.usefixtures("x64")
 
 

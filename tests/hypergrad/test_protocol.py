@@ -20,14 +20,13 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType
+from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
 
 pytestmark = pytest.mark.usefixtures("x64")
 
 DEVICES = 4
-# What is tested is the tracing of JAX: unoptimised programs compile four times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
 # Small values of the parameters of all factories, by the name of the parameter.
 ARGUMENTS = {
@@ -141,7 +140,7 @@ def compiled(name):
         TRACES.append(name)
         return advance(name, *args)
 
-    return jax.jit(traced, compiler_options=QUICK)
+    return quick(traced)
 
 
 def kinds(tree):
@@ -203,7 +202,7 @@ def test_many_calls(name):
     assert TRACES.count(name) == 1
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(hyper))
 
-    @functools.partial(jax.jit, compiler_options=QUICK)
+    @quick
     @jax.vmap
     def mapped(inner, outer, train, valid):
         return jax.lax.scan(
@@ -237,7 +236,7 @@ def on_devices():
     batches = jax.device_put(batches, dealt)
     assert all(len(x.sharding.device_set) == DEVICES for x in jax.tree.leaves(batches))
 
-    @functools.partial(jax.jit, compiler_options=QUICK)
+    @quick
     def everything(inner, outer, batches):
         return {
             name: estimate(name, begin(name, inner, outer), *batches)[0].grad
@@ -252,6 +251,7 @@ def test_batches_on_four_devices_are_those_of_one(tmp_path):
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
         "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(sys.path),
     }
     done = subprocess.run(
         [sys.executable, __file__, tmp_path / "estimates.json"],

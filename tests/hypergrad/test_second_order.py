@@ -8,13 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
 from autoreg_jax.ops import convolution
 
-# Unoptimised programs compile four times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-quick = functools.partial(jax.jit, compiler_options=QUICK)
 BACKENDS = {
     "forward_over_reverse": hg.forward_over_reverse,
     "reverse_over_forward": hg.reverse_over_forward,

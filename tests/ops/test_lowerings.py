@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.ops import convolution
 from autoreg_jax.ops._planes import (
@@ -18,10 +19,6 @@ from autoreg_jax.ops._planes import (
 from autoreg_jax.ops._tiled import tiled_convolve, tiled_kernel_gradient
 from autoreg_jax.ops._winograd import best_tile, tile
 from autoreg_jax.ops._xla import plain_convolve, plain_kernel_gradient
-
-# Unoptimised programs compile four times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-quick = partial(jax.jit, compiler_options=QUICK)
 
 
 def _arrays(*shapes):

@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import hypergrad, search_space
 
-# Unoptimised programs compile four times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-quick = partial(jax.jit, compiler_options=QUICK)
 LOGITS = jnp.array([[0.3, -1.2, 0.8, 0.0], [0.0, 0.0, 2.0, -3.0]])
 KEY = jax.random.key(3)
 SIMPLEX = {
