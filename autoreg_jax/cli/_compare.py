@@ -65,7 +65,7 @@ class Compare:
     json: bool = False
     """Print JSON instead of tables."""
 
-    after_interrupt = "Nothing was written."
+    after_interrupt = "The tables that were finished are in the folder."
 
     def run(self) -> int:
         """Compare, and print the tables."""

@@ -4,30 +4,13 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autoreg_jax.config._hypergradient import HypergradientConfig
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
 Similarity = Literal["ncc", "mind"]
 Interpolation = Literal["linear", "cubic"]
-Estimator = Literal[
-    "one_step_unroll",
-    "finite_difference",
-    "first_order",
-    "t1t2",
-    "neumann",
-    "conjugate_gradient",
-    "nystrom",
-    "warm_started_linear_system",
-    "unroll",
-    "forward_mode",
-    "value_function",
-    "evolution_strategies",
-    "persistent_evolution_strategies",
-]
-MixedProduct = Literal[
-    "forward_over_reverse", "reverse_over_forward", "central_difference"
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +32,9 @@ class NetworkConfig:
     `bfloat16` is for accelerators: a CPU has no quick convolution of it."""
 
     rematerialise: bool = False
-    """Bound the memory of the search: compute the insides of a mixture again for its
-    gradient instead of keeping them, for one more forward pass."""
+    """Compute the insides of a mixture again for its gradient instead of keeping them,
+    for one more forward pass. On a CPU this saves no memory (measured); it is meant for
+    accelerators, where it has not been measured."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -98,50 +82,6 @@ class ObjectiveConfig:
             raise ConfigError(
                 f"windows: must be odd and >= 1, got {list(self.windows)}."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class HypergradientConfig:
-    """How the gradient of the outer variable is estimated."""
-
-    name: Estimator = "one_step_unroll"
-    """`one_step_unroll` is exact; `finite_difference` is lines 3-5 of Algorithm 1. The
-    others are those of `autoreg_jax.hypergrad`."""
-
-    mixed: MixedProduct = "forward_over_reverse"
-    """Second derivatives of the others: exact in one of two ways, or by differences."""
-
-    radius: float = 1e-2
-    """Length of the probe in ω, for differences only (dimensionless, > 0)."""
-
-    normalise: bool = True
-    """Divide the probe by its norm, as the released code does and the paper not."""
-
-    steps: int = 5
-    """K, inner steps, terms of the series, iterations or rank (>= 1)."""
-
-    damping: float = 1e-2
-    """Added to the Hessian by `conjugate_gradient` (>= 0) and `nystrom` (> 0)."""
-
-    penalty: float = 100.0
-    """γ, weight of the inner loss in `value_function` (> 0)."""
-
-    pairs: int = 16
-    """Antithetic pairs of evolution strategies (>= 2)."""
-
-    sigma: float = 0.1
-    """Spread of the outer variable in evolution strategies, in its unit (> 0)."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_choice(self, "name", typing.get_args(Estimator))
-        check_choice(self, "mixed", typing.get_args(MixedProduct))
-        check_range(self, "radius", "penalty", "sigma", above=0)
-        check_range(self, "steps", at_least=1)
-        check_range(self, "pairs", at_least=2)
-        check_range(self, "damping", at_least=0)
-        if self.name == "nystrom" and self.damping == 0:
-            raise ConfigError("damping: must be > 0 for nystrom, got 0.")
 
 
 @dataclass(frozen=True, kw_only=True)

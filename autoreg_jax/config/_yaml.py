@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import types
 import typing
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -100,15 +101,10 @@ def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
     arguments = {}
     for name, field in fields.items():
         inherited = getattr(base, name) if base is not None else _default(field)
-        section = _section(hints[name])
+        section = _section(hints[name], values.get(name))
         if name in values and section is not None:
-            is_unset = values[name] is None and section is not hints[name]
-            arguments[name] = (
-                None
-                if is_unset
-                else _build(
-                    section, values[name], inherited, source, f"{prefix}{name}."
-                )
+            arguments[name] = _build(
+                section, values[name], inherited, source, f"{prefix}{name}."
             )
         elif name in values:
             where = f"{source}: {prefix}{name}"
@@ -123,10 +119,12 @@ def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
         raise ConfigError(f"{source}: {prefix}{error}") from None
 
 
-def _section(hint: Any) -> type | None:
-    """The configuration class that a hint names, alone or with `| None`."""
-    kinds = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, type)]
-    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+def _section(hint: Any, value: Any) -> type | None:
+    """The configuration class of a field; one that may be null is none where it is."""
+    is_null = value is None and typing.get_origin(hint) is types.UnionType
+    kinds = (hint, *typing.get_args(hint))
+    sections = [k for k in kinds if isinstance(k, type) and dataclasses.is_dataclass(k)]
+    return None if is_null or not sections else sections[0]
 
 
 def _default(field: dataclasses.Field) -> Any:

@@ -81,7 +81,7 @@ def evolution_strategies(
             upper = loss_at(optax.tree.add_scale(outer, sigma, noise))
             lower = loss_at(optax.tree.add_scale(outer, -sigma, noise))
             slope = (upper - lower) / (2 * sigma)
-            return optax.tree.scale(slope, noise), 0.5 * (upper + lower)
+            return sample_of(slope, noise), 0.5 * (upper + lower)
 
         key = jax.random.fold_in(jax.random.key(seed), state)
         samples, values = jax.lax.map(one_pair, jax.random.split(key, pairs))
@@ -89,6 +89,11 @@ def evolution_strategies(
         return hyper, state + 1
 
     return HypergradientEstimator(init, estimate)
+
+
+def sample_of(slope: Array, noise: Outer) -> Outer:
+    """The noise times the slope, in the types of the noise."""
+    return optax.tree.cast_like(optax.tree.scale(slope, noise), noise)
 
 
 def from_samples(samples: Outer, value: Array) -> Hypergradient:

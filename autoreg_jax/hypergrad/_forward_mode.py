@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
@@ -40,7 +41,9 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         stacked: Whether `train_batch` holds K batches on its leading axis.
 
     Returns:
-        A stateless estimator; diagnostic `tangent_norm` ‖Z_K‖.
+        A stateless estimator; diagnostics `tangent_norm` ‖Z_K‖ and `nonfinite`, the
+        number of entries of all tangents that had no value and count as zero (dead
+        units under fresh Adam).
 
     Raises:
         ValueError: If `steps` is not positive; in `estimate` if a stacked batch has
@@ -68,20 +71,28 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         basis = basis_of(outer)
         start = inner, update.state
 
-        def body(carry: Any, own: Batch) -> tuple[Any, None]:
+        def body(carry: Any, own: Batch) -> tuple[Any, Array]:
             batch = own if stacked else train_batch
             at, along = carry
-            moved = tangent_step(problem, update, at, along, outer, basis, batch)
-            return moved, None
+            *moved, missing = tangent_step(
+                problem, update, at, along, outer, basis, batch
+            )
+            return tuple(moved), missing
 
         carry = start, zero_tangents(start, outer)
-        ((omega, _), (tangents, _)), _ = jax.lax.scan(
+        ((omega, _), (tangents, _)), missing = jax.lax.scan(
             body, carry, batches, length=steps
         )
         value, cotangent, direct = outer_gradient(problem, omega, outer, valid_batch)
         indirect = contract(cotangent, tangents, outer)
-        norm = optax.tree.norm(tangents)
-        return assemble(direct, indirect, value, tangent_norm=norm), state
+        hyper = assemble(
+            direct,
+            indirect,
+            value,
+            tangent_norm=optax.tree.norm(tangents),
+            nonfinite=jnp.sum(missing),
+        )
+        return hyper, state
 
     return HypergradientEstimator(no_state, estimate)
 

@@ -39,7 +39,8 @@ def from_optax(
     A fresh Adam state is almost insensitive to its gradient (∂U/∂g ≈ 0), so the
     indirect part nearly vanishes (the diagnostic `sensitivity` says so). Adam's
     square root has an infinite slope at a gradient of exactly zero: such entries of
-    the adjoint are taken as zero; give `eps_root > 0` (1e-8, say) to have them.
+    the adjoint are taken as zero and counted by the diagnostic `nonfinite`; give
+    `eps_root > 0` (1e-8, say) to have them.
 
     Args:
         optimizer: Any Optax transformation that yields updates of ω.

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
@@ -21,7 +22,7 @@ from autoreg_jax.hypergrad._base import (
     as_inner_update,
 )
 from autoreg_jax.hypergrad._forward_mode import basis_of, contract
-from autoreg_jax.hypergrad._trajectory import descend, finite_or_zero
+from autoreg_jax.hypergrad._trajectory import descend
 
 
 class ThreeLevelProblem(NamedTuple):
@@ -183,7 +184,11 @@ def guarded(tree: Any) -> Any:
 
 @guarded.defjvp
 def _guarded_jvp(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
-    return primals[0], finite_or_zero(tangents[0])
+    # A diverged model shows all the same: its cotangent is NaN, and so is the product.
+    finite = jax.tree.map(
+        lambda x: jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x)), tangents[0]
+    )
+    return primals[0], finite
 
 
 def _flat(tree: Outer) -> Array:

@@ -26,10 +26,11 @@ def nystrom(
         (H_k + ρI)⁻¹ v = [v − C (ρW + CᵀC)⁻¹ Cᵀ v] / ρ.
 
     What H_k misses is amplified by 1/ρ: a small ρ with a small rank is dangerous.
-    Holds k trees like ω. The directions are drawn anew at each call.
+    Holds k trees like ω. The directions are drawn anew at each call, and made
+    orthonormal.
 
     Args:
-        rank: k > 0, each one product with H.
+        rank: k in [1, dim(ω)], each one product with H.
         damping: ρ > 0.
         seed: Seed of the directions.
         mixed: Backend of the mixed product.
@@ -38,7 +39,8 @@ def nystrom(
         An estimator that carries its number of calls.
 
     Raises:
-        ValueError: If `rank` or `damping` is not positive.
+        ValueError: If `rank` or `damping` is not positive; in `estimate` if ω has
+            fewer entries than `rank`.
 
     References:
         Hataya and Yamada, "Nyström Method for Accurate and Scalable Implicit
@@ -53,10 +55,12 @@ def nystrom(
         return jnp.zeros((), jnp.int32)
 
     def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+        size = sum(leaf.size for leaf in jax.tree.leaves(vector))
+        if rank > size:
+            raise ValueError(f"rank must be at most {size}, the size of ω, got {rank}.")
         key = jax.random.fold_in(jax.random.key(seed), state)
-        omegas = jax.vmap(lambda k: gaussian_like(k, vector))(
-            jax.random.split(key, rank)
-        )
+        keys = jax.random.split(key, rank)
+        omegas = _orthonormal(jax.vmap(lambda k: gaussian_like(k, vector))(keys))
         columns = jax.lax.map(operator, omegas)
         gram = _products(columns, columns) + damping * _products(omegas, columns)
         weights = jnp.linalg.solve(0.5 * (gram + gram.T), _against(columns, vector))
@@ -65,6 +69,13 @@ def nystrom(
         return Solution(value, state + 1, {})
 
     return implicit(solve, mixed, init)
+
+
+def _orthonormal(columns: Any) -> Any:
+    """Other directions of the same span: H_k stays, its rounding is not amplified."""
+    root = jnp.linalg.cholesky(_products(columns, columns))
+    inverse = jnp.linalg.inv(root)
+    return jax.tree.map(lambda c: jnp.tensordot(inverse, c, 1), columns)
 
 
 def _against(columns: Any, vector: Inner) -> Any:

@@ -17,7 +17,7 @@ from autoreg_jax.hypergrad._base import (
     UpdateFn,
     as_inner_update,
 )
-from autoreg_jax.hypergrad._trajectory import finite_or_zero
+from autoreg_jax.hypergrad._trajectory import finite_slopes
 
 
 class LookAhead(NamedTuple):
@@ -30,6 +30,7 @@ class LookAhead(NamedTuple):
         direction: u = (∂U/∂g)ᵀ v, a tree like ω; −ξ v for SGD.
         sensitivity: (‖u‖/‖v‖) / (‖ω′ − ω‖/‖g‖): 1 for SGD, nearly 0 where the update
             hardly depends on its gradient (fresh Adam, sign updates).
+        nonfinite: Number of entries of u that have no value and count as zero.
     """
 
     value: Array
@@ -37,6 +38,7 @@ class LookAhead(NamedTuple):
     cotangent: Inner
     direction: Inner
     sensitivity: Array
+    nonfinite: Array
 
 
 def look_ahead(
@@ -52,15 +54,8 @@ def look_ahead(
     gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)
     stepped, pullback = jax.vjp(lambda g: update(inner, g), gradient)
     value, cotangent, direct = outer_gradient(problem, stepped, outer, valid_batch)
-    (direction,) = finite_or_zero(pullback(cotangent))
-    # Only the slope of the update may be without value: a diverged model must show.
-    direction = jax.tree.map(
-        lambda u, g, v: jnp.where(jnp.isfinite(g) & jnp.isfinite(v), u, jnp.nan),
-        direction,
-        gradient,
-        cotangent,
-    )
+    (direction,), missing = finite_slopes(pullback(cotangent), (stepped, cotangent))
     norm = optax.tree.norm
     moved = norm(optax.tree.sub(stepped, inner)) * norm(cotangent)
     ratio = norm(direction) * norm(gradient) / jnp.where(moved > 0, moved, 1.0)
-    return LookAhead(value, direct, cotangent, direction, ratio)
+    return LookAhead(value, direct, cotangent, direction, ratio, missing)

@@ -37,8 +37,9 @@ def one_step_unroll(
     its ε.
 
     Diagnostics: `cotangent_norm` ‖v‖, `direction_norm` ‖u‖, `epsilon`, `sensitivity`
-    (1 for SGD) and `is_insensitive`: the update is almost constant in its gradient
-    (fresh Adam, sign updates), so the indirect part says nothing.
+    (1 for SGD), `is_insensitive`: the update is almost constant in its gradient (fresh
+    Adam, sign updates), so the indirect part says nothing; and `nonfinite`, the number
+    of entries of u that have no value and count as zero (dead units under fresh Adam).
 
     Args:
         mixed: Backend of the mixed product.
@@ -79,6 +80,7 @@ def one_step_unroll(
             epsilon=epsilon,
             sensitivity=ahead.sensitivity,
             is_insensitive=ahead.sensitivity < 1e-3,
+            nonfinite=ahead.nonfinite,
         )
         return hyper, state
 

@@ -47,8 +47,9 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
             `estimate` must have states of the same structure.
 
     Returns:
-        An estimator that carries dim(a) trees like (ω, optimizer state); diagnostic
-        `tangent_norm` ‖Z‖.
+        An estimator that carries dim(a) trees like (ω, optimizer state); diagnostics
+        `tangent_norm` ‖Z‖ and `nonfinite`, the number of entries of the tangents that
+        had no value and count as zero (dead units under fresh Adam).
 
     References:
         Franceschi et al., ICML 2017, Sec. 3.3.
@@ -68,7 +69,7 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
         update = as_inner_update(inner_update)
-        (omega, _), after = tangent_step(
+        (omega, _), after, missing = tangent_step(
             problem,
             update,
             (inner, update.state),
@@ -79,8 +80,13 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
         )
         value, cotangent, direct = outer_gradient(problem, omega, outer, valid_batch)
         indirect = contract(cotangent, after[0], outer)
-        norm = optax.tree.norm(after[0])
-        hyper = assemble(direct, indirect, value, tangent_norm=norm)
+        hyper = assemble(
+            direct,
+            indirect,
+            value,
+            tangent_norm=optax.tree.norm(after[0]),
+            nonfinite=missing,
+        )
         return hyper, Tangents(*after)
 
     return HypergradientEstimator(init, estimate)

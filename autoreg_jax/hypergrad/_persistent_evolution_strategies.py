@@ -19,7 +19,7 @@ from autoreg_jax.hypergrad._base import (
     UpdateFn,
     as_inner_update,
 )
-from autoreg_jax.hypergrad._evolution_strategies import from_samples
+from autoreg_jax.hypergrad._evolution_strategies import from_samples, sample_of
 from autoreg_jax.hypergrad._random import gaussian_like
 from autoreg_jax.hypergrad._trajectory import descend
 
@@ -112,7 +112,7 @@ def persistent_evolution_strategies(
             lower, low = run(lower, optax.tree.add_scale(outer, -sigma, noise))
             accumulated = optax.tree.add(accumulated, noise)
             slope = (high - low) / (2 * sigma)
-            sample = optax.tree.scale(slope, accumulated)
+            sample = sample_of(slope, accumulated)
             return upper, lower, accumulated, sample, 0.5 * (high + low)
 
         key = jax.random.fold_in(jax.random.key(seed), state.step)

@@ -3,18 +3,14 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
 
 def gaussian_like(key: Array, tree: Any) -> Any:
-    """Independent standard normal numbers in the shapes and types of the tree."""
-    leaves, structure = jax.tree.flatten(tree)
-    keys = jax.random.split(key, len(leaves))
-    return jax.tree.unflatten(
-        structure,
-        [
-            jax.random.normal(k, jnp.shape(x), jnp.result_type(x))
-            for k, x in zip(keys, leaves, strict=True)
-        ],
-    )
+    """Independent standard normal numbers in the shapes and types of the tree.
+
+    The same numbers however they are arranged: those of the flat vector.
+    """
+    flat, unravel = ravel_pytree(tree)
+    return unravel(jax.random.normal(key, flat.shape, flat.dtype))

@@ -125,7 +125,7 @@ def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> Mixed
         with precise:
             upper, lower = gradients(epsilon), gradients(-epsilon)
         hessian, mixed = jax.tree.map(
-            lambda p, m: (p - m) * (0.5 / epsilon), upper, lower
+            lambda p, m: ((p - m) * (0.5 / epsilon)).astype(p.dtype), upper, lower
         )
         return Products(hessian, mixed, epsilon)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from autoreg_jax.hypergrad._base import (
     Batch,
@@ -17,15 +18,24 @@ from autoreg_jax.hypergrad._base import (
 )
 
 
-def finite_or_zero(tree: Any) -> Any:
-    """Zero for the entries that are not finite.
+def finite_slopes(slopes: Any, given: Any) -> tuple[Any, Array]:
+    """Zero for the slopes of an update that have no value, and how many those were.
 
     The slope of Adam's square root is infinite where a gradient has always been zero
-    (a dead unit) and infinity times zero is NaN; the update does not move there.
+    (a dead unit) and infinity times zero is NaN; the update does not move there. That
+    is so only of an update of finite numbers: where one of `given` is not finite the
+    model has diverged, which must show, and all of the slopes are NaN.
     """
-    return jax.tree.map(
-        lambda x: jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x)), tree
+    sound = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(given)]
+    is_sound = jnp.all(jnp.stack(sound))
+    missing = jax.tree.map(lambda x: ~jnp.isfinite(x), slopes)
+    finite = jax.tree.map(
+        lambda x, gone: jnp.where(is_sound, jnp.where(gone, 0, x), jnp.nan),
+        slopes,
+        missing,
     )
+    counts = [jnp.sum(gone) for gone in jax.tree.leaves(missing)]
+    return finite, jnp.where(is_sound, sum(counts), 0)
 
 
 def split_floats(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -89,24 +99,30 @@ def tangent_step(
     outer: Outer,
     basis: Outer,
     batch: Batch,
-) -> tuple[tuple[Inner, State], tuple[Inner, list[Any]]]:
+) -> tuple[tuple[Inner, State], tuple[Inner, list[Any]], Array]:
     """One step of (ω, s) and of its derivatives along each vector of the basis of a.
 
-    Tangents and basis have a leading axis, one entry for each vector.
+    Tangents and basis have a leading axis, one entry for each vector. Also the number
+    of slopes without a value.
     """
     inner, state = carry
     floats, merge = split_floats(state)
 
-    def step(omega: Inner, moments: list[Any], a: Outer) -> Any:
-        gradient = jax.grad(problem.inner_loss)(omega, a, batch)
-        new, after = update.step(omega, gradient, merge(moments))
-        return (new, split_floats(after)[0]), after
+    def gradient_at(omega: Inner, a: Outer) -> Inner:
+        return jax.grad(problem.inner_loss)(omega, a, batch)
+
+    def phi(g: Inner, moments: list[Any], o: Inner) -> tuple[Inner, list[Any]]:
+        new, after = update.step(o, g, merge(moments))
+        return new, split_floats(after)[0]
+
+    gradient = gradient_at(inner, outer)
+    new, after = update.step(inner, gradient, state)
 
     def push(tangent: tuple[Inner, list[Any]], along: Outer) -> Any:
-        _, out, _ = jax.jvp(
-            step, (inner, floats, outer), (*tangent, along), has_aux=True
-        )
-        return out
+        omega, moments = tangent
+        _, slope = jax.jvp(gradient_at, (inner, outer), (omega, along))
+        _, out = jax.jvp(phi, (gradient, floats, inner), (slope, moments, omega))
+        return finite_slopes(out, (new, omega, slope))
 
-    (new, _), after = step(inner, floats, outer)
-    return (new, after), finite_or_zero(jax.vmap(push)(tangents, basis))
+    moved, missing = jax.vmap(push)(tangents, basis)
+    return (new, after), moved, jnp.sum(missing)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
@@ -22,7 +23,7 @@ from autoreg_jax.hypergrad._base import (
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 from autoreg_jax.hypergrad._trajectory import (
     descend,
-    finite_or_zero,
+    finite_slopes,
     split_floats,
     step_batches,
 )
@@ -47,7 +48,8 @@ def unroll(
     both products out of one program. Only K triples (ω, g, s) are kept.
 
     Diagnostics: `adjoint_norms`, ‖γ_k‖ of each step that was gone back, first step
-    first; `cotangent_norm`.
+    first; `cotangent_norm`; `nonfinite`, the number of entries of (γ, q, π) over all
+    steps that have no value and count as zero (dead units under fresh Adam).
 
     Args:
         steps: K > 0.
@@ -117,7 +119,7 @@ def unroll(
         value, cotangent, direct = outer_gradient(problem, end[0], outer, valid_batch)
 
         def backward(carry: Any, step: Any) -> tuple[Any, Any]:
-            p, q, indirect = carry
+            p, q, indirect, nonfinite = carry
             omega, gradient, optimizer, own, linear = step
             floats, merge = split_floats(optimizer)
 
@@ -125,8 +127,9 @@ def unroll(
                 new, after = update.step(o, g, merge(moments))
                 return new, split_floats(after)[0]
 
-            _, pullback = jax.vjp(phi, gradient, floats, omega)
-            gamma, q, through = finite_or_zero(pullback((p, q)))
+            (stepped, _), pullback = jax.vjp(phi, gradient, floats, omega)
+            slopes, missing = finite_slopes(pullback((p, q)), (stepped, p))
+            gamma, q, through = slopes
             if linear is None:
                 batch = own if stacked else train_batch
                 point = omega, outer, batch
@@ -135,12 +138,14 @@ def unroll(
             else:
                 hessian, term = linear(gamma)
             p = optax.tree.add(through, hessian)
-            return (p, q, optax.tree.add(indirect, term)), optax.tree.norm(gamma)
+            indirect = optax.tree.add(indirect, term)
+            return (p, q, indirect, nonfinite + missing), optax.tree.norm(gamma)
 
         still = optax.tree.zeros_like(split_floats(end[1])[0])
         zero = optax.tree.zeros_like(direct)
-        (_, _, indirect), norms = jax.lax.scan(
-            backward, (cotangent, still, zero), path, length=back, reverse=True
+        begin = cotangent, still, zero, jnp.zeros((), int)
+        (_, _, indirect, nonfinite), norms = jax.lax.scan(
+            backward, begin, path, length=back, reverse=True
         )
         hyper = assemble(
             direct,
@@ -148,6 +153,7 @@ def unroll(
             value,
             cotangent_norm=optax.tree.norm(cotangent),
             adjoint_norms=norms,
+            nonfinite=nonfinite,
         )
         return hyper, state
 

@@ -7,8 +7,10 @@ or reverse, at the speed of the two lowerings of `_lowering`, which a `custom_vj
 forward mode) or a `custom_jvp` (XLA's own slow transposes) would not.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.core import ShapedArray
@@ -23,7 +25,9 @@ convolve_p = Primitive("autoreg_convolve")
 kernel_gradient_p = Primitive("autoreg_kernel_gradient")
 
 
-def _convolve_shape(x: Any, kernel: Any, *, dilation: int, padding: Padding) -> Any:
+def _convolve_shape(
+    x: Any, kernel: Any, *, dilation: int, padding: Padding, **_: Any
+) -> Any:
     """Shape `(b, *out, f)` of the convolution of `(b, *space, c)` by `(*k, c, f)`."""
     space = tuple(
         size + low + high - dilation * (taps - 1)
@@ -35,7 +39,7 @@ def _convolve_shape(x: Any, kernel: Any, *, dilation: int, padding: Padding) -> 
 
 
 def _kernel_gradient_shape(
-    x: Any, cotangent: Any, *, dilation: int, padding: Padding
+    x: Any, cotangent: Any, *, dilation: int, padding: Padding, **_: Any
 ) -> Any:
     """Shape `(*k, c, f)` of the kernel that maps `x` to `cotangent`."""
     taps = tuple(
@@ -61,9 +65,7 @@ def _to_image(cotangent: Any, x: Any, kernel: Any, **settings: Any) -> Array:
     """`convolve_p` transposed in its image: the flipped kernel over the cotangent."""
     del x
     flipped, padding = _adjoint(kernel, settings["dilation"], settings["padding"])
-    return convolve_p.bind(
-        cotangent, flipped, dilation=settings["dilation"], padding=padding
-    )
+    return convolve_p.bind(cotangent, flipped, **settings | {"padding": padding})
 
 
 def _to_kernel(cotangent: Any, x: Any, kernel: Any, **settings: Any) -> Array:
@@ -132,8 +134,16 @@ def _mapped(primitive: Primitive, args: Any, axes: Any, settings: Any) -> Any:
     return lax.map(lambda pair: primitive.bind(*pair, **settings), tuple(leading)), 0
 
 
-def _register(primitive: Primitive, lowering: Any, shape: Any, *rules: Any) -> None:
+def _register(
+    primitive: Primitive, compute: Callable[..., Array], shape: Any, *rules: Any
+) -> None:
     """Tell JAX the value, shape, derivatives and lowering of one primitive."""
+
+    # Lowered long after `jax.default_matmul_precision` has been left.
+    def lowering(a: Array, b: Array, *, precision: Any, **settings: Any) -> Array:
+        with jax.default_matmul_precision(precision):
+            return compute(a, b, **settings)
+
     primitive.def_impl(lowering)
     primitive.def_abstract_eval(shape)
     ad.defbilinear(primitive, *rules)
@@ -153,5 +163,11 @@ batching.primitive_batchers[kernel_gradient_p] = _batch_kernel_gradient
 
 
 def stride_one(x: Array, kernel: Array, *, dilation: int, padding: Padding) -> Array:
-    """Convolution of stride 1, differentiable any number of times in any mode."""
-    return convolve_p.bind(x, kernel, dilation=dilation, padding=padding)
+    """Convolution of stride 1, differentiable any number of times in any mode.
+
+    It and its derivatives keep the `jax.default_matmul_precision` of this call.
+    """
+    config: Any = jax.config  # its attributes are made at run time
+    settings = {"dilation": dilation, "padding": padding}
+    precision = config.jax_default_matmul_precision
+    return convolve_p.bind(x, kernel, precision=precision, **settings)

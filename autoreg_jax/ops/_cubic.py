@@ -1,12 +1,9 @@
 """Values of an image between its voxels by cubic convolution."""
 
-import itertools
-import math
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from autoreg_jax.ops._sample import flat_index, flat_points, gather
+from autoreg_jax.ops._sample import interpolate
 
 
 def sample_cubic(
@@ -43,20 +40,7 @@ def sample_cubic(
         Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP
         1981, with a = -1/2.
     """
-    if boundary not in ("zeros", "edge"):
-        raise ValueError(f'boundary must be "zeros" or "edge", got {boundary!r}.')
-    points = flat_points(image, coordinates)
-    taps = [
-        _axis_taps(points[..., axis], size, boundary)
-        for axis, size in enumerate(image.shape[1:-1])
-    ]
-    indices, weights = [], []
-    for tap in itertools.product(*taps):
-        indices.append(flat_index([index for index, _ in tap], image.shape))
-        weights.append(math.prod(weight for _, weight in tap))
-    values = gather(image, jnp.stack(indices))
-    samples = jnp.sum(jnp.stack(weights)[..., None] * values, axis=0)
-    return samples.reshape(*coordinates.shape[:-1], image.shape[-1])
+    return interpolate(image, coordinates, boundary, _axis_taps)
 
 
 def _axis_taps(place: Array, size: int, boundary: str) -> list[tuple[Array, Array]]:

@@ -2,9 +2,12 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
+
+AxisTaps = Callable[[Array, int, str], list[tuple[Array, Array]]]
 
 
 def sample_linear(
@@ -40,21 +43,7 @@ def sample_linear(
         >>> sample_linear(image, jnp.array([[[0.5], [2.5]]]))[0, :, 0]
         Array([0.5, 1. ], dtype=float32)
     """
-    if boundary not in ("zeros", "edge"):
-        raise ValueError(f'boundary must be "zeros" or "edge", got {boundary!r}.')
-    points = flat_points(image, coordinates)
-    corners = [
-        _axis_corners(points[..., axis], size, boundary)
-        for axis, size in enumerate(image.shape[1:-1])
-    ]
-    indices, weights = [], []
-    for corner in itertools.product(*corners):
-        indices.append(flat_index([index for index, _ in corner], image.shape))
-        weights.append(math.prod(weight for _, weight in corner))
-    # Corners lead: a sum over a leading axis keeps XLA's transposes contiguous.
-    values = gather(image, jnp.stack(indices))
-    samples = jnp.sum(jnp.stack(weights)[..., None] * values, axis=0)
-    return samples.reshape(*coordinates.shape[:-1], image.shape[-1])
+    return interpolate(image, coordinates, boundary, _axis_corners)
 
 
 def sample_nearest(
@@ -75,19 +64,53 @@ def sample_nearest(
     Raises:
         ValueError: If the batch or the number of axes of the two differ.
     """
-    points = jnp.floor(flat_points(image, coordinates) + 0.5)
+    points = jnp.floor(_flat_points(image, coordinates) + 0.5)
     inside = jnp.ones(points.shape[:-1], bool)
     index = []
     for axis, size in enumerate(image.shape[1:-1]):
         place = points[..., axis]
         inside &= (place >= 0) & (place <= size - 1)
         index.append(jnp.clip(place, 0, size - 1).astype(jnp.int32))
-    values = gather(image, flat_index(index, image.shape))
+    values = _gather(image, _flat_index(index, image.shape))
     values = jnp.where(inside[..., None], values, jnp.zeros_like(values))
     return values.reshape(*coordinates.shape[:-1], image.shape[-1])
 
 
-def flat_points(image: Array, coordinates: Array) -> Array:
+def interpolate(
+    image: Array, coordinates: Array, boundary: str, axis_taps: AxisTaps
+) -> Array:
+    """Weighted sum of voxels, whose indices and weights are products over the axes.
+
+    Args:
+        image: As in `sample_linear`.
+        coordinates: As there.
+        boundary: "zeros" or "edge".
+        axis_taps: `(places, size, boundary)` to the voxels of one axis with weights.
+
+    Returns:
+        The values.
+
+    Raises:
+        ValueError: As `sample_linear`.
+    """
+    if boundary not in ("zeros", "edge"):
+        raise ValueError(f'boundary must be "zeros" or "edge", got {boundary!r}.')
+    points = _flat_points(image, coordinates)
+    taps = [
+        axis_taps(points[..., axis], size, boundary)
+        for axis, size in enumerate(image.shape[1:-1])
+    ]
+    indices, weights = [], []
+    for tap in itertools.product(*taps):
+        indices.append(_flat_index([index for index, _ in tap], image.shape))
+        weights.append(math.prod(weight for _, weight in tap))
+    # Taps lead: a sum over a leading axis keeps XLA's transposes contiguous.
+    values = _gather(image, jnp.stack(indices))
+    samples = jnp.sum(jnp.stack(weights)[..., None] * values, axis=0)
+    return samples.reshape(*coordinates.shape[:-1], image.shape[-1])
+
+
+def _flat_points(image: Array, coordinates: Array) -> Array:
     """The coordinates as (b, points, d), checked against the image."""
     dimensions = image.ndim - 2
     if coordinates.shape[-1] != dimensions or coordinates.shape[0] != image.shape[0]:
@@ -122,7 +145,7 @@ def _axis_corners(place: Array, size: int, boundary: str) -> list[tuple[Array, A
     return corners
 
 
-def flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
+def _flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
     """Row of each voxel (b, points) in the image flattened to (rows, channels)."""
     rows = jnp.arange(shape[0], dtype=jnp.int32)[:, None]
     for axis, size in enumerate(shape[1:-1]):
@@ -130,6 +153,6 @@ def flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
     return rows
 
 
-def gather(image: Array, rows: Array) -> Array:
+def _gather(image: Array, rows: Array) -> Array:
     """Channel vectors of the given rows, clipped: a NaN place makes any row."""
     return image.reshape(-1, image.shape[-1]).at[rows].get(mode="clip")

@@ -58,7 +58,7 @@ def search_algorithm(
     )
     rate = search.look_ahead_learning_rate
     return make_search(
-        _problem(_of_problem(config), genotype, ndim),
+        vector_problem(config, genotype, ndim),
         _estimator(
             stage_hypergradient(search, stage),
             rate,
@@ -87,7 +87,7 @@ def training_algorithm(
     The gradient is the program of the search of λ.
     """
     layout = layout_of(make_network(config, genotype), ndim)
-    problem = _problem(_of_problem(config), genotype, ndim)
+    problem = vector_problem(config, genotype, ndim)
 
     def loss_and_terms(omega: Any, batch: Any) -> Any:
         images, lam = batch
@@ -138,6 +138,7 @@ def _problem(config: RunConfig, genotype: Genotype | None, ndim: int) -> SearchP
 def plain_problem(
     config: RunConfig, genotype: Genotype | None, ndim: int
 ) -> SearchProblem:
+    """The problem on the vector of ω, to be compiled into something larger."""
     layout = layout_of(make_network(config, genotype), ndim)
     return _on_vector(make_problem(config, genotype), layout)
 

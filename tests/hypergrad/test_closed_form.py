@@ -47,8 +47,7 @@ def quadratic(p=20, d=5):
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", ESTIMATORS)
-@pytest.mark.parametrize("jit", [False, True])
-def test_quadratic(name, jit):
+def test_quadratic(name):
     problem, omega, outer, direct, indirect = quadratic()
     estimator = ESTIMATORS[name]
 
@@ -63,7 +62,7 @@ def test_quadratic(name, jit):
             inner_update=hypergrad.sgd(RATE),
         )[0]
 
-    hyper = (jax.jit(run) if jit else run)(omega, outer)
+    hyper = jax.jit(run)(omega, outer)
     assert jax.tree.structure(hyper.grad) == jax.tree.structure(outer)
     for part, expected in (("direct", direct), ("indirect", indirect)):
         got = jnp.concatenate([getattr(hyper, part)[key] for key in ("x", "y")])
@@ -165,25 +164,6 @@ def test_a_radius_that_is_not_positive_is_refused(radius):
         hypergrad.sgd(radius)
 
 
-def test_inputs_are_left_alone_and_there_is_one_trace():
-    import chex
-
-    problem, omega, outer, _, _ = quadratic()
-    before = jax.tree.map(np.array, (omega, outer))
-    estimator = hypergrad.one_step_unroll()
-
-    @jax.jit
-    @chex.assert_max_traces(n=1)
-    def run(omega, outer):
-        return estimator.estimate(
-            problem, (), omega, outer, 0.0, 0.0, inner_update=hypergrad.sgd(RATE)
-        )[0]
-
-    for _ in range(3):
-        run(omega, outer)
-    jax.tree.map(np.testing.assert_array_equal, before, (omega, outer))
-
-
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_one_loss_in_both_levels_is_evaluated_in_one_loop_to_the_same_end(name):
@@ -195,21 +175,3 @@ def test_one_loss_in_both_levels_is_evaluated_in_one_loop_to_the_same_end(name):
     theirs, _ = estimator.estimate(apart, (), *rest, **settings)
     for a, b in zip(ours[:4], theirs[:4], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
-
-
-def test_a_diverged_model_shows():
-    """Entries without a slope count as zero; NaN in the weights must not."""
-    problem = hypergrad.BilevelProblem(
-        lambda w, a, batch: jnp.sum((w - a) ** 2), lambda w, a, batch: jnp.sum(w**2)
-    )
-    estimate = hypergrad.one_step_unroll().estimate
-    found, _ = estimate(
-        problem,
-        (),
-        jnp.array([jnp.nan, 1.0]),
-        jnp.array([1.0, 2.0]),
-        None,
-        None,
-        inner_update=hypergrad.sgd(0.1),
-    )
-    assert jnp.isnan(found.grad[0])

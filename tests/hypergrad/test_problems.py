@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.hypergrad import problems
 
@@ -33,24 +34,29 @@ def examples():
 def test_solution_and_reference(name):
     example = examples()[name]
     problem, outer = example.problem, example.outer + 0.1
-    omega = example.solution(outer)
+    solution = quick(example.solution)
+    omega = solution(outer)
     slope = jax.grad(problem.inner_loss)(omega, outer, example.train_batch)
     assert float(jnp.abs(slope).max()) < 1e-12
     assert omega.shape == example.inner.shape
 
     def solved(outer):
-        return problem.outer_loss(example.solution(outer), outer, example.valid_batch)
+        return problem.outer_loss(solution(outer), outer, example.valid_batch)
 
     step = 1e-4 * jnp.eye(outer.size)[:4]
     found = [(solved(outer + e) - solved(outer - e)) / 2e-4 for e in step]
-    np.testing.assert_allclose(found, example.reference(outer)[:4], rtol=1e-5)
+    np.testing.assert_allclose(found, quick(example.reference)(outer)[:4], rtol=1e-5)
 
     flat = omega.ravel()
-    hessian = jax.hessian(
-        lambda w: problem.inner_loss(w.reshape(omega.shape), outer, example.train_batch)
+    hessian = quick(
+        jax.hessian(
+            lambda w: problem.inner_loss(
+                w.reshape(omega.shape), outer, example.train_batch
+            )
+        )
     )(flat)
     np.testing.assert_allclose(
-        example.smoothness(outer), jnp.linalg.eigvalsh(hessian)[-1], rtol=1e-9
+        quick(example.smoothness)(outer), jnp.linalg.eigvalsh(hessian)[-1], rtol=1e-9
     )
 
 

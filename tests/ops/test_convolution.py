@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from unoptimised import quick
 
 from autoreg_jax.ops import convolution
 
@@ -55,18 +56,29 @@ def arrays(shape, size, groups=1, channels=4):
 def test_value_equals_xla(shape, groups):
     # A depthwise kernel is one operation a tap: large ones take long and show no more.
     largest = 5 if groups < 4 or len(shape) < 3 else 3
-    for size, stride, dilation in KINDS:
-        if size > largest:
-            continue
-        if all(
+    fitting = [
+        (size, {"stride": stride, "dilation": dilation, "groups": groups})
+        for size, stride, dilation in KINDS
+        if size <= largest
+        and all(
             n + 2 * (dilation * (size - 1) // 2) > dilation * (size - 1) for n in shape
-        ):
-            x, kernel = arrays(shape, size, groups)
-            settings = {"stride": stride, "dilation": dilation, "groups": groups}
-            ours = convolution(x, kernel, **settings)
-            np.testing.assert_allclose(
-                ours, xla_convolution(x, kernel, **settings), rtol=0, atol=1e-11
-            )
+        )
+    ]
+    given = [arrays(shape, size, groups) for size, _ in fitting]
+
+    def all_kinds(op):
+        return quick(
+            lambda given: [
+                op(*pair, **settings)
+                for pair, (_, settings) in zip(given, fitting, strict=True)
+            ]
+        )(given)
+
+    assert len(fitting) >= 5
+    for ours, theirs in zip(
+        all_kinds(convolution), all_kinds(xla_convolution), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-11)
 
 
 @pytest.mark.usefixtures("x64")
@@ -92,8 +104,7 @@ def test_derivatives_of_both_orders_and_modes_equal_xla(shape, stride, dilation)
         return forward, forward_over_reverse, reverse_over_reverse
 
     ours, theirs = (
-        jax.jit(everything, static_argnums=0)(op)
-        for op in (convolution, xla_convolution)
+        quick(everything, static_argnums=0)(op) for op in (convolution, xla_convolution)
     )
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)

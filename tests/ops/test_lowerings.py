@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.ops import convolution
 from autoreg_jax.ops._planes import (
@@ -52,32 +53,44 @@ def test_best_tile_has_the_fewest_products():
 
 
 @pytest.mark.parametrize(
-    ("taps", "dilation", "padding"),
+    ("batch", "taps", "dilation", "padding"),
     [
-        (3, 1, ((1, 1), (1, 1), (1, 1))),
-        (3, 2, ((2, 2), (2, 2), (2, 2))),
-        (5, 1, ((0, 3), (2, 2), (1, 0))),
-        (5, 2, ((4, 4), (4, 4), (4, 4))),
-        (7, 2, ((6, 6), (6, 6), (6, 6))),
-        (2, 1, ((-1, 1), (0, 1), (1, 0))),
-        (3, 3, ((3, 1), (3, 3), (0, 4))),
+        (1, 3, 1, ((1, 1), (1, 1), (1, 1))),
+        (2, 3, 2, ((2, 2), (2, 2), (2, 2))),
+        (2, 5, 1, ((0, 3), (2, 2), (1, 0))),
+        (1, 5, 2, ((4, 4), (4, 4), (4, 4))),
+        (2, 7, 2, ((6, 6), (6, 6), (6, 6))),
+        (2, 2, 1, ((-1, 1), (0, 1), (1, 0))),
+        (2, 3, 3, ((3, 1), (3, 3), (0, 4))),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 2])
-def test_forms_of_a_volume(taps, dilation, padding, batch):
-    with jax.enable_x64(True):
-        settings = {"dilation": dilation, "padding": padding}
-        x, kernel = _arrays((batch, 11, 8, 9, 2), (taps, taps, taps, 2, 3))
+def test_forms_of_a_volume(batch, taps, dilation, padding):
+    settings = {"dilation": dilation, "padding": padding}
+    tiles = [tile(outputs, taps) for outputs in (2, 9 - taps)]
+
+    @quick
+    def forms(x, kernel):
         wanted = plain_convolve(x, kernel, **settings)
-        _agree(convolve_stacked(x, kernel, **settings), wanted)
         (cotangent,) = _arrays(wanted.shape)
+        values = [
+            convolve_stacked(x, kernel, **settings),
+            *(tiled_convolve(x, kernel, short, **settings) for short in tiles),
+        ]
+        gradients = [
+            planes_kernel_gradient(x, cotangent, **settings),
+            stacked_kernel_gradient(x, cotangent, **settings),
+            *(tiled_kernel_gradient(x, cotangent, t, **settings) for t in tiles),
+        ]
         gradient = plain_kernel_gradient(x, cotangent, **settings)
-        for form in (planes_kernel_gradient, stacked_kernel_gradient):
-            _agree(form(x, cotangent, **settings), gradient)
-        for outputs in (2, 9 - taps):
-            short = tile(outputs, taps)
-            _agree(tiled_convolve(x, kernel, short, **settings), wanted)
-            _agree(tiled_kernel_gradient(x, cotangent, short, **settings), gradient)
+        return values, wanted, gradients, gradient
+
+    with jax.enable_x64(True):
+        x, kernel = _arrays((batch, 11, 8, 9, 2), (taps, taps, taps, 2, 3))
+        values, wanted, gradients, gradient = forms(x, kernel)
+    for value in values:
+        _agree(value, wanted)
+    for found in gradients:
+        _agree(found, gradient)
 
 
 @pytest.mark.parametrize(

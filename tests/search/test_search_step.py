@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import hypergrad
 from autoreg_jax.losses import LossTerms, ObjectiveWeights, one_hot
@@ -100,7 +101,7 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
     problem = objective_problem(network, windows=(5, 3, 3))
     lam = ObjectiveWeights.start()
 
-    @jax.jit
+    @quick
     def both(omega, lam):
         hyper, _ = hypergrad.one_step_unroll().estimate(
             problem.bilevel,

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.search_space import (
     OPERATIONS,
@@ -81,14 +82,22 @@ def test_mixture_equals_the_published_code(reference):
 def test_a_one_hot_mixture_is_the_operation_alone(shape, stride):
     x = jax.random.normal(jax.random.key(0), (1, *shape, 2))
     mixture = MixedOperation(3, stride)
-    variables = mixture.init(jax.random.key(1), x, jnp.zeros(len(OPERATIONS)))
-    for index, name in enumerate(OPERATIONS):
-        alone = make_operation(name, 2, 3, len(shape), stride).apply(
-            {"params": variables["params"][name]}, x
-        )
-        assert alone.shape == (1, *(-(-n // stride) for n in shape), 3)
-        mixed = mixture.apply(variables, x, jnp.eye(len(OPERATIONS))[index])
-        np.testing.assert_allclose(mixed, alone, rtol=1e-6, atol=1e-6)
+    start = quick(mixture.init)(jax.random.key(1), x, jnp.zeros(len(OPERATIONS)))
+
+    @quick
+    def alone(params, x):
+        return [
+            make_operation(name, 2, 3, len(shape), stride).apply(
+                {"params": params[name]}, x
+            )
+            for name in OPERATIONS
+        ]
+
+    mixed = quick(mixture.apply)
+    for index, wanted in enumerate(alone(start["params"], x)):
+        assert wanted.shape == (1, *(-(-n // stride) for n in shape), 3)
+        found = mixed(start, x, jnp.eye(len(OPERATIONS))[index])
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +105,7 @@ def mixture():
     rng = np.random.default_rng(3)
     x = jnp.asarray(rng.normal(size=(1, 9, 10, 2)), jnp.float32)
     weights = jnp.asarray(rng.dirichlet(np.ones(8)), jnp.float32)
-    params = MixedOperation(3).init(jax.random.key(0), x, weights)["params"]
+    params = quick(MixedOperation(3).init)(jax.random.key(0), x, weights)["params"]
     return x, weights, params
 
 
@@ -112,7 +121,7 @@ def test_rematerialised_mixture_is_the_mixture_with_less_kept(mixture):
         return jax.value_and_grad(loss, (0, 1)), loss
 
     (plain, loss), (bounded, bounded_loss) = programs(False), programs(True)
-    wanted, found = jax.jit(plain)(params, weights), jax.jit(bounded)(params, weights)
+    wanted, found = quick(plain)(params, weights), quick(bounded)(params, weights)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-5), wanted, found
     )
@@ -127,7 +136,7 @@ def test_rematerialised_mixture_is_the_mixture_with_less_kept(mixture):
     def product(gradients):
         return jax.jvp(lambda p: gradients(p, weights)[1][1], (params,), (params,))[1]
 
-    second = jax.jit(product, static_argnums=0)
+    second = quick(product, static_argnums=0)
     np.testing.assert_allclose(second(bounded), second(plain), rtol=1e-4)
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from unoptimised import quick
 
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
@@ -20,7 +21,7 @@ GENOTYPE = Genotype(
 def drawn():
     network = RegistrationNetwork(GENOTYPE, 0.5, 2, (1, 1))
     image = jnp.zeros((1, 8, 8, 1))
-    own = jax.jit(network.init)(jax.random.key(0), image, image)["params"]
+    own = quick(network.init)(jax.random.key(0), image, image)["params"]
     return own, lambda *seed: initial_weights(network, 2, seed)
 
 
@@ -48,7 +49,7 @@ def test_a_mixture_of_operations_keeps_the_strength_of_one():
     plain = Genotype.uniform("conv_3")
     for genotype, alpha in ((plain, None), (None, ArchitectureLogits.zeros())):
         network = RegistrationNetwork(genotype, 0.25, 2)
-        program = jax.jit(network.apply)
+        program = quick(network.apply)
         logs = []
         for seed in range(5):
             params = initial_weights(network, 2, (seed,))

@@ -1,6 +1,6 @@
 """`autoreg compare`: estimators on problems with an answer, and on a supernet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from autoreg_jax.workflows.comparison._examples import example_rows, noisy_ridge
 from autoreg_jax.workflows.comparison._products import product_rows
 from autoreg_jax.workflows.comparison._supernet import make_supernet
 from autoreg_jax.workflows.comparison._table import compare_at, write_rows
+
+Tables = Iterator[tuple[str, list[Any]]]
 
 PROBLEMS = ("digits", "quadratic", "registration", "ridge")
 
@@ -66,37 +68,58 @@ def compare(
     if problem not in PROBLEMS:
         raise ValueError(f"problem must be one of {PROBLEMS}, got {problem!r}.")
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     if problem == "registration":
         config = load_config("demo") if config is None else config
-        supernet = make_supernet(config, warm_up=warm_up, dimensions=dimensions)
-        tables: dict[str, list[Any]] = {"products": product_rows(supernet)}
-        tables["estimates"] = compare_at(
-            supernet.points,
-            chosen(supernet_estimators(supernet.learning_rate), only),
-            supernet.plain,
-            supernet.alpha,
-            supernet.batches,
-            supernet.look_ahead,
-        )
+        tables = _on_supernet(config, warm_up, dimensions, only)
     elif problem == "digits":
-        features, labels = load_digits()
-        splits = [noisy_split(features, labels, seed=seed) for seed in range(seeds)]
-        split = splits[0] if splits else noisy_split(features, labels)
-        train, valid = jax.tree.map(jnp.asarray, (split.train, split.valid))
-        example = hyper_cleaning(train, valid, NUM_CLASSES)
-        few = {"dense": hypergrad.dense()}
-        tables = {"estimates": example_rows(example, LEARNING_RATE, few, folder, only)}
-        if splits:
-            rows, by_seed = cleaning_tables(splits, outer_steps, only)
-            if rows:
-                tables |= {"cleaning": rows, "cleaning_seeds": by_seed}
+        tables = _on_digits(folder, seeds, outer_steps, only)
     else:
         example = (
             quadratic(jax.random.key(0)) if problem == "quadratic" else noisy_ridge()
         )
         rate = 1 / float(jax.jit(example.smoothness)(example.outer))
         few = few_outer_estimators()
-        tables = {"estimates": example_rows(example, rate, few, folder, only)}
-    for name, rows in tables.items():
+        rows = example_rows(example, rate, few, folder, only)
+        tables = iter([("estimates", rows)])
+    written = {}
+    for name, rows in tables:  # what is finished is not lost if the next one fails
         write_rows(folder, name, rows)
-    return tables
+        written[name] = rows
+    return written
+
+
+def _on_supernet(
+    config: RunConfig, warm_up: int, dimensions: int, only: Sequence[str]
+) -> Tables:
+    """Mixed products, then whole estimates."""
+    supernet = make_supernet(config, warm_up=warm_up, dimensions=dimensions)
+    yield "products", product_rows(supernet)
+    yield (
+        "estimates",
+        compare_at(
+            supernet.points,
+            chosen(supernet_estimators(supernet.learning_rate), only),
+            supernet.plain,
+            supernet.alpha,
+            supernet.batches,
+            supernet.look_ahead,
+        ),
+    )
+
+
+def _on_digits(
+    folder: Path, seeds: int, outer_steps: int, only: Sequence[str]
+) -> Tables:
+    """Estimates on the first seed, then the digits from start to end."""
+    features, labels = load_digits()
+    splits = [noisy_split(features, labels, seed=seed) for seed in range(seeds)]
+    split = splits[0] if splits else noisy_split(features, labels)
+    train, valid = jax.tree.map(jnp.asarray, (split.train, split.valid))
+    example = hyper_cleaning(train, valid, NUM_CLASSES)
+    few = {"dense": hypergrad.dense()}
+    yield "estimates", example_rows(example, LEARNING_RATE, few, folder, only)
+    rows, by_seed = cleaning_tables(splits, outer_steps, only) if splits else ([], [])
+    if rows:
+        yield "cleaning", rows
+        yield "cleaning_seeds", by_seed

@@ -76,7 +76,6 @@ def example_rows(
         return rows
     from autoreg_jax import report
 
-    folder.mkdir(parents=True, exist_ok=True)
     solved = [row for row in rows if row.weights == _SOLVED]
     prices = {row.estimator: (row.seconds, row.relative_error) for row in solved}
     figures = {"error_against_cost": report.error_against_cost(prices)}

@@ -1,0 +1,285 @@
+"""What every estimator at the door owes to its caller, whatever it estimates.
+
+An estimator is found by its return annotation: one that `hypergrad.__all__` lists is
+tested here. Run as a program this file computes on four devices.
+"""
+
+import functools
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.flatten_util import ravel_pytree
+from jax.sharding import AxisType
+from unoptimised import quick
+
+from autoreg_jax import hypergrad as hg
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+DEVICES = 4
+OPTIMIZER = optax.sgd(0.1, momentum=0.9)
+# Small values of the parameters of all factories, by the name of the parameter.
+ARGUMENTS = {
+    "damping": 0.5,
+    "iterations": 2,
+    "learning_rate": 0.1,
+    "optimizer_state": lambda inner: OPTIMIZER.init(inner),
+    "pairs": 3,
+    "penalty": 10.0,
+    "rank": 2,
+    "sigma": 0.1,
+    "steps": 2,
+    "terms": 2,
+}
+FACTORIES = {
+    name: factory
+    for name in hg.__all__
+    if inspect.isfunction(factory := getattr(hg, name))
+    and inspect.get_annotations(factory, eval_str=True).get("return")
+    is hg.HypergradientEstimator
+}
+
+
+def make(name, inner):
+    """The estimator of a factory whose parameters are looked up in ARGUMENTS."""
+    parameters = inspect.signature(FACTORIES[name]).parameters.values()
+    unknown = [
+        p.name
+        for p in parameters
+        if p.default is inspect.Parameter.empty and p.name not in ARGUMENTS
+    ]
+    if unknown:
+        pytest.fail(
+            f"hypergrad.{name} has required parameters that this test does not know: "
+            f"add a small value of {', '.join(unknown)} to ARGUMENTS in {__file__}."
+        )
+    values = {p.name: ARGUMENTS[p.name] for p in parameters if p.name in ARGUMENTS}
+    return FACTORIES[name](
+        **{k: v(inner) if callable(v) else v for k, v in values.items()}
+    )
+
+
+def fit(inner, outer, batch):
+    residual = jnp.tanh(batch["x"] * outer["gain"][None]) @ inner["w"] - batch["y"]
+    return jnp.mean(jnp.sqrt(1 + residual**2))
+
+
+def inner_loss(inner, outer, batch):
+    """A convex regression that every entry of the outer variable has a part in."""
+    coupling = inner["w"].ravel() @ outer["grid"] @ jnp.linspace(-1.0, 1.0, 8)
+    decay = jnp.sum(inner["w"] ** 2 @ jnp.exp(jnp.stack(outer["weights"])))
+    return fit(inner, outer, batch) + 0.1 * (coupling + decay)
+
+
+def outer_loss(inner, outer, batch):
+    squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(outer))
+    return fit(inner, outer, batch) + 0.05 * squares
+
+
+PROBLEM = hg.BilevelProblem(inner_loss, outer_loss)
+
+
+def arrays(seed=0):
+    """ω, a and both batches; a is a dict of a list of scalars, a matrix, a vector."""
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape):
+        return jnp.asarray(0.5 * rng.normal(size=shape))
+
+    inner = {"w": draw(3, 2)}
+    outer = {"weights": [draw(), draw()], "grid": draw(6, 8), "gain": draw(3)}
+    batches = [{"x": draw(8, 3), "y": draw(8, 2)} for _ in range(2)]
+    return inner, outer, *batches
+
+
+def estimate(name, carry, train, valid, problem=PROBLEM):
+    inner, moments, outer, state = carry
+    return make(name, inner).estimate(
+        problem,
+        state,
+        inner,
+        outer,
+        train,
+        valid,
+        inner_update=hg.from_optax(OPTIMIZER, moments),
+    )
+
+
+def begin(name, inner, outer):
+    return inner, OPTIMIZER.init(inner), outer, make(name, inner).init(inner, outer)
+
+
+def advance(name, carry, train, valid):
+    """One iteration of a search: an estimate, a step of ω and one of a."""
+    inner, moments, outer, _ = carry
+    hyper, state = estimate(name, carry, train, valid)
+    gradient = jax.grad(inner_loss)(inner, outer, train)
+    inner, moments = hg.from_optax(OPTIMIZER, moments).step(inner, gradient, moments)
+    outer = optax.tree.add_scale(outer, -0.05, hyper.grad)
+    return (inner, moments, outer, state), hyper
+
+
+TRACES, PARTS = [], ("grad", "direct", "indirect")
+
+
+@functools.cache
+def compiled(name):
+    """`advance`, compiled once for all tests of an estimator."""
+
+    def traced(*args):
+        TRACES.append(name)
+        return advance(name, *args)
+
+    return quick(traced)
+
+
+def kinds(tree):
+    return jax.tree.map(lambda x: (x.shape, x.dtype), tree)
+
+
+def same(found, wanted):
+    assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_one_call(name):
+    """Compiled, on a tree, it is what it is on the flat vector without compilation."""
+    inner, outer, *batches = arrays()
+    flat, unravel = ravel_pytree(outer)
+    problem = hg.BilevelProblem(
+        lambda w, a, batch: inner_loss(w, unravel(a), batch),
+        lambda w, a, batch: outer_loss(w, unravel(a), batch),
+    )
+    before = jax.tree.map(np.array, (inner, flat, batches))
+    with jax.disable_jit():
+        eager, _ = estimate(name, begin(name, inner, flat), *batches, problem)
+    chex.assert_trees_all_equal((inner, flat, batches), before)
+    _, hyper = compiled(name)(begin(name, inner, outer), *batches)
+    parts = {part: unravel(getattr(eager, part)) for part in PARTS}
+    same(hyper, eager._replace(**parts))
+    same(hyper.grad, optax.tree.add(hyper.direct, hyper.indirect))
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(hyper))
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_shapes_and_types_are_those_of_the_outer_variable(name):
+    """Of a tree with one leaf in single precision; the state keeps its own."""
+    inner, outer, *batches = arrays()
+    outer["gain"] = outer["gain"].astype(jnp.float32)
+    carry = begin(name, inner, outer)
+    hyper, state = jax.eval_shape(lambda c: estimate(name, c, *batches), carry)
+    for part in PARTS:
+        assert kinds(getattr(hyper, part)) == kinds(outer)
+    assert kinds(state) == kinds(carry[-1])
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_many_calls(name):
+    """A scan mapped over seeds is a Python loop over both, which is traced once."""
+    seeds = [arrays(seed) for seed in range(2)]
+    ends, pasts = [], []
+    for inner, outer, *batches in seeds:
+        carry, past = begin(name, inner, outer), []
+        for _ in range(3):
+            carry, hyper = compiled(name)(carry, *batches)
+            past.append(hyper)
+        ends.append(carry)
+        pasts.append(past)
+    for _ in range(94):
+        carry, hyper = compiled(name)(carry, *batches)
+    assert TRACES.count(name) == 1
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(hyper))
+
+    @quick
+    @jax.vmap
+    def mapped(inner, outer, train, valid):
+        return jax.lax.scan(
+            lambda carry, _: advance(name, carry, train, valid),
+            begin(name, inner, outer),
+            length=3,
+        )
+
+    def stack(*trees):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+    wanted = stack(*ends), stack(*(stack(*past) for past in pasts))
+    same(mapped(*stack(*seeds)), wanted)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_a_diverged_model_shows(name):
+    """Slopes without a value count as zero; NaN in the weights must not."""
+    inner, outer, *batches = arrays()
+    inner["w"] = inner["w"].at[0, 0].set(jnp.nan)
+    _, hyper = compiled(name)(begin(name, inner, outer), *batches)
+    assert np.isnan(hyper.value)
+    assert any(np.isnan(leaf).any() for leaf in jax.tree.leaves(hyper.grad))
+
+
+def on_devices():
+    """The estimates of all estimators with batches that are dealt out to devices."""
+    inner, outer, *batches = arrays()
+    mesh = jax.make_mesh((DEVICES,), ("batch",), axis_types=(AxisType.Auto,))
+    dealt = jax.NamedSharding(mesh, jax.P("batch"))
+    batches = jax.device_put(batches, dealt)
+    assert all(len(x.sharding.device_set) == DEVICES for x in jax.tree.leaves(batches))
+
+    @quick
+    def everything(inner, outer, batches):
+        return {
+            name: estimate(name, begin(name, inner, outer), *batches)[0].grad
+            for name in FACTORIES
+        }
+
+    return everything(inner, outer, batches)
+
+
+def test_batches_on_four_devices_are_those_of_one(tmp_path):
+    inner, outer, *batches = arrays()
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, __file__, tmp_path / "estimates.json"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "estimates.json").read_text())
+    assert list(found) == list(FACTORIES)
+    for name, values in found.items():
+        _, hyper = compiled(name)(begin(name, inner, outer), *batches)
+        wanted = ravel_pytree(hyper.grad)[0]
+        np.testing.assert_allclose(values, wanted, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+def test_an_unknown_parameter_is_asked_for(monkeypatch):
+    def young(momentum) -> hg.HypergradientEstimator:
+        raise AssertionError(momentum)
+
+    monkeypatch.setitem(FACTORIES, "young", young)
+    with pytest.raises(pytest.fail.Exception, match="a small value of momentum"):
+        make("young", {})
+
+
+if __name__ == "__main__":
+    with jax.enable_x64(True):
+        estimates = on_devices()
+        values = {k: ravel_pytree(v)[0].tolist() for k, v in estimates.items()}
+        Path(sys.argv[1]).write_text(json.dumps(values))
