@@ -38,6 +38,8 @@ class SmallNetwork:
     matching: object = None
     precision: str = "float32"
     rematerialise: bool = False
+    wiring: object = None
+    extractor: object = None
 
     def init(self, key, moving, fixed, alpha=None):
         """Shapes of the weights; nothing is random here."""
