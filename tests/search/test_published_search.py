@@ -18,6 +18,7 @@ from autoreg_jax.search import (
     architecture_problem,
     make_search,
     objective_problem,
+    overlap_judge,
     with_leaking_lambda,
 )
 from autoreg_jax.spatial import Pyramid, resize_displacement
@@ -76,9 +77,8 @@ def test_smoothness_target_is_part_of_what_judges_lambda(pair):
     network, lam = ScaledField(), ObjectiveWeights.start()
     point = jnp.float32(0.7), lam, pair
     plain = objective_problem(network, windows=WINDOWS)
-    drawn = objective_problem(
-        network, windows=WINDOWS, smoothness_weight=1e4, smoothness_target=0.01
-    )
+    judge = overlap_judge(smoothness_weight=1e4, smoothness_target=0.01)
+    drawn = objective_problem(network, windows=WINDOWS, judge=judge)
     smooth = plain.inner_terms(*point)[1].smooth
     wanted = plain.bilevel.outer_loss(*point) + 1e4 * (smooth - 0.01) ** 2
     np.testing.assert_allclose(drawn.bilevel.outer_loss(*point), wanted, rtol=1e-6)
