@@ -69,6 +69,8 @@ def test_paper_and_released_code_differ_in_named_options_only():
         "search.lam.learning_rate",
         "search.hypergradient.radius",
         "search.hypergradient.normalise",
+        "search.stop.ranking",
+        "search.stop.full_ranking",
         "train.steps",
     }
 
