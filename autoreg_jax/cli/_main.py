@@ -16,6 +16,7 @@ from autoreg_jax import __version__
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
 from autoreg_jax.cli._register import Register
+from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
 from autoreg_jax.cli._whole import Auto, Demo
 from autoreg_jax.errors import AutoRegError, NonFiniteError
@@ -33,6 +34,7 @@ _VERBS: dict[str, type[Any]] = {
         Report,
         Register,
         Compare,
+        Reproduce,
         Doctor,
     )
 }

@@ -26,6 +26,8 @@ Estimators = Annotated[
     tuple[str, ...], tyro.conf.arg(name="hypergradient", metavar="NAME|STAGE=NAME ...")
 ]
 
+Minutes = Annotated[float | None, tyro.conf.arg(metavar="MINUTES")]
+
 
 def run_settings(
     run: Path,
@@ -33,6 +35,7 @@ def run_settings(
     overrides: Sequence[Sequence[str]],
     estimators: Sequence[str] = (),
     *,
+    minutes: float | None = None,
     resume: bool,
     preset: str = "default",
 ) -> config.RunConfig:
@@ -43,6 +46,7 @@ def run_settings(
         source: `--config`, if given.
         overrides: Words of each `--set`.
         estimators: Words of `--hypergradient`.
+        minutes: `--minutes`, if given.
         resume: Whether the run goes on; then its own config.yaml is the start.
         preset: What a new run begins with.
 
@@ -56,13 +60,15 @@ def run_settings(
     stored = run / "config.yaml"
     goes_on = resume and stored.is_file()
     named = [[as_setting(word) for word in estimators]]
+    if minutes is not None:
+        named.append([f"search.minutes={minutes}"])
     settings = read_settings(
         source or (stored if goes_on else preset), [*named, *overrides]
     )
     if goes_on and config.load(stored) != settings:
         raise ConfigError(
             f"{stored}: the run was started with other settings; leave out --config, "
-            "--hypergradient and --set to resume it, or name another folder."
+            "--hypergradient, --minutes and --set to resume it, or name another folder."
         )
     return settings
 

@@ -11,6 +11,7 @@ from autoreg_jax.cli._run_options import (
     Config,
     Data,
     Estimators,
+    Minutes,
     Output,
     Overrides,
     Run,
@@ -47,6 +48,9 @@ class Search:
     hypergradient: Estimators = ()
     """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
 
+    minutes: Minutes = None
+    """Time for the search, divided over its stages; any unless given."""
+
     overrides: Overrides = ()
     """Single settings, as search.lam.steps=100."""
 
@@ -71,6 +75,7 @@ class Search:
             self.config,
             self.overrides,
             self.hypergradient,
+            minutes=self.minutes,
             resume=self.resume,
         )
         from autoreg_jax import config, runtime, workflows

@@ -8,6 +8,7 @@ from autoreg_jax.cli._run_options import (
     Config,
     Data,
     Estimators,
+    Minutes,
     Output,
     Overrides,
     dataset_file,
@@ -40,6 +41,9 @@ class Demo:
     hypergradient: Estimators = ()
     """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
 
+    minutes: Minutes = None
+    """Time for the search, divided over its stages; any unless given."""
+
     overrides: Overrides = ()
     """Single settings, as train.steps=100."""
 
@@ -64,6 +68,7 @@ class Demo:
             self.config,
             self.overrides,
             self.hypergradient,
+            minutes=self.minutes,
             resume=self.resume,
             preset="demo",
         )
@@ -101,6 +106,9 @@ class Auto:
     hypergradient: Estimators = ()
     """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
 
+    minutes: Minutes = None
+    """Time for the search, divided over its stages; any unless given."""
+
     overrides: Overrides = ()
     """Single settings, as train.steps=100."""
 
@@ -125,6 +133,7 @@ class Auto:
             self.config,
             self.overrides,
             self.hypergradient,
+            minutes=self.minutes,
             resume=self.resume,
         )
         from autoreg_jax import runtime, workflows

@@ -1,17 +1,16 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
+from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig
 from autoreg_jax.config._presets import preset_names, preset_text
+from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._schema import (
-    EvaluateConfig,
     HypergradientConfig,
-    NetworkConfig,
-    ObjectiveConfig,
-    RefineConfig,
     RunConfig,
     SearchConfig,
     StageConfig,
-    TrainConfig,
 )
+from autoreg_jax.config._stopping import StopConfig
+from autoreg_jax.config._training import EvaluateConfig, RefineConfig, TrainConfig
 from autoreg_jax.config._yaml import dump, load, merge
 
 __all__ = [
@@ -19,10 +18,12 @@ __all__ = [
     "HypergradientConfig",
     "NetworkConfig",
     "ObjectiveConfig",
+    "QuirksConfig",
     "RefineConfig",
     "RunConfig",
     "SearchConfig",
     "StageConfig",
+    "StopConfig",
     "TrainConfig",
     "dump",
     "load",

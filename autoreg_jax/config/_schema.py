@@ -5,83 +5,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autoreg_jax.config._hypergradient import HypergradientConfig
+from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig
+from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.config._stopping import StopConfig
+from autoreg_jax.config._training import EvaluateConfig, Steps, TrainConfig
 from autoreg_jax.errors import ConfigError
 
-Precision = Literal["float32", "bfloat16"]
-Similarity = Literal["ncc", "mind"]
-Interpolation = Literal["linear", "cubic"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """Size of the registration network."""
-
-    width: float = 0.5
-    """Factor on the number of channels of the published network (> 0)."""
-
-    num_steps: int = 7
-    """Squarings of the velocity field; the flow is cut into 2^num_steps (>= 1)."""
-
-    matching: tuple[int, int] | None = (1, 2)
-    """Radius of the matching of features at half and quarter resolution, voxels (>= 1);
-    null for the network of the paper, which does not match."""
-
-    precision: Precision = "float32"
-    """Type of the convolutions; sums, losses and fields are float32 in any case.
-    `bfloat16` is for accelerators: a CPU has no quick convolution of it."""
-
-    rematerialise: bool = False
-    """Compute the insides of a mixture again for its gradient instead of keeping them,
-    for one more forward pass. On a CPU this saves no memory (measured); it is meant for
-    accelerators, where it has not been measured."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, "width", above=0)
-        check_range(self, "num_steps", at_least=1)
-        check_choice(self, "precision", typing.get_args(Precision))
-        if self.matching is not None and min(self.matching) < 1:
-            raise ConfigError(
-                f"matching: must be null or at least 1, got {list(self.matching)}."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectiveConfig:
-    """Unsupervised loss, Eq. (4): where the search of λ starts."""
-
-    similarity: Similarity = "ncc"
-    """`ncc` for images of one contrast, `mind` for two."""
-
-    windows: tuple[int, int, int] = (9, 7, 5)
-    """Width of the NCC window at full, half and quarter resolution, voxels (odd)."""
-
-    interpolation: Interpolation = "linear"
-    """Of the moving image. `cubic` has no kinks at the voxels and costs more; only the
-    loss uses it, results are interpolated linearly."""
-
-    full: float = 10.0
-    """λ1, weight of the similarity at full resolution (>= 0)."""
-
-    smooth: float = 15.0
-    """λ2, weight of the smoothness of the displacement (>= 0)."""
-
-    half: float = 3.2
-    """λ3, weight of the similarity at half resolution (>= 0)."""
-
-    quarter: float = 0.8
-    """λ4, weight of the similarity at quarter resolution (>= 0)."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_choice(self, "similarity", typing.get_args(Similarity))
-        check_choice(self, "interpolation", typing.get_args(Interpolation))
-        check_range(self, "full", "smooth", "half", "quarter", at_least=0)
-        if any(width < 1 or width % 2 == 0 for width in self.windows):
-            raise ConfigError(
-                f"windows: must be odd and >= 1, got {list(self.windows)}."
-            )
+Judge = Literal["auto", "dice", "landmarks", "mind", "none"]
+Positive = Literal["none", "softplus", "exp"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +29,11 @@ class StageConfig:
     every: int = 1
     """The outer variable moves at every n-th step after the warm-up (>= 1)."""
 
+    valid_pairs: int = 1
+    """Validation pairs over which the outer loss of a move is averaged (>= 1)."""
+
     learning_rate: float
-    """Adam's step of α, or of each weight of λ relative to its size (> 0)."""
+    """Adam's step of α, or of λ as `lam_steps` says (> 0)."""
 
     beta1: float = 0.5
     """Adam's decay of the first moment of the outer variable, in [0, 1)."""
@@ -106,14 +41,24 @@ class StageConfig:
     beta2: float = 0.999
     """Adam's decay of the second moment of the outer variable, in [0, 1)."""
 
+    stop: StopConfig | None = None
+    """When this stage ends early; null for the rules of the whole search."""
+
+    omega_learning_rate: float | None = None
+    """Adam's step of ω in this stage (> 0); null for that of the whole search."""
+
+    look_ahead_learning_rate: float | None = None
+    """ξ of this stage (> 0); null for that of the whole search."""
+
     hypergradient: HypergradientConfig | None = None
     """Estimator of this stage; null for that of the whole search."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "steps", "warm_up", at_least=0)
-        check_range(self, "every", at_least=1)
+        check_range(self, "every", "valid_pairs", at_least=1)
         check_range(self, "learning_rate", above=0)
+        check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
         check_range(self, "beta1", "beta2", at_least=0, below=1)
         if self.warm_up > self.steps:
             raise ConfigError(
@@ -145,7 +90,18 @@ class SearchConfig:
     """Stage 3, λ."""
 
     omega_learning_rate: float = 3e-2
-    """Adam's step of ω in the search, relative to the size of each kernel (> 0)."""
+    """Adam's step of ω in the search (> 0)."""
+
+    omega_steps: Steps = "relative"
+    """Whether that is a part of the size of each kernel, or the step itself."""
+
+    lam_steps: Steps = "relative"
+    """Whether λ moves by a part of each weight and not below zero, or by the learning
+    rate itself and without a bound, as in the paper and its code."""
+
+    outer_epsilon: float = 1e-12
+    """Adam's ε for α and λ (> 0). The hypergradient of λ carries the factor ξ and is of
+    the order 1e-6: the usual 1e-8 would damp it."""
 
     shrink: int = 2
     """The images are made smaller by this factor while α is searched (>= 1)."""
@@ -156,75 +112,59 @@ class SearchConfig:
     hypergradient: HypergradientConfig = field(default_factory=HypergradientConfig)
     """Estimator of the hypergradient."""
 
+    joint: bool = False
+    """Move α_F and α_D together in one stage, with the settings of `feature`; those of
+    `deformation` are not used. λ follows in a stage of its own in any case: it needs
+    the network that α has chosen."""
+
+    rounds: int = 1
+    """How often the stages are gone through (>= 1). Later rounds begin with the α and λ
+    that were found, and their α learns under that λ; ω is always drawn anew."""
+
+    stop: StopConfig = field(default_factory=StopConfig)
+    """When a stage ends early."""
+
+    minutes: float | None = None
+    """Time for the search (> 0; null for any): what is left of it is divided over the
+    stages that are left in proportion to their steps. A stage whose time is over ends,
+    after one move of its outer variable at least, and its warm-up takes no larger part
+    of its time than of its steps."""
+
+    judge: Judge = "auto"
+    """What judges λ on validation pairs: `dice` the overlap of label maps; `landmarks`
+    the distance of corresponding points; `mind` the agreement of the images by MIND
+    with a penalty for folding, which needs neither; `auto` is `dice` where there are
+    label maps and else `mind`; `none` leaves λ as it is."""
+
+    folding_budget: float = 0.005
+    """Fraction of folded voxels that the judge `mind` allows free of charge, in
+    [0, 1)."""
+
+    positive: Positive = "none"
+    """What moves for λ: `exp` and `softplus` its logarithm or inverse softplus, so it
+    stays positive; `none` λ itself, each weight by a part of its size and not below
+    zero. A step of `softplus` is one of λ where λ is well above 1, so its learning rate
+    has to be larger."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
-        check_range(self, "shrink", at_least=1)
-        judge = self.lam.hypergradient or self.hypergradient
-        if self.lam.steps and judge.name == "first_order":
+        check_range(self, "shrink", "rounds", at_least=1)
+        check_range(self, "minutes", "outer_epsilon", above=0)
+        check_range(self, "folding_budget", at_least=0, below=1)
+        check_choice(self, "judge", typing.get_args(Judge))
+        check_choice(self, "positive", typing.get_args(Positive))
+        check_choice(self, "omega_steps", typing.get_args(Steps))
+        check_choice(self, "lam_steps", typing.get_args(Steps))
+        estimator = self.lam.hypergradient or self.hypergradient
+        is_left_out = self.lam.steps == 0 or self.judge == "none"
+        if estimator.name == "first_order" and not is_left_out:
             raise ConfigError(
                 "lam.hypergradient: first_order sees nothing of λ, which is no part of "
                 "the outer loss; name another for this stage, for example "
                 "search.lam.hypergradient.name=one_step_unroll, or set "
                 "search.lam.steps=0 and search.lam.warm_up=0."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Training of the network that the search has chosen, from scratch."""
-
-    steps: int = 500
-    """Steps, one batch each (>= 1)."""
-
-    learning_rate: float = 3e-2
-    """Adam's step relative to the root mean square of each kernel (> 0)."""
-
-    batch_size: int = 1
-    """Pairs in a step (>= 1)."""
-
-    log_every: int = 10
-    """Steps between two records (>= 1)."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, "steps", "batch_size", "log_every", at_least=1)
-        check_range(self, "learning_rate", above=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefineConfig:
-    """Optimisation of the velocity of one pair, started from the network's."""
-
-    steps: int = 60
-    """Gradient steps on the pair (>= 0; 0 leaves the refinement out)."""
-
-    learning_rate: float = 0.1
-    """Adam's learning rate of the velocity, voxels a step (> 0)."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, "steps", at_least=0)
-        check_range(self, "learning_rate", above=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """Measurement on pairs that neither search nor training has seen."""
-
-    pairs: int = 20
-    """Pairs to register, spread evenly over the subjects (>= 1)."""
-
-    split: str = "test"
-    """Split of the data set from which the pairs are drawn."""
-
-    refine: RefineConfig = field(default_factory=RefineConfig)
-    """Refinement on each pair, reported beside the network alone."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, "pairs", at_least=1)
-        check_choice(self, "split", ("train", "validation", "test"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +189,14 @@ class RunConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     """Evaluation."""
 
+    quirks: QuirksConfig = field(default_factory=QuirksConfig)
+    """Properties of the published code, all off by default."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "seed", at_least=0)
+        if self.quirks.deformation_only and self.search.joint:
+            raise ConfigError(
+                "quirks.deformation_only: leaves no feature cells to search.joint; set "
+                "one of the two to false."
+            )

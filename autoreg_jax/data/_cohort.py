@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from autoreg_jax.data._dataset import Dataset, Subject, read_table
 from autoreg_jax.data._flow import compose, exponential
 from autoreg_jax.data._intensity import normalize_intensity
+from autoreg_jax.data._landmarks import load_landmarks
 from autoreg_jax.data._reading import read_image, read_labels, read_vectors
 from autoreg_jax.data._volume import Volume, grid_distance
 from autoreg_jax.errors import DataError, GeometryError
@@ -36,6 +37,7 @@ class Cohort:
         affine: Voxel indices to world millimetres, RAS+, `(4, 4)`.
         spacing: Millimetres on each axis.
         velocity: `(n, *space, d)` float32, voxels; only for simulated subjects.
+        landmarks: `(n, k, d)` float32, voxels, k corresponding points; None without.
     """
 
     names: tuple[str, ...]
@@ -45,6 +47,7 @@ class Cohort:
     affine: Float[np.ndarray, "4 4"]
     spacing: tuple[float, ...]
     velocity: Float[np.ndarray, "n *space d"] | None = None
+    landmarks: Float[np.ndarray, "n k d"] | None = None
 
     def true_displacement(
         self, moving: int, fixed: int
@@ -113,7 +116,7 @@ def load_cohort(
 
     Raises:
         DataError: If the split has no subjects, a file cannot be used, or only some of
-            the subjects have label maps.
+            the subjects have label maps or landmarks.
         GeometryError: If an image is on another grid than the first of the dataset, or
             a label map or velocity on another than its image.
     """
@@ -135,6 +138,9 @@ def load_cohort(
     velocity = None
     if _all_or_none(dataset, subjects, "velocity"):
         velocity = _load_velocity(subjects, reference)
+    landmarks = None
+    if _all_or_none(dataset, subjects, "landmarks"):
+        landmarks = load_landmarks(subjects, reference)
     return Cohort(
         names=tuple(subject.name for subject in subjects),
         images=images,
@@ -143,6 +149,7 @@ def load_cohort(
         affine=reference.affine,
         spacing=reference.spacing,
         velocity=velocity,
+        landmarks=landmarks,
     )
 
 

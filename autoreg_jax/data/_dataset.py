@@ -28,7 +28,7 @@ class Subject:
         split: `train`, `validation` or `test`.
         modality: Free text such as `t1`; None where the column is missing or empty.
         mask: Mask file, if any.
-        landmarks: Landmarks file, if any.
+        landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
         velocity: Stationary velocity that made a simulated subject, voxels, if any.
     """
 

@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.networks import Registration, RegistrationNetwork
+from autoreg_jax.networks import Registration, RegistrationNetwork, Wiring
 from autoreg_jax.runtime import write_json
 from autoreg_jax.search_space import Genotype
 
-_FORMAT = 1
+_FORMAT = 2
+# Format 1 knows neither `wiring` nor `is_dimmed`: both are the defaults.
+_READABLE = (1, _FORMAT)
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _UNREADABLE = (
     AttributeError,  # a description that is JSON, but no object
@@ -47,6 +49,8 @@ class ModelDescription:
         lam: Weights of the training loss: full, smooth, half, quarter.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at the three resolutions.
+        wiring: What happens between the cells.
+        is_dimmed: Whether the training loss dims coarse images, `registration_loss`.
     """
 
     genotype: Genotype
@@ -58,6 +62,8 @@ class ModelDescription:
     lam: dict[str, float]
     similarity: str
     windows: tuple[int, int, int]
+    wiring: Wiring = field(default_factory=Wiring)
+    is_dimmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,11 @@ class RegistrationModel:
     def _predict(self) -> Callable[..., Registration]:
         about = self.description
         network = RegistrationNetwork(
-            about.genotype, about.width, about.num_steps, about.matching
+            about.genotype,
+            about.width,
+            about.num_steps,
+            about.matching,
+            wiring=about.wiring,
         )
         return jax.jit(
             lambda w, moving, fixed: network.apply({"params": w}, moving, fixed)
@@ -174,14 +184,15 @@ def _read_description(path: Path) -> ModelDescription:
     """Read `model.json`; any error that it may raise is one of `_UNREADABLE`."""
     content = json.loads(path.read_text(encoding="utf-8"))
     found = content.pop("format", None)
-    if found != _FORMAT:
+    if found not in _READABLE:
         raise ArtifactError(
-            f"{path}: model format {found!r}, but this version reads {_FORMAT}; train "
-            "the model again or install the version that wrote it."
+            f"{path}: model format {found!r}, but this version reads up to {_FORMAT}; "
+            "train the model again or install the version that wrote it."
         )
     content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
     content["spacing"] = tuple(content["spacing"])
     content["windows"] = tuple(content["windows"])
     if content["matching"] is not None:
         content["matching"] = tuple(content["matching"])
+    content["wiring"] = Wiring(**content.get("wiring", {}))
     return ModelDescription(**content)

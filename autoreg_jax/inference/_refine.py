@@ -9,12 +9,10 @@ import optax
 from jax import Array
 
 from autoreg_jax.losses import ObjectiveWeights, registration_loss
-from autoreg_jax.spatial import (
-    Pyramid,
-    half_shape,
-    integrate,
-    resize_displacement,
-)
+from autoreg_jax.networks import Wiring
+from autoreg_jax.spatial import Pyramid, half_shape, integrate
+
+_WIRING = Wiring()
 
 
 class Refined(NamedTuple):
@@ -35,7 +33,14 @@ class Refined(NamedTuple):
 
 @partial(
     jax.jit,
-    static_argnames=("num_iterations", "similarity", "windows", "num_steps"),
+    static_argnames=(
+        "num_iterations",
+        "similarity",
+        "windows",
+        "num_steps",
+        "wiring",
+        "is_dimmed",
+    ),
 )
 def refine(  # noqa: PLR0913
     moving: Array,
@@ -48,6 +53,8 @@ def refine(  # noqa: PLR0913
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     num_steps: int = 7,
+    wiring: Wiring = _WIRING,
+    is_dimmed: bool = False,
 ) -> Refined:
     """Minimise L_reg of one pair over its velocity field with Adam.
 
@@ -64,6 +71,8 @@ def refine(  # noqa: PLR0913
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at the three resolutions.
         num_steps: Squarings of the velocity field.
+        wiring: That of the network, which says how a field reaches full resolution.
+        is_dimmed: See `registration_loss`.
 
     Returns:
         The best iterate, the start included.
@@ -75,11 +84,16 @@ def refine(  # noqa: PLR0913
 
     def loss(velocity: Array) -> Array:
         half = integrate(velocity, num_steps)
-        fields = Pyramid(
-            resize_displacement(half, space), half, resize_displacement(half, coarse)
-        )
+        full = wiring.full_displacement(half, space, num_steps)
+        fields = Pyramid(full, half, wiring.resized(half, coarse))
         return registration_loss(
-            fixed, moving, fields, lam, similarity=similarity, windows=windows
+            fixed,
+            moving,
+            fields,
+            lam,
+            similarity=similarity,
+            windows=windows,
+            is_dimmed=is_dimmed,
         )[0]
 
     def step(carry, _):
@@ -103,5 +117,6 @@ def refine(  # noqa: PLR0913
         jnp.asarray(jnp.inf, fixed.dtype),
     )
     (_, _, best, best_loss), values = jax.lax.scan(step, start, length=num_iterations)
-    displacement = resize_displacement(integrate(best, num_steps), space)
+    half = integrate(best, num_steps)
+    displacement = wiring.full_displacement(half, space, num_steps)
     return Refined(best, displacement, values[0], best_loss)

@@ -26,6 +26,7 @@ from autoreg_jax.inference._resample import (
 )
 from autoreg_jax.losses import ObjectiveWeights, local_ncc
 from autoreg_jax.metrics import folding_fraction
+from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import half_shape, warp
 
 # Without a model: the published windows and squarings.
@@ -168,6 +169,7 @@ def _optimise(
         space = fixed.shape[1:-1]
         velocity = jnp.zeros((1, *half_shape(space), len(space)), fixed.dtype)
         lam, windows, num_steps = ObjectiveWeights.start(), _WINDOWS, _NUM_STEPS
+        wiring, is_dimmed = Wiring(), False
     else:
         about = model.description
         predicted = model(moving, fixed)
@@ -176,6 +178,7 @@ def _optimise(
         velocity = predicted.velocity
         lam = ObjectiveWeights(**about.lam)
         windows, num_steps = about.windows, about.num_steps
+        wiring, is_dimmed = about.wiring, about.is_dimmed
         similarity = similarity or about.similarity
     return refine_velocity(
         moving,
@@ -187,6 +190,8 @@ def _optimise(
         similarity=similarity or "ncc",
         windows=windows,
         num_steps=num_steps,
+        wiring=wiring,
+        is_dimmed=is_dimmed,
     ).displacement
 
 

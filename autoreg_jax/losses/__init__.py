@@ -4,6 +4,9 @@ Every `*_loss` is minimised. A loss is the mean over the batch; images are
 `(b, *space, c)` with intensities in [0, 1], displacements are in voxels.
 """
 
+from autoreg_jax.losses._agreement import agreement_loss as agreement_loss
+from autoreg_jax.losses._agreement import soft_folding_fraction as soft_folding_fraction
+from autoreg_jax.losses._landmarks import landmark_loss as landmark_loss
 from autoreg_jax.losses._mind import mind_descriptor as mind_descriptor
 from autoreg_jax.losses._mind import mind_loss as mind_loss
 from autoreg_jax.losses._ncc import local_ncc as local_ncc
@@ -20,7 +23,9 @@ from autoreg_jax.losses._smoothness import diffusion_loss as diffusion_loss
 __all__ = [
     "LossTerms",
     "ObjectiveWeights",
+    "agreement_loss",
     "diffusion_loss",
+    "landmark_loss",
     "local_ncc",
     "local_ncc_loss",
     "mind_descriptor",
@@ -30,4 +35,5 @@ __all__ = [
     "segmentation_loss",
     "soft_dice",
     "soft_dice_loss",
+    "soft_folding_fraction",
 ]

@@ -13,6 +13,9 @@ from autoreg_jax.losses._overlap import soft_dice_loss
 from autoreg_jax.losses._smoothness import diffusion_loss
 from autoreg_jax.spatial import Pyramid, resize_image, warp
 
+# Voxels of an axis at each scale, as a part of those of the image.
+_NOMINAL = {"full": 1.0, "half": 0.5, "quarter": 0.25}
+
 
 class ObjectiveWeights(NamedTuple):
     """The weights λ of Eq. (4), any non-negative scalars.
@@ -60,6 +63,7 @@ def registration_loss(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    is_dimmed: bool = False,
 ) -> tuple[Float[Array, ""], LossTerms]:
     """The objective of the registration, Eq. (4).
 
@@ -76,6 +80,8 @@ def registration_loss(
         similarity: "ncc" (one modality) or "mind" (several).
         windows: Edge of the NCC window at full, half and quarter resolution, voxels.
         interpolation: Of the moving image: "linear" or "cubic", see `spatial.warp`.
+        is_dimmed: Multiply the intensities at half and quarter resolution by 1/2 and
+            1/4, as the published code does: its resizing is one for vectors.
 
     Returns:
         The scalar, and its unweighted terms.
@@ -89,9 +95,9 @@ def registration_loss(
     def similarity_loss(scale: str, window: int) -> Array:
         displacement = _at_scale(displacements, scale)
         shape = displacement.shape[1:-1]
-        image = _image_at_scale(moving, scale, shape)
+        image = _image_at_scale(moving, scale, shape, is_dimmed=is_dimmed)
         moved = warp(image, displacement, interpolation=interpolation)
-        fixed_here = _image_at_scale(fixed, scale, shape)
+        fixed_here = _image_at_scale(fixed, scale, shape, is_dimmed=is_dimmed)
         if similarity == "mind":
             return mind_loss(fixed_here, moved)
         return local_ncc_loss(fixed_here, moved, window)
@@ -111,18 +117,30 @@ def segmentation_loss(
     fixed_onehot: Float[Array, "b *space k"],
     moving_onehot: Float[Array, "b *space k"],
     displacement: Float[Array, "b *space d"],
+    *,
+    smoothness_weight: float = 0.0,
+    smoothness_target: float = 0.01,
 ) -> Float[Array, ""]:
     """The objective that judges λ, Eq. (5): Dice of the warped labels.
+
+    The published code adds w (ℓ_smooth − s)², w = 1e4 and s = 0.01, which the paper
+    does not have: it draws the roughness of the field to a value chosen beforehand.
 
     Args:
         fixed_onehot: `one_hot` labels of the fixed image.
         moving_onehot: `one_hot` labels of the moving image, warped linearly.
         displacement: At full resolution, in voxels.
+        smoothness_weight: w, 0 in the paper.
+        smoothness_target: s, in the unit of `diffusion_loss`.
 
     Returns:
-        The soft Dice loss, a scalar between 0 and 1.
+        The soft Dice loss, a scalar between 0 and 1, and what is added to it.
     """
-    return soft_dice_loss(fixed_onehot, warp(moving_onehot, displacement))
+    dice = soft_dice_loss(fixed_onehot, warp(moving_onehot, displacement))
+    if smoothness_weight == 0:
+        return dice
+    excess = diffusion_loss(displacement) - smoothness_target
+    return dice + smoothness_weight * excess**2
 
 
 def _at_scale(arrays: Pyramid | Mapping[str, Array], scale: str) -> Array:
@@ -133,9 +151,11 @@ def _at_scale(arrays: Pyramid | Mapping[str, Array], scale: str) -> Array:
 
 
 def _image_at_scale(
-    image: Array | Pyramid, scale: str, shape: tuple[int, ...]
+    image: Array | Pyramid, scale: str, shape: tuple[int, ...], *, is_dimmed: bool
 ) -> Array:
     """The image on the grid of a displacement, resized unless it came as a pyramid."""
     if isinstance(image, Pyramid):
-        return getattr(image, scale)
-    return resize_image(image, shape)
+        found = getattr(image, scale)
+    else:
+        found = resize_image(image, shape)
+    return _NOMINAL[scale] * found if is_dimmed else found

@@ -6,5 +6,12 @@ from autoreg_jax.networks._registration import Registration as Registration
 from autoreg_jax.networks._registration import (
     RegistrationNetwork as RegistrationNetwork,
 )
+from autoreg_jax.networks._wiring import Wiring as Wiring
 
-__all__ = ["INITIAL_SHARPNESS", "Matching", "Registration", "RegistrationNetwork"]
+__all__ = [
+    "INITIAL_SHARPNESS",
+    "Matching",
+    "Registration",
+    "RegistrationNetwork",
+    "Wiring",
+]

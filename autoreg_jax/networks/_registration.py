@@ -9,10 +9,12 @@ from flax import linen as nn
 from jax import Array
 
 from autoreg_jax.networks._matching import Matching
+from autoreg_jax.networks._wiring import Wiring
 from autoreg_jax.ops import convolution
 from autoreg_jax.search_space import (
     ArchitectureLogits,
     Cell,
+    Cells,
     Genotype,
     Relaxation,
     probabilities,
@@ -20,7 +22,6 @@ from autoreg_jax.search_space import (
 from autoreg_jax.spatial import (
     Pyramid,
     integrate,
-    resize_displacement,
     resize_image,
     warp,
 )
@@ -39,7 +40,7 @@ class Registration(NamedTuple):
 
     Attributes:
         velocity: Stationary velocity of the final field, half resolution, its voxels,
-            `(b, *half, d)`; φ = exp(velocity).
+            `(b, *half, d)`; φ = exp(velocity), unless the wiring integrates twice.
         displacements: Displacements at full, half and quarter resolution, each
             `(b, *shape, d)` in voxels of its own grid.
     """
@@ -54,9 +55,9 @@ class RegistrationNetwork(nn.Module):
     One feature cell of each scale serves both images. The deformation cell at 1/4
     predicts a velocity from both feature maps; the one at 1/2 adds a correction to it
     from the fixed features, the moving features warped by the coarse field, that field
-    itself and the coarse deformation features. The published code integrates its coarse
-    *displacement* a second time; here velocities are summed, so that the final
-    transformation stays the exponential of one velocity field.
+    itself and the coarse deformation features. The final transformation is the
+    exponential of one velocity field. `Wiring` names what the paper or its code does
+    otherwise.
 
     With `matching` each deformation cell also sees where the features match best, and
     corrects that. The paper has no such thing; without it a network needs thousands of
@@ -74,6 +75,9 @@ class RegistrationNetwork(nn.Module):
             bounds their memory.
         relaxation: Maps logits `(kind, scale, edge, operation)` to the weights of the
             mixture; the softmax of Eq. (3) unless given.
+        wiring: What happens between the cells.
+        extractor: Operations of the feature cells while α weighs the deformation cells
+            alone, as in the published code; None for mixtures in both.
     """
 
     genotype: Genotype | None = None
@@ -83,6 +87,8 @@ class RegistrationNetwork(nn.Module):
     precision: str = "float32"
     rematerialise: bool = False
     relaxation: Relaxation = probabilities
+    wiring: Wiring = Wiring()
+    extractor: Cells | None = None
 
     @nn.compact
     def __call__(
@@ -111,63 +117,97 @@ class RegistrationNetwork(nn.Module):
             raise ValueError(
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
-        batch = moving.shape[0]
         weights = None
         if alpha is not None:  # one call: a random relaxation draws for both kinds
             weights = ArchitectureLogits(*self.relaxation(jnp.stack(alpha)))
 
-        both = _standardised(jnp.concatenate([moving, fixed]))
-        half = self._cell("feature", 0, weights)(both)
-        quarter = self._cell("feature", 1, weights)(half)
+        wiring, shape = self.wiring, moving.shape[1:-1]
+        half, quarter = self._features(moving, fixed, weights)
+        heads = [self._head("half", len(shape))]
+        heads += (
+            heads if wiring.has_shared_head else [self._head("quarter", len(shape))]
+        )
 
-        coarse, slow = self._velocity(1, weights, quarter[:batch], quarter[batch:])
+        coarse, slow = self._velocity(1, weights, heads[1], *quarter)
         u_quarter = integrate(slow, self.num_steps)
 
-        shape = half.shape[1:-1]
-        u_upsampled = resize_displacement(u_quarter, shape)
-        context = resize_image(coarse, shape)
-        warped = warp(half[:batch], u_upsampled, boundary="edge")
-        _, correction = self._velocity(
-            0, weights, warped, half[batch:], u_upsampled, context
+        half_shape = half[0].shape[1:-1]
+        u_upsampled = wiring.resized(u_quarter, half_shape)
+        context = resize_image(coarse, half_shape)
+        if wiring.has_doubled_features:
+            context = 2 * context
+        boundary = "zeros" if wiring.is_zero_outside else "edge"
+        warped = warp(half[0], u_upsampled, boundary=boundary)
+        _, velocity = self._velocity(
+            0, weights, heads[0], warped, half[1], u_upsampled, context
         )
-        velocity = resize_displacement(slow, shape) + correction
+        if wiring.has_summed_velocities:
+            velocity = wiring.resized(slow, half_shape) + velocity
         u_half = integrate(velocity, self.num_steps)
-        u_full = resize_displacement(u_half, moving.shape[1:-1])
+        u_full = wiring.full_displacement(u_half, shape, self.num_steps)
         return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
+
+    def _features(
+        self, moving: Array, fixed: Array, weights: ArchitectureLogits | None
+    ) -> list[list[Array]]:
+        """Features of moving and fixed image at half, then at quarter resolution."""
+        images = [jnp.concatenate([moving, fixed])]
+        owners = [""]
+        if self.wiring.has_separate_features:
+            images, owners = [moving, fixed], ["_moving", "_fixed"]
+        if self.wiring.is_standardised:
+            images = [_standardised(image) for image in images]
+        scales = []
+        for scale in range(2):
+            cells = [self._cell("feature", scale, weights, owner) for owner in owners]
+            images = [cell(x) for cell, x in zip(cells, images, strict=True)]
+            scales.append(jnp.split(jnp.concatenate(images), 2))
+        return scales
+
+    def _head(self, place: str, ndim: int) -> "VelocityHead":
+        """The convolution that tells the velocity of a scale."""
+        return VelocityHead(ndim, name=f"velocity_{place}")
 
     def _velocity(
         self,
         scale: int,
         weights: ArchitectureLogits | None,
+        head: "VelocityHead",
         moving: Array,
         fixed: Array,
         *context: Array,
     ) -> tuple[Array, Array]:
         """Deformation features and the velocity that they tell, at one scale."""
-        ndim, place = fixed.ndim - 2, ("half", "quarter")[scale]
         stack, matched = [moving, fixed, *context], None
         if self.matching:
+            place = ("half", "quarter")[scale]
             match = Matching(self.matching[scale], name=f"matching_{place}")
             matched = match(fixed, moving)
             stack.append(matched)
         cell = self._cell("deformation", scale, weights)
         features = cell(jnp.concatenate(stack, -1))
-        velocity = VelocityHead(ndim, name=f"velocity_{place}")(features)
+        velocity = head(features)
         return features, velocity if matched is None else velocity + matched
 
     def _cell(
-        self, kind: str, scale: int, weights: ArchitectureLogits | None
+        self,
+        kind: str,
+        scale: int,
+        weights: ArchitectureLogits | None,
+        owner: str = "",
     ) -> Callable[[Array], Array]:
         """The cell of one kind and scale, bound to its mixture weights if any."""
         is_feature = kind == "feature"
         widths = _FEATURE_WIDTHS[scale] if is_feature else _DEFORMATION_WIDTHS
         features = tuple(max(1, round(self.width * width)) for width in widths)
-        chosen = None if self.genotype is None else getattr(self.genotype, kind)[scale]
-        name = f"{kind}_{('half', 'quarter')[scale]}"
+        chosen = self.extractor if is_feature else None
+        if self.genotype is not None:
+            chosen = getattr(self.genotype, kind)
+        name = f"{kind}_{('half', 'quarter')[scale]}{owner}"
         cell = Cell(
             features,
             2 if is_feature else 1,
-            chosen,
+            None if chosen is None else chosen[scale],
             self.precision,
             self.rematerialise,
             name=name,

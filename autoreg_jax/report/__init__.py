@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autoreg_jax.report._write import check_extra, write_report
 
 if TYPE_CHECKING:
+    from autoreg_jax.report._ablation import ablation_means as ablation_means
     from autoreg_jax.report._comparison import error_against_cost as error_against_cost
     from autoreg_jax.report._comparison import error_curves as error_curves
     from autoreg_jax.report._curves import hypergradient_curves as hypergradient_curves
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from autoreg_jax.report._panel import registration_panel as registration_panel
 
 __all__ = [
+    "ablation_means",
     "alpha_heatmap",
     "dice_by_structure",
     "error_against_cost",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _FIGURES = {
+    "ablation_means": "_ablation",
     "alpha_heatmap": "_heatmap",
     "dice_by_structure": "_overlap",
     "error_against_cost": "_comparison",

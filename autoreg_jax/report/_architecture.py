@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autoreg_jax.report._heatmap import probabilities
-from autoreg_jax.report._words import CELLS, OPERATIONS, SCALES, WEIGHTS
+from autoreg_jax.report._words import (
+    CELLS,
+    FIXED_OPERATIONS,
+    OPERATIONS,
+    SCALES,
+    WEIGHTS,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def chosen_operations(
     alpha: Mapping[str, ArrayLike] | None,
 ) -> list[CellRow]:
     """Spell out the operation on each edge, with its probability where known."""
-    names = list(OPERATIONS)
+    names, words = list(OPERATIONS), OPERATIONS | FIXED_OPERATIONS
     rows = []
     for kind, kind_words in CELLS.items():
         shares = None if alpha is None else probabilities(alpha[kind])
@@ -58,7 +64,7 @@ def chosen_operations(
                 percent = None
                 if shares is not None and name in names:
                     percent = 100 * shares[scale, edge, names.index(name)]
-                cells.append((OPERATIONS.get(name, name), percent))
+                cells.append((words.get(name, name), percent))
             rows.append(CellRow(f"{kind_words}, {scale_words}", tuple(cells)))
     return rows
 

@@ -29,9 +29,10 @@ CAPTIONS = {
         "What each stage minimises, step by step; lower is better. Above: on the "
         "subjects used for learning. Below: on validation subjects, which the network "
         "weights do not learn from; for the search of the loss weights this is one "
-        "minus the overlap of the structures (lower is better), for the training the "
-        "Dice (higher is better). Faint: single steps; bold: their running mean. The "
-        "plots have different scales and are not to be compared with each other."
+        "minus the overlap of the structures or, without label maps, the disagreement "
+        "of the images (lower is better), for the training the Dice (higher is "
+        "better). Faint: single steps; bold: their running mean. The plots have "
+        "different scales and are not to be compared with each other."
     ),
     "hypergradients": (
         "How strongly the validation result pulls at the quantity being searched. The "

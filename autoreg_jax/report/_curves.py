@@ -24,7 +24,7 @@ def series(
 
     Args:
         records: Lines of `metrics.jsonl`.
-        stage: `feature`, `deformation`, `lam` or `train`.
+        stage: `feature`, `deformation`, `joint`, `lam` or `train`.
         key: Name of the quantity; `lam.full` reaches into a nested object.
 
     Returns:
@@ -85,7 +85,7 @@ def loss_curves(records: Records) -> Figure:
     """Draw the losses of every stage that is in the records.
 
     A column a stage; above, the loss on training pairs; below, what is watched on
-    validation pairs: the registration loss, the overlap loss in the search of λ, and
+    validation pairs: the registration loss, that of the judge in the search of λ, and
     the Dice score in training. Every plot has its own scale.
 
     Args:
@@ -130,7 +130,7 @@ def hypergradient_curves(records: Records) -> Figure:
     """Draw the size of the direct and of the indirect part of the hypergradient.
 
     Args:
-        records: Lines of `metrics.jsonl`; stages `feature`, `deformation`, `lam`.
+        records: Lines of `metrics.jsonl`; those of the stages of the search.
 
     Returns:
         Figure with one plot a stage, logarithmic; a part that is zero throughout is
@@ -144,7 +144,7 @@ def hypergradient_curves(records: Records) -> Figure:
         "indirect_norm": ("indirect part", REFINED, "--"),
     }
     columns = []
-    for stage in ("feature", "deformation", "lam"):
+    for stage in (name for name in STAGES if name != "train"):
         curves = {part: series(records, stage, part) for part in parts}
         if any(len(steps) for steps, _ in curves.values()):
             columns.append((stage, curves))
@@ -177,7 +177,7 @@ def hypergradient_curves(records: Records) -> Figure:
 def _watched_name(stage: str) -> str:
     if stage == "train":
         return "Dice, validation"
-    return "overlap loss, validation" if stage == "lam" else "validation loss"
+    return "loss of the judge, validation" if stage == "lam" else "validation loss"
 
 
 def _thin(

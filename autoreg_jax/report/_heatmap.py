@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from autoreg_jax.report._style import INK, MUTED, new_figure
-from autoreg_jax.report._words import CELLS, OPERATIONS, SCALES
+from autoreg_jax.report._words import CELLS, FIXED_OPERATIONS, OPERATIONS, SCALES
 
 
 def probabilities(logits: ArrayLike) -> Float[np.ndarray, "scale edge op"]:
@@ -123,13 +123,17 @@ def _chosen(
     kind: str,
     names: list[str],
 ) -> list[tuple[int, int]]:
-    """Row and column of each operation that the genotype chose."""
+    """Row and column of each operation that the genotype chose, where it has a row."""
     if genotype is None:
         return []
     chosen = [name for scale in SCALES for name in genotype[kind][scale]]
-    unknown = sorted(set(chosen) - set(names))
+    unknown = sorted(set(chosen) - set(names) - set(FIXED_OPERATIONS))
     if unknown:
         raise ValueError(
             f"genotype[{kind!r}] names {unknown[0]!r}; known are {', '.join(names)}."
         )
-    return [(names.index(name), column) for column, name in enumerate(chosen)]
+    return [
+        (names.index(name), column)
+        for column, name in enumerate(chosen)
+        if name in names
+    ]

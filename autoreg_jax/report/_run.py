@@ -134,7 +134,7 @@ def _read_records(path: Path) -> tuple[Mapping[str, Any], ...]:
     if not path.is_file():
         return ()
     lines = path.read_text(encoding="utf-8").split("\n")
-    records = []
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -148,7 +148,26 @@ def _read_records(path: Path) -> tuple[Mapping[str, Any], ...]:
                 f"{path}, line {number}: not valid JSON ({error}); "
                 "delete the line or run the step again."
             ) from error
-    return tuple(records)
+    return _joined_rounds(records)
+
+
+def _joined_rounds(records: list[dict[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Later rounds of a stage, "lam-2", as a continuation of the first."""
+    steps: dict[str, int] = {}
+    joined = []
+    for record in records:
+        stage, _, turn = record.get("stage", "").partition("-")
+        if turn:
+            before = sum(
+                count
+                for name, count in steps.items()
+                if name != record["stage"] and name.partition("-")[0] == stage
+            )
+            joined.append(record | {"stage": stage, "step": before + record["step"]})
+        else:
+            joined.append(record)
+        steps[record.get("stage", "")] = record.get("step", 0)
+    return tuple(joined)
 
 
 def _read_rows(path: Path) -> tuple[Mapping[str, Any], ...]:

@@ -11,6 +11,8 @@ OPERATIONS = {
     "dil_conv_5": "dilated convolution, width 5 (reach 9)",
     "dil_conv_7": "dilated convolution, width 7 (reach 13)",
 }
+# In the fixed feature cells of the published code, never weighed by alpha.
+FIXED_OPERATIONS = {"dil_conv_3_8": "dilated convolution, width 3 (reach 17)"}
 
 CELLS = {"feature": "Feature cells", "deformation": "Deformation cells"}
 
@@ -27,6 +29,7 @@ WEIGHTS = {
 STAGES = {
     "feature": "Search of the feature cells",
     "deformation": "Search of the deformation cells",
+    "joint": "Search of all cells",
     "lam": "Search of the loss weights",
     "train": "Training",
 }

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.hypergrad import BilevelProblem
@@ -10,25 +12,10 @@ from autoreg_jax.losses import (
     LossTerms,
     ObjectiveWeights,
     registration_loss,
-    segmentation_loss,
 )
 from autoreg_jax.networks import Registration, RegistrationNetwork
-
-
-class PairBatch(NamedTuple):
-    """A batch of image pairs.
-
-    Attributes:
-        moving: Images `(b, *space, 1)`.
-        fixed: Images `(b, *space, 1)`.
-        moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
-        fixed_labels: The same of the fixed images.
-    """
-
-    moving: Any
-    fixed: Any
-    moving_labels: Any = None
-    fixed_labels: Any = None
+from autoreg_jax.search._batch import PairBatch
+from autoreg_jax.search._judge import Judge, overlap_judge
 
 
 class SearchProblem(NamedTuple):
@@ -38,10 +25,13 @@ class SearchProblem(NamedTuple):
         bilevel: Inner and outer loss as the hypergradient estimators take them.
         inner_terms: `(omega, outer, batch) -> (loss, terms)`, L_reg with its named
         parts.
+        is_inner_apart: Whether the inner loss that the hypergradient differentiates is
+            another function than the loss of `inner_terms`, by which ω learns.
     """
 
     bilevel: BilevelProblem
     inner_terms: Callable[..., tuple[Array, LossTerms]]
+    is_inner_apart: bool = False
 
 
 def architecture_problem(
@@ -51,15 +41,21 @@ def architecture_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    is_dimmed: bool = False,
+    has_summed_terms: bool = False,
 ) -> SearchProblem:
     """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
 
     Args:
         network: The mixed network.
-        lam: Weights of L_reg, fixed in this problem.
+        lam: Weights of L_reg, fixed in this problem, where the batch brings none.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
+        is_dimmed: See `registration_loss`.
+        has_summed_terms: The hypergradient differentiates L_reg + ℓ_sim(full) +
+            ℓ_smooth on the training batch, as the published code does: it hands the
+            tuple of loss and terms to a function that sums it.
 
     Returns:
         The problem; batches need no labels.
@@ -73,15 +69,22 @@ def architecture_problem(
             batch.fixed,
             batch.moving,
             out.displacements,
-            lam,
+            lam if batch.lam is None else batch.lam,
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
+            is_dimmed=is_dimmed,
         )
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         return inner_terms(omega, alpha, batch)[0]
 
+    def summed(omega: Any, alpha: Any, batch: PairBatch) -> Array:
+        value, terms = inner_terms(omega, alpha, batch)
+        return value + terms.full + terms.smooth
+
+    if has_summed_terms:
+        return SearchProblem(BilevelProblem(summed, loss), inner_terms, True)
     return SearchProblem(BilevelProblem(loss, loss), inner_terms)
 
 
@@ -91,10 +94,13 @@ def objective_problem(
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
+    is_dimmed: bool = False,
+    judge: Judge | None = None,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
 
-    L_seg does not contain λ: its whole hypergradient is indirect,
+    Without labels another judge takes the place of L_seg. None of them contains λ: its
+    whole hypergradient is indirect,
     `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
 
     Args:
@@ -102,10 +108,14 @@ def objective_problem(
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
+        is_dimmed: See `registration_loss`.
+        judge: The outer loss; L_seg unless given.
 
     Returns:
-        The problem; validation batches need one-hot labels, training batches none.
+        The problem; validation batches need what the judge looks at, training batches
+        images alone.
     """
+    judge = overlap_judge() if judge is None else judge
 
     def inner_terms(
         omega: Any, lam: ObjectiveWeights, batch: PairBatch
@@ -119,6 +129,7 @@ def objective_problem(
             similarity=similarity,
             windows=windows,
             interpolation=interpolation,
+            is_dimmed=is_dimmed,
         )
 
     def inner_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
@@ -126,12 +137,47 @@ def objective_problem(
 
     def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
         del lam
-        out = _predict(network, omega, batch)
-        return segmentation_loss(
-            batch.fixed_labels, batch.moving_labels, out.displacements.full
-        )
+        return judge(batch, _predict(network, omega, batch).displacements.full)
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
+
+
+def over_pairs(problem: SearchProblem, *, is_scanned: bool) -> SearchProblem:
+    """The same problem, whose outer loss is the mean over a tuple of batches.
+
+    The hypergradient is linear in ∇L_v, so this is the one of a batch of m pairs. It
+    asks for ∇_ω L_t and the mixed product once, where the mean of m estimates asks m
+    times; and for the gradient of one pair m times, where a batch of m pairs is a
+    program and a memory of its own.
+
+    Args:
+        problem: The problem of single batches.
+        is_scanned: Go through the batches in a `lax.scan`, for an estimator that is
+            compiled as a whole: the program holds the loss once, and its gradient the
+            activations of one batch. Otherwise call the loss, which is compiled
+            already, batch by batch.
+
+    Returns:
+        The problem; training batches are single as before.
+    """
+    bilevel = problem.bilevel
+    outer_loss = bilevel.outer_loss
+
+    def called(omega: Any, outer: Any, batches: tuple[PairBatch, ...]) -> Array:
+        losses = [outer_loss(omega, outer, batch) for batch in batches]
+        return jnp.mean(jnp.stack(losses))
+
+    def scanned(omega: Any, outer: Any, batches: tuple[PairBatch, ...]) -> Array:
+        @jax.checkpoint
+        def add(total: Array, batch: PairBatch) -> tuple[Array, None]:
+            return total + outer_loss(omega, outer, batch), None
+
+        stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
+        total, _ = jax.lax.scan(add, jnp.zeros(()), stacked)
+        return total / len(batches)
+
+    mean = scanned if is_scanned else called
+    return problem._replace(bilevel=bilevel._replace(outer_loss=mean))
 
 
 def _predict(

@@ -15,7 +15,7 @@ class Stage(NamedTuple):
     """One stage: ω starts anew, one outer variable moves, the others rest.
 
     Attributes:
-        name: One of `STAGES`: α_F, α_D, λ, in this order.
+        name: One of `STAGES`: α_F, α_D, λ, in this order; or "joint", α_F and α_D.
         steps: Iterations.
         warm_up: The first iterations, in which only ω moves.
         every: The outer variable moves in every n-th iteration after the warm-up.
@@ -26,19 +26,29 @@ class Stage(NamedTuple):
     warm_up: int = 0
     every: int = 1
 
-    def is_active(self, step: int) -> bool:
-        """Whether the outer variable moves in iteration `step` (from 0)."""
-        return step >= self.warm_up and (step - self.warm_up) % self.every == 0
+    def is_active(self, step: int, *, is_warm: bool = False) -> bool:
+        """Whether the outer variable moves in iteration `step` (from 0).
+
+        Args:
+            step: The iteration.
+            is_warm: The warm-up is over, whatever its steps say.
+        """
+        is_warm = is_warm or step >= self.warm_up
+        return is_warm and (step - self.warm_up) % self.every == 0
+
+    def moves(self, step: int) -> int:
+        """Number of the move in an active iteration, from 0 (less in a warm-up)."""
+        return (step - self.warm_up) // self.every
 
 
 def owned_by(name: str) -> Any:
     """Ones on what the stage may move, zeros elsewhere.
 
     Args:
-        name: One of `STAGES`.
+        name: One of `STAGES`, or "joint".
 
     Returns:
-        A tree like `ArchitectureLogits` for the first two stages, else like
+        A tree like `ArchitectureLogits` for the stages of α, else like
         `ObjectiveWeights`.
 
     Raises:
@@ -46,7 +56,9 @@ def owned_by(name: str) -> Any:
     """
     if name == "lam":
         return jax.tree.map(jnp.ones_like, ObjectiveWeights.start())
-    if name not in STAGES:
-        raise ValueError(f"unknown stage {name!r}; stages are {STAGES}.")
     zeros = ArchitectureLogits.zeros()
+    if name == "joint":
+        return jax.tree.map(jnp.ones_like, zeros)
+    if name not in STAGES:
+        raise ValueError(f"unknown stage {name!r}; stages are {STAGES} and joint.")
     return zeros._replace(**{name: jnp.ones_like(getattr(zeros, name))})

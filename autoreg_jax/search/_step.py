@@ -51,7 +51,7 @@ class InnerInfo(NamedTuple):
 
 
 class OuterInfo(NamedTuple):
-    """What a step of the outer variable says; all zero where none was made.
+    """What a step of the outer variable says.
 
     Attributes:
         valid_loss: The outer loss at the look-ahead weights.
@@ -68,12 +68,6 @@ class OuterInfo(NamedTuple):
     indirect_norm: Any
     cosine: Any
     is_finite: Any
-
-    @classmethod
-    def at_rest(cls) -> "OuterInfo":
-        """That of the warm-up."""
-        zero = jnp.zeros(())
-        return cls(zero, zero, zero, zero, zero, jnp.ones((), bool))
 
 
 class SearchAlgorithm(NamedTuple):

@@ -12,9 +12,13 @@ from autoreg_jax.search_space._cells import MixedOperation as MixedOperation
 from autoreg_jax.search_space._decision import discretisation_gap as discretisation_gap
 from autoreg_jax.search_space._decision import is_ranking_stable as is_ranking_stable
 from autoreg_jax.search_space._decision import top_two_gap as top_two_gap
+from autoreg_jax.search_space._genotype import Cells as Cells
 from autoreg_jax.search_space._genotype import Genotype as Genotype
 from autoreg_jax.search_space._genotype import decode as decode
 from autoreg_jax.search_space._operations import make_operation as make_operation
+from autoreg_jax.search_space._published import (
+    PUBLISHED_GENOTYPES as PUBLISHED_GENOTYPES,
+)
 from autoreg_jax.search_space._relaxation import Relaxation as Relaxation
 from autoreg_jax.search_space._relaxation import best_operations as best_operations
 from autoreg_jax.search_space._relaxation import beta_decay_loss as beta_decay_loss
@@ -30,8 +34,10 @@ from autoreg_jax.search_space._relaxation import zero_one_loss as zero_one_loss
 __all__ = [
     "MIXTURE_GAIN",
     "OPERATIONS",
+    "PUBLISHED_GENOTYPES",
     "ArchitectureLogits",
     "Cell",
+    "Cells",
     "Genotype",
     "MixedOperation",
     "Relaxation",

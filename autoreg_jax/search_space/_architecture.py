@@ -18,6 +18,8 @@ OPERATIONS = (
     "dil_conv_5",
     "dil_conv_7",
 )
+# In the fixed feature cells of the published code; never for α to choose.
+FIXED_OPERATIONS = ("dil_conv_3_8",)
 
 
 class ArchitectureLogits(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoreg_jax.search_space._architecture import (
+    FIXED_OPERATIONS,
     NUM_EDGES,
     NUM_SCALES,
     OPERATIONS,
@@ -47,12 +48,11 @@ class Genotype:
                     f"{kind} needs {NUM_SCALES} scales of {NUM_EDGES} operations, got "
                     f"{cells!r}."
                 )
-            unknown = [
-                name for cell in cells for name in cell if name not in OPERATIONS
-            ]
+            known = OPERATIONS + FIXED_OPERATIONS
+            unknown = [name for cell in cells for name in cell if name not in known]
             if unknown:
                 raise ValueError(
-                    f"unknown operations {unknown} in {kind}; known are {OPERATIONS}."
+                    f"unknown operations {unknown} in {kind}; known are {known}."
                 )
 
     @classmethod

@@ -149,10 +149,17 @@ class DilatedConvolution(Operation):
         return response + bias.astype(response.dtype)
 
 
+class WidelyDilatedConvolution(DilatedConvolution):
+    """dil_conv_k_8: the same with dilation 8, in no search space."""
+
+    dilation = 8
+
+
 _KINDS: dict[str, type[Operation]] = {
     "conv": PlainConvolution,
     "sep_conv": SeparableConvolution,
     "dil_conv": DilatedConvolution,
+    "dil_conv_8": WidelyDilatedConvolution,
 }
 
 
@@ -167,7 +174,7 @@ def make_operation(
     """Build one candidate by its name.
 
     Args:
-        name: One of `OPERATIONS`.
+        name: One of `OPERATIONS`, or `dil_conv_3_8` of the published code.
         channels: Input channels.
         features: Output channels.
         ndim: Number of spatial axes.
@@ -177,5 +184,6 @@ def make_operation(
     Returns:
         A module named `name`; names are part of the checkpoint format.
     """
-    kind, size = name.rsplit("_", 1)
+    kind, size = name.removesuffix("_8").rsplit("_", 1)
+    kind += "_8" if name.endswith("_8") else ""
     return _KINDS[kind](channels, features, int(size), ndim, stride, gain, name=name)

@@ -37,18 +37,21 @@ def resize_image(
 
 
 def resize_displacement(
-    displacement: Float[Array, "b *space d"], shape: Sequence[int]
+    displacement: Float[Array, "b *space d"],
+    shape: Sequence[int],
+    *,
+    is_nominal: bool = False,
 ) -> Float[Array, "b *new_space d"]:
     """The same deformation on another grid: resized, its vectors in the new voxels.
 
     With aligned corners one old voxel of axis i is (m_i - 1)/(n_i - 1) new ones, and
     component i is scaled by that factor, so that affine maps are carried over exactly.
-    (The published code scales by the nominal 2 or 1/2.) Where either axis has one voxel
-    the factor is m_i/n_i.
+    Where either axis has one voxel the factor is m_i/n_i.
 
     Args:
         displacement: In voxels of its own grid.
         shape: New number of voxels of each space axis.
+        is_nominal: Scale by m_i/n_i in any case, as the published code does (2 or 1/2).
 
     Returns:
         The displacement in voxels of the new grid.
@@ -58,7 +61,7 @@ def resize_displacement(
     """
     resized = resize_image(displacement, shape)
     factors = [
-        (new - 1) / (old - 1) if old > 1 and new > 1 else new / old
+        (new - 1) / (old - 1) if old > 1 and new > 1 and not is_nominal else new / old
         for old, new in zip(displacement.shape[1:-1], shape, strict=True)
     ]
     scale = jnp.asarray(factors, resized.dtype)

@@ -9,15 +9,19 @@ from autoreg_jax.workflows._search import SearchResult as SearchResult
 from autoreg_jax.workflows._search import search as search
 from autoreg_jax.workflows._train import train as train
 from autoreg_jax.workflows.comparison import compare as compare
+from autoreg_jax.workflows.experiments import Protocol as Protocol
+from autoreg_jax.workflows.experiments import reproduce as reproduce
 
 __all__ = [
     "Evaluation",
+    "Protocol",
     "SearchResult",
     "auto",
     "compare",
     "demo",
     "evaluate",
     "read_evaluation",
+    "reproduce",
     "search",
     "train",
 ]

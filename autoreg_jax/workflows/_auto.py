@@ -21,6 +21,7 @@ from autoreg_jax.runtime import (
 from autoreg_jax.workflows._evaluate import evaluate
 from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import check_judge
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 
@@ -61,6 +62,7 @@ def auto(
     values = label_values(table)
     splits = ("train", "validation", config.evaluate.split)
     cohorts = [load_cohort(table, split, label_values=values) for split in splits]
+    check_judge(config, cohorts[1])
     run = claim_run_folder(run, resume=resume, overwrite=overwrite)
     _keep_config(run, config)
     previous = _previous_seconds(run)

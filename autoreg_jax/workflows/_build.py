@@ -1,5 +1,6 @@
 """From a configuration to the objects that it names: the only place that knows both."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,11 +12,12 @@ from autoreg_jax.config import (
     RunConfig,
     SearchConfig,
     StageConfig,
+    StopConfig,
     TrainConfig,
 )
 from autoreg_jax.data import Cohort
 from autoreg_jax.losses import ObjectiveWeights, one_hot
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import (
     PairBatch,
     SearchProblem,
@@ -23,13 +25,17 @@ from autoreg_jax.search import (
     architecture_problem,
     objective_problem,
 )
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.search_space import (
+    PUBLISHED_GENOTYPES,
+    ArchitectureLogits,
+    Cells,
+    Genotype,
+    decode,
+)
 from autoreg_jax.spatial import resize_image
 from autoreg_jax.workflows._flat import Layout, on_tree
-
-# The hypergradient of λ carries the factor ξ and is of the order 1e-6: Adam's usual
-# 1e-8 would damp it.
-_OUTER_EPSILON = 1e-12
+from autoreg_jax.workflows._judge import make_judge
+from autoreg_jax.workflows._positive import reparametrised
 
 # Kernels and biases below this root mean square move as if they had it.
 _SMALLEST_RMS = 0.05
@@ -41,39 +47,56 @@ class DeviceCohort(NamedTuple):
     Attributes:
         images: `(n, *space, 1)`.
         labels: `(n, *space)` class indices, or None.
+        landmarks: `(n, k, d)`, voxels, or None.
     """
 
     images: Any
     labels: Any
+    landmarks: Any = None
 
 
-def on_device(cohort: Cohort, *, with_labels: bool) -> DeviceCohort:
-    """Put a split on the device, labels only where they may be used."""
+def on_device(
+    cohort: Cohort, *, with_labels: bool, with_landmarks: bool = False
+) -> DeviceCohort:
+    """Put a split on the device, labels and landmarks only where they may be used."""
     labels = jnp.asarray(cohort.labels) if with_labels else None
-    return DeviceCohort(jnp.asarray(cohort.images), labels)
+    landmarks = jnp.asarray(cohort.landmarks) if with_landmarks else None
+    return DeviceCohort(jnp.asarray(cohort.images), labels, landmarks)
 
 
 def shrunk(cohort: DeviceCohort, factor: int) -> DeviceCohort:
-    """The images on a grid coarser by a factor, without labels."""
+    """The images alone, on a grid coarser by a factor."""
     if factor == 1:
-        return cohort._replace(labels=None)
+        return DeviceCohort(cohort.images, None)
     shape = tuple(-(-size // factor) for size in cohort.images.shape[1:-1])
     return DeviceCohort(
         jax.jit(resize_image, static_argnums=1)(cohort.images, shape), None
     )
 
 
-def gather(cohort: DeviceCohort, pair: Any, num_structures: int = 0) -> PairBatch:
-    """The batch of moving and fixed indices, labels one-hot without background."""
+def gather(
+    cohort: DeviceCohort,
+    pair: Any,
+    num_structures: int = 0,
+    *,
+    has_background: bool = False,
+) -> PairBatch:
+    """The batch of moving and fixed indices, labels one-hot."""
     moving, fixed = pair
-    images = cohort.images[moving], cohort.images[fixed]
+    batch = PairBatch(cohort.images[moving], cohort.images[fixed])
+    if cohort.landmarks is not None:
+        batch = batch._replace(
+            moving_landmarks=cohort.landmarks[moving],
+            fixed_landmarks=cohort.landmarks[fixed],
+        )
+    first = 0 if has_background else 1
     if cohort.labels is None:
-        return PairBatch(*images)
+        return batch
     classes = [
-        one_hot(cohort.labels[index], num_structures + 1)[..., 1:]
+        one_hot(cohort.labels[index], num_structures + 1)[..., first:]
         for index in (moving, fixed)
     ]
-    return PairBatch(*images, *classes)
+    return batch._replace(moving_labels=classes[0], fixed_labels=classes[1])
 
 
 def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNetwork:
@@ -86,12 +109,50 @@ def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNe
         size.matching,
         size.precision,
         size.rematerialise,
+        wiring=make_wiring(config),
+        extractor=None if genotype is not None else fixed_features(config),
     )
+
+
+def make_wiring(config: RunConfig) -> Wiring:
+    """What happens between the cells of the network."""
+    size, quirks = config.network, config.quirks
+    return Wiring(
+        is_standardised=size.standardise,
+        has_separate_features=size.feature_weights == "separate",
+        has_summed_velocities=size.velocities == "summed",
+        has_shared_head=quirks.shared_head,
+        has_doubled_features=quirks.doubled_features,
+        is_integrated_twice=quirks.second_integration,
+        is_nominal=quirks.nominal_scale,
+        is_zero_outside=quirks.zero_boundary,
+    )
+
+
+def fixed_features(config: RunConfig) -> Cells | None:
+    """Operations of the feature cells where they are not searched."""
+    if not config.quirks.deformation_only:
+        return None
+    cells = PUBLISHED_GENOTYPES["ppmi"].feature
+    if config.quirks.dilation_8:
+        return cells
+    return tuple(tuple(name.removesuffix("_8") for name in cell) for cell in cells)
+
+
+def chosen_genotype(config: RunConfig, alpha: ArchitectureLogits) -> Genotype:
+    """The best operations, and the fixed ones where there are such."""
+    genotype, features = decode(alpha), fixed_features(config)
+    return genotype if features is None else replace(genotype, feature=features)
 
 
 def stage_hypergradient(search: SearchConfig, name: str) -> HypergradientConfig:
     """The estimator's settings of one stage: its own, or those of the search."""
     return stage_config(search, name).hypergradient or search.hypergradient
+
+
+def stage_stop(search: SearchConfig, name: str) -> StopConfig:
+    """When one stage ends early: its own rules, or those of the search."""
+    return stage_config(search, name).stop or search.stop
 
 
 def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
@@ -111,6 +172,7 @@ def stage_config(search: SearchConfig, name: str) -> StageConfig:
     """The settings of one stage."""
     stages = {
         "feature": search.feature,
+        "joint": search.feature,
         "deformation": search.deformation,
         "lam": search.lam,
     }
@@ -124,16 +186,28 @@ def make_stage(config: RunConfig, name: str) -> Stage:
 
 
 def make_outer_optimizer(
-    stage: StageConfig, *, is_relative: bool
+    stage: StageConfig,
+    epsilon: float,
+    *,
+    is_relative: bool,
+    positive: str = "none",
 ) -> optax.GradientTransformation:
-    """Adam for α, or where `is_relative` for λ: each weight moves by a part of itself.
+    """Adam; for λ where `is_relative` each weight moves by a part of itself.
 
-    The numbers of the optimizer travel in its state, so one compiled update serves both
+    With "exp" or "softplus" Adam moves what stands behind a positive λ instead. The
+    numbers of the optimizer travel in its state, so one compiled update serves both
     stages of α.
     """
+    is_behind = positive != "none"
     optimizer = optax.inject_hyperparams(_outer_optimizer, "is_relative")(
-        stage.learning_rate, stage.beta1, stage.beta2, is_relative=is_relative
+        stage.learning_rate,
+        stage.beta1,
+        stage.beta2,
+        epsilon,
+        is_relative=is_relative and not is_behind,
     )
+    if is_behind:
+        return reparametrised(optimizer, positive)
     if is_relative:
         # A negative weight would reward a bad match or a rough field without bound.
         optimizer = optax.chain(optimizer, optax.keep_params_nonnegative())
@@ -141,20 +215,37 @@ def make_outer_optimizer(
 
 
 def training_schedule(config: TrainConfig) -> optax.Schedule:
-    """The learning rate of the training: it falls to zero along a cosine."""
+    """The learning rate of the training: constant, or along a cosine to zero."""
+    if config.omega_steps == "absolute":
+        return optax.constant_schedule(config.learning_rate)
     return optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, min(50, config.steps // 10), config.steps
     )
 
 
 def make_omega_optimizer(
-    learning_rate: optax.ScalarOrSchedule, layout: Layout
+    learning_rate: optax.ScalarOrSchedule,
+    layout: Layout,
+    steps: str = "relative",
+    clip: float = 0.0,
 ) -> optax.GradientTransformation:
-    """Adam on the vector of ω, whose step is relative to the size of each kernel.
+    """Adam on the vector of ω, its step `relative` to the size of each kernel.
 
     A step of one size for all weights that a small kernel needs to learn at all throws
-    a kernel of 7³ taps, whose weights start ten times smaller, into divergence.
+    a kernel of 7³ taps, whose weights start ten times smaller, into divergence. The
+    paper takes one step for all, `absolute`, small enough for them and many of them.
+
+    Args:
+        learning_rate: The step.
+        layout: Where each kernel lies in the vector.
+        steps: "relative" or "absolute".
+        clip: Norm to which the gradient is cut before; 0 for not at all.
     """
+    if clip > 0:
+        rest = make_omega_optimizer(learning_rate, layout, steps)
+        return optax.chain(optax.clip_by_global_norm(clip), rest)
+    if steps == "absolute":
+        return optax.adam(learning_rate)
     return optax.chain(
         # A second moment over a hundred steps forgets the still fields of the start.
         optax.scale_by_adam(b2=0.99),
@@ -171,24 +262,35 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "similarity": config.objective.similarity,
         "windows": windows,
         "interpolation": config.objective.interpolation,
+        "is_dimmed": config.quirks.half_intensity_pyramid,
     }
     if genotype is not None:
-        return objective_problem(network, **settings)
+        return objective_problem(network, **settings, judge=make_judge(config))
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink
     settings["windows"] = tuple(
         max(3, 2 * (window // (2 * shrink)) + 1) for window in windows
     )
-    return architecture_problem(network, start_of_lambda(config), **settings)
+    return architecture_problem(
+        network,
+        start_of_lambda(config),
+        **settings,
+        has_summed_terms=config.quirks.summed_terms,
+    )
 
 
 def _outer_optimizer(
-    learning_rate: float, beta1: float, beta2: float, *, is_relative: bool
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    *,
+    is_relative: bool,
 ) -> optax.GradientTransformation:
     """Adam; each weight of λ moves by a part of itself, so none is driven to zero."""
     relative = optax.scale_by_param_block_rms() if is_relative else optax.identity()
     return optax.chain(
-        optax.scale_by_adam(beta1, beta2, eps=_OUTER_EPSILON),
+        optax.scale_by_adam(beta1, beta2, eps=epsilon),
         relative,
         optax.scale_by_learning_rate(learning_rate),
     )

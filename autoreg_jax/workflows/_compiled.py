@@ -49,15 +49,22 @@ def compiled_problem(problem: SearchProblem) -> SearchProblem:
     def inner_loss(*arguments: Any) -> Any:
         return inner_terms(*arguments)[0]
 
+    if problem.is_inner_apart:
+        inner_loss = _compiled_loss(bilevel.inner_loss)
     outer_loss = inner_loss
     if bilevel.outer_loss is not bilevel.inner_loss:
-        outer_terms = compiled_gradient(lambda *x: (bilevel.outer_loss(*x), ()))
-
-        def outer_loss(*arguments: Any) -> Any:
-            return outer_terms(*arguments)[0]
+        outer_loss = _compiled_loss(bilevel.outer_loss)
 
     product = jax.jit(
         partial(mixed_product, bilevel.inner_loss),
         compiler_options=quick_compilation(),
     )
-    return SearchProblem(BilevelProblem(inner_loss, outer_loss, product), inner_terms)
+    return problem._replace(
+        bilevel=BilevelProblem(inner_loss, outer_loss, product), inner_terms=inner_terms
+    )
+
+
+def _compiled_loss(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss without terms, whose gradient is one program."""
+    terms = compiled_gradient(lambda *x: (loss(*x), ()))
+    return lambda *arguments: terms(*arguments)[0]

@@ -95,6 +95,8 @@ def _make_register(
             similarity=about.similarity,
             windows=about.windows,
             num_steps=about.num_steps,
+            wiring=about.wiring,
+            is_dimmed=about.is_dimmed,
         ).compile()
 
     def register(pair: PairData) -> tuple[list[Any], list[float]]:

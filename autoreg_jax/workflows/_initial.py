@@ -1,6 +1,8 @@
 """Random weights to start from, drawn on the host."""
 
 import math
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import jax
@@ -8,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
-from autoreg_jax.search_space import MIXTURE_GAIN
+from autoreg_jax.search_space import MIXTURE_GAIN, ArchitectureLogits
 from autoreg_jax.workflows._flat import layout_of
 
 # As the initialisers of the network's modules say.
@@ -16,8 +18,20 @@ _SLOPE = 0.2
 _HEAD_SCALE = 0.03
 
 
+def initial_alpha(spread: float, seed: tuple[int, ...]) -> ArchitectureLogits:
+    """Logits to start from: normal numbers of this standard deviation, or zeros."""
+    rng = np.random.default_rng(seed)
+    zeros = ArchitectureLogits.zeros()
+    draws = (rng.normal(0.0, spread, logits.shape) for logits in zeros)
+    return ArchitectureLogits(*(draw.astype(np.float32) for draw in draws))
+
+
 def initial_weights(
-    network: RegistrationNetwork, ndim: int, seed: tuple[int, ...]
+    network: RegistrationNetwork,
+    ndim: int,
+    seed: tuple[int, ...],
+    *,
+    is_torch: bool = False,
 ) -> Any:
     """Random ω, distributed as `network.init` would draw it.
 
@@ -29,26 +43,45 @@ def initial_weights(
         network: Mixed or discrete.
         ndim: Number of spatial axes.
         seed: Non-negative numbers; different ones give independent weights.
+        is_torch: Distributed as PyTorch would draw them: uniform between ±1/sqrt(f) for
+            f numbers that make one of the output, biases too.
 
     Returns:
         Nested dictionary of float32 device arrays.
     """
-    return jax.tree.map(jnp.array, _draw(network, ndim, seed))
+    return jax.tree.map(jnp.array, _draw(network, ndim, seed, is_torch=is_torch))
 
 
 def initial_vector(
-    network: RegistrationNetwork, ndim: int, seed: tuple[int, ...]
+    network: RegistrationNetwork,
+    ndim: int,
+    seed: tuple[int, ...],
+    *,
+    is_torch: bool = False,
 ) -> jax.Array:
     """The same weights as one vector, in the layout of `layout_of`."""
-    leaves = jax.tree.leaves(_draw(network, ndim, seed))
+    leaves = jax.tree.leaves(_draw(network, ndim, seed, is_torch=is_torch))
     return jnp.array(np.concatenate([leaf.ravel() for leaf in leaves]))
 
 
-def _draw(network: RegistrationNetwork, ndim: int, seed: tuple[int, ...]) -> Any:
+def _draw(
+    network: RegistrationNetwork, ndim: int, seed: tuple[int, ...], *, is_torch: bool
+) -> Any:
     rng = np.random.default_rng(seed)
+    shapes = layout_of(network, ndim).shapes
+
+    def is_mixed(cell: str) -> bool:
+        is_fixed = network.extractor is not None and cell.startswith("feature")
+        return network.genotype is None and not is_fixed
 
     def draw(path: Any, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         names = [key.key for key in path]
+        if is_torch and names[-1] != "sharpness":
+            # A bias is drawn like the kernel beside it.
+            place = reduce(getitem, names[:-1], shapes)
+            kernel = place["kernel"] if names[-1] == "bias" else leaf
+            bound = 1 / math.sqrt(math.prod(kernel.shape[:-1]))
+            return rng.uniform(-bound, bound, leaf.shape).astype(leaf.dtype)
         if names[-1] == "bias":
             return np.zeros(leaf.shape, leaf.dtype)
         if names[-1] == "sharpness":
@@ -56,9 +89,9 @@ def _draw(network: RegistrationNetwork, ndim: int, seed: tuple[int, ...]) -> Any
         scale = math.sqrt(2 / (1 + _SLOPE**2) / math.prod(leaf.shape[:-1]))
         if names[0].startswith("velocity"):
             scale = _HEAD_SCALE
-        elif network.genotype is None and names[-1] in ("kernel", "pointwise"):
+        elif names[-1] in ("kernel", "pointwise") and is_mixed(names[0]):
             scale *= MIXTURE_GAIN
         normal = rng.standard_normal(leaf.shape, np.float32)
         return np.float32(scale) * normal
 
-    return jax.tree_util.tree_map_with_path(draw, layout_of(network, ndim).shapes)
+    return jax.tree_util.tree_map_with_path(draw, shapes)

@@ -63,6 +63,10 @@ class Journal:
         """The latest record of a stage, or None."""
         return next((r for r in reversed(self.records) if r["stage"] == stage), None)
 
+    def of_stage(self, stage: str) -> list[dict[str, Any]]:
+        """All records of a stage."""
+        return [record for record in self.records if record["stage"] == stage]
+
     def seconds(self) -> dict[str, float]:
         """Seconds that each stage has taken so far, compilation included."""
         return {record["stage"]: record["seconds"] for record in self.records}

@@ -36,6 +36,8 @@ class Task:
             steps, from the infos since the last one.
         show: `fields -> fields` of the progress line.
         log_every: Steps between two records.
+        stop: `records -> fields` of the last of them that say why the stage ends with
+            it, from the records of the stage so far; empty while it goes on.
     """
 
     stage: str
@@ -45,12 +47,14 @@ class Task:
     describe: Callable[[Any, list[Any], int], dict[str, Any]]
     show: Callable[[dict[str, Any]], dict[str, Any]]
     log_every: int = 1
+    stop: Callable[[list[dict[str, Any]]], dict[str, Any]] = lambda records: {}
 
 
 def repeat(task: Task, journal: Journal) -> Any:
     """Run a task from its start, or from its last checkpoint where a run is resumed.
 
-    A resumed task goes through the same states as one that was never interrupted.
+    A resumed task goes through the same states as one that was never interrupted, and
+    one that its rule has stopped is finished: its last record says so.
 
     Args:
         task: What to do.
@@ -74,6 +78,7 @@ def repeat(task: Task, journal: Journal) -> Any:
         begin = saved_at = time.monotonic()
         patience = SECONDS_BETWEEN_SAVES
         infos: list[Any] = []
+        records = journal.of_stage(task.stage)
         shown: dict[str, Any] = {}
         for step in range(done + 1, task.steps + 1):
             state, info = task.advance(state, step - 1)
@@ -84,8 +89,13 @@ def repeat(task: Task, journal: Journal) -> Any:
                 now = time.monotonic()
                 seconds = before + now - begin
                 record = {"stage": task.stage, "step": step, "seconds": seconds}
-                journal.add(record | fields)
+                records.append(record | fields)
+                stopped = task.stop(records)
+                journal.add(record | fields | stopped)
                 shown = task.show(fields)
+                if stopped:
+                    _say_stopped(task, step, stopped)
+                    return state
                 if saves and (step == task.steps or now - saved_at > patience):
                     saves.save(step, state, {"seconds": seconds})
                     saved_at = time.monotonic()
@@ -108,6 +118,16 @@ def _begin(
     state = jax.tree.map(jnp.array, jax.device_get(state))
     logger.info("Stage %s goes on after step %d.", task.stage, done)
     return done, metadata["seconds"], state
+
+
+def _say_stopped(task: Task, step: int, stopped: dict[str, Any]) -> None:
+    logger.info(
+        "Stage %s ends after %d of %d steps: %s.",
+        task.stage,
+        step,
+        task.steps,
+        stopped["stopped"],
+    )
 
 
 def check_finite(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -19,8 +19,16 @@ from autoreg_jax.config import (
 )
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
-from autoreg_jax.search import SearchAlgorithm, SearchProblem, make_search
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.search import (
+    PairBatch,
+    SearchAlgorithm,
+    SearchProblem,
+    make_search,
+    over_pairs,
+    with_leaking_lambda,
+)
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.training import TrainingAlgorithm, make_training
 from autoreg_jax.workflows._build import (
     gather,
@@ -40,7 +48,7 @@ from autoreg_jax.workflows._estimator import (
 )
 from autoreg_jax.workflows._flat import Layout, layout_of
 
-gather_pair = jax.jit(gather, static_argnames="num_structures")
+gather_pair = jax.jit(gather, static_argnames=("num_structures", "has_background"))
 
 
 def search_algorithm(
@@ -48,28 +56,42 @@ def search_algorithm(
 ) -> SearchAlgorithm:
     """Algorithm 1 with the three Optax optimizers of the configuration.
 
-    Without a genotype the outer variable is α, with one it is λ; ω is a vector. Its
-    functions are called as they are: what is dear in them is compiled already.
+    Without a genotype the outer variable is α, with one it is λ; ω is a vector. Where
+    a stage averages validation pairs its batch of them is a tuple. The functions are
+    called as they are: what is dear in them is compiled already.
     """
-    search = config.search
+    search, settings = config.search, stage_config(config.search, stage)
+    is_of_lambda = genotype is not None
     layout = layout_of(make_network(config, genotype), ndim)
     outer = make_outer_optimizer(
-        stage_config(search, stage), is_relative=genotype is not None
+        settings,
+        search.outer_epsilon,
+        is_relative=is_of_lambda and search.lam_steps == "relative",
+        positive=search.positive if is_of_lambda else "none",
     )
-    rate = search.look_ahead_learning_rate
-    return make_search(
-        vector_problem(config, genotype, ndim),
+    rate = settings.look_ahead_learning_rate or search.look_ahead_learning_rate
+    omega_rate = settings.omega_learning_rate or search.omega_learning_rate
+    clip = 0.0 if is_of_lambda else config.quirks.gradient_clip
+    is_averaged = settings.valid_pairs > 1
+    problem = vector_problem(config, genotype, ndim)
+    algorithm = make_search(
+        over_pairs(problem, is_scanned=False) if is_averaged else problem,
         _estimator(
             stage_hypergradient(search, stage),
             rate,
             _of_problem(config),
             genotype,
             ndim,
+            is_averaged,
         ),
         hypergrad.sgd(rate),
-        _omega_optimizer(search.omega_learning_rate, layout),
+        _omega_optimizer(omega_rate, layout, search.omega_steps, clip),
         _compiled_update(outer),
     )
+    if is_of_lambda and config.quirks.lam_descends:
+        leak = _compiled_update(optax.adam(omega_rate))
+        return with_leaking_lambda(algorithm, leak)
+    return algorithm
 
 
 def vector_problem(
@@ -77,6 +99,31 @@ def vector_problem(
 ) -> SearchProblem:
     """The problem of `search_algorithm`: ω a vector, derivatives compiled once."""
     return _problem(_of_problem(config), genotype, ndim)
+
+
+def curvature(
+    config: RunConfig, ndim: int, parts: tuple[str, ...]
+) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
+    """Largest eigenvalue of ∇²_α L_val over parts of α, `(omega, alpha, batch)`."""
+    return _curvature(_of_problem(config), ndim, parts)
+
+
+@lru_cache(maxsize=4)
+def _curvature(
+    config: RunConfig, ndim: int, parts: tuple[str, ...]
+) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
+    outer_loss = plain_problem(config, None, ndim).bilevel.outer_loss
+
+    @partial(jax.jit, compiler_options=quick_compilation())
+    def eigenvalue(omega: Any, alpha: ArchitectureLogits, batch: PairBatch) -> Any:
+        def loss(owned: dict[str, Any]) -> Any:
+            return outer_loss(omega, alpha._replace(**owned), batch)
+
+        return hypergrad.largest_eigenvalue(
+            loss, {part: getattr(alpha, part) for part in parts}
+        )
+
+    return eigenvalue
 
 
 def training_algorithm(
@@ -100,7 +147,7 @@ def dice_of_pair(
     config: RunConfig, genotype: Genotype, num_structures: int
 ) -> Callable[..., Any]:
     """Mean Dice of the network on one pair, `(omega, cohort, pair) -> scalar`."""
-    same = replace(RunConfig(), network=config.network)
+    same = replace(RunConfig(), network=config.network, quirks=config.quirks)
     return _dice_of_pair(same, genotype, num_structures)
 
 
@@ -123,7 +170,13 @@ def _dice_of_pair(
 
 def _of_problem(config: RunConfig) -> RunConfig:
     """The configuration with defaults for all that is no part of the problems."""
-    search = replace(SearchConfig(), shrink=config.search.shrink)
+    given = config.search
+    search = replace(
+        SearchConfig(),
+        shrink=given.shrink,
+        judge=given.judge,
+        folding_budget=given.folding_budget,
+    )
     return replace(
         config, seed=0, search=search, train=TrainConfig(), evaluate=EvaluateConfig()
     )
@@ -150,13 +203,16 @@ def _estimator(
     config: RunConfig,
     genotype: Genotype | None,
     ndim: int,
+    is_averaged: bool,
 ) -> hypergrad.HypergradientEstimator:
     """One program for both stages of α, where the estimator is one program at all."""
     estimator = make_estimator(settings, learning_rate)
     if settings.name in STRAIGHT and settings.mixed != "reverse_over_forward":
         return estimator
-    problem = plain_problem(config, genotype, ndim).bilevel
-    return compiled_estimator(estimator, problem, hypergrad.sgd(learning_rate))
+    problem = plain_problem(config, genotype, ndim)
+    if is_averaged:
+        problem = over_pairs(problem, is_scanned=True)
+    return compiled_estimator(estimator, problem.bilevel, hypergrad.sgd(learning_rate))
 
 
 def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
@@ -169,17 +225,17 @@ def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
     inner_loss = outer_loss = of_vector(inner)
     if outer is not inner:
         outer_loss = of_vector(outer)
-    return SearchProblem(
-        hypergrad.BilevelProblem(inner_loss, outer_loss),
-        of_vector(problem.inner_terms),
+    return problem._replace(
+        bilevel=hypergrad.BilevelProblem(inner_loss, outer_loss),
+        inner_terms=of_vector(problem.inner_terms),
     )
 
 
 @lru_cache(maxsize=4)
 def _omega_optimizer(
-    learning_rate: float, layout: Layout
+    learning_rate: float, layout: Layout, steps: str, clip: float
 ) -> optax.GradientTransformation:
-    return _compiled_update(make_omega_optimizer(learning_rate, layout))
+    return _compiled_update(make_omega_optimizer(learning_rate, layout, steps, clip))
 
 
 @lru_cache(maxsize=4)
@@ -187,7 +243,7 @@ def _training_optimizer(
     config: TrainConfig, layout: Layout
 ) -> optax.GradientTransformation:
     schedule = training_schedule(config)
-    return _compiled_update(make_omega_optimizer(schedule, layout))
+    return _compiled_update(make_omega_optimizer(schedule, layout, config.omega_steps))
 
 
 def _compiled_update(

@@ -1,4 +1,4 @@
-"""Search of architecture and objective: the three stages of Algorithm 1 in order."""
+"""Search of architecture and objective: the stages of Algorithm 1, round by round."""
 
 import logging
 from dataclasses import dataclass
@@ -11,16 +11,21 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
-from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
+from autoreg_jax.search import STAGES
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
-    make_stage,
+    chosen_genotype,
     on_device,
     shrunk,
     start_of_lambda,
 )
+from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import check_judge, with_judge
 from autoreg_jax.workflows._loop import Task, repeat
-from autoreg_jax.workflows._stage import as_lists, from_lists, search_task
+from autoreg_jax.workflows._schedule import Part, schedule, time_of
+from autoreg_jax.workflows._stage import Given, as_lists, from_lists, search_task
+from autoreg_jax.workflows._stopping import result_step
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ def search(
     validation: Cohort,
     config: RunConfig,
     *,
+    genotype: Genotype | None = None,
     run: Path | str | None = None,
     resume: bool = False,
 ) -> SearchResult:
@@ -58,12 +64,19 @@ def search(
     costs several times what one architecture costs, and eight times less at half the
     resolution. The network weights ω are drawn anew for every stage. Labels are read in
     the stage of λ alone, those of the validation subjects alone, and never by the loss
-    of ω; without them that stage is left out.
+    of ω; without them the agreement of the images judges λ, or landmarks.
+
+    The stages are gone through `config.search.rounds` times. A later round begins with
+    the α and λ that were found, and the λ of a round is the one under which ω learns in
+    the α of the next. Each stage ends with its steps, or earlier by
+    `config.search.stop` and `config.search.minutes`; its last record says so.
 
     Args:
         train: Subjects from which ω learns.
         validation: Other subjects, which judge α and λ.
         config: The run.
+        genotype: An architecture that is not to be searched: the stages of α are left
+            out.
         run: Folder for metrics.jsonl, checkpoints, genotype.json and objective.json.
         resume: Go on with the search that the folder holds; what is finished is kept.
 
@@ -74,59 +87,83 @@ def search(
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             what it holds is damaged or of other settings.
+        DataError: If labels or landmarks are to judge λ and the validation subjects
+            have none.
         ValueError: If `resume` is given without `run`.
     """
+    if config.search.judge == "auto" and validation.labels is None:
+        logger.info("There are no label maps: the images themselves judge λ.")
+    config = with_judge(config, validation)
+    check_judge(config, validation)
     run = None if run is None else Path(run)
     journal = Journal(run, resume=resume)
-    train_images = on_device(train, with_labels=False)
-    small, judges = (
-        shrunk(images, config.search.shrink)
-        for images in (train_images, on_device(validation, with_labels=False))
+    images = on_device(train, with_labels=False)
+    judges = on_device(
+        validation,
+        with_labels=config.search.judge == "dice",
+        with_landmarks=config.search.judge == "landmarks",
     )
-    alpha = jax.device_get(ArchitectureLogits.zeros())
-    for name in ("feature", "deformation"):
-        task = search_task(name, config, small, judges, alpha)
-        alpha = _outcome(task, journal, alpha)
-    genotype = decode(alpha)
-    if run is not None:
-        write_text(run / "genotype.json", genotype.to_json())
-
+    small, small_judges = (
+        shrunk(cohort, config.search.shrink) for cohort in (images, judges)
+    )
+    alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
     start = lam = jax.device_get(start_of_lambda(config))
-    if validation.labels is not None:
-        labelled = on_device(validation, with_labels=True)
-        task = search_task(
-            "lam",
-            config,
-            train_images,
-            labelled,
-            lam,
-            genotype=genotype,
+    chosen, rounds = genotype or chosen_genotype(config, alpha), schedule(config)
+    if genotype is not None:
+        rounds = [parts[-1:] for parts in rounds]
+    left = [part for parts in rounds for part in parts]
+
+    def find(part: Part, given: Given, outer: Any) -> Any:
+        seconds = _time_of(left, config, journal)
+        left.remove(part)
+        if part.steps == 0:
+            logger.info("Stage %s has no steps and is left out.", part.name)
+            return outer
+        task = search_task(part, config, given, outer, journal, seconds=seconds)
+        return _outcome(task, journal, outer)
+
+    for *cells, weights in rounds:
+        for part in cells:
+            alpha = find(part, Given(small, small_judges, lam=lam), alpha)
+        chosen = genotype or chosen_genotype(config, alpha)
+        if run is not None:
+            write_text(run / "genotype.json", chosen.to_json())
+        given = Given(
+            images,
+            judges,
+            genotype=chosen,
             num_structures=len(validation.structures),
+            has_background=config.quirks.background_dice,
         )
-        lam = _outcome(task, journal, lam)
-    elif make_stage(config, "lam").steps:
-        logger.warning(
-            "The validation subjects have no label maps, which are needed to judge the "
-            "loss weights: their search is left out and they keep their start values."
-        )
+        lam = find(weights, given, lam)
     result = SearchResult(
-        genotype, alpha, as_lists(lam), as_lists(start), journal.records
+        chosen, alpha, as_lists(lam), as_lists(start), journal.records
     )
     if run is not None:
         _write_objective(run, config, result)
     return result
 
 
+def _time_of(left: list[Part], config: RunConfig, journal: Journal) -> float:
+    """Seconds for the first of the parts that are left."""
+    names = {part.name for part in left}
+    spent = sum(
+        seconds for name, seconds in journal.seconds().items() if name not in names
+    )
+    return time_of(left[0], left, config.search.minutes, spent)
+
+
 def _outcome(task: Task, journal: Journal, outer: Any) -> Any:
     """α or λ after a stage, as NumPy arrays; a finished stage is read from records."""
-    if task.steps == 0:
-        logger.info("Stage %s has no steps and is left out.", task.stage)
-        return outer
     last = journal.last(task.stage) if journal.resume else None
-    if last is not None and last["step"] == task.steps:
-        part = "lam" if isinstance(outer, ObjectiveWeights) else "alpha"
-        return from_lists(outer, last[part])
-    return jax.device_get(repeat(task, journal).outer)
+    if last is None or result_step(last, task.steps) is None:
+        repeat(task, journal)
+        last = journal.last(task.stage)
+    records = journal.of_stage(task.stage)
+    step = result_step(records[-1], task.steps)
+    part = "lam" if isinstance(outer, ObjectiveWeights) else "alpha"
+    found = next(record for record in records if record["step"] == step)
+    return from_lists(outer, found[part])
 
 
 def _write_objective(run: Path, config: RunConfig, result: SearchResult) -> None:
@@ -135,5 +172,6 @@ def _write_objective(run: Path, config: RunConfig, result: SearchResult) -> None
         "similarity": config.objective.similarity,
         "lam": result.lam,
         "lam_start": result.lam_start,
+        "judge": config.search.judge,
     }
     write_json(run / "objective.json", content)

@@ -1,6 +1,8 @@
 """One stage of Algorithm 1 as a task: its state, its pairs and its records."""
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,16 +10,21 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import PairSampler
-from autoreg_jax.search import STAGES, OuterInfo, owned_by
+from autoreg_jax.search import PairBatch, owned_by
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
     DeviceCohort,
     make_network,
     make_stage,
+    stage_config,
+    stage_stop,
 )
 from autoreg_jax.workflows._initial import initial_vector
+from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite
-from autoreg_jax.workflows._programs import gather_pair, search_algorithm
+from autoreg_jax.workflows._programs import curvature, gather_pair, search_algorithm
+from autoreg_jax.workflows._schedule import Part
+from autoreg_jax.workflows._stopping import owned_parts, stop_rule
 
 
 def sampler_seed(seed: int, stage: int, role: int) -> int:
@@ -25,70 +32,137 @@ def sampler_seed(seed: int, stage: int, role: int) -> int:
     return int(np.random.SeedSequence((seed, stage, role)).generate_state(1)[0])
 
 
+class Given(NamedTuple):
+    """What the outer variable of a stage is searched on.
+
+    Attributes:
+        train: Training images, without labels.
+        valid: Validation images, with labels where they judge λ.
+        lam: Weights of L_reg in a stage of α.
+        genotype: The network of the stage of λ; None for the mixed network.
+        num_structures: Foreground classes of the labels.
+        has_background: The background is one more class.
+    """
+
+    train: DeviceCohort
+    valid: DeviceCohort
+    lam: Any = None
+    genotype: Genotype | None = None
+    num_structures: int = 0
+    has_background: bool = False
+
+    def train_batch(self, pair: Any) -> PairBatch:
+        """A pair, moving and fixed index, each in an array."""
+        return gather_pair(self.train, pair)._replace(lam=self.lam)
+
+    def valid_batch(self, pairs: Any) -> Any:
+        """A pair, or a tuple of them where there are several."""
+        sides = np.stack(pairs)
+        batches = [
+            gather_pair(
+                self.valid,
+                tuple(sides[:, [place]]),
+                self.num_structures,
+                has_background=self.has_background,
+            )._replace(lam=self.lam)
+            for place in range(sides.shape[1])
+        ]
+        return batches[0] if len(batches) == 1 else tuple(batches)
+
+
 def search_task(
-    name: str,
+    part: Part,
     config: RunConfig,
-    train: DeviceCohort,
-    valid: DeviceCohort,
+    given: Given,
     outer: Any,
+    journal: Journal,
     *,
-    genotype: Genotype | None = None,
-    num_structures: int = 0,
+    seconds: float = math.inf,
 ) -> Task:
     """Search one outer variable while fresh weights ω learn under it.
 
     Args:
-        name: One of `STAGES`.
+        part: Which one, in which round.
         config: The run.
-        train: Training images, without labels.
-        valid: Validation images, with labels for the stage of λ alone.
+        given: Data and network.
         outer: Host values of α, or of λ, before the stage.
-        genotype: The network of the stage of λ; None for the mixed network.
-        num_structures: Foreground classes of the labels.
+        journal: Holds the records of the stage so far.
+        seconds: Time of the stage; its warm-up takes no larger part of it than of the
+            steps.
 
     Returns:
-        The task; the field `outer` of its last state is the result.
+        The task; its records hold the outer variable after every step.
     """
-    index = STAGES.index(name)
-    stage = make_stage(config, name)
-    shape = train.images.shape[1:]
-    algorithm = search_algorithm(config, genotype, len(shape) - 1, name)
-    owned = owned_by(name)
+    kind, seed = part.kind, (config.seed, part.number)
+    stage, settings = make_stage(config, kind), stage_config(config.search, kind)
+    ndim = given.train.images.ndim - 2
+    algorithm = search_algorithm(config, given.genotype, ndim, kind)
+    owned = owned_by(kind)
     train_pairs, valid_pairs = (
-        PairSampler(len(cohort.images), seed=sampler_seed(config.seed, index, role))
-        for role, cohort in enumerate((train, valid))
+        PairSampler(len(cohort.images), batch_size=size, seed=sampler_seed(*seed, role))
+        for role, (cohort, size) in enumerate(
+            ((given.train, 1), (given.valid, settings.valid_pairs))
+        )
     )
-    key = "lam" if name == "lam" else "alpha"
+    eigenvalue = _make_eigenvalue(config, kind, given, valid_pairs)
+    key = "lam" if kind == "lam" else "alpha"
 
     def start() -> Any:
-        network = make_network(config, genotype)
-        omega = initial_vector(network, len(shape) - 1, (config.seed, index))
+        network = make_network(config, given.genotype)
+        is_torch = config.quirks.torch_start
+        omega = initial_vector(network, ndim, seed, is_torch=is_torch)
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
-        train_batch, outer = gather_pair(train, train_pairs[step]), OuterInfo.at_rest()
-        if stage.is_active(step):
-            valid_batch = gather_pair(valid, valid_pairs[step], num_structures)
-            state, outer = algorithm.outer_step(state, train_batch, valid_batch, owned)
+        train_batch, moved = given.train_batch(train_pairs[step]), None
+        last = journal.last(part.name)
+        passed = 0.0 if last is None else last["seconds"]
+        is_warm = passed >= seconds * stage.warm_up / max(1, stage.steps)
+        if stage.is_active(step, is_warm=is_warm):
+            valid_batch = given.valid_batch(valid_pairs[step])
+            state, moved = algorithm.outer_step(state, train_batch, valid_batch, owned)
         state, inner = algorithm.inner_step(state, train_batch)
-        return state, (inner, outer)
+        return state, (inner, moved)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        (inner, outer), moved = jax.device_get((infos[-1], state.outer))
-        terms = {part: float(v) for part, v in inner.terms._asdict().items()}
+        (inner, moved), variable = jax.device_get((infos[-1], state.outer))
+        terms = {name: float(v) for name, v in inner.terms._asdict().items()}
         values = {"train_loss": float(inner.train_loss)}
-        values |= {part: float(v) for part, v in outer._asdict().items()}
-        is_finite = bool(inner.is_finite and values.pop("is_finite"))
-        check_finite(name, step, is_finite, terms | values)
-        if not stage.is_active(step - 1):
-            values = {"train_loss": values["train_loss"]}
-        return values | {"terms": terms, key: as_lists(moved)}
+        is_finite = bool(inner.is_finite)
+        if moved is not None:
+            values |= {name: float(v) for name, v in moved._asdict().items()}
+            is_finite = is_finite and bool(values.pop("is_finite"))
+            values |= eigenvalue(state, stage.moves(step - 1))
+        is_finite = is_finite and all(map(math.isfinite, values.values()))
+        check_finite(part.name, step, is_finite, terms | values)
+        return values | {"terms": terms, key: as_lists(variable)}
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
         return shown | (fields["lam"] if key == "lam" else {})
 
-    return Task(name, stage.steps, start, advance, describe, show)
+    rule = stop_rule(kind, stage_stop(config.search, kind), seconds)
+    return Task(part.name, stage.steps, start, advance, describe, show, stop=rule)
+
+
+def _make_eigenvalue(
+    config: RunConfig, kind: str, given: Given, valid_pairs: PairSampler
+) -> Callable[[Any, int], dict[str, float]]:
+    """What a record says of the curvature in α after some moves; mostly nothing."""
+    every = stage_stop(config.search, kind).eigenvalue_every
+    if kind == "lam" or not every:
+        return lambda state, move: {}
+    ndim = given.train.images.ndim - 2
+    program = curvature(config, ndim, owned_parts(kind))
+    # Always of one pair: from pair to pair it differs more than from move to move.
+    batch = given.valid_batch([side[:1] for side in valid_pairs[0]])
+
+    def eigenvalue(state: Any, move: int) -> dict[str, float]:
+        if move % every:
+            return {}
+        return {"eigenvalue": float(program(state.omega, state.outer, batch))}
+
+    return eigenvalue
 
 
 def as_lists(outer: Any) -> dict[str, Any]:

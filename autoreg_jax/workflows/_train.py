@@ -16,11 +16,13 @@ from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
     make_lambda,
     make_network,
+    make_wiring,
     on_device,
 )
 from autoreg_jax.workflows._flat import layout_of
 from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import with_judge
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._programs import (
     dice_of_pair,
@@ -69,6 +71,7 @@ def train(
     if resume and run is not None and (run / "model" / "model.json").is_file():
         return load_model(run)
     journal = Journal(run, resume=resume)
+    config = with_judge(config, validation)  # one program with the search of λ
     state = repeat(_train_task(train, config, genotype, lam, validation), journal)
     description = ModelDescription(
         genotype=genotype,
@@ -80,6 +83,8 @@ def train(
         lam={name: float(weight) for name, weight in lam.items()},
         similarity=config.objective.similarity,
         windows=config.objective.windows,
+        wiring=make_wiring(config),
+        is_dimmed=config.quirks.half_intensity_pyramid,
     )
     layout = layout_of(make_network(config, genotype), train.images.ndim - 2)
     model = RegistrationModel(description, layout.to_tree(np.asarray(state.params)))
@@ -111,7 +116,9 @@ def _train_task(
 
     def start() -> Any:
         seed = (config.seed, len(STAGES))
-        return algorithm.init(initial_vector(network, ndim, seed))
+        is_torch = config.quirks.torch_start
+        omega = initial_vector(network, ndim, seed, is_torch=is_torch)
+        return algorithm.init(omega)
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
         return algorithm.step(state, (gather_pair(cohort, pairs[step]), weights))

@@ -11,6 +11,20 @@ import jaxlib
 import torch
 
 
+def choose_device(name: str) -> str:
+    """Let both libraries use a device, "cpu" or "gpu"; its name in PyTorch.
+
+    On a GPU both multiply in TF32, the default of JAX there.
+    """
+    if name == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+        return "cpu"
+    jax.config.update("jax_platforms", "cuda,cpu")
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
+    return "cuda"
+
+
 def print_machine() -> None:
     """Say what the numbers below depend on."""
     processor = platform.processor() or platform.machine()
@@ -35,8 +49,8 @@ def print_table(rows: Sequence[Any], *, header: bool) -> None:
     for row in rows:
         speed = f"{row.gflops:.0f}" if row.gflops else ""
         print(
-            f"| {row.case} | {row.what} | {row.timed.ours:.3f} "
-            f"| {row.timed.theirs:.3f} | {row.timed.ratio:.2f} | {speed} "
+            f"| {row.case} | {row.what} | {row.timed.ours:.4f} "
+            f"| {row.timed.theirs:.4f} | {row.timed.ratio:.2f} | {speed} "
             f"| {row.megabytes:.0f} |",
             flush=True,
         )

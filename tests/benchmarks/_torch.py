@@ -125,8 +125,18 @@ def caller(
         else:
             with torch.no_grad():
                 result = function(*arguments)
+        return result
+
+    return finished(call, device)
+
+
+def finished(call: Callable[[], Any], device: str) -> Callable[[], Any]:
+    """The call, which returns when the device is done."""
+
+    def wait() -> Any:
+        result = call()
         if device == "cuda":
             torch.cuda.synchronize()
         return result
 
-    return call
+    return wait

@@ -27,7 +27,7 @@ from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows import _build, _programs
 from autoreg_jax.workflows._initial import initial_vector, initial_weights
 from tests.benchmarks import _torch as peer
-from tests.benchmarks._table import print_machine
+from tests.benchmarks._table import choose_device, print_machine
 from tests.benchmarks._timing import in_turn
 from tests.benchmarks._torch_network import TorchNetwork, resize
 
@@ -72,11 +72,11 @@ def forward(shape: tuple[int, ...], width: float, device: str) -> None:
     def ours():
         return jax.block_until_ready(compiled(params, moving, fixed))
 
-    timed = in_turn(ours, theirs)
+    timed = in_turn(ours, peer.finished(theirs, device))
     memory = compiled.memory_analysis().temp_size_in_bytes / 2**30
     print(
         f"forward, {size / 1e6:.2f} M parameters, {'×'.join(map(str, shape))}: "
-        f"{timed.ours:.2f} s, PyTorch {timed.theirs:.2f} s, ratio {timed.ratio:.2f}; "
+        f"{timed.ours:.3g} s, PyTorch {timed.theirs:.3g} s, ratio {timed.ratio:.2f}; "
         f"temporary {memory:.2f} GiB; largest difference "
         f"{np.abs(found - wanted).max():.1e} of {np.abs(wanted).max():.1e} voxels; "
         f"{1e9 * timed.ours / np.prod(shape):.0f} ns a voxel",
@@ -89,10 +89,10 @@ def forward(shape: tuple[int, ...], width: float, device: str) -> None:
     if any(n % 32 for n in shape):
         print("VoxelMorph: its network needs sizes that 32 divides.")
         return
-    timed = in_turn(ours, lambda: rival(*pair))
+    timed = in_turn(ours, peer.finished(lambda: rival(*pair), device))
     print(
-        f"forward of VoxelMorph's default network: {timed.theirs:.2f} s, ours "
-        f"{timed.ours:.2f} s, ratio {timed.ratio:.2f}",
+        f"forward of VoxelMorph's default network: {timed.theirs:.3g} s, ours "
+        f"{timed.ours:.3g} s, ratio {timed.ratio:.2f}",
         flush=True,
     )
 
@@ -136,12 +136,14 @@ def training_step(shape: tuple[int, ...], width: float, device: str) -> None:
 
     timed = in_turn(
         lambda: jax.block_until_ready(compiled(params)),
-        lambda: torch.autograd.grad(torch_loss(), other.parameters()),
+        peer.finished(
+            lambda: torch.autograd.grad(torch_loss(), other.parameters()), device
+        ),
     )
     memory = compiled.memory_analysis().temp_size_in_bytes / 2**30
     print(
-        f"training step, {'×'.join(map(str, shape))}: {timed.ours:.2f} s, "
-        f"PyTorch {timed.theirs:.2f} s, ratio {timed.ratio:.2f}; "
+        f"training step, {'×'.join(map(str, shape))}: {timed.ours:.3g} s, "
+        f"PyTorch {timed.theirs:.3g} s, ratio {timed.ratio:.2f}; "
         f"temporary {memory:.2f} GiB",
         flush=True,
     )
@@ -215,8 +217,7 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--only-forward", action="store_true", help="at full size")
     arguments = parser.parse_args()
-    jax.config.update("jax_platforms", "cuda" if arguments.device == "gpu" else "cpu")
-    device = "cuda" if arguments.device == "gpu" else "cpu"
+    device = choose_device(arguments.device)
     print_machine()
     shape = tuple(arguments.shape)
     if arguments.only_forward:
@@ -227,7 +228,8 @@ def main() -> None:
     search_step()
     for part in (4, 2, 1):
         forward(tuple(n // part for n in shape), arguments.width, device)
-    training_step(tuple(n // 4 for n in shape), arguments.width, device)
+    for part in (4,) if device == "cpu" else (4, 2):
+        training_step(tuple(n // part for n in shape), arguments.width, device)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from autoreg_jax.losses import local_ncc_loss, mind_descriptor
 from autoreg_jax.search_space import OPERATIONS, MixedOperation, make_operation
 from autoreg_jax.spatial import integrate, warp
 from tests.benchmarks import _torch as peer
-from tests.benchmarks._table import print_machine, print_table
+from tests.benchmarks._table import choose_device, print_machine, print_table
 from tests.benchmarks._timing import Timed, in_turn
 
 SMALL, LARGE = (40, 48, 56), (80, 96, 112)
@@ -59,7 +59,7 @@ class Row(NamedTuple):
     megabytes: float
 
 
-def measure(case: Case, device: str, *, gradient: bool) -> Row:
+def measure(case: Case, device: str, seconds: float, *, gradient: bool) -> Row:
     """Time the value of a case, or its value and gradient in all arguments."""
     function = case.ours
     if gradient:
@@ -69,6 +69,7 @@ def measure(case: Case, device: str, *, gradient: bool) -> Row:
     timed = in_turn(
         lambda: jax.block_until_ready(program(*case.arguments)),
         peer.caller(case.theirs, case.tensors, gradient=gradient, device=device),
+        seconds=seconds,
     )
     memory = program.memory_analysis()
     return Row(
@@ -248,15 +249,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each row")
     arguments = parser.parse_args()
-    jax.config.update("jax_platforms", "cuda" if arguments.device == "gpu" else "cpu")
-    device = "cuda" if arguments.device == "gpu" else "cpu"
+    device = choose_device(arguments.device)
     print_machine()
     rows = []
     for setting, name in itertools.product(CONVOLUTIONS, OPERATIONS):
         if arguments.only in operation_title(name, *setting):
             case = operation_case(name, *setting, device)
-            rows += [measure(case, device, gradient=g) for g in (False, True)]
+            rows += [
+                measure(case, device, arguments.seconds, gradient=g)
+                for g in (False, True)
+            ]
             print_table(rows[-2:], header=len(rows) == 2)
     if rows:
         ratios = [row.timed.ratio for row in rows]
@@ -267,7 +271,9 @@ def main() -> None:
         others.insert(0, edge_case(device))
     for case in others:
         if arguments.only in case.name:
-            print_table([measure(case, device, gradient=True)], header=False)
+            print_table(
+                [measure(case, device, arguments.seconds, gradient=True)], header=False
+            )
     if arguments.only in "mixed product":
         print_mixed_edge()
 

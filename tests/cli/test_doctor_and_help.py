@@ -8,7 +8,18 @@ import pytest
 
 from autoreg_jax import __version__, runtime
 
-VERBS = ("demo", "auto", "search", "train", "evaluate", "report", "register", "doctor")
+VERBS = (
+    "demo",
+    "auto",
+    "search",
+    "train",
+    "evaluate",
+    "report",
+    "register",
+    "compare",
+    "reproduce",
+    "doctor",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

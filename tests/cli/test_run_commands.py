@@ -9,6 +9,8 @@ import pytest
 from autoreg_jax import config, data, inference, runtime, workflows
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows.comparison import CleaningRow, ComparisonRow
+from autoreg_jax.workflows.experiments import Reproduction, Table
+from autoreg_jax.workflows.experiments._whole import LambdaRow
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
 SUMMARY = {
@@ -136,6 +138,26 @@ def test_estimators_of_all_stages_or_of_one(command, calls, dataset, tmp_path):
     assert "conjugate_gradient" in err
 
 
+def test_time_for_the_search(command, calls, dataset, tmp_path):
+    run = tmp_path / "run"
+    words = ["search", dataset, "-o", run, "--minutes", "2.5"]
+    assert command(*words)[0] == 0
+    assert calls.pop()[1][2].search.minutes == 2.5
+    assert command(*words, "--resume")[0] == 0
+    assert command(*words[:4], "--resume")[0] == 0
+    assert calls.pop()[1][2].search.minutes == 2.5
+    code, _, err = command(*words[:5], "3", "--resume")
+    assert code == 2
+    assert "--minutes" in err
+    assert command("auto", dataset, "-o", run, "--minutes", "1")[0] == 0
+    assert calls.pop()[1][2].search.minutes == 1.0
+    assert command("demo", "-o", run, "--minutes", "4")[0] == 0
+    assert calls.pop()[2]["config"].search.minutes == 4.0
+    code, _, err = command("demo", "--minutes", "0")
+    assert code == 2
+    assert "search.minutes" in err
+
+
 def test_compare(command, monkeypatch, tmp_path):
     def compare(problem, folder, **options):
         made.append((problem, folder, options))
@@ -158,6 +180,35 @@ def test_compare(command, monkeypatch, tmp_path):
     assert json.loads(out)["estimates"][0]["relative_error"] == 0.25
     code, _, err = command("compare", "nothing")
     assert code == 2
+
+
+def test_reproduce(command, monkeypatch, dataset, tmp_path):
+    def reproduce(name, folder, protocol):
+        made.append((name, folder, protocol))
+        rows = [LambdaRow("start", 10.0, 15.0, 3.2, 0.8)]
+        table = Table(rows, ("", "λ1"), [("start", "10.00")])
+        return Reproduction({"table3": table}, ["As it was."], [folder / "a.png"])
+
+    made = []
+    monkeypatch.setattr(workflows, "reproduce", reproduce)
+    words = ["reproduce", "table3", "--data", dataset, "-o", tmp_path]
+    code, out, err = command(*words, "--seeds", "2", "--set", "train.steps=9")
+    assert (code, err) == (0, "")
+    for text in ("table3", "10.00", "As it was.", "a.png", str(tmp_path)):
+        assert text in out
+    ((name, folder, protocol),) = made
+    assert (name, folder) == ("table3", tmp_path)
+    assert (protocol.dataset, protocol.elsewhere) == (dataset / "dataset.csv", None)
+    assert (protocol.seeds, protocol.draws, protocol.dimensions) == (2, 3, 2)
+    changed = config.merge(config.load("table2"), {"train": {"steps": 9}})
+    assert protocol.config == changed
+    shown = json.loads(command(*words, "--json")[1])
+    assert shown["table3"][0]["smooth"] == 15.0
+    assert shown["notes"] == ["As it was."]
+    code, _, err = command(*words, "--seeds", "0")
+    assert code == 2
+    assert "seeds must be at least 1" in err
+    assert command("reproduce", "table9")[0] == 2
 
 
 def test_auto(command, calls, dataset, tmp_path):

@@ -97,6 +97,18 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("objective: {full: -1}", "objective.full", ">= 0, got -1"),
         ("search: {lam: {beta1: 1}}", "search.lam.beta1", "< 1, got 1"),
         ("search: {lam: {warm_up: 999}}", "search.lam.warm_up", "at most steps"),
+        ("search: {minutes: 0}", "search.minutes", "> 0, got 0"),
+        ("search: {rounds: 0}", "search.rounds", ">= 1, got 0"),
+        ("search: {judge: jury}", "search.judge", "one of auto, dice, landmarks"),
+        ("search: {positive: yes}", "search.positive", "one of none, softplus, exp"),
+        ("search: {folding_budget: 1}", "search.folding_budget", "< 1, got 1"),
+        ("search: {lam: {valid_pairs: 0}}", "search.lam.valid_pairs", ">= 1, got 0"),
+        ("search: {stop: {ranking: 1}}", "search.stop.ranking", ">= 2, got 1"),
+        (
+            "search: {lam: {stop: {eigenvalue_lag: 0}}}",
+            "search.lam.stop.eigenvalue_lag",
+            ">= 1, got 0",
+        ),
         ("network: {matching: [0, 1]}", "network.matching", "at least 1"),
         (
             "search: {hypergradient: {normalise: 1}}",

@@ -1,6 +1,7 @@
 """A model comes back from disk as it was, or is refused."""
 
 import json
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError
+from autoreg_jax.losses import ObjectiveWeights
+from autoreg_jax.networks import Wiring
+from autoreg_jax.spatial import integrate, resize_displacement
 
 
 @pytest.fixture
@@ -24,6 +28,45 @@ def test_round_trip(model, folder, pair):
     expected, found = model(*images), loaded(*images)
     np.testing.assert_array_equal(found.velocity, expected.velocity)
     assert sorted(p.name for p in folder.iterdir()) == ["model.json", "weights.npz"]
+
+
+def test_wiring_comes_back_and_is_used(plane_model, tmp_path):
+    twice = Wiring(is_integrated_twice=True, is_nominal=True, has_shared_head=True)
+    about = replace(plane_model.description, wiring=twice, is_dimmed=True)
+    weights = {k: v for k, v in plane_model.params.items() if k != "velocity_quarter"}
+    saved = inference.RegistrationModel(about, weights).save(tmp_path / "model")
+    loaded = inference.load_model(saved)
+    assert loaded.description == about
+    rng = np.random.default_rng(0)
+    images = [jnp.asarray(rng.random((1, 16, 12, 1)), jnp.float32) for _ in range(2)]
+    out = loaded(*images)
+    half, steps = integrate(out.velocity, about.num_steps), about.num_steps
+    once = resize_displacement(half, (16, 12), is_nominal=True)
+    full = integrate(once, steps)
+    np.testing.assert_allclose(out.displacements.full, full, rtol=1e-4, atol=1e-5)
+    assert float(jnp.abs(full - once).max()) > 1e-2
+    # A refinement begins with the field of the network, not with half of it.
+    best = inference.refine(
+        *images,
+        out.velocity,
+        ObjectiveWeights.start(),
+        num_iterations=1,
+        learning_rate=1.0,
+        num_steps=steps,
+        windows=about.windows,
+        wiring=about.wiring,
+        is_dimmed=about.is_dimmed,
+    )
+    np.testing.assert_allclose(best.displacement, full, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_without_wiring_has_the_own_one(model, folder):
+    file = folder / "model.json"
+    content = json.loads(file.read_text()) | {"format": 1}
+    for name in ("wiring", "is_dimmed"):
+        del content[name]
+    file.write_text(json.dumps(content))
+    assert inference.load_model(folder).description == model.description
 
 
 def test_saving_again_replaces(model, still_model, folder):

@@ -100,3 +100,31 @@ def test_segmentation_loss_warps_the_moving_labels():
         segmentation_loss(fixed[..., 1:], moving[..., 1:], shift), expected, atol=1e-6
     )
     assert float(segmentation_loss(fixed, moving, 0 * shift)) > 0.3
+
+
+def test_dimmed_images_are_half_and_a_quarter_as_bright(case):
+    fixed, moving, displacements = case
+    pyramids = [image_pyramid(image) for image in (fixed, moving)]
+    darker = [
+        Pyramid(p.full, 0.5 * p.half, 0.25 * p.quarter)  # as the published code resizes
+        for p in pyramids
+    ]
+    objective = jax.jit(registration_loss, static_argnames="is_dimmed")
+    wanted, terms = objective(*darker, displacements, WEIGHTS)
+    found, _ = objective(fixed, moving, displacements, WEIGHTS, is_dimmed=True)
+    _, plain = objective(*pyramids, displacements, WEIGHTS)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert terms.full == plain.full
+    # The correlation of dark images is damped by the 1e-5 in its denominator.
+    assert abs(terms.quarter) < 0.999 * abs(plain.quarter)
+
+
+def test_smoothness_target_adds_its_parabola():
+    labels = one_hot(jnp.array([[[0, 1, 1, 0, 0]]]), 2)
+    slope = jnp.zeros((1, 1, 5, 2)).at[0, 0, :, 1].set(0.3 * jnp.arange(5.0))
+    plain = segmentation_loss(labels, labels, slope)
+    found = segmentation_loss(
+        labels, labels, slope, smoothness_weight=100.0, smoothness_target=0.01
+    )
+    # Mean square over both components and both axes, one of which has one voxel.
+    np.testing.assert_allclose(found - plain, 100 * (0.3**2 / 4 - 0.01) ** 2, rtol=1e-3)

@@ -6,7 +6,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from scipy.special import softmax
 
 from autoreg_jax import report
-from autoreg_jax.report._architecture import decision_sentence
+from autoreg_jax.report._architecture import chosen_operations, decision_sentence
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._heatmap import probabilities
 from autoreg_jax.report._pairs import mean_dice, select_pairs
@@ -190,3 +190,30 @@ def test_best_median_and_worst_pairs_are_selected():
     assert [s.role for s in select_pairs(pairs[:2])] == ["Best", "Worst"]
     unknown = [_pair("a", None)] * 5
     assert [s.role for s in select_pairs(unknown)] == ["", "", ""]
+
+
+def test_ablation_draws_the_band_of_random_genotypes():
+    columns = {"ω": [0.7, 0.72], "ω, λ": [0.75, 0.77]}
+    figure = report.ablation_means(columns, [0.68, 0.70, 0.75])
+    (axes,) = figure.axes
+    bands = [patch.get_bbox() for patch in axes.patches]
+    assert [(band.y0, band.y1) for band in bands] == [
+        pytest.approx((0.68, 0.75)),
+        pytest.approx((0.71 - 0.0360555, 0.71 + 0.0360555)),
+    ]
+    levels = [line.get_ydata() for line in axes.lines]
+    assert levels[0][0] == pytest.approx(0.71)
+    assert [level[0] for level in levels[2::2]] == pytest.approx([0.71, 0.76])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["ω", "ω\nλ"]
+    assert not report.ablation_means(columns, []).axes[0].patches
+    with pytest.raises(ValueError, match="needs a score"):
+        report.ablation_means({"ω": []}, [])
+
+
+def test_an_operation_that_alpha_cannot_choose_has_no_frame(alpha):
+    cells = {"half": ["conv_1"] * 3, "quarter": ["conv_3", *["dil_conv_3_8"] * 2]}
+    genotype = {"feature": cells, "deformation": cells}
+    axes = report.alpha_heatmap(alpha, genotype).axes[0]
+    assert len([p for p in axes.patches if isinstance(p, Rectangle)]) == 4
+    row = chosen_operations(genotype, alpha)[1]
+    assert row.operations[1] == ("dilated convolution, width 3 (reach 17)", None)

@@ -15,6 +15,8 @@ from matplotlib.image import imread
 from autoreg_jax.errors import ArtifactError, AutoRegError
 from autoreg_jax.report import _write, write_report
 from autoreg_jax.report._captions import MISSING
+from autoreg_jax.report._curves import series
+from autoreg_jax.report._run import read_run
 
 _VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -233,6 +235,20 @@ def test_two_dimensions(make_run, tmp_path, oriented):
     page = read(write_report(run))
     assert len(page.all("img")) == 2
     assert ("left and right must not be read" in page.text) is not oriented
+
+
+def test_rounds_of_a_search_are_one_curve(make_run, tmp_path):
+    run = make_run(tmp_path / "run", num_pairs=1)
+    path = run / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [line | {"step": line["step"] + 1} for line in lines]  # as searches count
+    first = [line for line in lines if line["stage"] == "lam"]
+    more = [line | {"stage": f"lam-{turn}"} for turn in (2, 3) for line in first]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines + more))
+    steps, values = series(read_run(run).records, "lam", "lam.smooth")
+    assert np.all(np.diff(steps) > 0)
+    assert len(steps) == 3 * len(first)
+    np.testing.assert_array_equal(values[: len(first)], values[-len(first) :])
 
 
 def test_unfinished_last_record_is_ignored_but_a_broken_one_is_named(

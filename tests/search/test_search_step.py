@@ -18,6 +18,7 @@ from autoreg_jax.search import (
     Stage,
     make_search,
     objective_problem,
+    over_pairs,
     owned_by,
 )
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
@@ -125,6 +126,47 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
     assert float(jnp.abs(aligned).min()) > 0
 
 
+def test_a_warm_up_that_is_over_early():
+    stage = Stage("feature", steps=9, warm_up=4, every=2)
+    active = [stage.is_active(step, is_warm=step >= 2) for step in range(9)]
+    assert [step for step in range(9) if active[step]] == [2, 4, 6, 8]
+    assert [stage.moves(step) for step in (4, 6, 8)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_scanned", [True, False])
+@pytest.mark.parametrize(
+    "estimator", [hypergrad.one_step_unroll(), hypergrad.unroll(2)], ids=["one", "two"]
+)
+def test_over_pairs_it_is_the_mean_of_the_estimates(estimator, is_scanned):
+    alpha = ArchitectureLogits(
+        jnp.linspace(-1, 1, 48).reshape(2, 3, 8),
+        jnp.linspace(2, 0, 48).reshape(2, 3, 8),
+    )
+    problem = toy_problem()
+    valid = tuple(batch(value) for value in (2.0, -1.0, 0.5))
+
+    def estimate(problem, valid):
+        return estimator.estimate(
+            problem.bilevel,
+            (),
+            jnp.array([1.0, -1.0]),
+            alpha,
+            batch(3.0),
+            valid,
+            inner_update=hypergrad.sgd(0.01),
+        )[0]
+
+    averaged = over_pairs(problem, is_scanned=is_scanned)
+    found = jax.jit(lambda: estimate(averaged, valid))()
+    single = [estimate(problem, one) for one in valid]
+    for part in ("grad", "direct", "indirect", "value"):
+        wanted = jax.tree.map(
+            lambda *x: np.mean(x, axis=0), *(getattr(one, part) for one in single)
+        )
+        chex.assert_trees_all_close(getattr(found, part), wanted, rtol=1e-4, atol=1e-6)
+    assert float(optax.tree.norm(found.indirect)) > 0
+
+
 def test_stages_and_what_they_own():
     stage = Stage("feature", steps=9, warm_up=3, every=2)
     assert [step for step in range(9) if stage.is_active(step)] == [3, 5, 7]
@@ -134,5 +176,6 @@ def test_stages_and_what_they_own():
         assert sums.pop(name) == 48
         assert list(sums.values()) == [0]
     assert [float(part) for part in owned_by("lam")] == [1, 1, 1, 1]
+    assert sum(float(jnp.sum(part)) for part in owned_by("joint")) == 96
     with pytest.raises(ValueError, match="unknown stage"):
         owned_by("omega")

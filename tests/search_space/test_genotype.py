@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from autoreg_jax.search_space import (
     OPERATIONS,
+    PUBLISHED_GENOTYPES,
     ArchitectureLogits,
     Genotype,
     decode,
@@ -35,6 +36,13 @@ def test_json_and_decoding_are_round_trips(genotype):
 
 def test_undecided_logits_choose_the_first_operation():
     assert decode(ArchitectureLogits.zeros()) == Genotype.uniform("conv_1")
+
+
+def test_published_architectures_are_genotypes_that_alpha_cannot_choose():
+    for genotype in PUBLISHED_GENOTYPES.values():
+        assert Genotype.from_json(genotype.to_json()) == genotype
+        assert genotype.feature[1][2] not in OPERATIONS
+        assert {name for cell in genotype.deformation for name in cell} < {*OPERATIONS}
 
 
 def test_probabilities_and_entropy():

@@ -148,3 +148,18 @@ def test_half_precision_rounds_the_convolutions_only(mixture):
     assert half.dtype == jnp.float32
     error = float(jnp.max(jnp.abs(half - single)) / jnp.std(single))
     assert 1e-4 < error < 3e-2  # some of the 2^-8 of bfloat16, and not more
+
+
+def test_the_operation_of_dilation_8_reaches_eight_voxels():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(1, 18, 10, 2)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, 2, 3)).astype(np.float32)
+    bias = rng.normal(size=3).astype(np.float32)
+    around = np.pad(x, ((0, 0), (8, 8), (8, 8), (0, 0)))
+    total = np.broadcast_to(bias, (1, 18, 10, 3)).copy()
+    for i, j in np.ndindex(3, 3):
+        total += around[:, 8 * i :, 8 * j :][:, :18, :10] @ kernel[i, j]
+    wanted = np.where(total > 0, total, 0.2 * total)
+    params = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
+    found = make_operation("dil_conv_3_8", 2, 3, 2).apply({"params": params}, x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)

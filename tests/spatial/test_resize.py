@@ -94,3 +94,12 @@ def test_image_pyramid():
     assert isinstance(pyramid, Pyramid)
     assert [x.shape for x in pyramid] == [(2, 7, 1, 1), (2, 4, 1, 1), (2, 2, 1, 1)]
     np.testing.assert_allclose(pyramid.quarter, 1)
+
+
+def test_nominal_scale_is_the_ratio_of_voxels():
+    field = jnp.asarray(np.random.default_rng(2).normal(size=(1, 4, 6, 2)), jnp.float32)
+    np.testing.assert_allclose(
+        resize_displacement(field, (8, 3), is_nominal=True),
+        resize_image(field, (8, 3)) * jnp.array([[[[2.0, 0.5]]]]),
+        rtol=1e-6,
+    )

@@ -38,6 +38,8 @@ class SmallNetwork:
     matching: object = None
     precision: str = "float32"
     rematerialise: bool = False
+    wiring: object = None
+    extractor: object = None
 
     def init(self, key, moving, fixed, alpha=None):
         """Shapes of the weights; nothing is random here."""
@@ -46,7 +48,8 @@ class SmallNetwork:
         kernels = jnp.ones((12, candidates, 4, 4))
         head = jnp.ones((4, moving.ndim - 2))
         params = {"mixture": {"kernel": kernels}, "head": {"kernel": head}}
-        return {"params": params | {"velocity_half": {"bias": head[0]}}}
+        velocity = {"kernel": head, "bias": head[0]}
+        return {"params": params | {"velocity_half": velocity}}
 
     def apply(self, variables, moving, fixed, alpha=None):
         """Two images to a velocity at half resolution."""
@@ -59,9 +62,9 @@ class SmallNetwork:
             shares = jax.nn.softmax(jnp.concatenate(alpha).reshape(12, -1))
         layers = jnp.einsum("...c,ekcf->...ekf", x, params["mixture"]["kernel"])
         features = jnp.einsum("...ekf,ek->...f", jax.nn.leaky_relu(layers, 0.2), shares)
-        velocity = features @ params["head"]["kernel"]
-        bias = params["velocity_half"]["bias"]
-        velocity = velocity + jnp.broadcast_to(bias, velocity.shape)
+        last = params["velocity_half"]
+        velocity = features @ (params["head"]["kernel"] + last["kernel"])
+        velocity = velocity + jnp.broadcast_to(last["bias"], velocity.shape)
         u_half = integrate(velocity, self.num_steps)
         u_full = resize_displacement(u_half, moving.shape[1:-1])
         u_quarter = resize_displacement(u_half, half_shape(half))

@@ -56,6 +56,24 @@ def test_estimates_are_those_of_the_plain_problem(estimator, is_shared):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=["unroll", "difference"])
+def test_an_inner_loss_of_its_own_is_differentiated(estimator):
+    shared = problem_of(terms_of)
+
+    def own(*arguments):
+        loss, terms = terms_of(*arguments)
+        return loss + terms.smooth
+
+    bilevel = hypergrad.BilevelProblem(own, shared.bilevel.outer_loss)
+    plain = SearchProblem(bilevel, terms_of, is_inner_apart=True)
+    compiled = compiled_problem(plain)
+    wanted, found = estimate(estimator, plain), estimate(estimator, compiled)
+    chex.assert_trees_all_close(found, wanted, rtol=2e-5)
+    assert abs(found.indirect - estimate(estimator, shared).indirect) > 1e-3
+    point = OMEGA, ALPHA, TRAIN
+    np.testing.assert_allclose(compiled.inner_terms(*point)[0], terms_of(*point)[0])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["unroll", "difference"])
 def test_one_gradient_serves_every_use(estimator):
     traced = []
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 from typing import NamedTuple
 
 import jax
@@ -33,8 +32,8 @@ def watched_search(*arguments, **keywords):
     first, last = {}, {}
     weights, repeat = _stage.initial_vector, _search.repeat
 
-    def spy_on_weights(network, ndim, seed):
-        omega = weights(network, ndim, seed)
+    def spy_on_weights(network, ndim, seed, **keywords):
+        omega = weights(network, ndim, seed, **keywords)
         first[seed] = jax.device_get(omega)
         return omega
 
@@ -221,13 +220,9 @@ def test_validation_labels_judge_lambda_alone(done, cohorts, settings):
     assert other.result.lam != done[0].result.lam
 
 
-def test_without_labels_lambda_keeps_its_start(
-    done, cohorts, settings, tmp_path, caplog
-):
-    blind = dataclasses.replace(cohorts[1], labels=None, structures=())
-    with caplog.at_level(logging.WARNING):
-        result = search(cohorts[0], blind, settings, run=tmp_path)
-    assert "no label maps" in caplog.text
+def test_lambda_that_nobody_judges_keeps_its_start(done, cohorts, settings, tmp_path):
+    nobody = config.merge(settings, {"search": {"judge": "none"}})
+    result = search(*cohorts[:2], nobody, run=tmp_path)
     assert result.lam == result.lam_start == done[0].result.lam_start
     assert not _of_stage(result.records, "lam")
     assert _is_equal(result.alpha, done[0].result.alpha)

@@ -1,0 +1,169 @@
+"""What an experiment works on: subjects, settings, a folder and a time limit."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import (
+    Cohort,
+    label_values,
+    load_cohort,
+    read_dataset,
+    write_population,
+)
+from autoreg_jax.errors import DataError
+from autoreg_jax.workflows._demo import SPACING
+
+
+class OutOfTimeError(Exception):
+    """The time of this call is over; a repeated one goes on from here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How an experiment is made.
+
+    Attributes:
+        config: Settings of every run; its seed is the first one.
+        dataset: dataset.csv with labels; None for simulated T1-like brains.
+        elsewhere: dataset.csv on which the model of the first column is trained; None
+            for simulated T2-like brains.
+        dimensions: Of simulated brains, 2 or 3.
+        seeds: Repetitions, each from other weights and pairs (>= 1).
+        draws: Random genotypes a seed (>= 0).
+        minutes: No run is begun after them (> 0); None for no limit.
+        scenario: Whose figures of the paper stand beside ours; None for no one's, but
+            for simulated brains those of T1 to T1.
+    """
+
+    config: RunConfig
+    dataset: Path | None = None
+    elsewhere: Path | None = None
+    dimensions: int = 2
+    seeds: int = 3
+    draws: int = 3
+    minutes: float | None = None
+    scenario: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dimensions not in SPACING:
+            raise ValueError(f"dimensions must be 2 or 3, got {self.dimensions}.")
+        if self.seeds < 1 or self.draws < 0:
+            raise ValueError(
+                "seeds must be at least 1 and draws at least 0, got "
+                f"{self.seeds} and {self.draws}."
+            )
+        if self.minutes is not None and self.minutes <= 0:
+            raise ValueError(f"minutes must be above 0, got {self.minutes}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A protocol with its subjects in memory.
+
+    Attributes:
+        folder: Gets the runs, below a folder for each seed, and the tables.
+        protocol: How it is made.
+        dataset: The CSV file of the subjects.
+        train, validation, test: The subjects.
+        stop_at: Of the monotonic clock, seconds; no run is begun later.
+    """
+
+    folder: Path
+    protocol: Protocol
+    dataset: Path
+    train: Cohort
+    validation: Cohort
+    test: Cohort
+    stop_at: float
+
+    def seeds(self) -> Iterator[int]:
+        """The seeds in their order."""
+        first = self.protocol.config.seed
+        return iter(range(first, first + self.protocol.seeds))
+
+    def config(self, seed: int) -> RunConfig:
+        """The settings of the runs of one seed."""
+        return replace(self.protocol.config, seed=seed)
+
+    def run(self, seed: int, name: str) -> Path:
+        """Folder of a run."""
+        return self.folder / f"seed{seed}" / name
+
+    def check_time(self) -> None:
+        """Call it before a run that is not finished.
+
+        Raises:
+            OutOfTimeError: If the time of this call is over.
+        """
+        if time.monotonic() > self.stop_at:
+            raise OutOfTimeError
+
+
+def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
+    """Load the subjects, simulated ones where none are given.
+
+    Args:
+        folder: Of the experiment; made if missing.
+        protocol: How it is made.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        DataError: If the dataset cannot be used, or the subjects to evaluate have no
+            label maps.
+        GeometryError: If an image is on another grid.
+    """
+    minutes = protocol.minutes
+    stop_at = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    dataset = protocol.dataset or _simulated(folder, protocol, "t1", 0)
+    table = read_dataset(dataset)
+    values = label_values(table)
+    splits = ("train", "validation", protocol.config.evaluate.split)
+    train, validation, test = (
+        load_cohort(table, split, label_values=values) for split in splits
+    )
+    if test.labels is None:
+        raise DataError(
+            f"{dataset}: the subjects of the split {splits[-1]!r} have no label maps; "
+            "this experiment compares by Dice, so name them in the column 'labels'."
+        )
+    return Experiment(folder, protocol, dataset, train, validation, test, stop_at)
+
+
+def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
+    """Training images of another dataset, and its CSV file.
+
+    Raises:
+        DataError: If they cannot be used, or have other dimensions.
+    """
+    protocol, images = experiment.protocol, experiment.test.images
+    flat = replace(protocol, dimensions=images.ndim - 2)
+    dataset = protocol.elsewhere or _simulated(experiment.folder, flat, "t2", 1)
+    cohort = load_cohort(read_dataset(dataset), "train")
+    if cohort.images.ndim != images.ndim:
+        raise DataError(
+            f"{dataset}: its images have {cohort.images.ndim - 2} axes, those of "
+            f"{experiment.dataset} have {images.ndim - 2}; name another with "
+            "--elsewhere."
+        )
+    return dataset, cohort
+
+
+def _simulated(folder: Path, protocol: Protocol, contrast: str, shift: int) -> Path:
+    """A simulated population, written once."""
+    seed = protocol.config.seed + shift
+    place = folder / f"{contrast}_{protocol.dimensions}d_{seed}"
+    table = place / "dataset.csv"
+    if table.is_file():  # it is written last
+        return table
+    return write_population(
+        place,
+        spacing=SPACING[protocol.dimensions],
+        dimensions=protocol.dimensions,
+        contrast=contrast,
+        seed=seed,
+    )

@@ -1,0 +1,80 @@
+"""Landmarks of a data set: from millimetres to voxels, and what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+
+from autoreg_jax.data import Volume, load_cohort, read_dataset, write_volume
+from autoreg_jax.errors import DataError
+
+POINTS = {"tip": (1, 2, 3), "base": (3.5, 0, 5)}
+
+
+def add_landmarks(path, affine, tables):
+    """Give each subject of a data set a file of points, voxels to millimetres."""
+    lines = path.read_text().splitlines()
+    lines[0] += ",landmarks"
+    for index, table in enumerate(tables, start=1):
+        rows = ["name,x,y,z"]
+        for name, voxel in table.items():
+            x, y, z, _ = affine @ [*voxel, 1]
+            rows.append(f"{name},{x},{y},{z}")
+        (path.parent / f"{index}.csv").write_text("\n".join(rows) + "\n")
+        lines[index] += f",{index}.csv"
+    for index in range(len(tables) + 1, len(lines)):
+        lines[index] += ","
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_millimetres_become_voxels_whatever_the_axes(make_dataset):
+    path = make_dataset()
+    turned = np.array([[0, -2.0, 0, 7], [3.0, 0, 0, -4], [0, 0, 1.5, 2], [0, 0, 0, 1]])
+    for image in path.parent.glob("*.nii.gz"):
+        is_label = "seg" in image.name
+        array = np.ones((4, 5, 6), np.int32 if is_label else np.float32)
+        array[0] = 0
+        write_volume(image, Volume(array, turned))
+    tables = [POINTS, {name: POINTS[name] for name in reversed(POINTS)}]
+    add_landmarks(path, turned, tables)
+    dataset = read_dataset(path)
+    cohort = load_cohort(dataset, "train")
+    assert cohort.landmarks is not None
+    assert cohort.landmarks.dtype == np.float32
+    wanted = np.array(list(POINTS.values()))
+    for found in cohort.landmarks:  # by name, not by line
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert load_cohort(dataset, "test").landmarks is None
+
+
+def test_in_a_plane_they_have_two_coordinates(make_dataset):
+    path = make_dataset(shape=(4, 5))
+    tables = [{"tip": (1, 2, 40)}, {"tip": (3, 4, 0)}]
+    add_landmarks(path, np.diag([1.0, 2.0, 3.0, 1.0]), tables)
+    cohort = load_cohort(read_dataset(path), "train")
+    np.testing.assert_allclose(cohort.landmarks, [[[1, 2]], [[3, 4]]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("name,x,y,z\ntip,1,2,3\n", "'base' is in this file or in"),
+        ("name,x,y,z\ntip,1,2,3\nbase,1,far,3\n", "must be numbers"),
+        ("name,x,y,z\ntip,1,2,3\nbase,1,99,3\n", "outside of the image"),
+        ("name,x,y,z\ntip,1,2,3\nbase,1,2,3\ntip,1,2,3\n", "is there twice"),
+        ("name,x,y\ntip,1,2\n", "the column 'z' is missing"),
+    ],
+)
+def test_bad_files_are_named(make_dataset, table, says):
+    path = make_dataset()
+    add_landmarks(path, np.diag([1.0, 2.0, 3.0, 1.0]), [POINTS, POINTS])
+    (path.parent / "2.csv").write_text(table)
+    with pytest.raises(DataError, match=rf"2\.csv.*{re.escape(says)}"):
+        load_cohort(read_dataset(path), "train")
+
+
+def test_some_subjects_without_landmarks_are_refused(make_dataset):
+    path = make_dataset()
+    add_landmarks(path, np.diag([1.0, 2.0, 3.0, 1.0]), [POINTS])
+    with pytest.raises(DataError, match="'s1' has no landmarks"):
+        load_cohort(read_dataset(path), "train")

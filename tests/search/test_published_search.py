@@ -1,0 +1,141 @@
+"""What the published search does besides: another loss, a second optimizer of λ."""
+
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from autoreg_jax import hypergrad
+from autoreg_jax.losses import LossTerms, ObjectiveWeights
+from autoreg_jax.networks import Registration
+from autoreg_jax.search import (
+    PairBatch,
+    SearchProblem,
+    architecture_problem,
+    make_search,
+    objective_problem,
+    overlap_judge,
+    with_leaking_lambda,
+)
+from autoreg_jax.spatial import Pyramid, resize_displacement
+
+SHAPE, WINDOWS = (8, 8), (3, 3, 3)
+# Unoptimised programs compile three times as fast.
+QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+
+
+class ScaledField:
+    """A network of one number ω and of one number α."""
+
+    def apply(self, variables, moving, fixed, alpha=None):
+        """The displacement ω · α · sin of the place."""
+        del fixed
+        rows = jnp.sin(jnp.arange(moving.shape[1], dtype=jnp.float32))
+        grid = jnp.broadcast_to(rows[:, None, None], (*moving.shape[1:-1], 2))
+        full = variables["params"] * (1.0 if alpha is None else alpha) * grid[None]
+        coarse = (resize_displacement(full, shape) for shape in ((4, 4), (2, 2)))
+        half, quarter = coarse
+        return Registration(half, Pyramid(full, half, quarter))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    rng = np.random.default_rng(0)
+    images = [jnp.asarray(rng.random((1, *SHAPE, 1)), jnp.float32) for _ in range(2)]
+    labels = [(image > 0.5).astype(jnp.float32) for image in images]
+    return PairBatch(*images, *labels)
+
+
+def test_summed_terms_reach_the_hypergradient_alone(pair):
+    lam, network = ObjectiveWeights.start(), ScaledField()
+    plain = architecture_problem(network, lam, windows=WINDOWS)
+    summed = architecture_problem(network, lam, windows=WINDOWS, has_summed_terms=True)
+    assert not plain.is_inner_apart
+    assert summed.is_inner_apart
+    heavier = lam._replace(full=lam.full + 1, smooth=lam.smooth + 1)
+    other = architecture_problem(network, heavier, windows=WINDOWS)
+
+    @partial(jax.jit, compiler_options=QUICK)
+    def values(*point):
+        of_summed = jax.value_and_grad(summed.bilevel.inner_loss)(*point)
+        of_other = jax.value_and_grad(other.bilevel.inner_loss)(*point)
+        kept = summed.bilevel.outer_loss(*point), summed.inner_terms(*point)
+        return of_summed, of_other, kept, plain.inner_terms(*point)
+
+    point = jnp.float32(0.7), jnp.float32(0.6), pair
+    of_summed, of_other, (outer, (inner, _)), (value, terms) = values(*point)
+    np.testing.assert_allclose(of_summed[0], value + terms.full + terms.smooth, 1e-6)
+    np.testing.assert_allclose(of_summed, of_other, rtol=1e-5)
+    np.testing.assert_allclose([outer, inner], value, rtol=1e-6)
+
+
+def test_smoothness_target_is_part_of_what_judges_lambda(pair):
+    network, lam = ScaledField(), ObjectiveWeights.start()
+    point = jnp.float32(0.7), lam, pair
+    plain = objective_problem(network, windows=WINDOWS)
+    judge = overlap_judge(smoothness_weight=1e4, smoothness_target=0.01)
+    drawn = objective_problem(network, windows=WINDOWS, judge=judge)
+    smooth = plain.inner_terms(*point)[1].smooth
+    wanted = plain.bilevel.outer_loss(*point) + 1e4 * (smooth - 0.01) ** 2
+    np.testing.assert_allclose(drawn.bilevel.outer_loss(*point), wanted, rtol=1e-6)
+    assert drawn.inner_terms(*point)[0] == plain.inner_terms(*point)[0]
+
+
+def constant_terms():
+    """A loss whose terms are numbers of both signs, times ω."""
+    terms = LossTerms(*map(jnp.float32, (-0.3, 0.02, -0.4, 0.0)))
+
+    def inner_terms(omega, lam, batch):
+        del batch
+        scaled = jax.tree.map(lambda term: omega * term, terms)
+        return sum(w * t for w, t in zip(lam, scaled, strict=True)), scaled
+
+    def loss(omega, lam, batch):
+        return inner_terms(omega, lam, batch)[0]
+
+    return SearchProblem(hypergrad.BilevelProblem(loss, loss), inner_terms)
+
+
+def test_lambda_leaks_down_the_training_loss():
+    rate, lam = 1e-2, ObjectiveWeights.start()
+    tight = make_search(
+        constant_terms(),
+        hypergrad.one_step_unroll(),
+        hypergrad.sgd(0.1),
+        optax.sgd(1e-3),
+        optax.adam(1e-3),
+    )
+    leaking = with_leaking_lambda(tight, optax.adam(rate))
+    states = [a.init(jnp.float32(1.0), lam) for a in (tight, leaking)]
+    steps = [jax.jit(a.inner_step) for a in (tight, leaking)]
+    for _ in range(3):
+        moved = [step(s, None) for step, s in zip(steps, states, strict=True)]
+        states = [state for state, _ in moved]
+        if int(states[0].step) == 1:  # both have seen one λ so far
+            chex.assert_trees_all_equal(states[0].omega, states[1].omega)
+    chex.assert_trees_all_equal(states[0].outer, lam)
+    # Under gradients that hardly change Adam goes one rate a step against their sign.
+    drift = jax.tree.map(lambda new, old: float(new - old), states[1].outer, lam)
+    np.testing.assert_allclose(drift, (3 * rate, -3 * rate, 3 * rate, 0), atol=1e-5)
+    assert int(states[1].step) == 3
+
+
+def test_a_leak_leaves_the_outer_step_alone():
+    lam = ObjectiveWeights.start()
+    tight = make_search(
+        constant_terms(),
+        hypergrad.one_step_unroll(),
+        hypergrad.sgd(0.1),
+        optax.sgd(1e-3),
+        optax.adam(1e-3),
+    )
+    leaking = with_leaking_lambda(tight, optax.adam(1e-2))
+    assert leaking.outer_step is tight.outer_step
+    state = leaking.init(jnp.float32(1.0), lam)
+    owned = jax.tree.map(jnp.ones_like, lam)
+    new, _ = jax.jit(leaking.outer_step)(state, None, None, owned)
+    chex.assert_trees_all_equal(new.omega_optimizer, state.omega_optimizer)

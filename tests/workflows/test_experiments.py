@@ -1,0 +1,336 @@
+"""The tables of the paper on a stand-in network: what is run, kept and said."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+
+from autoreg_jax import config, data
+from autoreg_jax.errors import ConfigError, DataError
+from autoreg_jax.inference import load_model
+from autoreg_jax.runtime import read_json, read_records
+from autoreg_jax.search_space import OPERATIONS, Genotype
+from autoreg_jax.workflows import Evaluation, Protocol, read_evaluation, reproduce
+from autoreg_jax.workflows.experiments import _paper, _runs
+from autoreg_jax.workflows.experiments._ablation import (
+    COLUMNS,
+    HAND_MADE,
+    SEARCHED,
+    random_genotype,
+)
+from autoreg_jax.workflows.experiments._ablation_rows import (
+    ablation_rows,
+    ablation_table,
+)
+from autoreg_jax.workflows.experiments._findings import ablation_findings
+from autoreg_jax.workflows.experiments._runs import TrainedModel
+
+MODELS = ["elsewhere", *(c for c in COLUMNS if c not in ("elsewhere", "random"))]
+
+
+def write_dataset(folder, cohorts, *, with_labels=True):
+    """The subjects of each split as files, and their dataset.csv."""
+    lines = ["subject,image,split" + ",labels" * with_labels]
+    for cohort, split in zip(cohorts, ("train", "validation", "test"), strict=True):
+        for name, image, labels in zip(
+            cohort.names, cohort.images, cohort.labels, strict=True
+        ):
+            line = f"{name},{name}.nii.gz,{split}"
+            volume = data.Volume(image[..., 0], cohort.affine)
+            data.write_volume(folder / f"{name}.nii.gz", volume)
+            if with_labels:
+                volume = data.Volume(labels, cohort.affine)
+                data.write_volume(folder / f"{name}_labels.nii.gz", volume)
+                line += f",{name}_labels.nii.gz"
+            lines.append(line)
+    (folder / "dataset.csv").write_text("\n".join(lines) + "\n")
+    return folder / "dataset.csv"
+
+
+@pytest.fixture(scope="module")
+def protocol(settings, cohorts, tmp_path_factory):
+    """One seed with two random genotypes."""
+    here, there = (tmp_path_factory.mktemp(name) for name in ("here", "there"))
+    few = config.merge(settings, {"seed": 3, "evaluate": {"refine": {"steps": 0}}})
+    return Protocol(
+        config=few,
+        dataset=write_dataset(here, cohorts),
+        elsewhere=write_dataset(there, cohorts[::-1]),
+        seeds=1,
+        draws=2,
+        scenario="knee",
+    )
+
+
+@pytest.fixture(scope="module")
+def done(small_network, protocol, tmp_path_factory):
+    """Table II and its folder."""
+    folder = tmp_path_factory.mktemp("table2")
+    return reproduce("table2", folder, protocol), folder
+
+
+def read_rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def genotype_of(folder, model):
+    return load_model(folder / "seed3" / model).description.genotype
+
+
+def test_each_column_has_its_architecture_and_its_weights(done):
+    _, folder = done
+    search = folder / "seed3" / "search"
+    found = Genotype.from_json((search / "genotype.json").read_text())
+    start, lam = (
+        read_json(search / "objective.json")[name] for name in ("lam_start", "lam")
+    )
+    alone = read_json(folder / "seed3" / "search_lam" / "objective.json")
+    assert alone["lam_start"] == start
+    assert start not in (lam, alone["lam"])
+    records = read_records(folder / "seed3" / "search_lam" / "metrics.jsonl")
+    assert {record["stage"] for record in records} == {"lam"}
+    expected = {
+        "elsewhere": (HAND_MADE, start),
+        "omega": (HAND_MADE, start),
+        "feature": (Genotype(found.feature, HAND_MADE.deformation), start),
+        "deformation": (Genotype(HAND_MADE.feature, found.deformation), start),
+        "lam": (HAND_MADE, alone["lam"]),
+        "architecture": (found, start),
+        "all": (found, lam),
+        "random0": (random_genotype(3, 0), start),
+        "random1": (random_genotype(3, 1), start),
+    }
+    rows = read_rows(folder / "table2_models.csv")
+    assert {row["model"] for row in rows} == set(expected)
+    for name, (genotype, weights) in expected.items():
+        about = load_model(folder / "seed3" / name).description
+        assert (about.genotype, about.lam) == (genotype, weights), name
+    trained_on = {
+        name: read_json(folder / "seed3" / name / "provenance.json")["trained_on"]
+        for name in expected
+    }
+    assert {name for name, path in trained_on.items() if "there" in path} == {
+        "elsewhere"
+    }
+
+
+def test_files_hold_the_scores_of_the_runs(done):
+    found, folder = done
+    rows = {row.column: row for row in found.tables["table2"].rows}
+    assert list(rows) == ["before", *COLUMNS]
+    for name in MODELS:
+        summary = read_evaluation(folder / "seed3" / name).summary
+        row = rows[name]
+        assert row.models == 1
+        assert (row.dice, row.dice_pairs_sd) == (
+            summary["dice"]["mean"],
+            summary["dice"]["sd"],
+        )
+        assert row.ncc == summary["ncc"]["mean"]
+        assert np.isnan([row.dice_models_sd, row.displacement_error]).all()
+        assert rows["before"].dice == pytest.approx(summary["dice_before"]["mean"])
+    draws = [
+        read_evaluation(folder / "seed3" / f"random{draw}").summary["dice"]["mean"]
+        for draw in range(2)
+    ]
+    row = rows["random"]
+    assert (row.models, row.dice_lowest, row.dice_highest) == (
+        2,
+        min(draws),
+        max(draws),
+    )
+    assert row.dice_models_sd == pytest.approx(abs(draws[0] - draws[1]) / np.sqrt(2))
+    stored = read_rows(folder / "table2.csv")
+    assert [float(r["dice"]) for r in stored] == [row.dice for row in rows.values()]
+    text = (folder / "table2.md").read_text()
+    assert "paper, knee" in text
+    assert "0.616 ± 0.150" in text
+    assert all(note in text for note in found.notes)
+    assert len(found.notes) == 1 + len(SEARCHED) + 1
+    assert found.notes[-1].startswith("The paper's figures are of its own data")
+    assert [path.name for path in found.figures] == ["table2.png"]
+    assert (folder / "table2.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_models_register_the_same_pairs(done):
+    _, folder = done
+    pairs = {
+        tuple((row["fixed"], row["moving"]) for row in read_rows(path))
+        for path in folder.glob("seed3/*/evaluation.csv")
+    }
+    assert len(pairs) == 1
+
+
+def _refuse(*_, **__):
+    raise AssertionError("a finished run was begun again")
+
+
+def test_finished_runs_are_taken_as_they_are(done, protocol, monkeypatch):
+    found, folder = done
+    monkeypatch.setattr("autoreg_jax.workflows._train.repeat", _refuse)
+    monkeypatch.setattr("autoreg_jax.workflows._search.repeat", _refuse)
+    monkeypatch.setattr(_runs, "evaluate", _refuse)
+    again = reproduce("table2", folder, protocol)
+    np.testing.assert_equal(
+        [tuple(row) for row in again.tables["table2"].rows],
+        [tuple(row) for row in found.tables["table2"].rows],
+    )
+    assert again.notes == found.notes
+    costs = reproduce("table1", folder, protocol).tables["table1"]
+    (row,) = costs.rows
+    assert row.search_seconds == pytest.approx(sum(row[1:4]))
+    assert min(row) > 0
+    weights = reproduce("table3", folder, protocol).tables["table3"]
+    assert [row.source for row in weights.rows] == ["start", "seed 3", "paper, knee"]
+    assert weights.rows[-1].smooth == 12.05
+    ours = reproduce("table5", folder, protocol).tables["table5"]
+    assert [row.method for row in ours.rows] == ["before", "network"]
+    for name, count in (("figure3", 1), ("figure4", 1), ("figure5", 3)):
+        paths = reproduce(name, folder, protocol).figures
+        assert len(paths) == count
+        assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_an_interrupted_run_goes_on(done, protocol, tmp_path, monkeypatch):
+    found, _ = done
+    evaluate, calls = _runs.evaluate, []
+
+    def stop_the_first(*arguments, **options):
+        calls.append(options["run"].name)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return evaluate(*arguments, **options)
+
+    monkeypatch.setattr(_runs, "evaluate", stop_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("table5", tmp_path, protocol)
+    monkeypatch.setattr("autoreg_jax.workflows._train.repeat", _refuse)
+    monkeypatch.setattr("autoreg_jax.workflows._search.repeat", _refuse)
+    before, network = reproduce("table5", tmp_path, protocol).tables["table5"].rows
+    assert calls == ["all", "all"]
+    rows = {row.column: row for row in found.tables["table2"].rows}
+    assert before.dice == pytest.approx(rows["before"].dice)
+    assert network.dice == rows["all"].dice
+
+
+def test_time_runs_out(done, protocol, tmp_path):
+    _, folder = done
+    short = dataclasses.replace(protocol, minutes=1e-9, seeds=2)
+    nothing = reproduce("table2", tmp_path, short)
+    assert not nothing.tables
+    assert nothing.notes[0].startswith("Seed 3 is not finished after 1e-09 minutes")
+    partly = reproduce("table2", folder, short)
+    assert partly.tables["table2"].rows[1].models == 1
+    assert partly.notes[-2].startswith("Seed 4 is not finished")
+
+
+def test_other_settings_or_data_need_another_folder(done, protocol):
+    _, folder = done
+    changed = config.merge(protocol.config, {"train": {"steps": 7}})
+    for other in (
+        dataclasses.replace(protocol, config=changed),
+        dataclasses.replace(protocol, dataset=protocol.elsewhere),
+        dataclasses.replace(protocol, elsewhere=protocol.dataset),
+    ):
+        with pytest.raises(ConfigError, match="other settings or data"):
+            reproduce("table2", folder, other)
+
+
+def test_dice_needs_labels(protocol, cohorts, tmp_path):
+    bare = write_dataset(tmp_path / "bare", cohorts, with_labels=False)
+    other = dataclasses.replace(protocol, dataset=bare)
+    with pytest.raises(DataError, match="'test' have no label maps"):
+        reproduce("table2", tmp_path / "run", other)
+
+
+def test_bad_protocol(protocol, tmp_path):
+    for change in ({"dimensions": 4}, {"seeds": 0}, {"draws": -1}, {"minutes": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            dataclasses.replace(protocol, **change)
+    with pytest.raises(ValueError, match="name must be one of"):
+        reproduce("table9", tmp_path, protocol)
+
+
+def test_random_genotypes_use_every_operation_equally():
+    drawn = [random_genotype(seed, draw) for seed in range(20) for draw in range(10)]
+    assert random_genotype(4, 2) == drawn[42]
+    assert len(set(drawn)) == 200
+    for kind in ("feature", "deformation"):
+        edges = np.array([getattr(genotype, kind) for genotype in drawn])
+        shares = [np.mean(edges == name) for name in OPERATIONS]
+        # 1200 edges: five standard deviations of a share of 1/8 are 0.048.
+        np.testing.assert_allclose(shares, 1 / 8, atol=0.048)
+
+
+def model(seed, name, dice, sd=0.1, **scores):
+    summary = {
+        "dice": {"mean": dice, "sd": sd},
+        "dice_before": {"mean": 0.5, "sd": 0.2},
+    }
+    lam = {"full": 1.0, "smooth": 1.0, "half": 1.0, "quarter": 1.0}
+    evaluation = Evaluation(summary | scores, [])
+    return TrainedModel(seed, name, HAND_MADE, lam, 250_000, 1.0, evaluation)
+
+
+def test_rows_are_means_over_models():
+    models = [
+        model(0, "omega", 0.6, 0.1, displacement_error={"mean": 2.0, "sd": None}),
+        model(1, "omega", 0.8, 0.3, displacement_error={"mean": 4.0, "sd": None}),
+        model(1, "random0", 0.7),
+    ]
+    before, omega, random = ablation_rows(models, {"omega": (0.75, 0.02)})
+    assert (before.dice, before.models) == (0.5, 0)
+    assert before.dice_pairs_sd == pytest.approx(0.2)
+    assert omega.dice == pytest.approx(0.7)
+    assert omega.dice_pairs_sd == pytest.approx(0.2)
+    assert omega.dice_models_sd == pytest.approx(0.2 / np.sqrt(2))
+    assert (omega.dice_gain, random.dice_gain) == pytest.approx((0.0, -0.1))
+    assert (omega.dice_lowest, omega.dice_highest) == (0.6, 0.8)
+    assert omega.displacement_error == pytest.approx(3.0)
+    assert omega.parameters == 0.25
+    assert (omega.paper_dice, omega.paper_dice_sd) == (0.75, 0.02)
+    assert np.isnan([random.paper_dice, random.dice_models_sd, random.ncc]).all()
+    table = ablation_table([before, omega, random], "knee")
+    assert table.header[-1] == "paper, knee"
+    assert table.cells[0][:4] == ("before", "0.500 ± 0.200", "-0.2333", "")
+    assert table.cells[1][1:4] == ("0.700 ± 0.200", "+0.0000", "0.1414")
+    assert table.cells[1][-1] == "0.750 ± 0.020"
+    assert len(ablation_table([omega], None).cells[0]) == len(table.header) - 1
+
+
+def test_findings_follow_from_the_numbers():
+    scores = {
+        "omega": {0: [0.70], 1: [0.72]},
+        "feature": {0: [0.704], 1: [0.724]},
+        "lam": {0: [0.72], 1: [0.75]},
+        "all": {0: [0.68], 1: [0.69]},
+        "random": {0: [0.70, 0.71], 1: [0.71, 0.72]},
+    }
+    searched = ("feature", "lam", "all")
+    random, feature, lam, everything = ablation_findings(scores, COLUMNS, searched)
+    assert random == (
+        "Random genotypes: Dice 0.7100, standard deviation 0.0082 over 4 draws, from "
+        "0.7000 to 0.7200; the hand-made one: 0.7100."
+    )
+    assert feature == (
+        "ω, α_F: +0.0040 Dice (± 0.0000 over 2 seeds), within one standard deviation "
+        "(0.0082) of random genotypes; above 3 of 4 of them."
+    )
+    assert "ω, λ: +0.0250 Dice (± 0.0071 over 2 seeds), more than one" in lam
+    assert "above 4 of 4" in lam
+    assert "-0.0250 Dice (± 0.0071 over 2 seeds), a loss of more than" in everything
+    assert "above 0 of 4" in everything
+    few = {**scores, "random": {0: [0.7]}}
+    lines = ablation_findings(few, COLUMNS, ["lam"])
+    assert lines[0].startswith("Fewer than two random genotypes")
+    assert lines[1] == "ω, λ: +0.0250 Dice (± 0.0071 over 2 seeds)."
+
+
+def test_every_scenario_of_the_paper_is_whole():
+    for table in (_paper.ABLATION, _paper.LAMBDA, _paper.DICE):
+        assert table.keys() == _paper.SCENARIOS.keys()
+    # The best columns of Table II, in the order of its rows.
+    best = [max(row, key=row.__getitem__) for row in _paper.ABLATION.values()]
+    assert best == ["feature", "feature", "feature", "feature", "lam"]
