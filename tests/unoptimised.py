@@ -4,5 +4,7 @@ from functools import partial
 
 import jax
 
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+from autoreg_jax.runtime import quick_compilation
+
+QUICK = {"xla_backend_optimization_level": 0} | (quick_compilation() or {})
 quick = partial(jax.jit, compiler_options=QUICK)

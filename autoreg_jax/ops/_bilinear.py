@@ -104,10 +104,10 @@ def _split(array: Array, axis: int, size: int) -> Array:
 def _batch_convolve(args: Any, axes: Any, **settings: Any) -> tuple[Array, int]:
     """`vmap` over images joins the batch, over kernels the output channels."""
     (x, kernel), (x_axis, kernel_axis) = args, axes
-    if kernel_axis is batching.not_mapped:
+    if kernel_axis is None:
         out = convolve_p.bind(_merge(x, x_axis, 0), kernel, **settings)
         return _split(out, 0, x.shape[x_axis]), 0
-    if x_axis is batching.not_mapped:
+    if x_axis is None:
         wide = _merge(kernel, kernel_axis, kernel.ndim - 2)
         out = convolve_p.bind(x, wide, **settings)
         return _split(out, out.ndim - 1, kernel.shape[kernel_axis]), 0
@@ -117,11 +117,11 @@ def _batch_convolve(args: Any, axes: Any, **settings: Any) -> tuple[Array, int]:
 def _batch_kernel_gradient(args: Any, axes: Any, **settings: Any) -> tuple[Array, int]:
     """`vmap` over one of the two arrays joins its channels."""
     (x, cotangent), (x_axis, cotangent_axis) = args, axes
-    if cotangent_axis is batching.not_mapped:
+    if cotangent_axis is None:
         wide = _merge(x, x_axis, x.ndim - 2)
         out = kernel_gradient_p.bind(wide, cotangent, **settings)
         return _split(out, out.ndim - 2, x.shape[x_axis]), 0
-    if x_axis is batching.not_mapped:
+    if x_axis is None:
         wide = _merge(cotangent, cotangent_axis, cotangent.ndim - 2)
         out = kernel_gradient_p.bind(x, wide, **settings)
         return _split(out, out.ndim - 1, cotangent.shape[cotangent_axis]), 0

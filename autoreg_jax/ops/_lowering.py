@@ -3,7 +3,7 @@
 | platform | image | form | why |
 | --- | --- | --- | --- |
 | any | kernel of one tap | matrix product | it is one |
-| other than CPU | any | XLA's own | tensor cores; not measured here |
+| other than CPU | any | XLA's own | tensor cores |
 | CPU | 1-D | XLA's own | nothing here needs it |
 | CPU | 2-D | XLA's own, filled up with zero channels | see `_planes._filled` |
 | CPU | 3-D, narrow or small | taps as channels of a 2-D one | 5-50 times XLA's 3-D |
@@ -11,7 +11,9 @@
 | CPU | bfloat16 | as float32, rounded at the end | XLA has no fast one there |
 
 The kernel gradients of planes are sums of matrix products over them, those of small
-images XLA's own 2-D ones. Measurements: `tests/benchmarks/README.md`.
+images XLA's own 2-D ones. Elsewhere they are XLA's own, but of dilated kernels on the
+phases of the dilation as a batch: on an H200 a kernel gradient whose window has strides
+takes 5 to 15 times as long as PyTorch's. Measurements: `tests/benchmarks/README.md`.
 """
 
 from collections.abc import Callable
@@ -32,6 +34,7 @@ from autoreg_jax.ops._winograd import best_tile
 from autoreg_jax.ops._xla import (
     Padding,
     kernel_shape,
+    phased_kernel_gradient,
     plain_convolve,
     plain_kernel_gradient,
 )
@@ -123,9 +126,10 @@ def kernel_gradient(
     if x.shape[:-1] == cotangent.shape[:-1] and not any(map(any, padding)):
         product = jnp.einsum("...c,...f->cf", x, cotangent)
         return product.reshape((1,) * (x.ndim - 2) + product.shape)
+    default = plain_kernel_gradient if dilation == 1 else phased_kernel_gradient
     return _on_platform(
         x,
         cotangent,
         partial(_CPU_KERNEL_GRADIENT[x.ndim], **settings),
-        partial(plain_kernel_gradient, **settings),
+        partial(default, **settings),
     )

@@ -38,6 +38,37 @@ def plain_kernel_gradient(
     )
 
 
+def phased_kernel_gradient(
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+) -> Array:
+    """The voxels of each phase of the dilation as images of one larger batch."""
+    taps = kernel_shape(x, cotangent, dilation=dilation, padding=padding)
+    widths_of_x, widths_of_cotangent = [], []
+    for size, out, k, (low, _) in zip(
+        x.shape[1:-1], cotangent.shape[1:-1], taps, padding, strict=True
+    ):
+        blocks = -(-out // dilation)
+        widths_of_x.append((low, dilation * (blocks + k - 1) - size - low))
+        widths_of_cotangent.append((0, dilation * blocks - out))
+    return plain_kernel_gradient(
+        _phases(pad(x, tuple(widths_of_x)), dilation),
+        _phases(pad(cotangent, tuple(widths_of_cotangent)), dilation),
+        dilation=1,
+        padding=((0, 0),) * len(taps),
+    )
+
+
+def _phases(x: Array, dilation: int) -> Array:
+    """`(b, *space, c)` to `(dilation^d b, *space / dilation, c)`."""
+    ndim = x.ndim - 2
+    blocks = [n // dilation for n in x.shape[1:-1]]
+    split = [size for n in blocks for size in (n, dilation)]
+    parts = x.reshape(x.shape[0], *split, x.shape[-1])
+    phases, places = range(2, 2 * ndim + 1, 2), range(1, 2 * ndim, 2)
+    order = (*phases, 0, *places, 2 * ndim + 1)
+    return jnp.transpose(parts, order).reshape(-1, *blocks, x.shape[-1])
+
+
 def pad(x: Array, padding: Padding) -> Array:
     """Zero padding of the spatial axes; a negative width crops."""
     widths = [(0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)]

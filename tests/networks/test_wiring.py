@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import QUICK
 
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype
@@ -17,7 +18,6 @@ SHAPE, STEPS = (16, 16), 2
 GENOTYPE = Genotype.uniform("conv_3")
 PLAIN = Wiring()
 # Unoptimised programs compile three times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 @partial(jax.jit, static_argnames="wiring", compiler_options=QUICK)

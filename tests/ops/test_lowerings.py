@@ -18,7 +18,11 @@ from autoreg_jax.ops._planes import (
 )
 from autoreg_jax.ops._tiled import tiled_convolve, tiled_kernel_gradient
 from autoreg_jax.ops._winograd import best_tile, tile
-from autoreg_jax.ops._xla import plain_convolve, plain_kernel_gradient
+from autoreg_jax.ops._xla import (
+    phased_kernel_gradient,
+    plain_convolve,
+    plain_kernel_gradient,
+)
 
 
 def _arrays(*shapes):
@@ -79,6 +83,7 @@ def test_forms_of_a_volume(batch, taps, dilation, padding):
         gradients = [
             planes_kernel_gradient(x, cotangent, **settings),
             stacked_kernel_gradient(x, cotangent, **settings),
+            phased_kernel_gradient(x, cotangent, **settings),
             *(tiled_kernel_gradient(x, cotangent, t, **settings) for t in tiles),
         ]
         gradient = plain_kernel_gradient(x, cotangent, **settings)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import QUICK
 
 from autoreg_jax import hypergrad
 from autoreg_jax.losses import LossTerms, ObjectiveWeights
@@ -25,7 +26,6 @@ from autoreg_jax.spatial import Pyramid, resize_displacement
 
 SHAPE, WINDOWS = (8, 8), (3, 3, 3)
 # Unoptimised programs compile three times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 class ScaledField:

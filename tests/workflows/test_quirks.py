@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import QUICK
 
 from autoreg_jax import config
 from autoreg_jax.networks import RegistrationNetwork, Wiring
@@ -21,7 +22,6 @@ from autoreg_jax.workflows._initial import (
 )
 
 # Unoptimised programs compile three times as fast.
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 WIRED = {
     "second_integration": "is_integrated_twice",
