@@ -31,6 +31,7 @@ from tests.benchmarks._table import choose_device, print_machine
 from tests.benchmarks._timing import in_turn
 from tests.benchmarks._torch_network import TorchNetwork, resize
 
+PARTS = ("register", "search", "forward", "training")
 GENOTYPE = Genotype(
     (
         ("sep_conv_3", "sep_conv_5", "dil_conv_3"),
@@ -215,21 +216,22 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--shape", type=int, nargs=3, default=(160, 192, 224))
     parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--only-forward", action="store_true", help="at full size")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     print_machine()
-    shape = tuple(arguments.shape)
-    if arguments.only_forward:
-        forward(shape, arguments.width, device)
-        return
+    shape, only = tuple(arguments.shape), arguments.only
     # First, so that the peak memory is its own.
-    register_call(shape, arguments.width)
-    search_step()
-    for part in (4, 2, 1):
-        forward(tuple(n // part for n in shape), arguments.width, device)
-    for part in (4,) if device == "cpu" else (4, 2):
-        training_step(tuple(n // part for n in shape), arguments.width, device)
+    if "register" in only:
+        register_call(shape, arguments.width)
+    if "search" in only:
+        search_step()
+    if "forward" in only:
+        for part in (4, 2, 1):
+            forward(tuple(n // part for n in shape), arguments.width, device)
+    if "training" in only:
+        for part in (4,) if device == "cpu" else (4, 2):
+            training_step(tuple(n // part for n in shape), arguments.width, device)
 
 
 if __name__ == "__main__":
