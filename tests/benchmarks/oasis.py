@@ -55,11 +55,9 @@ def write(data: Path, output: Path, *, with_ixi: bool) -> Path:
         name = "" if with_ixi and split == "train" else path.name
         rows.append((subject, os.path.relpath(image, output), name, split))
     if with_ixi:
-        rows += [
-            (name, os.path.relpath(data / "ixi2mm" / f"{name}_t1.nii.gz", output))
-            + ("", "train")
-            for name in (*splits["ixi"]["train"], *splits["ixi"]["val"])
-        ]
+        for subject in (*splits["ixi"]["train"], *splits["ixi"]["val"]):
+            image = data / "ixi2mm" / f"{subject}_t1.nii.gz"
+            rows.append((subject, os.path.relpath(image, output), "", "train"))
     table = output / "dataset.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
