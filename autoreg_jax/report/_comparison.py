@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from autoreg_jax.report._style import INK, MUTED, NETWORK, new_figure, tidy
+from autoreg_jax.report._style import INK, MUTED, NETWORK, REFINED, new_figure, tidy
 
+_MARKERS = "osD^v"
+_COLOURS = (NETWORK, REFINED, INK, "#009e73", MUTED)
 _SMALLEST = 1e-12  # exact estimates must have a place on a logarithmic axis
 
 
@@ -21,16 +23,17 @@ def error_against_cost(
     Returns:
         The figure.
     """
-    figure = new_figure(6.0, 3.6, layout="constrained")
+    figure = new_figure(7.2, 0.19 * max(len(points), 18) + 0.4, layout="constrained")
     axes = figure.add_subplot()
-    for name, (price, error) in points.items():
+    # Names in a list: many estimators have nearly the same place.
+    for number, (name, (price, error)) in enumerate(points.items()):
         place = max(price, _SMALLEST), max(error, _SMALLEST)
-        axes.plot(*place, "o", color=NETWORK)
-        axes.annotate(
-            name, place, (4, 4), textcoords="offset points", fontsize=8, color=INK
-        )
+        look = {"marker": _MARKERS[number % 5], "color": _COLOURS[number // 5 % 5]}
+        axes.plot(*place, linestyle="", label=name, alpha=0.85, **look)
     axes.set(xscale="log", yscale="log", xlabel=cost, ylabel="relative error")
     tidy(axes)
+    if points:
+        figure.legend(fontsize=8, frameon=False, loc="outside right upper")
     return figure
 
 
