@@ -1,6 +1,7 @@
 """Help, versions and the check of the installation."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -66,3 +67,21 @@ def test_doctor_fails_with_a_check(command, monkeypatch):
     assert code == 1
     assert json.loads(out)["checks"][0]["detail"] == bad.detail
     assert "FAILED" in command("doctor")[1]
+
+
+def test_programs_from_the_cache_make_no_noise(tmp_path):
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "autoreg_jax.cli", "doctor"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert any(tmp_path.iterdir())
+    assert "cpu_aot_loader" not in done.stderr
