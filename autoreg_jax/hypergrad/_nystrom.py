@@ -1,10 +1,11 @@
-"""A Nyström sketch of the Hessian, inverted by the Woodbury identity."""
+"""A Nyström sketch of the Hessian, inverted in an orthonormal basis of its columns."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, Outer, State
 from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
@@ -21,9 +22,13 @@ def nystrom(
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M (H_k + ρI)⁻¹ ∇_ω L_v with H_k a Nyström sketch of rank k.
 
-    With k Gaussian directions Ω, C = HΩ and W = ΩᵀC the sketch is H_k = C W⁻¹ Cᵀ and
+    With k Gaussian directions Ω, C = HΩ and W = ΩᵀC the sketch is H_k = C W⁺ Cᵀ. With
+    an orthonormal basis Q of C and S = (QᵀC) W⁺ (QᵀC)ᵀ
 
-        (H_k + ρI)⁻¹ v = [v − C (ρW + CᵀC)⁻¹ Cᵀ v] / ρ.
+        (H_k + ρI)⁻¹ v = Q (S + ρI)⁻¹ Qᵀv + (v − QQᵀv) / ρ,
+
+    which keeps its digits for a small ρ where Woodbury's form, with C in the place of
+    Q, loses the square of the condition number.
 
     What H_k misses is amplified by 1/ρ: a small ρ with a small rank is dangerous.
     Holds k trees like ω. The directions are drawn anew at each call, and made
@@ -62,20 +67,46 @@ def nystrom(
         keys = jax.random.split(key, rank)
         omegas = _orthonormal(jax.vmap(lambda k: gaussian_like(k, vector))(keys))
         columns = jax.lax.map(operator, omegas)
-        gram = _products(columns, columns) + damping * _products(omegas, columns)
-        weights = jnp.linalg.solve(0.5 * (gram + gram.T), _against(columns, vector))
-        fitted = jax.tree.map(lambda c: jnp.tensordot(weights, c, 1), columns)
-        value = optax.tree.scale(1 / damping, optax.tree.sub(vector, fitted))
+        basis = _orthonormal(columns)
+        across = _products(basis, columns)
+        sketch = across @ _pseudo_inverse(_products(omegas, columns)) @ across.T
+        seen = _against(basis, vector)
+        shares = jnp.linalg.solve(sketch + damping * jnp.eye(rank), seen)
+        rest = optax.tree.scale(
+            1 / damping, optax.tree.sub(vector, _combined(seen, basis))
+        )
+        value = optax.tree.add(_combined(shares, basis), rest)
         return Solution(value, state + 1, {})
 
     return implicit(solve, mixed, init)
 
 
 def _orthonormal(columns: Any) -> Any:
-    """Other directions of the same span: H_k stays, its rounding is not amplified."""
-    root = jnp.linalg.cholesky(_products(columns, columns))
-    inverse = jnp.linalg.inv(root)
-    return jax.tree.map(lambda c: jnp.tensordot(inverse, c, 1), columns)
+    """Orthonormal directions of the same span, zeros in the place of dependent ones."""
+    for _ in range(2):  # the second pass takes off the rounding of the first
+        sizes, turn = jnp.linalg.eigh(_products(columns, columns))
+        scales = jnp.where(sizes > _cutoff(sizes), 1 / jnp.sqrt(jnp.abs(sizes)), 0)
+        columns = jax.tree.map(
+            lambda c, by=(turn * scales[None]).T: jnp.tensordot(by, c, 1), columns
+        )
+    return columns
+
+
+def _pseudo_inverse(matrix: Array) -> Array:
+    """Of a symmetric matrix."""
+    sizes, turn = jnp.linalg.eigh(0.5 * (matrix + matrix.T))
+    inverse = jnp.where(jnp.abs(sizes) > _cutoff(sizes), 1 / sizes, 0)
+    return (turn * inverse[None]) @ turn.T
+
+
+def _cutoff(sizes: Array) -> Array:
+    """Below it an eigenvalue is rounding."""
+    return 10 * len(sizes) * jnp.finfo(sizes.dtype).eps * jnp.max(jnp.abs(sizes))
+
+
+def _combined(weights: Array, columns: Any) -> Any:
+    """Their weighted sum, a tree like ω."""
+    return jax.tree.map(lambda c: jnp.tensordot(weights, c, 1), columns)
 
 
 def _against(columns: Any, vector: Inner) -> Any:
