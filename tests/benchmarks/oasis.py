@@ -2,9 +2,11 @@
 
     python -m tests.benchmarks.oasis --data FOLDER -o oasis30
     autoreg reproduce table2 --data oasis30 --config default
+    autoreg register --pairs oasis30/pairs.csv -o moved/ --refine 60
 
 `FOLDER` holds `oasis2mm`, `ixi2mm`, `labels.csv` and `splits.json`. The subjects of the
 suggested validation split are for testing here; three of the others judge the search.
+`pairs.csv` holds the suggested pairs.
 """
 
 import argparse
@@ -63,6 +65,15 @@ def write(data: Path, output: Path, *, with_ixi: bool) -> Path:
         writer = csv.writer(file)
         writer.writerow(("subject", "image", "labels", "split"))
         writer.writerows(rows)
+    with (output / "pairs.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("fixed", "moving", "fixed_labels", "moving_labels"))
+        for moving, fixed in splits["oasis"]["val_pairs"]:
+            paths = [
+                data / "oasis2mm" / f"{name}_t1.nii.gz" for name in (fixed, moving)
+            ]
+            names = [os.path.relpath(path, output) for path in paths]
+            writer.writerow((*names, f"{fixed}_30.nii.gz", f"{moving}_30.nii.gz"))
     return table
 
 
