@@ -13,7 +13,6 @@ from autoreg_jax.config import (
     SearchConfig,
     StageConfig,
     StopConfig,
-    TrainConfig,
 )
 from autoreg_jax.data import Cohort
 from autoreg_jax.losses import ObjectiveWeights, one_hot
@@ -33,12 +32,8 @@ from autoreg_jax.search_space import (
     decode,
 )
 from autoreg_jax.spatial import resize_image
-from autoreg_jax.workflows._flat import Layout, on_tree
 from autoreg_jax.workflows._judge import make_judge
 from autoreg_jax.workflows._positive import reparametrised
-
-# Kernels and biases below this root mean square move as if they had it.
-_SMALLEST_RMS = 0.05
 
 
 class DeviceCohort(NamedTuple):
@@ -212,46 +207,6 @@ def make_outer_optimizer(
         # A negative weight would reward a bad match or a rough field without bound.
         optimizer = optax.chain(optimizer, optax.keep_params_nonnegative())
     return optimizer
-
-
-def training_schedule(config: TrainConfig) -> optax.Schedule:
-    """The learning rate of the training: constant, or along a cosine to zero."""
-    if config.omega_steps == "absolute":
-        return optax.constant_schedule(config.learning_rate)
-    return optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, min(50, config.steps // 10), config.steps
-    )
-
-
-def make_omega_optimizer(
-    learning_rate: optax.ScalarOrSchedule,
-    layout: Layout,
-    steps: str = "relative",
-    clip: float = 0.0,
-) -> optax.GradientTransformation:
-    """Adam on the vector of ω, its step `relative` to the size of each kernel.
-
-    A step of one size for all weights that a small kernel needs to learn at all throws
-    a kernel of 7³ taps, whose weights start ten times smaller, into divergence. The
-    paper takes one step for all, `absolute`, small enough for them and many of them.
-
-    Args:
-        learning_rate: The step.
-        layout: Where each kernel lies in the vector.
-        steps: "relative" or "absolute".
-        clip: Norm to which the gradient is cut before; 0 for not at all.
-    """
-    if clip > 0:
-        rest = make_omega_optimizer(learning_rate, layout, steps)
-        return optax.chain(optax.clip_by_global_norm(clip), rest)
-    if steps == "absolute":
-        return optax.adam(learning_rate)
-    return optax.chain(
-        # A second moment over a hundred steps forgets the still fields of the start.
-        optax.scale_by_adam(b2=0.99),
-        on_tree(optax.scale_by_param_block_rms(_SMALLEST_RMS), layout),
-        optax.scale_by_learning_rate(learning_rate),
-    )
 
 
 def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:

@@ -33,12 +33,10 @@ from autoreg_jax.training import TrainingAlgorithm, make_training
 from autoreg_jax.workflows._build import (
     gather,
     make_network,
-    make_omega_optimizer,
     make_outer_optimizer,
     make_problem,
     stage_config,
     stage_hypergradient,
-    training_schedule,
 )
 from autoreg_jax.workflows._compiled import compiled_problem
 from autoreg_jax.workflows._estimator import (
@@ -47,6 +45,10 @@ from autoreg_jax.workflows._estimator import (
     make_estimator,
 )
 from autoreg_jax.workflows._flat import Layout, layout_of
+from autoreg_jax.workflows._omega_optimizer import (
+    make_omega_optimizer,
+    training_schedule,
+)
 
 gather_pair = jax.jit(gather, static_argnames=("num_structures", "has_background"))
 

@@ -12,6 +12,7 @@ from autoreg_jax.losses import LossTerms
 from autoreg_jax.search import SearchProblem
 from autoreg_jax.workflows._compiled import compiled_gradient, compiled_problem
 from autoreg_jax.workflows._flat import Layout, on_tree
+from autoreg_jax.workflows._omega_optimizer import make_omega_optimizer
 
 OMEGA, ALPHA, TRAIN, VALID = jnp.array([0.3, -0.8]), jnp.array(1.5), 2.0, -1.0
 ESTIMATORS = [hypergrad.one_step_unroll(), hypergrad.finite_difference(radius=0.1)]
@@ -116,3 +117,20 @@ def test_a_transformation_sees_the_arrays_behind_the_vector():
     found, _ = wrapped.update(jnp.ones(7), wrapped.init(vector), vector)
     chex.assert_trees_all_close(layout.to_tree(found), wanted, rtol=1e-6)
     assert float(found.max()) == pytest.approx(20 * float(found.min()))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_large_kernels_move_less(ndim):
+    sizes = {name: int(name) ** ndim for name in "1357"}
+    tree = {name: jnp.full((int(name),) * ndim + (2, 4), 0.5) for name in sizes}
+    tree |= {"bias": jnp.full(4, 0.5), "pointwise": jnp.full((2, 4), 0.5)}
+    layout = Layout(tree)
+    optimizer = make_omega_optimizer(1e-2, layout)
+    vector = layout.to_vector(tree)
+    update, _ = optimizer.update(jnp.ones_like(vector), optimizer.init(vector), vector)
+    moved = jax.tree.map(lambda leaf: -float(leaf.ravel()[0]), layout.to_tree(update))
+    for name in ("1", "3", "bias", "pointwise"):
+        assert moved[name] == pytest.approx(0.5e-2, rel=1e-4)
+    for name in "57":
+        part = np.sqrt(3**ndim / sizes[name])
+        assert moved[name] == pytest.approx(0.5e-2 * part, rel=1e-4)
