@@ -120,6 +120,7 @@ def _loaded_by(statement: str) -> set[str]:
         ("import autoreg_jax", "jax flax optax orbax numpy nibabel matplotlib yaml"),
         ("from autoreg_jax import config", "jax flax optax orbax numpy nibabel"),
         ("from autoreg_jax import data", "jax flax optax orbax matplotlib nilearn"),
+        ("from autoreg_jax import transforms", "jax flax optax orbax matplotlib"),
         ("from autoreg_jax import hypergrad", "flax orbax nibabel yaml matplotlib"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from autoreg_jax import __version__
+from autoreg_jax.cli._apply import Apply
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
 from autoreg_jax.cli._register import Register
@@ -33,6 +34,7 @@ _VERBS: dict[str, type[Any]] = {
         Evaluate,
         Report,
         Register,
+        Apply,
         Compare,
         Reproduce,
         Doctor,

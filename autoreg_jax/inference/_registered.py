@@ -19,6 +19,7 @@ from autoreg_jax.inference._labels import sample_labels
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._resample import sample_world, world_coordinates
 from autoreg_jax.runtime import write_json
+from autoreg_jax.transforms import Grid, Transform
 
 Interpolation = Literal["linear", "nearest", "label"]
 
@@ -54,6 +55,12 @@ class Registered:
     seconds: float
     refined_steps: int = 0
     model: Path | None = None
+
+    @property
+    def transform(self) -> Transform:
+        """The map from fixed to moving, with files for ITK, ANTs and Learn2Reg."""
+        grid = Grid(self.fixed.shape, self.fixed.affine)
+        return Transform.displacement(self.displacement_mm, grid)
 
     def apply(
         self, volume: Volume | Path | str, interpolation: Interpolation = "linear"
