@@ -107,7 +107,7 @@ def test_itk_moves_the_image_as_we_do(result, tmp_path):
     ones = Volume(np.ones(result.moving.shape, np.float32), result.moving.affine)
     # At the border we fade to zero, ITK has a step.
     inside = result.apply(ones).array > 1 - 1e-6
-    assert inside.mean() > 0.5
+    assert inside.mean() > 0.1
     for transform in (
         sitk.DisplacementFieldTransform(vectors),
         sitk.ReadTransform(str(whole)),
