@@ -40,7 +40,7 @@ class Register:
     """Name of the moved image."""
 
     warp: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Name of the displacement."""
+    """Name of the displacement; .h5 or .tfm for ITK, .npz for Learn2Reg."""
 
     model: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
     """Folder of a run or model; without it only --refine moves anything."""

@@ -11,7 +11,6 @@ from autoreg_jax.data import (
     Volume,
     read_image,
     read_labels,
-    write_displacement,
     write_volume,
 )
 from autoreg_jax.errors import GeometryError
@@ -159,7 +158,8 @@ class Registered:
                 or an existing folder, is a folder.
             moved: Another name for the moved image; without a prefix it is written
                 alone.
-            displacement: The same for the displacement.
+            displacement: The same for the displacement, also in a file of ITK (`.h5`,
+                `.tfm`, `.txt`) or Learn2Reg (`.npz`).
             labels: Label map of the moving image, to be moved and, with a prefix,
                 written as `out_moved_labels.nii.gz`.
 
@@ -167,8 +167,8 @@ class Registered:
             The files.
 
         Raises:
-            ConfigError: If a name is not of a NIfTI file, is that of an input, or
-                nothing is to be written.
+            ConfigError: If a name has the ending of no such file, is that of an input,
+                or nothing is to be written.
         """
         given = (self.fixed, self.moving, labels)
         inputs = [v.path for v in given if v is not None and v.path is not None]
@@ -182,9 +182,7 @@ class Registered:
         if "moved" in paths:
             write_volume(paths["moved"], self.moved)
         if "displacement" in paths:
-            field = self.displacement_mm
-            field = field.reshape(*self.fixed.shape, *(1,) * (3 - self.fixed.ndim), 3)
-            write_displacement(paths["displacement"], field, self.fixed.affine)
+            self.transform.write(paths["displacement"])
         if labels is not None and "labels" in paths:
             write_volume(paths["labels"], self.apply(labels, "label"))
         if "summary" in paths:

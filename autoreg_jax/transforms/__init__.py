@@ -13,6 +13,7 @@ from autoreg_jax.transforms._grid import Grid as Grid
 from autoreg_jax.transforms._points import Points as Points
 from autoreg_jax.transforms._points import read_points as read_points
 from autoreg_jax.transforms._points import write_points as write_points
+from autoreg_jax.transforms._sampling import vote as vote
 from autoreg_jax.transforms._transform import Transform as Transform
 from autoreg_jax.transforms._velocity import Velocity as Velocity
 
@@ -28,5 +29,6 @@ __all__ = [
     "read_chain",
     "read_points",
     "split_word",
+    "vote",
     "write_points",
 ]

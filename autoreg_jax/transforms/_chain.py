@@ -33,7 +33,7 @@ def read_chain(
         The map from the reference to the image.
 
     Raises:
-        TransformError: If a file cannot be used, or an inverse does not exist.
+        TransformError: If a file cannot be used.
     """
     whole = Transform()
     for word in words:

@@ -1,9 +1,11 @@
 """A displacement on a grid, and its inverse."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
+from scipy import spatial
 
 from autoreg_jax.errors import TransformError
 from autoreg_jax.transforms._grid import Grid
@@ -14,6 +16,8 @@ __all__ = ["Field", "InverseField"]
 _ITERATIONS = 500
 # Of the smallest spacing: a hundred nanometres at one millimetre.
 _TOLERANCE = 1e-4
+# Voxels from the image of a fold, within which a point may come from several places.
+_NEAR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +65,7 @@ class Field:
         return determinant(self.grid.points() + self.vectors, self.grid)
 
     def inverse(self) -> "InverseField":
-        """The inverse map, which is solved for wherever it is evaluated.
-
-        Raises:
-            TransformError: If the field folds: then there is none.
-        """
-        folded = np.argwhere(self.determinant() <= 0)
-        if len(folded):
-            raise TransformError(
-                f"the displacement folds at {len(folded)} of "
-                f"{np.prod(self.grid.shape)} voxels, {folded[0].tolist()} among them, "
-                "and has no inverse; use the inverse displacement that the "
-                "registration wrote, or register with more smoothness."
-            )
+        """The inverse map, which is solved for wherever it is evaluated."""
         return InverseField(self)
 
     def _at(self, index: np.ndarray) -> np.ndarray:
@@ -103,9 +95,49 @@ class InverseField:
         """Where the points come from.
 
         Raises:
-            TransformError: If the iteration does not converge at a point.
+            TransformError: If the displacement folds where a point comes from, so that
+                it comes from several places, or the iteration does not converge.
         """
         goal = np.asarray(points, np.float64).reshape(-1, 3)
+        grid = self.field.grid
+        self._refuse_folds(goal)
+        found = self._solve(goal)
+        touched = is_inside(grid.to_voxels(found), grid.shape)
+        touched |= is_inside(grid.to_voxels(goal), grid.shape)
+        return np.where(touched[:, None], found, goal).reshape(points.shape)
+
+    def inverse(self) -> Field:
+        """The displacement itself."""
+        return self.field
+
+    @cached_property
+    def _folds(self) -> spatial.KDTree | None:
+        """Where the voxels go at which the displacement folds, in voxels."""
+        grid = self.field.grid
+        folded = self.field.determinant() <= 0
+        if not folded.any():
+            return None
+        moved = grid.points()[folded] + self.field.vectors[folded]
+        return spatial.KDTree(grid.to_voxels(moved))
+
+    def _refuse_folds(self, goal: np.ndarray) -> None:
+        """Refuse points near to the image of a fold."""
+        if self._folds is None:
+            return
+        index = self.field.grid.to_voxels(goal)
+        distance, _ = self._folds.query(index, distance_upper_bound=_NEAR)
+        near = np.isfinite(distance)
+        if near.any():
+            raise TransformError(
+                f"the displacement folds at {self._folds.n} voxels, and "
+                f"{np.count_nonzero(near)} of {len(goal)} points, "
+                f"{np.round(goal[near][0], 2).tolist()} mm among them, come from there "
+                "and from no single place; use the inverse displacement that the "
+                "registration wrote, or register with more smoothness."
+            )
+
+    def _solve(self, goal: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Iterate x ← x + s (y - x - u(x)) at each point until it stands."""
         found = goal - self.field.extended(goal)
         last = np.full(len(goal), np.inf)
         step = np.ones(len(goal))
@@ -121,24 +153,14 @@ class InverseField:
             wrong = length > tolerance
             left, error = left[wrong], error[wrong]
             if not len(left):
-                break
+                return found
             found[left] += step[left, None] * error
-        else:
-            place = np.round(goal[left[0]], 2).tolist()
-            raise TransformError(
-                f"the displacement cannot be inverted at {len(left)} of {len(goal)} "
-                f"points, {place} mm among them: {last[left].max():.3g} mm are left "
-                f"after {_ITERATIONS} iterations. It is too steep there, or folds; use "
-                "the inverse that the registration wrote."
-            )
-        grid = self.field.grid
-        touched = is_inside(grid.to_voxels(found), grid.shape)
-        touched |= is_inside(grid.to_voxels(goal), grid.shape)
-        return np.where(touched[:, None], found, goal).reshape(points.shape)
-
-    def inverse(self) -> Field:
-        """The displacement itself."""
-        return self.field
+        raise TransformError(
+            f"the displacement cannot be inverted at {len(left)} of {len(goal)} "
+            f"points, {np.round(goal[left[0]], 2).tolist()} mm among them: "
+            f"{last[left].max():.3g} mm are left after {_ITERATIONS} iterations. It is "
+            "too steep there; use the inverse that the registration wrote."
+        )
 
 
 def world_vectors(

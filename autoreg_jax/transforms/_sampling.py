@@ -59,17 +59,24 @@ def sample(
     elif interpolation == "nearest":
         found[inside] = array[tuple(np.floor(within + 0.5).astype(int).T)]
     else:
-        found[inside] = _vote(array, within)
+        found[inside] = vote(array, within)
     return found
 
 
-def _vote(
+def vote(
     array: Num[np.ndarray, "*space"], index: Float[np.ndarray, "n d"]
 ) -> Num[np.ndarray, " n"]:
-    """Let the voxels around each index vote with their linear weights.
+    """Let the voxels around each place vote with their linear weights.
 
     The same as one-hot coding, linear interpolation and the largest, but the cost does
     not depend on the number of labels: only those of the neighbours compete.
+
+    Args:
+        array: Labels of the voxels.
+        index: Voxel coordinates between 0 and the last voxels.
+
+    Returns:
+        The label with the largest share, the smallest one of equal shares.
     """
     low = np.floor(index).astype(int)
     part = index - low

@@ -143,11 +143,8 @@ class Transform:
     def inverse(self) -> "Transform":
         """The map from moving to fixed.
 
-        Affine maps and velocities are inverted exactly, displacements numerically,
-        to 1e-4 of a voxel, when the inverse is evaluated.
-
-        Raises:
-            TransformError: If a displacement folds.
+        Affine maps and velocities are inverted exactly; displacements numerically, to
+        1e-4 of a voxel, wherever the inverse is evaluated, which fails where they fold.
         """
         return Transform(tuple(link.inverse() for link in reversed(self.links)))
 
@@ -221,7 +218,7 @@ class Transform:
             World positions in the fixed image.
 
         Raises:
-            TransformError: If a displacement has no inverse.
+            TransformError: If a displacement folds there or is too steep.
             ValueError: If the points have another number of components.
         """
         return self.inverse()(points)

@@ -152,7 +152,7 @@ def test_bad_commands(command, files, monkeypatch, words, message):
 
 def test_a_fold_is_no_reason_to_guess(command, files):
     vectors = np.zeros((*SHAPE, 3))
-    vectors[8] = -9.0, 0, 0
+    vectors[5] = -6.0, 0, 0
     grid = Grid(SHAPE, AFFINE)
     Transform.displacement(vectors, grid).write(files / "fold.nii.gz")
     words = ["-i", files / "points.csv", "-t", files / "fold.nii.gz"]

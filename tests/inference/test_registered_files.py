@@ -84,6 +84,8 @@ def test_an_interrupted_write_leaves_the_old_file(result, tmp_path, monkeypatch)
     [
         ({}, "nothing is to be written"),
         ({"moved": "moved.png"}, r"must end in \.nii\.gz"),
+        ({"moved": "moved.h5"}, r"must end in \.nii\.gz"),
+        ({"displacement": "u.mat"}, r"a displacement must end in \.tfm"),
         ({"moved": "moving.nii.gz"}, "is an input"),
         ({"prefix": "x_", "displacement": "x_moved.nii.gz"}, "is an input"),
         ({"moved": "folder.nii.gz"}, "is a folder"),
@@ -100,7 +102,7 @@ def test_names_that_cannot_be(result, tmp_path, monkeypatch, options, message):
 
 def test_itk_moves_the_image_as_we_do(result, tmp_path):
     _, field, _ = result.save(tmp_path / "out_")
-    whole = result.transform.write(tmp_path / "t.h5")
+    (whole,) = result.save(displacement=tmp_path / "t.h5")
     moving = sitk.ReadImage(str(tmp_path / "moving.nii.gz"))
     fixed = sitk.ReadImage(str(tmp_path / "fixed.nii.gz"))
     vectors = sitk.ReadImage(str(field), sitk.sitkVectorFloat64)

@@ -279,6 +279,23 @@ def test_bad_text(tmp_path, content, message):
     assert str(path) in str(caught.value)
 
 
+def test_names_of_older_itk(tmp_path):
+    (tmp_path / "Affine.txt").write_bytes(
+        text(
+            "# Transform 0",
+            "Transform: MatrixOffsetTransformBase_double_2_2",
+            "Parameters: 2 0 0 1 5 6",
+            "FixedParameters: 1 0",
+            "",
+        )
+    )
+    # LPS: x' = 2 (x - 1) + 1 + 5, y' = y + 6.
+    found = Transform.read(tmp_path / "Affine.txt")([[-3.0, -4.0]])
+    np.testing.assert_allclose(found, [[-10.0, -10.0]])
+    path = Transform().write(tmp_path / "i.mat")
+    np.testing.assert_array_equal(Transform.read(path).links[0].matrix, np.eye(4))
+
+
 def image_of(shape, dtype=np.float32):
     return nibabel.Nifti1Image(np.zeros(shape, dtype), np.eye(4)).to_bytes()
 

@@ -150,12 +150,16 @@ def test_a_plane_of_any_orientation():
     np.testing.assert_allclose(moved[1, 1], image[1:3, 1:3].mean())
 
 
-def test_a_fold_has_no_inverse():
-    grid = Grid((16, 16), np.eye(4))
-    vectors = np.zeros((16, 16, 2))
+def test_a_fold_has_no_inverse_there():
+    grid = Grid((32, 16), np.eye(4))
+    vectors = np.zeros((32, 16, 2))
     vectors[8, :, 0] = -3.0
-    with pytest.raises(TransformError, match=r"folds at 16 of 256 voxels, \[7, 0\]"):
-        Transform.displacement(vectors, grid).inverse()
+    inverse = Transform.displacement(vectors, grid).inverse()
+    with pytest.raises(TransformError, match=r"folds at 16 voxels, and 1 of 2 points"):
+        inverse([[6.0, 5.0], [20.0, 5.0]])
+    with pytest.raises(TransformError, match="from no single place"):
+        inverse.displacement_on(grid)
+    np.testing.assert_allclose(inverse([[20.0, 5.0]]), [[20.0, 5.0]])
 
 
 def test_a_jump_between_voxels_does_not_converge(monkeypatch):
