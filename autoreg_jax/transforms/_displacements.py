@@ -16,8 +16,9 @@ __all__ = ["Vectors", "read_array", "read_nifti", "write_array", "write_nifti"]
 
 Vectors = Literal["ras", "ants", "learn2reg"]
 
-# NIfTI: displacement vectors, along the axes of the file's world; ITK turns them into
-# its own when it reads them. Plain vectors ITK takes as they are, and so ANTs' are LPS.
+# NIfTI's displacement vectors are along R, A, S; ITK from 5.4 and Slicer from 5.2 turn
+# them when they read them (https://github.com/InsightSoftwareConsortium/ITK/pull/3884).
+# Plain vectors ITK takes as they are, and so ANTs' are along L, P, S.
 _DISPLACEMENT, _VECTOR = 1006, 1007
 _LPS = np.array([-1.0, -1.0, 1.0])
 

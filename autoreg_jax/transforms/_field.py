@@ -52,9 +52,7 @@ class Field:
         """Where the points go."""
         index = self.grid.to_voxels(points)
         inside = is_inside(index, self.grid.shape)
-        moved = np.array(points, np.float64)
-        moved[inside] += self._at(index[inside])
-        return moved
+        return points + np.where(inside[..., None], self._at(index), 0)
 
     def extended(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """Displacement at the points; outside of the grid that of its edge."""

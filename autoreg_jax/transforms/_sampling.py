@@ -49,14 +49,14 @@ def sample(
         Values in the type of the array.
     """
     inside = is_inside(index, array.shape)
-    found = np.full(inside.shape, fill, array.dtype)
-    within = np.clip(index[inside], 0, np.asarray(array.shape) - 1)
     if interpolation == "linear":
-        values = sample_edge(array, within)
+        values = sample_edge(array, index)
         if array.dtype.kind in "iub":
             values = np.rint(values)
-        found[inside] = values
-    elif interpolation == "nearest":
+        return np.where(inside, values, fill).astype(array.dtype)
+    found = np.full(inside.shape, fill, array.dtype)
+    within = np.clip(index[inside], 0, np.asarray(array.shape) - 1)
+    if interpolation == "nearest":
         found[inside] = array[tuple(np.floor(within + 0.5).astype(int).T)]
     else:
         found[inside] = vote(array, within)

@@ -143,7 +143,8 @@ class Transform:
     def inverse(self) -> "Transform":
         """The map from moving to fixed.
 
-        Affine maps and velocities are inverted exactly; displacements numerically, to
+        Affine maps are inverted exactly, velocities by exp(-v), which is exact but for
+        the interpolation between voxels. Displacements are inverted numerically, to
         1e-4 of a voxel, wherever the inverse is evaluated, which fails where they fold.
         """
         return Transform(tuple(link.inverse() for link in reversed(self.links)))

@@ -34,13 +34,44 @@ def values(path):
     return np.asarray(nibabel.load(path).dataobj)
 
 
-def test_an_image(command, images, files):
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("u.nii.gz", None),
+        ("1Warp.nii.gz", "ants"),
+        ("disp.nii.gz", "learn2reg"),
+        ("disp.npz", None),
+        ("t.h5", None),
+        ("t.tfm", None),
+    ],
+)
+def test_an_image(command, images, files, name, layout):
     moving, out = images / "moving.nii.gz", files / "out.nii.gz"
+    whole = Transform.read(files / "u.nii.gz")
+    path = whole.write(files / "written" / name, layout=layout)
     words = ["apply", "-i", moving, "-r", images / "fixed.nii.gz", "-o", out]
-    code, text, err = command(*words, "-t", files / "u.nii.gz")
+    code, text, err = command(*words, "-t", path)
     assert (code, text, err) == (0, f"written: {out}\n", "")
     expected = values(moving)[1:, :-2]
     np.testing.assert_allclose(values(out)[:-1, 2:], expected, rtol=1e-5)
+
+
+def test_a_header_that_is_wrong(command, images, files):
+    moving, out = images / "moving.nii.gz", files / "out.nii.gz"
+    image = nibabel.load(files / "u.nii.gz")
+    image.header["intent_code"] = 1007
+    nibabel.save(image, files / "old.nii.gz")
+    words = ["apply", "-i", moving, "-r", moving, "-o", out, "-t"]
+    assert command(*words, files / "old.nii.gz", "--layout", "ras")[0] == 0
+    expected = values(moving)[1:, :-2]
+    np.testing.assert_allclose(values(out)[:-1, 2:], expected, rtol=1e-5)
+
+
+def test_an_image_by_the_inverse(command, images, files):
+    moving, out = images / "moving.nii.gz", files / "out.nii.gz"
+    words = ["apply", "-i", moving, "-r", moving, "-o", out, "--inverse"]
+    assert command(*words, "-t", files / "shift.mat")[0] == 0
+    np.testing.assert_allclose(values(out)[1:], values(moving)[:-1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["nearest", "label"])

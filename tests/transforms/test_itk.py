@@ -120,22 +120,19 @@ def test_composite_written_there(case, tmp_path, ending):
 
 
 @pytest.mark.parametrize("kind", ["field", "chain", "velocity"])
-@pytest.mark.parametrize("layout", ["ants", "ras"])
-def test_displacement_image_written_here(case, tmp_path, kind, layout):
-    if (layout, case.ndim) == ("ras", 2):
-        pytest.skip("our own files of a plane have three components, ITK wants two")
+def test_displacement_image_written_here(case, tmp_path, kind):
+    d = case.ndim
     ours = getattr(case, kind)
-    path = ours.write(tmp_path / "1Warp.nii.gz", layout=layout, grid=case.fixed)
-    image = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
-    expected = case.fixed.points() + ours.displacement_on(case.fixed)
-    theirs = sitk.DisplacementFieldTransform(image)
-    points = case.fixed.points()[..., : case.ndim].reshape(-1, case.ndim)
-    found = itk_points(theirs, points * (1 - 1e-9))
-    np.testing.assert_allclose(
-        found, expected[..., : case.ndim].reshape(found.shape), atol=MM
-    )
-    again = Transform.read(path)
-    np.testing.assert_allclose(again(points), found, atol=MM)
+    expected = (case.fixed.points() + ours.displacement_on(case.fixed))[..., :d]
+    # Our own files of a plane have three components, for which ITK has no transform.
+    for layout in ("ants", "ras")[: d - 1]:
+        path = ours.write(tmp_path / "1Warp.nii.gz", layout=layout, grid=case.fixed)
+        image = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
+        theirs = sitk.DisplacementFieldTransform(image)
+        points = case.fixed.points()[..., :d].reshape(-1, d)
+        found = itk_points(theirs, points)
+        np.testing.assert_allclose(found, expected.reshape(-1, d), atol=MM)
+        np.testing.assert_allclose(Transform.read(path)(points), found, atol=MM)
 
 
 def test_displacement_image_written_there(case, tmp_path):

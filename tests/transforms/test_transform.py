@@ -53,7 +53,7 @@ def test_a_bright_voxel_moves_as_its_point_does():
 @pytest.mark.parametrize("kind", ["affine", "velocity", "field", "chain"])
 def test_inverse(case, kind):
     transform = getattr(case, kind)
-    tolerance = {"affine": 1e-10, "velocity": 0.1}.get(kind, 1e-3)
+    tolerance = {"affine": 1e-10, "velocity": 0.1}.get(kind, 1e-3)  # by interpolation
     p = case.points()
     inverse = transform.inverse()
     np.testing.assert_allclose(inverse(transform(p)), p, atol=tolerance)
