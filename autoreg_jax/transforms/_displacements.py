@@ -42,10 +42,6 @@ def read_nifti(content: bytes, vectors: Vectors | None, grid: Grid | None) -> Fi
         content = gzip.decompress(content)
     image = Nifti1Image.from_bytes(content)
     array = np.asanyarray(image.dataobj)
-    code = int(image.header["intent_code"])
-    if vectors is None:
-        kinds: dict[int, Vectors] = {_DISPLACEMENT: "ras", _VECTOR: "ants"}
-        vectors = kinds.get(code, "learn2reg") if array.ndim in (4, 5) else None
     if array.ndim == 5 and array.shape[3] == 1:
         array = array[:, :, :, 0]
     if array.ndim != 4 or array.shape[3] not in (2, 3) or array.dtype.kind not in "iuf":
@@ -53,6 +49,8 @@ def read_nifti(content: bytes, vectors: Vectors | None, grid: Grid | None) -> Fi
             "a displacement has the shape (x, y, z, 1, 3) or (x, y, z, 3), or "
             f"(x, y, 1, 1, 2) in a plane; found {image.shape}."
         )
+    if vectors is None:
+        vectors = _told_by(int(image.header["intent_code"]), len(image.shape))
     if array.shape[2] == 1:
         array = array[:, :, 0]
     own = Grid(array.shape[:-1], np.asarray(image.affine))
@@ -124,6 +122,21 @@ def write_array(field: Field) -> bytes:
     stream = io.BytesIO()
     np.savez_compressed(stream, _to_voxels(field))
     return stream.getvalue()
+
+
+def _told_by(code: int, ndim: int) -> Vectors:
+    """What the header says that the vectors are."""
+    if code == _DISPLACEMENT:
+        return "ras"
+    if code == _VECTOR:
+        return "ants"
+    if code == 0 and ndim == 4:
+        return "learn2reg"
+    raise ValueError(
+        f"its intent is {code}, which does not say what the vectors are; 1006 stands "
+        "for mm along R, A, S, 1007 for mm along L, P, S, and Learn2Reg's four axes "
+        "without intent for voxels. Name the layout, or convert the file."
+    )
 
 
 def _from_voxels(array: np.ndarray, grid: Grid | None) -> Field:

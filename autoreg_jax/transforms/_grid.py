@@ -107,6 +107,7 @@ def homogeneous(matrix: np.ndarray) -> Float[np.ndarray, "4 4"]:
     full[np.ix_(kept, kept)] = given
     if not np.isfinite(full).all() or np.any(full[3] != [0, 0, 0, 1]):
         raise ValueError(f"no homogeneous matrix of finite numbers: {given.tolist()}.")
-    if abs(np.linalg.det(full)) < 1e-12:
+    lengths = np.linalg.norm(full[:3, :3], axis=0)
+    if abs(np.linalg.det(full)) <= 1e-9 * np.prod(lengths):
         raise ValueError(f"the matrix is singular: {given.tolist()}.")
     return full

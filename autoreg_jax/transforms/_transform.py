@@ -122,8 +122,8 @@ class Transform:
         """φ(p): where points of the fixed image lie in the moving one.
 
         Args:
-            points: World positions, mm, RAS+, with three components, or with two in the
-                plane z = 0.
+            points: World positions, mm, RAS+, with three components; with two for a
+                transform of the plane of x and y.
 
         Returns:
             World positions with as many components.
@@ -134,8 +134,11 @@ class Transform:
         """
         given = np.asarray(points, np.float64)
         d = given.shape[-1] if given.ndim else 0
-        if d not in (2, 3):
-            raise ValueError(f"points have two or three components, got {given.shape}.")
+        if not self.ndim <= d <= 3:
+            raise ValueError(
+                f"points have 3 components, or 2 in a plane; a transform in "
+                f"{self.ndim}-D got the shape {given.shape}."
+            )
         flat = given.reshape(-1, d)
         flat = np.pad(flat, ((0, 0), (0, 3 - d)))
         return map_points(self.links, flat)[:, :d].reshape(given.shape)

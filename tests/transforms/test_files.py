@@ -296,8 +296,10 @@ def test_names_of_older_itk(tmp_path):
     np.testing.assert_array_equal(Transform.read(path).links[0].matrix, np.eye(4))
 
 
-def image_of(shape, dtype=np.float32):
-    return nibabel.Nifti1Image(np.zeros(shape, dtype), np.eye(4)).to_bytes()
+def image_of(shape, intent=0):
+    image = nibabel.Nifti1Image(np.zeros(shape, np.float32), np.eye(4))
+    image.header["intent_code"] = intent
+    return image.to_bytes()
 
 
 def not_finite():
@@ -318,6 +320,8 @@ def not_finite():
         ("t.nii", image_of((4, 4, 4)), "a displacement has the shape"),
         ("t.nii", image_of((4, 4, 4, 1, 6)), "a displacement has the shape"),
         ("t.nii", image_of((4, 4, 4, 3)), "name the fixed image"),
+        ("t.nii", image_of((4, 4, 4, 1, 3)), "its intent is 0"),
+        ("t.nii", image_of((4, 4, 4, 3), intent=2006), "its intent is 2006"),
         ("t.nii.gz", gzip.compress(not_finite()), "NaN or infinite"),
     ],
 )

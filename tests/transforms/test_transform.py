@@ -202,7 +202,8 @@ def test_a_steep_displacement_is_inverted():
             ),
             "NaN or infinite",
         ),
-        (lambda: Transform()([1.0, 2.0, 3.0, 4.0]), "two or three components"),
+        (lambda: Transform()([1.0, 2.0, 3.0, 4.0]), "3 components"),
+        (lambda: Transform.affine(np.eye(4))([1.0, 2.0]), "in 3-D got"),
         (
             lambda: Transform().apply(
                 np.zeros((4, 4)), Grid((4, 5), np.eye(4)), Grid((4, 5), np.eye(4))
@@ -239,3 +240,8 @@ def test_grids_that_match():
     moved[0, 3] = 0.1
     assert not grid.matches(Grid((4, 5), moved))
     assert not grid.matches(Grid((5, 4), grid.affine))
+
+
+def test_microscopic_grids():
+    grid = Grid((4, 5, 6), np.diag([1e-5, 1e-5, 1e-5, 1.0]))
+    assert grid.to_voxels(grid.points())[1, 2, 3].tolist() == pytest.approx([1, 2, 3])
