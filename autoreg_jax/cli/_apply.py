@@ -132,6 +132,11 @@ class Apply:
                 f"{self.input} has {image.ndim} axes and {self.reference} has "
                 f"{reference.ndim}; give two slices or two volumes."
             )
+        if whole.ndim < image.ndim:
+            raise GeometryError(
+                f"{self.input} is a volume, and the transforms are of a plane; give "
+                "transforms of space."
+            )
         grid, onto = (
             transforms.Grid(one.shape, one.affine) for one in (image, reference)
         )

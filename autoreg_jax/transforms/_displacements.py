@@ -2,14 +2,20 @@
 
 import gzip
 import io
+import struct
 import zipfile
+import zlib
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
+from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Image
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from autoreg_jax.transforms._field import Field
+from autoreg_jax.transforms._files import unreadable
 from autoreg_jax.transforms._grid import Grid
 
 __all__ = ["Vectors", "read_array", "read_nifti", "write_array", "write_nifti"]
@@ -20,6 +26,23 @@ Vectors = Literal["ras", "ants", "learn2reg"]
 # them when they read them (https://github.com/InsightSoftwareConsortium/ITK/pull/3884).
 # Plain vectors ITK takes as they are, and so ANTs' are along L, P, S.
 _DISPLACEMENT, _VECTOR = 1006, 1007
+# What nibabel and NumPy raise for damaged files.
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    HeaderDataError,
+    ImageFileError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    WrapStructError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _LPS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -29,7 +52,7 @@ def read_nifti(content: bytes, vectors: Vectors | None, grid: Grid | None) -> Fi
     Args:
         content: Of a `.nii` or `.nii.gz` file.
         vectors: What they are, where the header does not say it.
-        grid: Of the fixed image; needed for voxels, and for mm only compared.
+        grid: Of the fixed image, for voxels.
 
     Returns:
         The displacement.
@@ -37,11 +60,14 @@ def read_nifti(content: bytes, vectors: Vectors | None, grid: Grid | None) -> Fi
     Raises:
         ValueError: If it is no displacement, or of another grid.
     """
-    if content[:2] == b"\x1f\x8b":
-        # The whole stream, for its checksum: nibabel stops after the last voxel.
-        content = gzip.decompress(content)
-    image = Nifti1Image.from_bytes(content)
-    array = np.asanyarray(image.dataobj)
+    try:
+        if content[:2] == b"\x1f\x8b":
+            # The whole stream, for its checksum: nibabel stops after the last voxel.
+            content = gzip.decompress(content)
+        image = Nifti1Image.from_bytes(content)
+        array = np.asanyarray(image.dataobj)
+    except _UNREADABLE as error:
+        raise unreadable("NIfTI image", error) from error
     if array.ndim == 5 and array.shape[3] == 1:
         array = array[:, :, :, 0]
     if array.ndim != 4 or array.shape[3] not in (2, 3) or array.dtype.kind not in "iuf":
@@ -107,11 +133,9 @@ def read_array(content: bytes, grid: Grid | None) -> Field:
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            if isinstance(arrays, np.ndarray) or len(arrays.files) != 1:
-                raise ValueError("one array is needed in it.")
-            array = arrays[arrays.files[0]]
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"not a NumPy archive ({error}).") from error
+            (array,) = arrays.values()
+    except _UNREADABLE as error:
+        raise unreadable("NumPy archive of one array", error) from error
     if array.shape[:1] in ((2,), (3,)) and array.shape[-1] != array.ndim - 1:
         array = np.moveaxis(array, 0, -1)
     return _from_voxels(array, grid)

@@ -89,6 +89,11 @@ class InverseField:
         """That of the field."""
         return self.field.ndim
 
+    @property
+    def grid(self) -> Grid:
+        """That of the field."""
+        return self.field.grid
+
     def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """Where the points come from.
 
@@ -97,11 +102,10 @@ class InverseField:
                 it comes from several places, or the iteration does not converge.
         """
         goal = np.asarray(points, np.float64).reshape(-1, 3)
-        grid = self.field.grid
         self._refuse_folds(goal)
         found = self._solve(goal)
-        touched = is_inside(grid.to_voxels(found), grid.shape)
-        touched |= is_inside(grid.to_voxels(goal), grid.shape)
+        touched = is_inside(self.grid.to_voxels(found), self.grid.shape)
+        touched |= is_inside(self.grid.to_voxels(goal), self.grid.shape)
         return np.where(touched[:, None], found, goal).reshape(points.shape)
 
     def inverse(self) -> Field:
@@ -111,18 +115,17 @@ class InverseField:
     @cached_property
     def _folds(self) -> spatial.KDTree | None:
         """Where the voxels go at which the displacement folds, in voxels."""
-        grid = self.field.grid
         folded = self.field.determinant() <= 0
         if not folded.any():
             return None
-        moved = grid.points()[folded] + self.field.vectors[folded]
-        return spatial.KDTree(grid.to_voxels(moved))
+        moved = self.grid.points()[folded] + self.field.vectors[folded]
+        return spatial.KDTree(self.grid.to_voxels(moved))
 
     def _refuse_folds(self, goal: np.ndarray) -> None:
         """Refuse points near to the image of a fold."""
         if self._folds is None:
             return
-        index = self.field.grid.to_voxels(goal)
+        index = self.grid.to_voxels(goal)
         distance, _ = self._folds.query(index, distance_upper_bound=_NEAR)
         near = np.isfinite(distance)
         if near.any():
@@ -140,7 +143,7 @@ class InverseField:
         last = np.full(len(goal), np.inf)
         step = np.ones(len(goal))
         left = np.arange(len(goal))
-        tolerance = _TOLERANCE * min(self.field.grid.spacing)
+        tolerance = _TOLERANCE * min(self.grid.spacing)
         for _ in range(_ITERATIONS):
             here = found[left]
             error = goal[left] - here - self.field.extended(here)

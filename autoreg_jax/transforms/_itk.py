@@ -187,6 +187,6 @@ def _as_field(link: Field | InverseField | Velocity) -> Field:
     if isinstance(link, Velocity):
         return link.field
     if isinstance(link, InverseField):
-        grid = link.field.grid
-        return Field(over_grid(grid, lambda points: link.map(points) - points), grid)
+        vectors = over_grid(link.grid, lambda points: link.map(points) - points)
+        return Field(vectors, link.grid)
     return link

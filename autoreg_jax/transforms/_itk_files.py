@@ -1,11 +1,15 @@
 """The three kinds of ITK transform files: text, MATLAB and HDF5."""
 
 import io
+import zlib
+from typing import Any
 
 import h5py
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
+from autoreg_jax.transforms._files import unreadable
 from autoreg_jax.transforms._itk import Record
 
 __all__ = [
@@ -17,6 +21,21 @@ __all__ = [
     "write_text",
 ]
 
+# What SciPy and h5py raise for damaged files.
+_UNREADABLE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MatReadError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 _HEADER = "#Insight Transform File V1.0"
 _GROUP = "TransformGroup"
 # Older versions of ITK spell it so.
@@ -32,7 +51,7 @@ def read_text(content: bytes) -> list[Record]:
     Raises:
         ValueError: If it is no such file.
     """
-    lines = content.decode("utf-8").splitlines()
+    lines = content.decode("utf-8", errors="replace").splitlines()
     if not lines or lines[0].strip() != _HEADER:
         raise ValueError(f"it does not begin with {_HEADER!r}.")
     found: list[dict[str, str]] = []
@@ -67,7 +86,10 @@ def read_matlab(content: bytes) -> list[Record]:
     Raises:
         ValueError: If it is no such file.
     """
-    found = scipy.io.loadmat(io.BytesIO(content), appendmat=False)
+    try:
+        found = scipy.io.loadmat(io.BytesIO(content), appendmat=False)
+    except _UNREADABLE as error:
+        raise unreadable("MATLAB file of ITK", error) from error
     names = [name for name in found if not name.startswith("__")]
     if len(names) != 2 or names[1] != "fixed":
         raise ValueError(
@@ -90,15 +112,14 @@ def read_hdf5(content: bytes) -> list[Record]:
     """The records of an `.h5` file.
 
     Raises:
-        KeyError: If something is missing in it.
-        OSError: If it is no HDF5 file.
-        ValueError: If it holds other things.
+        ValueError: If it is no such file.
     """
-    with h5py.File(io.BytesIO(content), "r") as file:
-        group = file[_GROUP]
-        if not isinstance(group, h5py.Group):
-            raise ValueError(f"{_GROUP} is no group.")
-        return [_hdf5_record(group[str(number)]) for number in range(len(group))]
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            group: Any = file[_GROUP]
+            return [_hdf5_record(group[str(number)]) for number in range(len(group))]
+    except _UNREADABLE as error:
+        raise unreadable("HDF5 file of ITK", error) from error
 
 
 def write_hdf5(records: list[Record]) -> bytes:
@@ -118,16 +139,15 @@ def write_hdf5(records: list[Record]) -> bytes:
 
 
 def _text_record(entry: dict[str, str]) -> Record:
-    numbers = [
-        np.array([float(word) for word in entry.get(key, "").split()])
-        for key in ("Parameters", "FixedParameters")
-    ]
+    words = [entry.get(key, "").split() for key in ("Parameters", "FixedParameters")]
+    try:
+        numbers = [np.array([float(word) for word in part]) for part in words]
+    except ValueError as error:
+        raise unreadable("text file of ITK", error) from error
     return Record(entry["Transform"], *numbers)
 
 
-def _hdf5_record(group: object) -> Record:
-    if not isinstance(group, h5py.Group):
-        raise ValueError("a transform is no group.")
+def _hdf5_record(group: Any) -> Record:
     name = np.asarray(group["TransformType"]).ravel()[0]
     numbers = []
     for key, old in _MISSPELT.items():

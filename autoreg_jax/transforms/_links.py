@@ -1,6 +1,6 @@
 """Chains of maps."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +14,7 @@ __all__ = ["Link"]
 
 Link = Affine | Field | InverseField | Velocity
 
-# Points handled at once: bounds the memory at about half a gigabyte.
+# Points handled at once: bounds the memory at a few hundred megabytes.
 _CHUNK = 1_000_000
 
 
@@ -41,11 +41,6 @@ def over_grid(
         Its values, `(*space, ...)`.
     """
     depth = max(1, chunk // int(np.prod(grid.shape[1:])))
-    return np.concatenate(
-        [function(points) for points in _slabs(grid, depth)],
-    )
-
-
-def _slabs(grid: Grid, depth: int) -> Iterator[np.ndarray]:
-    for begin in range(0, grid.shape[0], depth):
-        yield grid.points(begin, begin + depth)
+    begins = range(0, grid.shape[0], depth)
+    slabs = (grid.points(begin, begin + depth) for begin in begins)
+    return np.concatenate([function(points) for points in slabs])

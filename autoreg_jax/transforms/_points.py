@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.errors import DataError
-from autoreg_jax.transforms._atomic import write_atomic
+from autoreg_jax.transforms._files import write_atomic
 
 __all__ = ["Points", "read_points", "write_points"]
 

@@ -166,6 +166,10 @@ def test_the_displacement_of_a_registration(command, images, model, tmp_path):
             ["-i", "solid.nii", "-r", "plane.nii", "-t", "shift.mat", "-o", "o.nii"],
             "two slices or two volumes",
         ),
+        (
+            ["-i", "solid.nii", "-r", "solid.nii", "-t", "flat.mat", "-o", "o.nii"],
+            "transforms are of a plane",
+        ),
         (["-i", "points.csv", "-t", "a.mat", "-o", "o.csv", "-n", "cubic"], "cubic"),
     ],
 )
@@ -174,6 +178,7 @@ def test_bad_commands(command, files, monkeypatch, words, message):
     (files / "flat.csv").write_text("x,y\n1,2\n")
     write_volume("plane.nii", Volume(np.ones((4, 5), np.float32), np.eye(4)))
     write_volume("solid.nii", Volume(np.ones((4, 5, 6), np.float32), np.eye(4)))
+    Transform.affine(np.eye(3)).write("flat.mat")
     before = sorted(files.rglob("*"))
     code, out, err = command("apply", *words)
     assert (code, out) == (2, "")

@@ -57,6 +57,17 @@ def test_images(case, files, ours, theirs, order):
         assert np.mean(found == expected) > 0.995
 
 
+@pytest.mark.parametrize("name", ["t.h5", "t.tfm"])
+def test_a_composite(case, tmp_path, name):
+    expected = ants.apply_transforms(
+        to_ants(np.zeros(case.fixed.shape), case.fixed),
+        to_ants(case.image, case.moving),
+        [str(case.chain.write(tmp_path / name))],
+    ).numpy()
+    found = case.chain.apply(case.image, case.moving, case.fixed)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_an_inverted_affine_map(case, files):
     expected = ants.apply_transforms(
         to_ants(np.zeros(case.moving.shape), case.moving),
