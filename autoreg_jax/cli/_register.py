@@ -1,5 +1,6 @@
 """`autoreg register`."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,8 +46,8 @@ class Register:
     model: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
     """Folder of a run or model; without it only --refine moves anything."""
 
-    affine: Literal["auto", "none"] = "auto"
-    """Both trust the positions in the headers."""
+    affine: Literal["auto", "rigid", "affine", "none"] = "auto"
+    """Align first: auto where the images say so; none trusts the headers."""
 
     refine: int = 0
     """Steps of optimisation on this pair, after the network or instead of it."""
@@ -112,10 +113,15 @@ class Register:
         if self.json:
             show_json({**summary, "files": paths})
             return
+        for warning in summary["warnings"]:
+            print(f"autoreg register: warning: {warning}", file=sys.stderr)
+        if summary["is_aligned"]:
+            summary |= summary["alignment"]
         rows = [
             [label, *(_number(summary.get(key), form) for key in keys)]
             for label, keys, form in (
                 ("Dice", ("dice_before", "dice"), "{:.3f}"),
+                ("alignment", ("score_before", "score"), "{:.3f}"),
                 ("local correlation", ("similarity_before", "similarity"), "{:.3f}"),
                 ("mean displacement, mm", ("", "displacement_mean_mm"), "{:.2f}"),
                 ("largest displacement, mm", ("", "displacement_max_mm"), "{:.2f}"),

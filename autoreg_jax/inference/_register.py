@@ -13,8 +13,9 @@ from jaxtyping import Float
 
 from autoreg_jax.data import Volume, normalize_intensity, read_image
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
-from autoreg_jax.inference._field_of_view import check_field_of_view
+from autoreg_jax.inference._field_of_view import check_axes, check_field_of_view
 from autoreg_jax.inference._model import RegistrationModel, load_model
+from autoreg_jax.inference._prealign import prealign
 from autoreg_jax.inference._refine import refine as refine_velocity
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference._resample import (
@@ -38,7 +39,7 @@ def register(
     moving: Volume | Path | str,
     *,
     model: RegistrationModel | Path | str | None = None,
-    affine: Literal["auto", "none"] = "auto",
+    affine: Literal["auto", "rigid", "affine", "none"] = "auto",
     refine: int = 0,
     learning_rate: float = 0.1,
     similarity: Literal["ncc", "mind"] | None = None,
@@ -55,7 +56,10 @@ def register(
         model: A model, its folder or a run folder. Without one the displacement comes
             from the optimisation alone. A folder is read and compiled at every call: to
             register many pairs, give `load_model(...)`.
-        affine: "auto" and "none" both trust the positions in the headers.
+        affine: Whether the images are aligned first: "rigid" and "affine" always do it,
+            see `align`; "none" trusts the positions in the headers; "auto" aligns
+            affinely where the images agree measurably better for it and the result is
+            trusted.
         refine: Steps of optimisation on this very pair after the network.
         learning_rate: Of the optimisation, voxels of half resolution a step.
         similarity: What the optimisation compares: "ncc" for images of one contrast,
@@ -78,14 +82,17 @@ def register(
         fixed = read_image(fixed)
     if not isinstance(moving, Volume):
         moving = read_image(moving)
-    check_field_of_view(fixed, moving)
+    check_axes(fixed, moving)
     if isinstance(model, Path | str):
         model = load_model(model)
     begin = time.perf_counter()
+    prealigned = prealign(fixed, moving, affine)
+    placed = prealigned.placed
+    check_field_of_view(fixed, placed)
     shape, grid = _grid(fixed, model)
     seen_fixed, seen_moving = (
         jnp.asarray(resample(_normalized(image), shape, grid))[None, ..., None]
-        for image in (fixed, moving)
+        for image in (fixed, placed)
     )
     displacement = _optimise(
         seen_fixed,
@@ -97,13 +104,23 @@ def register(
     )
     window = (_WINDOWS if model is None else model.description.windows)[0]
     before, after = _similarities(seen_fixed, seen_moving, displacement, window=window)
+    if prealigned.is_used:
+        unaligned = jnp.asarray(resample(_normalized(moving), shape, grid))
+        unaligned = unaligned[None, ..., None]
+        still = jnp.zeros_like(displacement)
+        before, _ = _similarities(seen_fixed, unaligned, still, window=window)
     displacement_mm = displacement_on(fixed, np.asarray(displacement[0]), grid)
     if not np.isfinite(displacement_mm).all():
         raise NonFiniteError(
             f"{fixed.path or 'fixed'} and {moving.path or 'moving'}: the displacement "
             "is not finite; use a smaller learning rate, or train the model again."
         )
-    points = world_coordinates(fixed.shape, fixed.affine) + displacement_mm
+    points = world_coordinates(fixed.shape, fixed.affine)
+    if prealigned.is_used:
+        # One displacement for both maps: the network's first, then the linear one.
+        total = prealigned.carry(points + displacement_mm) - points
+        displacement_mm = total.astype(displacement_mm.dtype)
+    points = points + displacement_mm
     return Registered(
         fixed=fixed,
         moving=moving,
@@ -115,13 +132,18 @@ def register(
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
         model=None if model is None else model.path,
+        alignment=prealigned.alignment,
+        is_aligned=prealigned.is_used,
+        warnings=prealigned.warnings,
     )
 
 
 def _check_options(model, affine, refine, similarity) -> None:
     """Refuse what cannot be meant, before any file is read."""
-    if affine not in ("auto", "none"):
-        raise ConfigError(f'affine: must be "auto" or "none", got {affine!r}.')
+    if affine not in ("auto", "rigid", "affine", "none"):
+        raise ConfigError(
+            f'affine: must be "auto", "rigid", "affine" or "none", got {affine!r}.'
+        )
     if similarity not in (None, "ncc", "mind"):
         raise ConfigError(f'similarity: must be "ncc" or "mind", got {similarity!r}.')
     if refine < 0:

@@ -15,6 +15,7 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.inference._align import Alignment
 from autoreg_jax.inference._labels import sample_labels
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._resample import sample_world, world_coordinates
@@ -35,13 +36,16 @@ class Registered:
         displacement_mm: u at every voxel of the fixed image, `(*space, 3)` in mm along
             R, A, S: what lies at x in the fixed image lies at x + u(x) in the moving
             one. A 2-D image has three components, too: its plane has a place in the
-            world.
+            world. An alignment is part of it.
         folding_fraction: Part of the voxels where u folds space, in [0, 1].
         similarity_before: Mean local correlation of fixed and moving image, in [0, 1].
         similarity: The same of fixed and moved image.
         seconds: Time of the computation, with any compilation, without files.
         refined_steps: Steps of the optimisation on this pair.
         model: Folder of the model; None without one, or if it never was on disk.
+        alignment: The linear map that was found beforehand; None if none was sought.
+        is_aligned: Whether it was used.
+        warnings: What speaks against the result, sentences.
     """
 
     fixed: Volume
@@ -54,6 +58,9 @@ class Registered:
     seconds: float
     refined_steps: int = 0
     model: Path | None = None
+    alignment: Alignment | None = None
+    is_aligned: bool = False
+    warnings: tuple[str, ...] = ()
 
     def apply(
         self, volume: Volume | Path | str, interpolation: Interpolation = "linear"
@@ -134,6 +141,9 @@ class Registered:
             "displacement_max_mm": float(length.max()),
             "folding_fraction": self.folding_fraction,
             "seconds": self.seconds,
+            "alignment": self.alignment and self.alignment.summary(),
+            "is_aligned": self.is_aligned,
+            "warnings": self.warnings,
         }
 
     def save(

@@ -1,0 +1,158 @@
+"""How often `align` recovers a known map: `python -m tests.benchmarks.affine --data D`.
+
+D holds `oasis2mm` and `oasis2mm_t2like`. A scan is carried off by a random rigid (even
+cases) or affine (odd cases) map, to 40 degrees, 40 mm and 20 % scale along any three
+perpendicular directions, resampled with noise on an oblique grid of another spacing
+and another order of axes, and sought for again. An alignment counts as recovered below
+2 mm of mean error over the brain. Three settings: the same scan; another subject; and
+another subject in another contrast. Between subjects the error is the distance from the
+map that is found where nothing was carried off.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from autoreg_jax.data import Volume, read_image
+from autoreg_jax.inference import align
+from autoreg_jax.inference._resample import sample_world, world_coordinates
+
+LARGEST_ANGLE, LARGEST_SHIFT, LARGEST_SCALE = 40.0, 40.0, 1.2
+RECOVERED_MM = 2.0
+SPACING, NOISE = (2.2, 1.8, 2.6), 4.0
+
+
+class Case(NamedTuple):
+    """One alignment."""
+
+    number: int
+    error: float
+    largest: float
+    is_trusted: bool
+    reason: str
+    score: float
+    seconds: float
+
+
+def rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
+    """About any axis by up to so many degrees, evenly."""
+    x, y, z = (axis := rng.standard_normal(3)) / np.linalg.norm(axis)
+    angle = np.deg2rad(rng.uniform(0, degrees))
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def random_map(rng: np.random.Generator, centre: np.ndarray, kind: str) -> np.ndarray:
+    """World of the fixed image to world of the moving one."""
+    linear = rotation(rng, LARGEST_ANGLE)
+    if kind == "affine":
+        limit = np.log(LARGEST_SCALE)
+        turn = rotation(rng, 180)
+        linear = linear @ turn @ np.diag(np.exp(rng.uniform(-limit, limit, 3))) @ turn.T
+    shift = rng.standard_normal(3)
+    shift *= rng.uniform(0, LARGEST_SHIFT) / np.linalg.norm(shift)
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = linear, centre + shift - linear @ centre
+    return matrix
+
+
+def carried_off(
+    rng: np.random.Generator, volume: Volume, matrix: np.ndarray, centre: np.ndarray
+) -> Volume:
+    """The image y ↦ volume(matrix⁻¹ y) on a grid of its own, with noise."""
+    axes = np.eye(3)[rng.permutation(3)] * rng.choice([-1, 1], 3)
+    affine = np.eye(4)
+    affine[:3, :3] = rotation(rng, 15) @ axes @ np.diag(SPACING)
+    shape = np.ceil(np.abs(axes.T @ np.array([260, 290, 260])) / SPACING).astype(int)
+    middle = matrix[:3, :3] @ centre + matrix[:3, 3] + rng.uniform(-10, 10, 3)
+    affine[:3, 3] = middle - affine[:3, :3] @ ((shape - 1) / 2)
+    points = world_coordinates(tuple(map(int, shape)), affine)
+    array = sample_world(volume, moved_by(np.linalg.inv(matrix), points))
+    array = array + NOISE * rng.standard_normal(array.shape) * (array > 0)
+    return Volume(array.astype(np.float32), affine)
+
+
+def moved_by(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points under a homogeneous matrix."""
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def recover(fixed: Volume, moving: Volume, number: int, *, is_same: bool) -> list[Case]:
+    """Carry `moving` off so many times and look for it."""
+    brain = world_coordinates(fixed.shape, fixed.affine)[fixed.array > 0]
+    centre, brain = brain.mean(0), brain[::37]
+    base = np.eye(4) if is_same else align(fixed, moving).matrix
+    cases = []
+    for index in range(number):
+        rng = np.random.default_rng(index)
+        kind = ("rigid", "affine")[index % 2]
+        matrix = random_map(rng, centre, kind)
+        image = carried_off(rng, moving, matrix, centre)
+        # Between subjects a rigid map would have another best answer than the affine.
+        wanted = kind if is_same else "affine"
+        begin = time.perf_counter()
+        found = align(fixed, image, kind=wanted)
+        seconds = time.perf_counter() - begin
+        error = moved_by(found.matrix, brain) - moved_by(matrix @ base, brain)
+        length = np.linalg.norm(error, axis=1)
+        cases.append(
+            Case(
+                index,
+                float(length.mean()),
+                float(length.max()),
+                found.is_trusted,
+                found.reason,
+                found.score,
+                seconds,
+            )
+        )
+    return cases
+
+
+def show(name: str, cases: list[Case]) -> None:
+    """A row of the table, and a line for each failure."""
+    errors = np.array([case.error for case in cases])
+    lost = [case for case in cases if case.error >= RECOVERED_MM]
+    doubted = sum(not case.is_trusted for case in cases if case.error < RECOVERED_MM)
+    flagged = sum(not case.is_trusted for case in lost)
+    steady = np.median([case.seconds for case in cases[1:] or cases])
+    found = len(cases) - len(lost)
+    print(
+        f"| {name} | {found} of {len(cases)} | {np.median(errors):.2f} "
+        f"| {np.percentile(errors, 95):.2f} | {flagged} of {len(lost)} | {doubted} "
+        f"| {cases[0].seconds:.1f} | {steady:.2f} |",
+        flush=True,
+    )
+    for case in lost:
+        print(f"  case {case.number}: {case.error:.1f} mm; {case.reason or 'trusted'}")
+
+
+def main() -> None:
+    """Run the three settings."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--others", type=int, default=20, help="cases between subjects")
+    options = parser.parse_args()
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}\n")
+    print(
+        "| moving image | recovered | median error, mm | 95th percentile, mm "
+        "| failures flagged | right ones doubted | first, s | steady, s |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    )
+    fixed = read_image(options.data / "oasis2mm" / "1000_t1.nii.gz")
+    show("same scan", recover(fixed, fixed, options.cases, is_same=True))
+    for name, path in (
+        ("another subject, T1", "oasis2mm/1113_t1.nii.gz"),
+        ("another subject, T2-like", "oasis2mm_t2like/1113_t2like.nii.gz"),
+    ):
+        moving = read_image(options.data / path)
+        show(name, recover(fixed, moving, options.others, is_same=False))
+
+
+if __name__ == "__main__":
+    main()
