@@ -24,6 +24,7 @@ class Register:
     Examples:
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --model runs/demo
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --refine 100
+      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --affine rigid
     """
 
     fixed: Annotated[Path, tyro.conf.arg(aliases=["-f"])]
@@ -44,7 +45,7 @@ class Register:
     """Name of the displacement."""
 
     model: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Folder of a run or model; without it only --refine moves anything."""
+    """Folder of a run or model; without it only --affine and --refine move anything."""
 
     affine: Literal["auto", "rigid", "affine", "none"] = "auto"
     """Align first: auto where the images say so; none trusts the headers."""

@@ -54,8 +54,8 @@ def register(
         fixed: The image that stays, 2-D or 3-D, with any intensities.
         moving: The image to be moved, on any grid of the same world.
         model: A model, its folder or a run folder. Without one the displacement comes
-            from the optimisation alone. A folder is read and compiled at every call: to
-            register many pairs, give `load_model(...)`.
+            from alignment and optimisation alone. A folder is read and compiled at
+            every call: to register many pairs, give `load_model(...)`.
         affine: Whether the images are aligned first: "rigid" and "affine" always do it,
             see `align`; "none" trusts the positions in the headers; "auto" aligns
             affinely where the images agree measurably better for it and the result is
@@ -70,8 +70,8 @@ def register(
 
     Raises:
         ArtifactError: If there is no usable model in the folder.
-        ConfigError: If there is neither a model nor refinement, or an option has an
-            unknown value.
+        ConfigError: If there is neither a model nor refinement nor an alignment that
+            was asked for, or an option has an unknown value.
         DataError: If an image file cannot be used.
         GeometryError: If the images are of different dimensions, or of another than the
             model, or do not overlap in the world.
@@ -150,10 +150,11 @@ def _check_options(model, affine, refine, similarity) -> None:
         raise ConfigError(
             f"refine: must be a number of steps, 0 or more, got {refine}."
         )
-    if model is None and refine == 0:
+    if model is None and refine == 0 and affine in ("auto", "none"):
         raise ConfigError(
             "without a model there is nothing to predict and with refine 0 nothing to "
-            "optimise; give a model, or some refine steps (100, say), or both."
+            "optimise; give a model, or some refine steps (100, say), or both; or ask "
+            "for a rigid or affine alignment alone."
         )
 
 
@@ -189,6 +190,8 @@ def _optimise(
     """The displacement in voxels: predicted, optimised, or both."""
     if model is None:
         space = fixed.shape[1:-1]
+        if num_iterations == 0:
+            return jnp.zeros((1, *space, len(space)), fixed.dtype)
         velocity = jnp.zeros((1, *half_shape(space), len(space)), fixed.dtype)
         lam, windows, num_steps = ObjectiveWeights.start(), _WINDOWS, _NUM_STEPS
         wiring, is_dimmed = Wiring(), False

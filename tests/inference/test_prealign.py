@@ -88,3 +88,13 @@ def test_images_far_apart_are_brought_together(pair, still_model):
     np.testing.assert_allclose(result.displacement_mm[..., 0], 500, atol=0.5)
     with pytest.raises(GeometryError, match="do not overlap"):
         inference.register(fixed, far, model=still_model, affine="none")
+
+
+def test_an_alignment_alone_needs_no_model(pair, carried):
+    fixed, (moving, _) = pair[0], carried
+    result = inference.register(fixed, moving, affine="affine")
+    assert result.is_aligned
+    assert result.model is None
+    matrix = result.alignment.matrix
+    wanted = world(fixed) @ matrix[:3, :3].T + matrix[:3, 3] - world(fixed)
+    np.testing.assert_allclose(result.displacement_mm, wanted, atol=1e-4)
