@@ -12,7 +12,7 @@ from autoreg_jax.data import Volume
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.inference._align_levels import Scene, make_scene, world_matrix
 from autoreg_jax.inference._align_search import Found, information, search_map
-from autoreg_jax.inference._align_solver import Quality, quality
+from autoreg_jax.inference._align_similarity import Quality, quality
 from autoreg_jax.inference._field_of_view import check_axes
 
 # With fewer points a joint histogram is mostly noise.

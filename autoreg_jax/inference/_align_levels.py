@@ -6,18 +6,20 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from nibabel.orientations import (
-    apply_orientation,
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
 from scipy import ndimage
 
-from autoreg_jax.data import Volume, normalize_intensity
-from autoreg_jax.inference._align_solver import Level
-from autoreg_jax.inference._resample import resample, sample_world, world_coordinates
+from autoreg_jax.data import Volume
+from autoreg_jax.inference._align_similarity import Level
+from autoreg_jax.inference._align_volumes import (
+    Frame,
+    canonical,
+    foreground,
+    mask_on,
+    object_frame,
+    plane_basis,
+    shrunk,
+)
+from autoreg_jax.inference._resample import sample_world, world_coordinates
 
 # Voxels of the longest axis at each level, coarse to fine: a head of 220 mm is seen at
 # 7, 3.5 and 2.3 mm. All levels have the box of the finest, and look at the fixed image
@@ -27,20 +29,6 @@ _SIZES = {2: (32, 64, 128), 3: (32, 64, 96)}
 _FEW_POINTS, _MANY_POINTS = 4096, 16384
 # Points up to so far beside the object count as well, in parts of its radius.
 _MARGIN = 0.15
-
-
-class Frame(NamedTuple):
-    """A middle in the world and, of a slice, the directions of its plane.
-
-    Attributes:
-        centre: World position, mm.
-        basis: Orthonormal columns, `(3, d)`.
-        radius: mm, root of the mean squared distance of the object from its centre.
-    """
-
-    centre: np.ndarray
-    basis: np.ndarray
-    radius: float
 
 
 class Scene(NamedTuple):
@@ -80,18 +68,18 @@ def make_scene(
     """
     ndim = fixed.ndim
     sizes = _SIZES[ndim]
-    seen = [_canonical(image) for image in (fixed, moving)]
+    seen = [canonical(image) for image in (fixed, moving)]
     longest = max(
         size * step for v in seen for size, step in zip(v.shape, v.spacing, strict=True)
     )
-    fine = [_shrunk(volume, longest / sizes[-1], sizes[-1]) for volume in seen]
+    fine = [shrunk(volume, longest / sizes[-1], sizes[-1]) for volume in seen]
     masks = [
-        _mask_on(volume, mask)
+        mask_on(volume, mask)
         for volume, mask in zip(fine, (fixed_mask, moving_mask), strict=True)
     ]
-    objects = [_foreground(v, m) for v, m in zip(fine, masks, strict=True)]
-    basis = _basis(fine[0])
-    frames = [_frame(v, o, basis) for v, o in zip(fine, objects, strict=True)]
+    objects = [foreground(v, m) for v, m in zip(fine, masks, strict=True)]
+    basis = plane_basis(fine[0])
+    frames = [object_frame(v, o, basis) for v, o in zip(fine, objects, strict=True)]
     growth = frames[1].radius / frames[0].radius
     radius = frames[0].radius
     frames = [frame._replace(radius=radius) for frame in frames]
@@ -127,78 +115,6 @@ def world_matrix(
     return world
 
 
-def _canonical(volume: Volume) -> Volume:
-    """The same voxels, axes in the order and direction nearest to R, A, S."""
-    ndim = volume.ndim
-    full = volume.array.reshape(*volume.shape, *(1,) * (3 - ndim))
-    turn = ornt_transform(io_orientation(volume.affine), axcodes2ornt("RAS"))
-    array = apply_orientation(full, turn)
-    affine = volume.affine @ inv_ornt_aff(turn, full.shape)
-    if ndim == 2:
-        # The axis across the plane goes last again.
-        flat = int(turn[2, 0])
-        order = [axis for axis in range(3) if axis != flat] + [flat]
-        array = np.transpose(array, order)[..., 0]
-        affine = affine[:, [*order, 3]]
-    return Volume(normalize_intensity(array), affine, volume.path)
-
-
-def _shrunk(volume: Volume, spacing: float, most: int) -> Volume:
-    """The volume on its own axes with voxels of at least `spacing` mm."""
-    ndim = volume.ndim
-    shape = np.asarray(volume.shape)
-    factor = np.maximum(spacing / np.asarray(volume.spacing), 1)
-    new = np.clip(np.ceil(shape / factor - 1e-3), 1, most).astype(int)
-    affine = volume.affine.copy()
-    affine[:3, :ndim] = affine[:3, :ndim] * factor
-    corner = 0.5 * (shape - new * factor) + 0.5 * (factor - 1)
-    affine[:3, 3] += volume.affine[:3, :ndim] @ corner
-    array = resample(volume, tuple(map(int, new)), affine)
-    return Volume(array, affine, volume.path)
-
-
-def _mask_on(volume: Volume, mask: Volume | None) -> Float[np.ndarray, "*space"]:
-    if mask is None:
-        return np.ones(volume.shape, np.float32)
-    points = world_coordinates(volume.shape, volume.affine)
-    inside = Volume((mask.array > 0).astype(np.float32), mask.affine)
-    return (sample_world(inside, points) > 0.5).astype(np.float32)
-
-
-def _foreground(volume: Volume, mask: np.ndarray) -> Float[np.ndarray, "*space"]:
-    """1 where something other than background is, judged by the border."""
-    array = volume.array
-    inner = tuple(slice(1, -1) if size > 2 else slice(None) for size in array.shape)
-    border = np.ones(array.shape, bool)
-    border[inner] = False
-    contrast = np.abs(array - np.median(array[border if border.any() else ...]))
-    contrast = contrast * mask
-    found = contrast > 0.5 * contrast.mean()
-    if not found.any():
-        found = mask > 0
-    if not found.any():
-        found = np.ones(array.shape, bool)
-    return found.astype(np.float32)
-
-
-def _basis(volume: Volume) -> np.ndarray:
-    """Orthonormal directions of a plane; of a volume those of the world."""
-    if volume.ndim == 3:
-        return np.eye(3)
-    first, second = volume.affine[:3, 0], volume.affine[:3, 1]
-    first = first / np.linalg.norm(first)
-    second = second - first * (first @ second)
-    return np.stack([first, second / np.linalg.norm(second)], 1)
-
-
-def _frame(volume: Volume, found: np.ndarray, basis: np.ndarray) -> Frame:
-    points = world_coordinates(volume.shape, volume.affine)[found > 0]
-    centre = points.mean(0)
-    # A single voxel has an extent, too.
-    extent = np.sum((points - centre) ** 2, 1).mean() + max(volume.spacing) ** 2
-    return Frame(centre, basis, math.sqrt(extent))
-
-
 def _points(
     volume: Volume,
     counts: np.ndarray,
@@ -209,7 +125,7 @@ def _points(
     few: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Places in random order: where, intensity, weight, object; many above `few`."""
-    small = _shrunk(volume, spacing, max(volume.shape))
+    small = shrunk(volume, spacing, max(volume.shape))
     world = world_coordinates(small.shape, small.affine).reshape(-1, 3)
     wanted, is_object = (
         sample_world(Volume(part.astype(np.float32), volume.affine), world) > 0.5
@@ -243,8 +159,8 @@ def _image(
     """The moving image, of at most `sizes[0]` voxels, in a box of `sizes[1]`."""
     ndim = volume.ndim
     size, room = sizes
-    small = _shrunk(Volume(volume.array * mask, volume.affine), spacing, size)
-    share = _shrunk(Volume(mask, volume.affine), spacing, size).array
+    small = shrunk(Volume(volume.array * mask, volume.affine), spacing, size)
+    share = shrunk(Volume(mask, volume.affine), spacing, size).array
     box = np.zeros((*(room,) * ndim, 2), np.float32)
     inside = tuple(slice(0, n) for n in small.shape)
     box[(*inside, 0)], box[(*inside, 1)] = small.array, share

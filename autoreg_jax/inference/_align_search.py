@@ -7,8 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.inference._align_descent import Fit, descend
 from autoreg_jax.inference._align_levels import Scene
-from autoreg_jax.inference._align_solver import Fit, descend, losses_of
+from autoreg_jax.inference._align_similarity import losses_of
 from autoreg_jax.inference._align_starts import (
     directions,
     distinct,

@@ -1,6 +1,7 @@
 """Rigid, similarity and affine maps as exponentials, and images seen through them."""
 
 import itertools
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ AffineKind = Literal["rigid", "similarity", "affine"]
 # Taylor terms and squarings of the exponential: for rotations up to π the argument of
 # the series is below 0.1, and its seventh term below the rounding of float32.
 _TERMS, _SQUARINGS = 6, 5
+# The fast products of some accelerators are wrong by a tenth of a voxel.
+_product = partial(jnp.matmul, precision="highest")
 
 
 def affine_generators(
@@ -75,9 +78,9 @@ def affine_exponential(
     )
     series = identity
     for term in range(_TERMS, 0, -1):
-        series = identity + small @ series / term
+        series = identity + _product(small, series) / term
     for _ in range(_SQUARINGS):
-        series = series @ series
+        series = _product(series, series)
     return series
 
 
@@ -107,11 +110,11 @@ def affine_matrix(
         [[1. 1.]]
     """
     generators = jnp.asarray(affine_generators(len(centre), kind), parameters.dtype)
-    inner = affine_exponential(jnp.tensordot(parameters, generators, 1))
+    inner = affine_exponential(jnp.sum(parameters[:, None, None] * generators, 0))
     size = len(centre)
     shift = jnp.eye(size + 1, dtype=parameters.dtype).at[:size, size].set(centre)
     back = jnp.eye(size + 1, dtype=parameters.dtype).at[:size, size].set(-centre)
-    return shift @ inner @ back
+    return _product(_product(shift, inner), back)
 
 
 def apply_affine(
@@ -127,8 +130,7 @@ def apply_affine(
         Their images.
     """
     flat = points.reshape(-1, points.shape[-1])
-    # The fast products of some accelerators are wrong by a tenth of a voxel.
-    moved = jnp.matmul(flat, matrix[:-1, :-1].T, precision="highest")
+    moved = _product(flat, matrix[:-1, :-1].T)
     moved = moved + matrix[:-1, -1][None]
     return moved.reshape(*points.shape[:-1], moved.shape[-1])
 
@@ -150,5 +152,5 @@ def sample_affine(
     Returns:
         moving(matrix · x), linear between voxels, zero outside.
     """
-    to_voxels = jnp.matmul(jnp.linalg.inv(voxel_to_world), matrix, precision="highest")
+    to_voxels = _product(jnp.linalg.inv(voxel_to_world), matrix)
     return sample_linear(image[None], apply_affine(to_voxels, points)[None])[0]

@@ -14,6 +14,7 @@ were aligned beforehand, none of which should be said to need it.
 import argparse
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,6 @@ class Case(NamedTuple):
     largest: float
     is_trusted: bool
     reason: str
-    score: float
     seconds: float
     cpu_seconds: float
 
@@ -86,11 +86,39 @@ def moved_by(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def recover(fixed: Volume, moving: Volume, number: int, *, is_same: bool) -> list[Case]:
+class Answer(NamedTuple):
+    """What an aligner says."""
+
+    matrix: np.ndarray
+    is_trusted: bool
+    reason: str
+
+
+def ours(fixed: Volume, moving: Volume, kind: str) -> Answer:
+    """This project's answer."""
+    found = align(fixed, moving, kind=kind)
+    return Answer(found.matrix, found.is_trusted, found.reason)
+
+
+def theirs(fixed: Volume, moving: Volume, kind: str) -> Answer:
+    """The answer of ANTs, which has no opinion on itself."""
+    from tests.benchmarks._ants_affine import ants_matrix
+
+    return Answer(ants_matrix(fixed, moving, kind), True, "")
+
+
+def recover(
+    fixed: Volume,
+    moving: Volume,
+    number: int,
+    *,
+    is_same: bool,
+    aligner: Callable[[Volume, Volume, str], Answer] = ours,
+) -> list[Case]:
     """Carry `moving` off so many times and look for it."""
     brain = world_coordinates(fixed.shape, fixed.affine)[fixed.array > 0]
     centre, brain = brain.mean(0), brain[::37]
-    base = np.eye(4) if is_same else align(fixed, moving).matrix
+    base = np.eye(4) if is_same else aligner(fixed, moving, "affine").matrix
     cases = []
     for index in range(number):
         rng = np.random.default_rng(index)
@@ -100,7 +128,7 @@ def recover(fixed: Volume, moving: Volume, number: int, *, is_same: bool) -> lis
         # Between subjects a rigid map would have another best answer than the affine.
         wanted = kind if is_same else "affine"
         begin, cpu = time.perf_counter(), time.process_time()
-        found = align(fixed, image, kind=wanted)
+        found = aligner(fixed, image, wanted)
         seconds = time.perf_counter() - begin
         cpu = time.process_time() - cpu
         error = moved_by(found.matrix, brain) - moved_by(matrix @ base, brain)
@@ -112,7 +140,6 @@ def recover(fixed: Volume, moving: Volume, number: int, *, is_same: bool) -> lis
                 float(length.max()),
                 found.is_trusted,
                 found.reason,
-                found.score,
                 seconds,
                 cpu,
             )
@@ -172,6 +199,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--others", type=int, default=20, help="cases between subjects")
+    parser.add_argument("--ants", type=int, default=0, help="cases for ANTs as well")
     options = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}\n")
     print(
@@ -187,6 +215,11 @@ def main() -> None:
     ):
         moving = read_image(options.data / path)
         show(name, recover(fixed, moving, options.others, is_same=False))
+    if options.ants:
+        show(
+            "same scan, by ANTs",
+            recover(fixed, fixed, options.ants, is_same=True, aligner=theirs),
+        )
     show_verdicts(options.data)
 
 

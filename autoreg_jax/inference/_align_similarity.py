@@ -1,4 +1,4 @@
-"""How well a map brings two images together, and the nearest map that does it best."""
+"""How well a linear map brings two images together, at one resolution."""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from autoreg_jax.losses import global_ncc, mutual_information
 from autoreg_jax.ops import sample_linear
-from autoreg_jax.spatial import affine_exponential, apply_affine
+from autoreg_jax.spatial import apply_affine
 
 # Part of the fixed object that must lie in the field of view of the moving image; below
 # it a map is the worse the less there is to compare.
@@ -18,9 +18,6 @@ _LEAST_OVERLAP = 0.4
 _OVERLAP_PENALTY = 10.0
 # Mean square stretch and volume ratio beyond which no map is tried.
 _LARGEST_STRETCH, _SMALLEST_VOLUME = 2.0, 0.25
-# Levenberg-Marquardt: first damping, factors after a good and a bad step, and the
-# damping at which no shorter step is worth a try.
-_DAMPING, _EASE, _TIGHTEN, _GIVE_UP = 1e-2, 0.2, 5.0, 1e4
 _NUM_BINS = 24
 # Points at which the many starts are compared, and starts compared at once.
 _NUM_LOOKS, _CHUNK = 2048, 32
@@ -65,20 +62,6 @@ class Quality(NamedTuple):
     overlap: Array
 
 
-class Fit(NamedTuple):
-    """Where a descent ended.
-
-    Attributes:
-        matrix: The map between the two frames.
-        loss: Its loss.
-        num_steps: Steps that were tried.
-    """
-
-    matrix: Array
-    loss: Array
-    num_steps: Array
-
-
 @jax.jit
 def quality(level: Level, matrix: Float[Array, "d+1 d+1"]) -> Quality:
     """Judge a map by measures that do not depend on the metric.
@@ -90,7 +73,7 @@ def quality(level: Level, matrix: Float[Array, "d+1 d+1"]) -> Quality:
     Returns:
         Its quality; zeros where there is nothing to compare.
     """
-    values, share = _look(level, matrix, level.points)
+    values, share = moving_values(level, places(level, matrix))
     every = level.weights * share
     inside = every * level.is_object
 
@@ -132,98 +115,44 @@ def losses_of(
     level = level._replace(**few)
 
     def loss(matrix: Array) -> Array:
-        values, share = _look(level, matrix, level.points)
-        return _loss(level, matrix, values, share, metric)[0]
+        values, share = moving_values(level, places(level, matrix))
+        return map_loss(level, matrix, values, share, metric)[0]
 
     return jax.lax.map(loss, matrices, batch_size=_CHUNK)
 
 
-@partial(jax.jit, static_argnames=("metric", "max_steps"))
-def descend(
-    level: Level,
-    matrix: Float[Array, "d+1 d+1"],
-    generators: Float[Array, "k d+1 d+1"],
-    tolerance: Float[Array, ""],
-    *,
-    metric: str,
-    max_steps: int = 20,
-) -> Fit:
-    """Improve a map by Levenberg-Marquardt steps M ← M exp(Σ δ G).
-
-    Args:
-        level: The pair.
-        matrix: Where to start.
-        generators: Directions of the steps; a zero matrix is a direction not taken.
-        tolerance: Length of a step at which it is enough, in radii.
-        metric: "ncc" or "mi".
-        max_steps: Largest number of evaluations.
-
-    Returns:
-        The best map that was met.
-    """
-    size = matrix.shape[-1] - 1
-    directions = generators[:, :size].reshape(len(generators), -1)
-
-    def normal(matrix: Array) -> tuple[Array, Array, Array]:
-        loss, gradient, hessian = _normal_equations(level, matrix, metric)
-        return loss, directions @ gradient, directions @ hessian @ directions.T
-
-    def unfinished(state):
-        return (state[-2] < max_steps) & ~state[-1]
-
-    def step(state):
-        # The trial is judged where the loop begins, so that it is compiled once.
-        best, equations, trial, length, damping, count, _ = state
-        new = normal(trial)
-        is_better = new[0] < equations[0]
-        best, equations = jax.tree.map(
-            lambda a, b: jnp.where(is_better, a, b), (trial, new), (best, equations)
-        )
-        damping = damping * jnp.where(is_better, _EASE, _TIGHTEN)
-        _, gradient, hessian = equations
-        diagonal = jnp.diag(hessian)
-        # A direction that is not taken, or changes nothing, stays where it is.
-        floor = 1e-6 * jnp.max(diagonal) + 1e-20
-        system = hessian + jnp.diag(damping * diagonal + floor)
-        delta = -jnp.linalg.solve(system, gradient)
-        trial = best @ affine_exponential(jnp.tensordot(delta, generators, 1))
-        done = (length < tolerance) | (damping > _GIVE_UP)
-        length = jnp.linalg.norm(delta)
-        done |= ~jnp.isfinite(length)
-        return best, equations, trial, length, damping, count + 1, done
-
-    number, infinite = len(generators), jnp.float32(jnp.inf)
-    nothing = infinite, jnp.zeros(number), jnp.zeros((number, number))
-    start = (
-        matrix,
-        nothing,
-        matrix,
-        infinite,
-        jnp.float32(_DAMPING),
-        jnp.int32(0),
-        False,
-    )
-    state = jax.lax.while_loop(unfinished, step, start)
-    return Fit(state[0], state[1][0], state[-2])
+def places(level: Level, matrix: Array) -> Float[Array, "n d"]:
+    """Voxels of the moving image to which a map sends the points."""
+    to_voxels = jnp.matmul(level.to_voxels, matrix, precision="highest")
+    return apply_affine(to_voxels, level.points)
 
 
-def _look(level: Level, matrix: Array, points: Array) -> tuple[Array, Array]:
-    """Moving intensities at the images of points, and how far they are inside."""
-    voxels = apply_affine(level.to_voxels @ matrix, points)
-    return _values(level, voxels)
-
-
-def _values(level: Level, voxels: Array) -> tuple[Array, Array]:
+def moving_values(
+    level: Level, voxels: Float[Array, "n d"]
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Moving intensities at voxels, and how far these are inside the mask, 0 to 1."""
     sampled = sample_linear(level.image[None], voxels[None])[0]
     share = sampled[:, 1]
     # Beside the mask there is no intensity rather than a dark one.
     return sampled[:, 0] / jnp.maximum(share, 1e-3), share
 
 
-def _loss(
+def map_loss(
     level: Level, matrix: Array, values: Array, share: Array, metric: str
-) -> tuple[Array, Array]:
-    """The loss, and the curvature that a squared difference of intensity has in it."""
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The loss of a map, and what a squared difference of intensity weighs in it.
+
+    Args:
+        level: The pair.
+        matrix: The map.
+        values: Moving intensities at the points.
+        share: How far these are inside.
+        metric: "ncc" or "mi".
+
+    Returns:
+        The loss, infinite for a map that is not admissible, and a factor on the squared
+        change of intensity, its Gauss-Newton curvature.
+    """
     weights = level.weights * jax.lax.stop_gradient(share)
     arrays = [x[None, :, None] for x in (level.values, values, weights)]
     total = jnp.sum(weights) + 1e-12
@@ -243,24 +172,3 @@ def _loss(
     is_wild = jnp.linalg.det(linear) < _SMALLEST_VOLUME
     is_wild |= jnp.sum(linear**2) / size > _LARGEST_STRETCH**2
     return jnp.where(is_wild, jnp.inf, loss), curvature
-
-
-def _normal_equations(
-    level: Level, matrix: Array, metric: str
-) -> tuple[Array, Array, Array]:
-    """Loss, gradient and Gauss-Newton Hessian in the entries of δ, M ← M (1 + δ)."""
-    size = len(matrix) - 1
-    voxels = apply_affine(level.to_voxels @ matrix, level.points)
-    values, pull, share = jax.vjp(partial(_values, level), voxels, has_aux=True)
-    (slopes,) = pull(jnp.ones_like(values))
-    (loss, curvature), change = jax.value_and_grad(
-        lambda v: _loss(level, matrix, v, share, metric), has_aux=True
-    )(values)
-    slopes = slopes @ (level.to_voxels @ matrix)[:size, :size]
-    homogeneous = jnp.pad(level.points, ((0, 0), (0, 1)), constant_values=1.0)
-    rows = (slopes[:, :, None] * homogeneous[:, None, :]).reshape(len(values), -1)
-    weights = level.weights * share
-    mean = weights @ rows / (jnp.sum(weights) + 1e-12)
-    gradient = change @ rows
-    rows = (rows - mean[None]) * jnp.sqrt(weights)[:, None]
-    return loss, gradient, curvature * (rows.T @ rows)
