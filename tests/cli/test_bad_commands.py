@@ -114,7 +114,7 @@ def test_register(command, images, model, tmp_path, damage, file, remedy):
         (["--refine", "-3"], "0 or more"),
         (["--moved", "moved.png"], "must end in .nii.gz"),
         (["--fixed-labels", "x.nii.gz"], "needs --moving-labels"),
-        (["--affine", "rigid"], "--affine"),
+        (["--affine", "elastic"], "--affine"),
         (["--modle", "x"], "--model"),
         (["--refine", "many"], "--refine"),
     ],
