@@ -85,16 +85,11 @@ def as_setting(word: str) -> str:
     return f"{place}.name={name}"
 
 
-def dataset_file(path: Path) -> Path:
-    """The CSV file that a DATASET means: the file, or dataset.csv in the folder."""
-    return path / "dataset.csv" if path.is_dir() else path
-
-
 def load_splits(path: Path, *splits: str) -> list["Cohort"]:
     """Read some splits of a dataset; all have the classes of the whole dataset.
 
     Args:
-        path: Its CSV file.
+        path: Its file or folder.
         *splits: Their names.
 
     Returns:
@@ -119,7 +114,7 @@ def dataset_of(run: Path, given: Path | None) -> Path:
         given: `--dataset`, if given.
 
     Returns:
-        The CSV file.
+        File or folder.
 
     Raises:
         ArtifactError: If it is not known.
@@ -127,7 +122,7 @@ def dataset_of(run: Path, given: Path | None) -> Path:
     from autoreg_jax.runtime import read_json
 
     if given is not None:
-        return dataset_file(given)
+        return given
     provenance = run / "provenance.json"
     stored = read_json(provenance).get("dataset") if provenance.is_file() else None
     simulated = run / "data" / "dataset.csv"
@@ -145,7 +140,7 @@ def write_provenance(run: Path, dataset: Path, seed: int) -> None:
 
     Args:
         run: Folder of the run.
-        dataset: Its CSV file; written relative to the folder, so that both can move.
+        dataset: File or folder; written relative to the folder, so that both can move.
         seed: Of the run.
     """
     from autoreg_jax.runtime import provenance, read_json, read_records, write_json

@@ -15,7 +15,6 @@ from autoreg_jax.cli._run_options import (
     Output,
     Overrides,
     Run,
-    dataset_file,
     dataset_of,
     load_splits,
     run_settings,
@@ -37,7 +36,8 @@ class Search:
     """
 
     dataset: Data
-    """CSV file `subject,image,labels,split`, or a folder with dataset.csv."""
+    """CSV file `subject,image,labels,split`, Learn2Reg dataset.json, BIDS folder, or a
+    folder of scans."""
 
     output: Output
     """Folder of the run."""
@@ -81,7 +81,7 @@ class Search:
         from autoreg_jax import config, runtime, workflows
 
         runtime.enable_compilation_cache()
-        table = dataset_file(self.dataset)
+        table = self.dataset
         train, validation = load_splits(table, "train", "validation")
         run = runtime.claim_run_folder(
             self.output, resume=self.resume, overwrite=self.overwrite

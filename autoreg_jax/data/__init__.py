@@ -1,11 +1,12 @@
 """Images, label maps, lists of subjects, pairs, and a virtual population."""
 
 from autoreg_jax.data._cohort import Cohort, label_values, load_cohort
-from autoreg_jax.data._dataset import Dataset, Subject, read_dataset
+from autoreg_jax.data._dataset import Dataset, Subject
 from autoreg_jax.data._intensity import normalize_intensity
 from autoreg_jax.data._pairs import PairSampler, evaluation_pairs
 from autoreg_jax.data._population import write_population
 from autoreg_jax.data._reading import read_image, read_labels
+from autoreg_jax.data._sources import read_dataset
 from autoreg_jax.data._volume import Volume
 from autoreg_jax.data._writing import write_displacement, write_volume
 

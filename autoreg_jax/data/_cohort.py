@@ -134,7 +134,7 @@ def load_cohort(
     if _all_or_none(dataset, subjects, "labels"):
         values = _label_values(dataset) if label_values is None else tuple(label_values)
         labels = _load_labels(subjects, reference, values)
-        structures = _structure_names(dataset.path.parent / STRUCTURES_FILE, values)
+        structures = _structure_names(dataset.folder / STRUCTURES_FILE, values)
     velocity = None
     if _all_or_none(dataset, subjects, "velocity"):
         velocity = _load_velocity(subjects, reference)

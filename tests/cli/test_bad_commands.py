@@ -149,6 +149,7 @@ def no_column(folder):
 
 def no_table(folder):
     (folder / "dataset.csv").unlink()
+    (folder / "0.nii.gz").unlink()
 
 
 def no_image(folder):
@@ -172,7 +173,7 @@ def other_grid(folder):
     [
         (empty_table, "dataset.csv", ""),
         (no_column, "dataset.csv", "split"),
-        (no_table, "dataset.csv", ""),
+        (no_table, "0_labels.nii.gz", "dataset CSV"),
         (no_image, "3.nii.gz", ""),
         (no_validation, "dataset.csv", "validation"),
         (other_grid, "0_labels.nii.gz", ""),
