@@ -15,6 +15,7 @@ import tyro
 from autoreg_jax import __version__
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
+from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
@@ -28,6 +29,7 @@ _VERBS: dict[str, type[Any]] = {
     for verb in (
         Demo,
         Auto,
+        Plan,
         Search,
         Train,
         Evaluate,

@@ -3,16 +3,13 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from autoreg_jax import config
 from autoreg_jax.cli._settings import read_settings
 from autoreg_jax.errors import ArtifactError, ConfigError
-
-if TYPE_CHECKING:
-    from autoreg_jax.data import Cohort
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
@@ -83,27 +80,6 @@ def as_setting(word: str) -> str:
     stage, sign, name = word.rpartition("=")
     place = f"search.{stage}.hypergradient" if sign else "search.hypergradient"
     return f"{place}.name={name}"
-
-
-def load_splits(path: Path, *splits: str) -> list["Cohort"]:
-    """Read some splits of a dataset; all have the classes of the whole dataset.
-
-    Args:
-        path: Its file or folder.
-        *splits: Their names.
-
-    Returns:
-        The cohorts in the same order.
-
-    Raises:
-        DataError: If a file cannot be used.
-        GeometryError: If an image is on another grid.
-    """
-    from autoreg_jax import data
-
-    table = data.read_dataset(path)
-    values = data.label_values(table)
-    return [data.load_cohort(table, name, label_values=values) for name in splits]
 
 
 def dataset_of(run: Path, given: Path | None) -> Path:

@@ -16,7 +16,6 @@ from autoreg_jax.cli._run_options import (
     Overrides,
     Run,
     dataset_of,
-    load_splits,
     run_settings,
     write_provenance,
 )
@@ -82,14 +81,23 @@ class Search:
 
         runtime.enable_compilation_cache()
         table = self.dataset
-        train, validation = load_splits(table, "train", "validation")
+        prepared = workflows.prepare(
+            table,
+            self.output,
+            settings,
+            "train",
+            "validation",
+            overwrite=self.overwrite,
+        )
         run = runtime.claim_run_folder(
             self.output, resume=self.resume, overwrite=self.overwrite
         )
         runtime.write_text(run / "config.yaml", config.dump(settings))
+        prepared.write_plan(run)
         write_provenance(run, table, settings.seed)
+        train, validation = prepared.cohorts
         found = workflows.search(
-            train, validation, settings, run=run, resume=self.resume
+            train, validation, prepared.config, run=run, resume=self.resume
         )
         write_provenance(run, table, settings.seed)
         if self.json:
@@ -161,11 +169,14 @@ class Train:
                 "it, or search in another folder."
             )
         table = dataset_of(self.folder, self.dataset)
-        train, validation = load_splits(table, "train", "validation")
+        prepared = workflows.prepare_again(
+            table, self.folder, settings, "train", "validation"
+        )
+        train, validation = prepared.cohorts
         runtime.write_text(self.folder / "config.yaml", config.dump(settings))
         workflows.train(
             train,
-            settings,
+            prepared.config,
             genotype,
             lam,
             validation=validation,
@@ -224,8 +235,11 @@ class Evaluate:
         runtime.enable_compilation_cache()
         model = inference.load_model(self.folder)
         table = dataset_of(self.folder, self.dataset)
-        (test,) = load_splits(table, settings.evaluate.split)
-        evaluation = workflows.evaluate(test, model, settings, run=self.folder)
+        prepared = workflows.prepare_again(
+            table, self.folder, settings, settings.evaluate.split
+        )
+        (test,) = prepared.cohorts
+        evaluation = workflows.evaluate(test, model, prepared.config, run=self.folder)
         write_provenance(self.folder, table, settings.seed)
         if self.json:
             show_json(evaluation.summary | {"run": self.folder})

@@ -87,7 +87,7 @@ class Demo:
 
 @dataclass(frozen=True, kw_only=True)
 class Auto:
-    """Search a network and its loss, train it, evaluate it, write a report.
+    """Plan, search a network and its loss, train, evaluate, write a report.
 
     Example:
       autoreg auto subjects.csv -o runs/first --set train.steps=4000 evaluate.pairs=50

@@ -1,6 +1,13 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
 from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig
+from autoreg_jax.config._plan import (
+    GridConfig,
+    IntensityConfig,
+    PlanConfig,
+    dump_plan,
+    load_plan,
+)
 from autoreg_jax.config._presets import preset_names, preset_text
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._schema import (
@@ -15,9 +22,12 @@ from autoreg_jax.config._yaml import dump, load, merge
 
 __all__ = [
     "EvaluateConfig",
+    "GridConfig",
     "HypergradientConfig",
+    "IntensityConfig",
     "NetworkConfig",
     "ObjectiveConfig",
+    "PlanConfig",
     "QuirksConfig",
     "RefineConfig",
     "RunConfig",
@@ -26,7 +36,9 @@ __all__ = [
     "StopConfig",
     "TrainConfig",
     "dump",
+    "dump_plan",
     "load",
+    "load_plan",
     "merge",
     "preset_names",
     "preset_text",

@@ -1,6 +1,7 @@
 """Reads NIfTI files, and says what is wrong with those that cannot be used."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nibabel.wrapstruct import WrapStructError
 from autoreg_jax.data._volume import Volume
 from autoreg_jax.errors import DataError, GeometryError
 
-__all__ = ["check_file", "read_image", "read_labels", "read_vectors"]
+__all__ = ["check_file", "read_grid", "read_image", "read_labels", "read_vectors"]
 
 UNREADABLE = (
     EOFError,  # a truncated gzip stream
@@ -101,6 +102,30 @@ def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
     return array.reshape(*space, len(space))
 
 
+def read_grid(path: Path) -> tuple[Num[np.ndarray, "*space"], Float[np.ndarray, "4 4"]]:
+    """Read the header of an image alone.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file with one channel, 2-D or 3-D.
+
+    Returns:
+        An array of the shape of the image, without values and without memory, and the
+        affine.
+
+    Raises:
+        DataError: If there is no such file or its header is not that of an image.
+        GeometryError: If its affine is singular or not finite.
+    """
+    _check_name(path)
+    try:
+        image = Nifti1Image.from_filename(path)
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    empty = np.broadcast_to(np.zeros((), np.uint8), image.shape)
+    _check_voxels(empty, path)
+    return _one_channel(empty, path), _affine(image, path)
+
+
 def check_file(path: Path, where: str) -> None:
     """Make sure that a path names an existing file.
 
@@ -119,32 +144,23 @@ def check_file(path: Path, where: str) -> None:
 
 def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]:
     """Load all voxels as float32 and the affine."""
-    check_file(path, "image file")
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        raise DataError(
-            f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
-        )
+    _check_name(path)
     try:
         content = path.read_bytes()
         if path.name.lower().endswith(".gz"):
             # The whole stream, for its checksum: nibabel stops after the last voxel.
             content = gzip.decompress(content)
         image = Nifti1Image.from_bytes(content)
+        _check_length(image, len(content))
         stored = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
-        raise DataError(
-            f"{path}: not a readable NIfTI image ({error}); it may be truncated or of "
-            "another format. Copy or convert it again."
-        ) from error
+        raise _unreadable(path, error) from error
     if stored.dtype.kind not in "iuf":
         raise DataError(
             f"{path}: voxels of type {stored.dtype} have no single grey value; convert "
             "the image to one number a voxel."
         )
-    if stored.size == 0:
-        raise DataError(
-            f"{path}: the image has no voxels, its shape is {stored.shape}."
-        )
+    _check_voxels(stored, path)
     # A value beyond float32 becomes infinite and is reported below.
     with np.errstate(over="ignore"):
         array = stored.astype(np.float32)
@@ -154,13 +170,51 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
             f"{path}: {bad} of {array.size} voxels are NaN or infinite; replace them "
             "by a number, for example the background."
         )
+    return array, _affine(image, path)
+
+
+def _check_name(path: Path) -> None:
+    """Refuse what is not there, and other formats."""
+    check_file(path, "image file")
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise DataError(
+            f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
+        )
+
+
+def _check_length(image: Nifti1Image, length: int) -> None:
+    """Refuse a header that promises more than the file has, before memory is taken."""
+    header = image.header
+    needed = math.prod(map(int, image.shape)) * header.get_data_dtype().itemsize
+    needed += int(header.get_data_offset())
+    if needed > length:
+        raise ValueError(f"{needed} bytes are needed and {length} are there")
+
+
+def _check_voxels(array: Num[np.ndarray, "..."], path: Path) -> None:
+    if array.size == 0:
+        raise DataError(
+            f"{path}: the image has no voxels, its shape is {array.shape}; export it "
+            "again."
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: not a readable NIfTI image ({error}); it may be truncated or of "
+        "another format. Copy or convert it again."
+    )
+
+
+def _affine(image: Nifti1Image, path: Path) -> Float[np.ndarray, "4 4"]:
+    """Voxels to world, which must be a volume."""
     affine = np.asarray(image.affine, np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
         raise GeometryError(
             f"{path}: the affine maps voxels to no volume, {affine.tolist()}; repair "
             "the sform or qform of the header."
         )
-    return array, affine
+    return affine
 
 
 def _one_channel(array: Num[np.ndarray, "..."], path: Path) -> Num[np.ndarray, "..."]:

@@ -15,13 +15,15 @@ from flax import traverse_util
 from flax.errors import FlaxError
 from jax import Array
 
+from autoreg_jax.data import Intensity
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.networks import Registration, RegistrationNetwork, Wiring
 from autoreg_jax.runtime import write_json
 from autoreg_jax.search_space import Genotype
 
 _FORMAT = 2
-# Format 1 knows neither `wiring` nor `is_dimmed`: both are the defaults.
+# Format 1 knows neither `wiring` nor `is_dimmed`: both are the defaults. So is
+# `intensity` where it is missing.
 _READABLE = (1, _FORMAT)
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _UNREADABLE = (
@@ -51,6 +53,7 @@ class ModelDescription:
         windows: Windows of the local correlation at the three resolutions.
         wiring: What happens between the cells.
         is_dimmed: Whether the training loss dims coarse images, `registration_loss`.
+        intensity: How grey values become what the network sees.
     """
 
     genotype: Genotype
@@ -64,6 +67,7 @@ class ModelDescription:
     windows: tuple[int, int, int]
     wiring: Wiring = field(default_factory=Wiring)
     is_dimmed: bool = False
+    intensity: Intensity = field(default_factory=Intensity)
 
 
 @dataclass(frozen=True)
@@ -195,4 +199,5 @@ def _read_description(path: Path) -> ModelDescription:
     if content["matching"] is not None:
         content["matching"] = tuple(content["matching"])
     content["wiring"] = Wiring(**content.get("wiring", {}))
+    content["intensity"] = Intensity(**content.get("intensity", {}))
     return ModelDescription(**content)

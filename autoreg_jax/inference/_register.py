@@ -11,7 +11,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.data import Volume, normalize_intensity, read_image
+from autoreg_jax.data import (
+    Intensity,
+    Volume,
+    check_contrast,
+    normalize_intensity,
+    read_image,
+)
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.inference._field_of_view import check_field_of_view
 from autoreg_jax.inference._model import RegistrationModel, load_model
@@ -68,7 +74,7 @@ def register(
         ArtifactError: If there is no usable model in the folder.
         ConfigError: If there is neither a model nor refinement, or an option has an
             unknown value.
-        DataError: If an image file cannot be used.
+        DataError: If an image file cannot be used, or shows nothing.
         GeometryError: If the images are of different dimensions, or of another than the
             model, or do not overlap in the world.
         NonFiniteError: If the displacement is not finite.
@@ -79,12 +85,15 @@ def register(
     if not isinstance(moving, Volume):
         moving = read_image(moving)
     check_field_of_view(fixed, moving)
+    check_contrast(fixed)
+    check_contrast(moving)
     if isinstance(model, Path | str):
         model = load_model(model)
     begin = time.perf_counter()
     shape, grid = _grid(fixed, model)
+    how = Intensity() if model is None else model.description.intensity
     seen_fixed, seen_moving = (
-        jnp.asarray(resample(_normalized(image), shape, grid))[None, ..., None]
+        jnp.asarray(resample(_normalized(image, how), shape, grid))[None, ..., None]
         for image in (fixed, moving)
     )
     displacement = _optimise(
@@ -151,8 +160,8 @@ def _grid(
     return working_grid(fixed, about.orientation, about.spacing)
 
 
-def _normalized(image: Volume) -> Volume:
-    return Volume(normalize_intensity(image.array), image.affine, image.path)
+def _normalized(image: Volume, how: Intensity) -> Volume:
+    return Volume(normalize_intensity(image.array, how), image.affine, image.path)
 
 
 def _optimise(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from autoreg_jax.errors import ArtifactError, ConfigError
 
+PLAN = "plan.yaml"
 RUN_FILES = (
     "checkpoints",
     "config.yaml",
@@ -15,7 +16,7 @@ RUN_FILES = (
     "model",
     "objective.json",
     "panels.npz",
-    "plan.yaml",
+    PLAN,
     "provenance.json",
     "report.html",
 )
@@ -29,7 +30,7 @@ def claim_run_folder(
 
     Nothing is ever deleted. With `overwrite` the files of the earlier run are moved
     to `previous-1`, `previous-2`, ... inside the folder; files that are not of a run
-    stay where they are.
+    stay where they are. A folder with a plan alone holds no run yet.
 
     Args:
         folder: Folder of the run.
@@ -51,7 +52,8 @@ def claim_run_folder(
             f"{folder}: cannot be the folder of a run ({error.strerror}); name another."
         ) from None
     found = [folder / name for name in RUN_FILES if (folder / name).exists()]
-    if not found or resume:
+    has_only_plan = [path.name for path in found] == [PLAN]
+    if not found or resume or (has_only_plan and not overwrite):
         return folder
     if not overwrite:
         raise ArtifactError(

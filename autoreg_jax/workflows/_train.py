@@ -85,6 +85,7 @@ def train(
         windows=config.objective.windows,
         wiring=make_wiring(config),
         is_dimmed=config.quirks.half_intensity_pyramid,
+        intensity=train.intensity,
     )
     layout = layout_of(make_network(config, genotype), train.images.ndim - 2)
     model = RegistrationModel(description, layout.to_tree(np.asarray(state.params)))

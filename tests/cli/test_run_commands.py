@@ -94,7 +94,7 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     assert settings.evaluate.pairs == 2
     assert options == {"run": run}
     provenance = runtime.read_json(run / "provenance.json")
-    assert provenance["dataset"] == "../subjects/dataset.csv"
+    assert provenance["dataset"] == "../subjects"
     assert provenance["seconds"] == {"train": 1.5}
 
 
@@ -104,7 +104,7 @@ def test_a_dataset_that_moved(command, calls, dataset, tmp_path):
     there = dataset.rename(tmp_path / "moved")
     code, _, err = command("train", run)
     assert code == 2
-    assert "dataset.csv" in err
+    assert f"{dataset} does not exist" in err
     assert command("train", run, "--dataset", there)[0] == 0
     assert calls[-1][0] == "train"
 
@@ -198,7 +198,7 @@ def test_reproduce(command, monkeypatch, dataset, tmp_path):
         assert text in out
     ((name, folder, protocol),) = made
     assert (name, folder) == ("table3", tmp_path)
-    assert (protocol.dataset, protocol.elsewhere) == (dataset / "dataset.csv", None)
+    assert (protocol.dataset, protocol.elsewhere) == (dataset, None)
     assert (protocol.seeds, protocol.draws, protocol.dimensions) == (2, 3, 2)
     changed = config.merge(config.load("table2"), {"train": {"steps": 9}})
     assert protocol.config == changed
@@ -220,7 +220,7 @@ def test_auto(command, calls, dataset, tmp_path):
         assert text in out
     assert "report.html" not in out
     _, (table, folder, settings), options = calls.pop()
-    assert (table, folder) == (dataset / "dataset.csv", run)
+    assert (table, folder) == (dataset, run)
     assert settings == config.merge(config.load("default"), {"train": {"steps": 3}})
     assert options == {"resume": False, "overwrite": False}
     (run / "report.html").write_text("")

@@ -24,6 +24,7 @@ FILES = {
     "model",
     "objective.json",
     "panels.npz",
+    "plan.yaml",
     "provenance.json",
     "report.html",
 }
