@@ -1,5 +1,6 @@
 """Finds the verb of a command, runs it and turns errors into an exit code."""
 
+import errno
 import inspect
 import logging
 import os
@@ -67,8 +68,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AutoRegError, OSError) as error:
         if os.environ.get("AUTOREG_DEBUG"):
             raise
-        _say(f"autoreg {name}: {error}")
-        return FAILED if isinstance(error, NonFiniteError | OSError) else WRONG
+        text, code = _explain(error)
+        _say(f"autoreg {name}: {text}")
+        return code
+
+
+def _explain(error: AutoRegError | OSError) -> tuple[str, int]:
+    """A sentence with a remedy, and the exit code."""
+    if isinstance(error, AutoRegError):
+        return str(error), FAILED if isinstance(error, NonFiniteError) else WRONG
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{error.filename}: no space is left to write it; free some and go on with "
+            "--resume where there is something to resume, or name another folder."
+        ), FAILED
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{error.filename}: cannot be written ({error.strerror}); change the "
+            "permissions, or name another folder."
+        ), WRONG
+    return str(error), FAILED
 
 
 def _parse(words: list[str]) -> tuple[str, Any]:

@@ -1,5 +1,6 @@
 """`autoreg plan`."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -73,5 +74,6 @@ class Plan:
         for note in made.found.dataset.notes:
             print(note)
         show_line("plan", self.output / "plan.yaml")
-        show_line("next", f"autoreg auto {self.dataset} -o {self.output}")
+        words = ["autoreg", "auto", str(self.dataset), "-o", str(self.output)]
+        show_line("next", shlex.join(words))
         return 0

@@ -7,23 +7,25 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from autoreg_jax.data._companions import (
+    all_or_none,
+    check_grid,
+    read_foreground,
+    read_mask,
+)
 from autoreg_jax.data._dataset import Dataset, Subject, read_table
 from autoreg_jax.data._flow import compose, exponential
 from autoreg_jax.data._grid import Grid
 from autoreg_jax.data._intensity import Intensity
 from autoreg_jax.data._landmarks import load_landmarks
 from autoreg_jax.data._reading import read_image, read_labels, read_vectors
-from autoreg_jax.data._volume import Volume, grid_distance
+from autoreg_jax.data._volume import Volume
 from autoreg_jax.data._working import Working
 from autoreg_jax.errors import DataError, GeometryError
 
-__all__ = ["STRUCTURES_FILE", "Cohort", "check_grid", "label_values", "load_cohort"]
+__all__ = ["STRUCTURES_FILE", "Cohort", "label_values", "load_cohort"]
 
 STRUCTURES_FILE = "structures.csv"
-
-# Header affines are float32 and pass through many tools; a hundredth of a voxel is
-# rounding, not geometry.
-TOLERANCE_VOXELS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +135,9 @@ def load_cohort(
             no `working`, or it lies outside of that.
     """
     subjects = dataset.split(split)
-    has_labels = _all_or_none(dataset, subjects, "labels")
-    has_velocity = _all_or_none(dataset, subjects, "velocity")
-    has_landmarks = _all_or_none(dataset, subjects, "landmarks")
+    has_labels = all_or_none(dataset, subjects, "labels")
+    has_velocity = all_or_none(dataset, subjects, "velocity")
+    has_landmarks = all_or_none(dataset, subjects, "landmarks")
     values: tuple[int, ...] = ()
     if has_labels:
         values = _label_values(dataset) if label_values is None else tuple(label_values)
@@ -154,7 +156,7 @@ def load_cohort(
             check_grid(reference, image, rule)
         has_velocity = has_velocity and working.is_on_grid(image)
         matrix = working.matrix(image)
-        mask = _read_mask(subject, image) if working.has_masks else None
+        mask = read_mask(subject, image) if working.has_masks else None
         images[index, ..., 0] = working.image(image, mask, matrix)
         if labels is not None:
             classes = _read_classes(subject, image, values)
@@ -178,63 +180,12 @@ def load_cohort(
 _label_values = label_values
 
 
-def _all_or_none(dataset: Dataset, subjects: tuple[Subject, ...], column: str) -> bool:
-    """Whether the subjects have this file; refuse the case that only some have it."""
-    without = [s.name for s in subjects if getattr(s, column) is None]
-    if without and len(without) < len(subjects):
-        raise DataError(
-            f"{dataset.path}: in the split {subjects[0].split!r} the subject "
-            f"{without[0]!r} has no {column} and others have; give all of them or none."
-        )
-    return not without
-
-
-def check_grid(one: Volume, other: Volume, rule: str) -> None:
-    """Refuse two volumes on different grids.
-
-    Args:
-        one: A volume.
-        other: The one that is to blame.
-        rule: What is to be done, for the message.
-
-    Raises:
-        GeometryError: If they differ by more than rounding.
-    """
-    if one.shape != other.shape:
-        raise GeometryError(
-            f"{other.path} has the shape {other.shape}, {one.path} has {one.shape}: "
-            f"{rule}."
-        )
-    distance = grid_distance(one, other)
-    if distance > TOLERANCE_VOXELS:
-        raise GeometryError(
-            f"{other.path} lies {distance * min(one.spacing):.3g} mm away from "
-            f"{one.path} by their affines: {rule}, or correct its header."
-        )
-
-
 def _read_classes(subject: Subject, image: Volume, values: tuple[int, ...]) -> Volume:
     """The label map of an image as class indices."""
-    stored = read_labels(str(subject.labels))
-    rule = "a label map is on the grid of its image; resample it by nearest neighbour"
-    check_grid(image, stored, rule)
-    if not stored.array.any():
-        raise DataError(
-            f"{stored.path}: all voxels are background, 0, and nothing can be scored "
-            "by it; correct the label map, or leave this subject out."
-        )
+    stored = read_foreground(Path(str(subject.labels)), image)
     classes = np.zeros(max(*values, stored.array.max(), 0) + 1, np.int32)
     classes[list(values)] = np.arange(1, len(values) + 1)
     return Volume(classes[stored.array], stored.affine, stored.path)
-
-
-def _read_mask(subject: Subject, image: Volume) -> Volume | None:
-    if subject.mask is None:
-        return None
-    mask = read_image(subject.mask)
-    rule = "a mask is on the grid of its image; resample it by nearest neighbour"
-    check_grid(image, mask, rule)
-    return mask
 
 
 def _load_velocity(

@@ -10,16 +10,21 @@ import numpy as np
 from jaxtyping import Float
 from nibabel.orientations import aff2axcodes
 
-from autoreg_jax.data._cohort import TOLERANCE_VOXELS, check_grid
+from autoreg_jax.data._companions import (
+    TOLERANCE_VOXELS,
+    check_complete,
+    read_foreground,
+    read_mask,
+)
 from autoreg_jax.data._content import Content, content_of, thumbnail
 from autoreg_jax.data._dataset import Dataset, Subject
 from autoreg_jax.data._grid import Grid
 from autoreg_jax.data._names import scan_parts, stem
-from autoreg_jax.data._reading import read_grid, read_image, read_labels
+from autoreg_jax.data._reading import read_grid, read_image
 from autoreg_jax.data._resample import index_matrix
 from autoreg_jax.data._volume import Volume, grid_distance
 from autoreg_jax.data._working import check_contrast
-from autoreg_jax.errors import DataError, GeometryError
+from autoreg_jax.errors import GeometryError
 
 __all__ = ["MOST_IMAGES", "Fingerprint", "Relation", "Scan", "fingerprint"]
 
@@ -152,6 +157,7 @@ def fingerprint(
         GeometryError: If an affine is singular, a label map is on another grid than its
             image, or there are both planes and volumes.
     """
+    check_complete(dataset)
     grids = [Volume(*read_grid(s.image), s.image) for s in dataset.subjects]
     first = grids[0]
     for other in grids:
@@ -194,19 +200,9 @@ def _sample(subjects: Sequence[Subject]) -> list[Subject]:
 def _look(subject: Subject) -> Scan:
     image = read_image(subject.image)
     check_contrast(image)
-    mask = labels = None
-    if subject.mask is not None:
-        mask = read_image(subject.mask)
-        check_grid(image, mask, "a mask is on the grid of its image; resample it")
-        if not mask.array.any():
-            raise DataError(
-                f"{mask.path}: the mask of {image.path} is empty; correct it, or leave "
-                "it out."
-            )
+    mask, labels = read_mask(subject, image), None
     if subject.labels is not None:
-        stored = read_labels(subject.labels)
-        rule = "a label map is on the grid of its image; resample it"
-        check_grid(image, stored, f"{rule} by nearest neighbour")
+        stored = read_foreground(subject.labels, image)
         labels = tuple(int(v) for v in np.unique(stored.array) if v)
     grid = Grid(image.shape, image.affine)
     return Scan(subject, grid, content_of(image, mask), labels)

@@ -14,11 +14,11 @@ __all__ = ["read_folder"]
 # What the end of a name, or the folder of a file, says about its role.
 _ROLES = {
     "labels": (
-        re.compile(r"[_-](a?parc|[ad]?seg|labels?|gt|segmentation)$", re.IGNORECASE),
+        re.compile(r"[_\-. ](a?parc|[ad]?seg|labels?|gt|segmentation)$", re.IGNORECASE),
         re.compile(r"^(labels?|segs?|segmentations?)(tr|ts)?$", re.IGNORECASE),
     ),
     "mask": (
-        re.compile(r"[_-](brain)?mask$", re.IGNORECASE),
+        re.compile(r"[_\-. ](brain)?mask$", re.IGNORECASE),
         re.compile(r"^masks?(tr|ts)?$", re.IGNORECASE),
     ),
 }

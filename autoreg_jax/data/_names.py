@@ -7,11 +7,11 @@ __all__ = ["SUFFIXES", "is_image_file", "scan_parts", "stem"]
 
 SUFFIXES = (".nii.gz", ".nii")
 
-# Endings of a name, after "_" or "-", in any case.
+# Endings of a name, after "_", "-", "." or a space, in any case.
 MODALITIES = r"t[12](?:w|c|ce|gd|n|f)?|pdw?|flair|dwi|adc|swi|(?:cb)?ct|mri?|us|pet"
 PLAIN = ("image", "img", "scan", "brain", "orig")
-_ENDING = re.compile(rf"[_-]({MODALITIES})$", re.IGNORECASE)
-_PLAIN = re.compile(rf"[_-]({'|'.join(PLAIN)})$", re.IGNORECASE)
+_ENDING = re.compile(rf"[_\-. ]({MODALITIES})$", re.IGNORECASE)
+_PLAIN = re.compile(rf"[_\-. ]({'|'.join(PLAIN)})$", re.IGNORECASE)
 # Learn2Reg and nnU-Net number the images of a person: 0000, 0001.
 _CHANNEL = re.compile(r"(?<=_)00\d\d$")
 

@@ -2,8 +2,10 @@
 
 import gzip
 import math
+import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -22,6 +24,7 @@ UNREADABLE = (
     HeaderDataError,
     ImageFileError,
     OSError,  # not a gzip file, no permission
+    OverflowError,  # an offset beyond any file
     ValueError,  # fewer bytes than the header promises
     WrapStructError,
     zlib.error,
@@ -118,11 +121,12 @@ def read_grid(path: Path) -> tuple[Num[np.ndarray, "*space"], Float[np.ndarray, 
     """
     _check_name(path)
     try:
-        image = Nifti1Image.from_filename(path)
+        with warnings.catch_warnings(action="ignore"):
+            image = Nifti1Image.from_filename(path)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
+    _check_voxels(image.shape, path)
     empty = np.broadcast_to(np.zeros((), np.uint8), image.shape)
-    _check_voxels(empty, path)
     return _one_channel(empty, path), _affine(image, path)
 
 
@@ -150,9 +154,12 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
         if path.name.lower().endswith(".gz"):
             # The whole stream, for its checksum: nibabel stops after the last voxel.
             content = gzip.decompress(content)
-        image = Nifti1Image.from_bytes(content)
-        _check_length(image, len(content))
-        stored = np.asanyarray(image.dataobj)
+        # What nibabel and NumPy warn of is either harmless or found below.
+        with warnings.catch_warnings(action="ignore"):
+            image = Nifti1Image.from_bytes(content)
+            _check_voxels(image.shape, path)
+            _check_length(image, len(content))
+            stored = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     if stored.dtype.kind not in "iuf":
@@ -160,7 +167,6 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
             f"{path}: voxels of type {stored.dtype} have no single grey value; convert "
             "the image to one number a voxel."
         )
-    _check_voxels(stored, path)
     # A value beyond float32 becomes infinite and is reported below.
     with np.errstate(over="ignore"):
         array = stored.astype(np.float32)
@@ -184,24 +190,24 @@ def _check_name(path: Path) -> None:
 
 def _check_length(image: Nifti1Image, length: int) -> None:
     """Refuse a header that promises more than the file has, before memory is taken."""
-    header = image.header
-    needed = math.prod(map(int, image.shape)) * header.get_data_dtype().itemsize
-    needed += int(header.get_data_offset())
+    proxy: Any = image.dataobj
+    needed = math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize
+    needed += int(proxy.offset)
     if needed > length:
         raise ValueError(f"{needed} bytes are needed and {length} are there")
 
 
-def _check_voxels(array: Num[np.ndarray, "..."], path: Path) -> None:
-    if array.size == 0:
+def _check_voxels(shape: tuple[int, ...], path: Path) -> None:
+    if not shape or min(shape) < 1:
         raise DataError(
-            f"{path}: the image has no voxels, its shape is {array.shape}; export it "
-            "again."
+            f"{path}: the image has no voxels, its shape is {shape}; export it again."
         )
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())
     return DataError(
-        f"{path}: not a readable NIfTI image ({error}); it may be truncated or of "
+        f"{path}: not a readable NIfTI image ({reason}); it may be truncated or of "
         "another format. Copy or convert it again."
     )
 

@@ -75,21 +75,16 @@ class Working:
 
         Args:
             image: The image as it was read.
-            mask: On the grid of the image; what is outside of it becomes 0.
+            mask: On the grid of the image, not empty; what is outside becomes 0.
             matrix: From `matrix`, if it is known already.
 
         Raises:
-            DataError: If all voxels have one value, or the mask is empty.
+            DataError: If all voxels have one value.
             GeometryError: If nothing of it lies on the grid.
         """
         array = image.array
         if mask is not None and self.has_masks:
             inside = mask.array != 0
-            if not inside.any():
-                raise DataError(
-                    f"{mask.path}: the mask of {image.path} is empty; correct it, or "
-                    "leave it out."
-                )
             # The darkest value inside, so that the percentiles are of the inside.
             array = np.where(inside, array, array[inside].min())
         check_contrast(Volume(array, image.affine, image.path))

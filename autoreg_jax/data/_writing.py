@@ -83,14 +83,21 @@ def write_atomic(path: Path, content: bytes) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        OSError: If it cannot be written; it names the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not that of the passing file
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()
     return path
 
 

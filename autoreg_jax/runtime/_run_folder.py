@@ -1,6 +1,7 @@
 """The folder of a run: claimed once, never overwritten by accident."""
 
 import itertools
+import os
 from pathlib import Path
 
 from autoreg_jax.errors import ArtifactError, ConfigError
@@ -39,7 +40,7 @@ def claim_run_folder(
 
     Raises:
         ConfigError: If `resume` and `overwrite` are both given, or if the folder is a
-            file or cannot be made.
+            file, cannot be made or cannot be written to.
         ArtifactError: If the folder holds a run and neither is given.
     """
     folder = Path(folder)
@@ -51,6 +52,11 @@ def claim_run_folder(
         raise ConfigError(
             f"{folder}: cannot be the folder of a run ({error.strerror}); name another."
         ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{folder}: cannot be written to; change its permissions, or name another "
+            "folder."
+        )
     found = [folder / name for name in RUN_FILES if (folder / name).exists()]
     has_only_plan = [path.name for path in found] == [PLAN]
     if not found or resume or (has_only_plan and not overwrite):
