@@ -1,5 +1,6 @@
 """Plans a run: looks at the data and decides grid, intensities, metric, alignment."""
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -106,10 +107,18 @@ def make_plan(dataset: Dataset, run: Path, config: RunConfig) -> Plan:
     device, memory = device_memory()
     metric, affine = choose_metric(found, config), choose_affine(found)
     intensity = choose_intensity(found)
-    num_images = len(dataset.subjects)
+    num_images, kind = len(dataset.subjects), str(affine.value)
+    config = replace(
+        config, objective=replace(config.objective, similarity=metric.value)
+    )
+    if device != "cpu" and memory is not None:
+        whole = choose_grid(found, kind, math.inf).value.shape
+        if memory_need(whole, num_images, config).peak > _PART * memory:
+            network = replace(config.network, precision="bfloat16")
+            config = replace(config, network=network)
     unit = memory_need((16,) * found.ndim, num_images, config)
-    most = float("inf") if memory is None else _PART * memory / unit.peak
-    grid = choose_grid(found, str(affine.value), most * 16**found.ndim)
+    most = math.inf if memory is None else _PART * memory / unit.peak
+    grid = choose_grid(found, kind, most * 16**found.ndim)
     plan = PlanConfig(
         dataset=Path(os.path.relpath(dataset.path, run)).as_posix(),
         reference=found.reference.subject.name,
@@ -159,7 +168,10 @@ def _about_precision(device: str, need: Need, memory: int | None) -> str:
     )
     if device == "cpu":
         return words + "A CPU has no quick convolution of bfloat16."
-    return words + "bfloat16 halves what the networks need."
+    return words + (
+        "bfloat16 halves what the networks need and is chosen where float32 does not "
+        "fit."
+    )
 
 
 def _head(found: Fingerprint, plan: PlanConfig) -> str:

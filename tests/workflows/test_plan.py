@@ -268,6 +268,13 @@ def test_small_memory_makes_large_voxels(alike, monkeypatch):
     field = np.multiply(plan.config.grid.shape, plan.config.grid.spacing)
     np.testing.assert_allclose(field, np.multiply(SHAPE, SPACING))
     assert "need more memory" in plan.reasons["grid"]
+    assert plan.config.precision == "bfloat16"
+    monkeypatch.setattr(_plan, "device_memory", lambda: ("gpu", 40_000_000))
+    plan = workflows.plan(alike)
+    assert plan.config.grid.shape == SHAPE
+    assert plan.config.precision == "bfloat16"
+    monkeypatch.setattr(_plan, "device_memory", lambda: ("gpu", 10**9))
+    assert workflows.plan(alike).config.precision == "float32"
 
 
 def test_memory_grows_with_what_costs():
