@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from autoreg_jax.data import Volume, normalize_intensity, read_image
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
+from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._field_of_view import check_field_of_view
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._refine import refine as refine_velocity
@@ -26,11 +27,10 @@ from autoreg_jax.inference._resample import (
 )
 from autoreg_jax.losses import ObjectiveWeights, local_ncc
 from autoreg_jax.metrics import folding_fraction
-from autoreg_jax.networks import Wiring
-from autoreg_jax.spatial import half_shape, warp
+from autoreg_jax.spatial import warp
 
-# Without a model: the published windows and squarings.
-_WINDOWS, _NUM_STEPS = (9, 7, 5), 7
+# Of the local correlation that is reported where no model says another.
+_WINDOW = 9
 
 
 def register(
@@ -91,11 +91,12 @@ def register(
         seen_fixed,
         seen_moving,
         model,
+        spacing=Volume(np.empty(shape), grid).spacing,
         num_iterations=refine,
         rate=learning_rate,
         similarity=similarity,
     )
-    window = (_WINDOWS if model is None else model.description.windows)[0]
+    window = _WINDOW if model is None else model.description.windows[0]
     before, after = _similarities(seen_fixed, seen_moving, displacement, window=window)
     displacement_mm = displacement_on(fixed, np.asarray(displacement[0]), grid)
     if not np.isfinite(displacement_mm).all():
@@ -160,38 +161,37 @@ def _optimise(
     moving: Array,
     model: RegistrationModel | None,
     *,
+    spacing: tuple[float, ...],
     num_iterations: int,
     rate: float,
     similarity: str | None,
 ) -> Array:
     """The displacement in voxels: predicted, optimised, or both."""
     if model is None:
-        space = fixed.shape[1:-1]
-        velocity = jnp.zeros((1, *half_shape(space), len(space)), fixed.dtype)
-        lam, windows, num_steps = ObjectiveWeights.start(), _WINDOWS, _NUM_STEPS
-        wiring, is_dimmed = Wiring(), False
-    else:
-        about = model.description
-        predicted = model(moving, fixed)
-        if num_iterations == 0:
-            return predicted.displacements.full
-        velocity = predicted.velocity
-        lam = ObjectiveWeights(**about.lam)
-        windows, num_steps = about.windows, about.num_steps
-        wiring, is_dimmed = about.wiring, about.is_dimmed
-        similarity = similarity or about.similarity
+        return register_pair(
+            moving,
+            fixed,
+            jnp.asarray(spacing, fixed.dtype),
+            num_iterations=num_iterations,
+            learning_rate=rate,
+            similarity=similarity or "ncc",
+        ).displacement
+    about = model.description
+    predicted = model(moving, fixed)
+    if num_iterations == 0:
+        return predicted.displacements.full
     return refine_velocity(
         moving,
         fixed,
-        velocity,
-        lam,
+        predicted.velocity,
+        ObjectiveWeights(**about.lam),
         num_iterations=num_iterations,
         learning_rate=rate,
-        similarity=similarity or "ncc",
-        windows=windows,
-        num_steps=num_steps,
-        wiring=wiring,
-        is_dimmed=is_dimmed,
+        similarity=similarity or about.similarity,
+        windows=about.windows,
+        num_steps=about.num_steps,
+        wiring=about.wiring,
+        is_dimmed=about.is_dimmed,
     ).displacement
 
 
