@@ -10,6 +10,7 @@ RUN_FILES = (
     "config.yaml",
     "evaluation.csv",
     "evaluation.json",
+    "evaluation_pairs.csv",
     "genotype.json",
     "metrics.jsonl",
     "model",
