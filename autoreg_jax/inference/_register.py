@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.data import Volume, normalize_intensity, read_image
+from autoreg_jax.data import Volume, normalize_intensity, read_image, read_labels
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._field_of_view import check_field_of_view
@@ -33,7 +33,7 @@ from autoreg_jax.spatial import warp
 _WINDOW = 9
 
 
-def register(
+def register(  # noqa: PLR0913
     fixed: Volume | Path | str,
     moving: Volume | Path | str,
     *,
@@ -42,6 +42,8 @@ def register(
     refine: int = 0,
     learning_rate: float = 0.1,
     similarity: Literal["ncc", "mind"] | None = None,
+    fixed_mask: Volume | Path | str | None = None,
+    moving_mask: Volume | Path | str | None = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
 
@@ -56,10 +58,14 @@ def register(
             from the optimisation alone. A folder is read and compiled at every call: to
             register many pairs, give `load_model(...)`.
         affine: "auto" and "none" both trust the positions in the headers.
-        refine: Steps of optimisation on this very pair after the network.
+        refine: Steps of optimisation on this very pair after the network; without a
+            model the largest number of steps at each of three resolutions.
         learning_rate: Of the optimisation, voxels of half resolution a step.
         similarity: What the optimisation compares: "ncc" for images of one contrast,
             "mind" for two. The model's by default, without one "ncc".
+        fixed_mask: Where it is not 0 the fixed image is compared, everywhere by
+            default; without a model only.
+        moving_mask: The same of the moving image.
 
     Returns:
         The result, with `apply` for other images, labels and points, and `save`.
@@ -74,6 +80,10 @@ def register(
         NonFiniteError: If the displacement is not finite.
     """
     _check_options(model, affine, refine, similarity)
+    if model is not None and not (fixed_mask is None and moving_mask is None):
+        raise ConfigError(
+            "masks count without a model only; leave the masks or the model out."
+        )
     if not isinstance(fixed, Volume):
         fixed = read_image(fixed)
     if not isinstance(moving, Volume):
@@ -95,6 +105,10 @@ def register(
         num_iterations=refine,
         rate=learning_rate,
         similarity=similarity,
+        masks={
+            name: _seen_mask(mask, shape, grid)
+            for name, mask in (("fixed", fixed_mask), ("moving", moving_mask))
+        },
     )
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = _similarities(seen_fixed, seen_moving, displacement, window=window)
@@ -156,6 +170,25 @@ def _normalized(image: Volume) -> Volume:
     return Volume(normalize_intensity(image.array), image.affine, image.path)
 
 
+def _seen_mask(
+    mask: Volume | Path | str | None,
+    shape: tuple[int, ...],
+    grid: Float[np.ndarray, "4 4"],
+) -> Array | None:
+    """A mask on the working grid, between 0 and 1."""
+    if mask is None:
+        return None
+    if not isinstance(mask, Volume):
+        mask = read_labels(mask)
+    share = Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
+    if share.ndim != len(shape):
+        raise GeometryError(
+            f"{mask.path or 'the mask'} has {share.ndim} axes, the images have "
+            f"{len(shape)}."
+        )
+    return jnp.asarray(resample(share, shape, grid))[None, ..., None]
+
+
 def _optimise(
     fixed: Array,
     moving: Array,
@@ -165,6 +198,7 @@ def _optimise(
     num_iterations: int,
     rate: float,
     similarity: str | None,
+    masks: dict[str, Array | None],
 ) -> Array:
     """The displacement in voxels: predicted, optimised, or both."""
     if model is None:
@@ -175,6 +209,8 @@ def _optimise(
             num_iterations=num_iterations,
             learning_rate=rate,
             similarity=similarity or "ncc",
+            fixed_mask=masks["fixed"],
+            moving_mask=masks["moving"],
         ).displacement
     about = model.description
     predicted = model(moving, fixed)

@@ -1,7 +1,10 @@
 """Registration in world space: grids may differ, the world does not."""
 
+import dataclasses
 import time
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,6 +12,7 @@ from scipy import ndimage
 from autoreg_jax import inference
 from autoreg_jax.data import Volume, write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
+from autoreg_jax.losses import ObjectiveWeights
 
 
 def world(volume):
@@ -166,6 +170,72 @@ def test_refinement_never_makes_the_loss_worse(pair, model):
     assert better.similarity > plain.similarity
 
 
+@pytest.fixture
+def planes():
+    """Two smooth pictures on the grid of the models of planes."""
+    rng = np.random.default_rng(1)
+    return [
+        Volume(
+            ndimage.gaussian_filter(rng.random((18, 16)), 1.5).astype(np.float32),
+            np.diag([2.0, 2.0, 5.0, 1]),
+        )
+        for _ in range(2)
+    ]
+
+
+def test_refinement_starts_from_the_network_and_obeys_its_weights(plane_model, planes):
+    predicted = inference.register(*planes, model=plane_model).displacement_mm
+    about = plane_model.description
+    before = jax.tree.map(np.array, plane_model.params)
+    slopes = []
+    for smooth in (0.0, 1000.0):
+        weights = {**about.lam, "smooth": smooth}
+        described = dataclasses.replace(about, lam=weights)
+        model = inference.RegistrationModel(described, plane_model.params)
+        found = inference.register(*planes, model=model, refine=8).displacement_mm
+        assert 0 < np.abs(found - predicted).max() < 8 * 2 * 0.1 * 4
+        slopes.append(np.square(np.diff(found, axis=0)).mean())
+    assert slopes[1] < slopes[0]
+    jax.tree.map(np.testing.assert_array_equal, before, plane_model.params)
+
+
+def test_refinement_returns_the_best_iterate(planes):
+    """With steps that are far too large no iterate is better than the start."""
+    moving, fixed = (jnp.asarray(x.array / x.array.max()) for x in planes)
+    arguments = (moving[None, ..., None], fixed[None, ..., None])
+    start = 0.2 * jnp.ones((1, 9, 8, 2))
+    weights = ObjectiveWeights.start()
+    few, wild = (
+        inference.refine(
+            *arguments, start, weights, num_iterations=6, learning_rate=rate
+        )
+        for rate in (0.02, 50.0)
+    )
+    assert float(few.loss) < float(few.loss_before)
+    np.testing.assert_array_equal(wild.velocity, start)
+    assert float(wild.loss) == float(wild.loss_before) == float(few.loss_before)
+
+
+def test_masks_of_any_grid_hide_voxels(planes):
+    fixed, moving = planes
+    spoiled = Volume(moving.array.copy(), moving.affine)
+    spoiled.array[4:9, 5:10] = 3 * moving.array.max()
+    seen = np.ones((9, 8), np.int32)
+    seen[1:6, 1:6] = 0
+    coarse = np.diag([4.0, 4.0, 5.0, 1])
+    coarse[:2, 3] = 1
+    mask = Volume(seen, coarse)
+    options = {"refine": 5, "fixed_mask": mask, "moving_mask": mask}
+    found = inference.register(fixed, spoiled, **options)
+    plain = inference.register(fixed, spoiled, refine=5)
+    assert np.abs(found.displacement_mm - plain.displacement_mm).max() > 0.1
+    inside = np.s_[5:9, 5:9]
+    assert (
+        np.abs(found.displacement_mm[inside]).mean()
+        < np.abs(plain.displacement_mm[inside]).mean()
+    )
+
+
 def test_planes(plane_model, tmp_path):
     rng = np.random.default_rng(1)
     paths = []
@@ -186,6 +256,8 @@ def test_impossible_pairs_are_refused(pair, model, plane_model):
     far = Volume(moving.array, np.diag([2.0, 2, 2, 1]) + np.eye(4, k=3) * 500)
     with pytest.raises(ConfigError, match="give a model"):
         inference.register(fixed, moving)
+    with pytest.raises(ConfigError, match="masks count without a model"):
+        inference.register(fixed, moving, model=model, fixed_mask=fixed)
     with pytest.raises(ConfigError, match="affine"):
         inference.register(fixed, moving, model=model, affine="rigid")
     with pytest.raises(ConfigError, match="refine"):
