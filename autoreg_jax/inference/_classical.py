@@ -19,9 +19,8 @@ from autoreg_jax.spatial import half_shape, integrate, resize_displacement, warp
 # Resolutions, edge of the window of the correlation, squarings, and the width of the
 # kernel under which the velocity is sought, in its voxels.
 _LEVELS, _WINDOW, _NUM_STEPS, _WIDTH = 3, 7, 6, 1.0
-# Weight of the roughness of the displacement. MIND differs by little: it counts more.
-_SMOOTHNESS = {"ncc": 0.5, "mind": 0.5}
-_MIND_WEIGHT = 10.0
+# Weights of the roughness of the displacement, and of MIND, which differs by little.
+_SMOOTHNESS, _MIND_WEIGHT = 0.5, 10.0
 # Gradients of a mean below this part of a voxel's share are noise, not a direction.
 _SMALL_GRADIENT = 1e-2
 # A level ends where so many steps gained less than this part of all that it gained.
@@ -174,7 +173,7 @@ def _loss(level: _Level, control: Array, similarity: str) -> Array:
         differing = _MIND_WEIGHT * jnp.mean(squares, axis=-1, keepdims=True)
     roughness = _roughness(displacement, level.spacing)
     difference = _masked_mean(differing, level, displacement)
-    return difference + _SMOOTHNESS[similarity] * roughness
+    return difference + _SMOOTHNESS * roughness
 
 
 def _masked_mean(differing: Array, level: _Level, displacement: Array) -> Array:
