@@ -1,14 +1,19 @@
 """Registration without a model against ANTs SyN on pairs whose deformation is known.
 
     python -m tests.benchmarks.classical --data FOLDER [--case NAME] [--syn]
+    python -m tests.benchmarks.classical --lung FOLDER
 
 FOLDER holds `*.npz` with `moving`, `fixed`, `mask_fixed`, `disp_int16` and `disp_scale`
 (the true displacement in voxels). One line a case and setting: mean end-point error in
 the mask before and after, in voxels, seconds with and without compilation, and the
 fraction of folded voxels. SyN needs antspyx (extra `peers`) and minutes a case.
+
+The second FOLDER holds `lung_{fixed,moving}{,_mask}.nii.gz` and `landmarks_voxel.csv`:
+the mean distance of corresponding points, with and without the masks.
 """
 
 import argparse
+import csv
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume
+from autoreg_jax.data import Volume, read_image
 
 # Radius of the correlation and iterations a level, coarsest first.
 SYN = ((4, (40, 20, 5)), (2, (40, 20, 5)), (2, (100, 70, 50, 20)))
@@ -69,14 +74,44 @@ def syn(fixed, moving, *, radius, iterations, is_multimodal):
         return ants.image_read(field).numpy().reshape(*fixed.shape, -1), seconds
 
 
+def lung(folder, refine):
+    """Print the target registration error of a breathing lung, mm."""
+    pair = [read_image(folder / f"lung_{side}.nii.gz") for side in ("fixed", "moving")]
+    with (folder / "landmarks_voxel.csv").open() as file:
+        rows = np.array([list(map(float, row)) for row in [*csv.reader(file)][1:]])
+    fixed, moving = (
+        rows[:, place : place + 3] @ image.affine[:3, :3].T + image.affine[:3, 3]
+        for place, image in zip((0, 3), pair, strict=True)
+    )
+    before = np.linalg.norm(fixed - moving, axis=-1)
+    masks = {
+        f"{side}_mask": folder / f"lung_{side}_mask.nii.gz"
+        for side in ("fixed", "moving")
+    }
+    for title, given in (("no masks", {}), ("masks", masks)):
+        done = inference.register(*pair, refine=refine, **given)
+        after = np.linalg.norm(done.apply_to_points(fixed) - moving, axis=-1)
+        print(
+            f"lung, {title}: {np.mean(before):.2f} to {np.mean(after):.2f} mm, median "
+            f"{np.median(after):.2f}, largest {np.max(after):.1f}; "
+            f"{done.seconds:.0f} s",
+            flush=True,
+        )
+
+
 def main():
     """Print a line for each case and method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--lung", type=Path)
     parser.add_argument("--case", action="append")
     parser.add_argument("--refine", type=int, default=100)
     parser.add_argument("--syn", action="store_true")
     options = parser.parse_args()
+    if options.lung:
+        lung(options.lung, options.refine)
+    if not options.data:
+        return
     print("| case | method | before | after | seconds (again) | folding |")
     print("| --- | --- | --- | --- | --- | --- |")
     for path in sorted(options.data.glob("*.npz")):
