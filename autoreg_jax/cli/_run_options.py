@@ -90,12 +90,13 @@ def dataset_file(path: Path) -> Path:
     return path / "dataset.csv" if path.is_dir() else path
 
 
-def load_splits(path: Path, *splits: str) -> list["Cohort"]:
+def load_splits(path: Path, *splits: str, atlas: str | None = None) -> list["Cohort"]:
     """Read some splits of a dataset; all have the classes of the whole dataset.
 
     Args:
         path: Its CSV file.
         *splits: Their names.
+        atlas: Name of a subject that is loaded with each of them.
 
     Returns:
         The cohorts in the same order.
@@ -108,7 +109,10 @@ def load_splits(path: Path, *splits: str) -> list["Cohort"]:
 
     table = data.read_dataset(path)
     values = data.label_values(table)
-    return [data.load_cohort(table, name, label_values=values) for name in splits]
+    return [
+        data.load_cohort(table, name, label_values=values, atlas=atlas)
+        for name in splits
+    ]
 
 
 def dataset_of(run: Path, given: Path | None) -> Path:

@@ -82,7 +82,9 @@ class Search:
 
         runtime.enable_compilation_cache()
         table = dataset_file(self.dataset)
-        train, validation = load_splits(table, "train", "validation")
+        train, validation = load_splits(
+            table, "train", "validation", atlas=settings.pairs.fixed
+        )
         run = runtime.claim_run_folder(
             self.output, resume=self.resume, overwrite=self.overwrite
         )
@@ -161,7 +163,9 @@ class Train:
                 "it, or search in another folder."
             )
         table = dataset_of(self.folder, self.dataset)
-        train, validation = load_splits(table, "train", "validation")
+        train, validation = load_splits(
+            table, "train", "validation", atlas=settings.pairs.fixed
+        )
         runtime.write_text(self.folder / "config.yaml", config.dump(settings))
         workflows.train(
             train,
@@ -224,7 +228,9 @@ class Evaluate:
         runtime.enable_compilation_cache()
         model = inference.load_model(self.folder)
         table = dataset_of(self.folder, self.dataset)
-        (test,) = load_splits(table, settings.evaluate.split)
+        (test,) = load_splits(
+            table, settings.evaluate.split, atlas=settings.pairs.fixed
+        )
         evaluation = workflows.evaluate(test, model, settings, run=self.folder)
         write_provenance(self.folder, table, settings.seed)
         if self.json:

@@ -1,6 +1,7 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
 from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig
+from autoreg_jax.config._pairs import PairsConfig
 from autoreg_jax.config._presets import preset_names, preset_text
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._schema import (
@@ -18,6 +19,7 @@ __all__ = [
     "HypergradientConfig",
     "NetworkConfig",
     "ObjectiveConfig",
+    "PairsConfig",
     "QuirksConfig",
     "RefineConfig",
     "RunConfig",

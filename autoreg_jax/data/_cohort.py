@@ -38,6 +38,7 @@ class Cohort:
         spacing: Millimetres on each axis.
         velocity: `(n, *space, d)` float32, voxels; only for simulated subjects.
         landmarks: `(n, k, d)` float32, voxels, k corresponding points; None without.
+        modalities: Of the n subjects as their lines say; empty where nothing is known.
     """
 
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class Cohort:
     spacing: tuple[float, ...]
     velocity: Float[np.ndarray, "n *space d"] | None = None
     landmarks: Float[np.ndarray, "n k d"] | None = None
+    modalities: tuple[str | None, ...] = ()
 
     def true_displacement(
         self, moving: int, fixed: int
@@ -99,7 +101,11 @@ def label_values(dataset: Dataset) -> tuple[int, ...]:
 
 
 def load_cohort(
-    dataset: Dataset, split: str, *, label_values: Sequence[int] | None = None
+    dataset: Dataset,
+    split: str,
+    *,
+    label_values: Sequence[int] | None = None,
+    atlas: str | None = None,
 ) -> Cohort:
     """Load one split.
 
@@ -108,6 +114,8 @@ def load_cohort(
         split: `train`, `validation` or `test`.
         label_values: Values that become the classes 1..K in this order; others count as
             background. By default all that occur in the dataset, in any split.
+        atlas: Name of a subject of any split that is loaded with this one, as its last
+            subject if it is of another.
 
     Returns:
         All subjects of the split, intensities normalised one by one. Structures take
@@ -115,12 +123,13 @@ def load_cohort(
         it, or where it has no line for a value, the value is the name.
 
     Raises:
-        DataError: If the split has no subjects, a file cannot be used, or only some of
-            the subjects have label maps or landmarks.
+        DataError: If the split has no subjects, there is no such atlas, a file cannot
+            be used, or only some of the subjects have label maps or landmarks.
         GeometryError: If an image is on another grid than the first of the dataset, or
             a label map or velocity on another than its image.
     """
-    subjects = dataset.split(split)
+    own = dataset.split(split)
+    subjects = own if atlas is None else _with_atlas(dataset, own, atlas)
     reference = read_image(dataset.subjects[0].image)
     images = np.empty((len(subjects), *reference.shape, 1), np.float32)
     for index, subject in enumerate(subjects):
@@ -131,15 +140,15 @@ def load_cohort(
         images[index, ..., 0] = normalize_intensity(image.array)
 
     labels, structures = None, ()
-    if _all_or_none(dataset, subjects, "labels"):
+    if _all_have(dataset, own, subjects, "labels"):
         values = _label_values(dataset) if label_values is None else tuple(label_values)
         labels = _load_labels(subjects, reference, values)
         structures = _structure_names(dataset.path.parent / STRUCTURES_FILE, values)
     velocity = None
-    if _all_or_none(dataset, subjects, "velocity"):
+    if _all_have(dataset, own, subjects, "velocity"):
         velocity = _load_velocity(subjects, reference)
     landmarks = None
-    if _all_or_none(dataset, subjects, "landmarks"):
+    if _all_have(dataset, own, subjects, "landmarks"):
         landmarks = load_landmarks(subjects, reference)
     return Cohort(
         names=tuple(subject.name for subject in subjects),
@@ -150,11 +159,35 @@ def load_cohort(
         spacing=reference.spacing,
         velocity=velocity,
         landmarks=landmarks,
+        modalities=tuple(subject.modality for subject in subjects),
     )
 
 
 # `load_cohort` has a keyword of the same name.
 _label_values = label_values
+
+
+def _with_atlas(
+    dataset: Dataset, own: tuple[Subject, ...], atlas: str
+) -> tuple[Subject, ...]:
+    """The subjects of a split and the one of this name."""
+    found = [s for s in dataset.subjects if s.name == atlas]
+    if not found:
+        raise DataError(
+            f"{dataset.path}: no subject is named {atlas!r}, and pairs.fixed asks for "
+            "it; set pairs.fixed to a name of the column 'subject'."
+        )
+    return own if found[0] in own else (*own, *found)
+
+
+def _all_have(
+    dataset: Dataset,
+    own: tuple[Subject, ...],
+    subjects: tuple[Subject, ...],
+    column: str,
+) -> bool:
+    """Whether the subjects of a split, and its atlas with them, have this file."""
+    return all(_all_or_none(dataset, group, column) for group in (own, subjects))
 
 
 def _all_or_none(dataset: Dataset, subjects: tuple[Subject, ...], column: str) -> bool:

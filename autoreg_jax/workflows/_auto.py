@@ -22,6 +22,7 @@ from autoreg_jax.workflows._evaluate import evaluate
 from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import check_judge
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 
@@ -61,7 +62,12 @@ def auto(
     table = read_dataset(dataset)
     values = label_values(table)
     splits = ("train", "validation", config.evaluate.split)
-    cohorts = [load_cohort(table, split, label_values=values) for split in splits]
+    atlas = config.pairs.fixed
+    cohorts = [
+        load_cohort(table, split, label_values=values, atlas=atlas) for split in splits
+    ]
+    for cohort in cohorts:
+        roles_of(cohort, config.pairs)
     check_judge(config, cohorts[1])
     run = claim_run_folder(run, resume=resume, overwrite=overwrite)
     _keep_config(run, config)

@@ -17,6 +17,7 @@ from autoreg_jax.runtime import progress
 from autoreg_jax.workflows._build import make_lambda
 from autoreg_jax.workflows._evaluation import Evaluation, mean_and_sd
 from autoreg_jax.workflows._panels import choose_examples, write_panels
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._scores import PairData, pair_of, score
 
 
@@ -55,8 +56,16 @@ def evaluate(
 
     Returns:
         Scores of each pair and structure, and their summary.
+
+    Raises:
+        DataError: If no pair of the subjects is as `config.pairs` asks.
     """
-    pairs = evaluation_pairs(len(test.names), config.evaluate.pairs, config.seed)
+    pairs = evaluation_pairs(
+        len(test.names),
+        config.evaluate.pairs,
+        config.seed,
+        **roles_of(test, config.pairs)._asdict(),
+    )
     register = _make_register(model, config, pair_of(test, *pairs[0]))
     results: list[_PairResult] = []
     with progress("evaluate", len(pairs)) as advance:

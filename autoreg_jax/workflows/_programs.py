@@ -13,6 +13,7 @@ from autoreg_jax import hypergrad
 from autoreg_jax.config import (
     EvaluateConfig,
     HypergradientConfig,
+    PairsConfig,
     RunConfig,
     SearchConfig,
     TrainConfig,
@@ -178,7 +179,12 @@ def _of_problem(config: RunConfig) -> RunConfig:
         folding_budget=given.folding_budget,
     )
     return replace(
-        config, seed=0, search=search, train=TrainConfig(), evaluate=EvaluateConfig()
+        config,
+        seed=0,
+        pairs=PairsConfig(),
+        search=search,
+        train=TrainConfig(),
+        evaluate=EvaluateConfig(),
     )
 
 

@@ -23,6 +23,7 @@ from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import check_judge, with_judge
 from autoreg_jax.workflows._loop import Task, repeat
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._schedule import Part, schedule, time_of
 from autoreg_jax.workflows._stage import Given, as_lists, from_lists, search_task
 from autoreg_jax.workflows._stopping import result_step
@@ -88,7 +89,7 @@ def search(
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             what it holds is damaged or of other settings.
         DataError: If labels or landmarks are to judge λ and the validation subjects
-            have none.
+            have none, or if no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`.
     """
     if config.search.judge == "auto" and validation.labels is None:
@@ -106,6 +107,7 @@ def search(
     small, small_judges = (
         shrunk(cohort, config.search.shrink) for cohort in (images, judges)
     )
+    roles = [roles_of(cohort, config.pairs) for cohort in (train, validation)]
     alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
     start = lam = jax.device_get(start_of_lambda(config))
     chosen, rounds = genotype or chosen_genotype(config, alpha), schedule(config)
@@ -124,13 +126,14 @@ def search(
 
     for *cells, weights in rounds:
         for part in cells:
-            alpha = find(part, Given(small, small_judges, lam=lam), alpha)
+            alpha = find(part, Given(small, small_judges, *roles, lam=lam), alpha)
         chosen = genotype or chosen_genotype(config, alpha)
         if run is not None:
             write_text(run / "genotype.json", chosen.to_json())
         given = Given(
             images,
             judges,
+            *roles,
             genotype=chosen,
             num_structures=len(validation.structures),
             has_background=config.quirks.background_dice,

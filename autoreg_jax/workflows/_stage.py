@@ -23,6 +23,7 @@ from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite
 from autoreg_jax.workflows._programs import curvature, gather_pair, search_algorithm
+from autoreg_jax.workflows._roles import Roles
 from autoreg_jax.workflows._schedule import Part
 from autoreg_jax.workflows._stopping import owned_parts, stop_rule
 
@@ -38,6 +39,8 @@ class Given(NamedTuple):
     Attributes:
         train: Training images, without labels.
         valid: Validation images, with labels where they judge λ.
+        train_roles: Which of the training images are moving and which fixed.
+        valid_roles: The same of the validation images.
         lam: Weights of L_reg in a stage of α.
         genotype: The network of the stage of λ; None for the mixed network.
         num_structures: Foreground classes of the labels.
@@ -46,6 +49,8 @@ class Given(NamedTuple):
 
     train: DeviceCohort
     valid: DeviceCohort
+    train_roles: Roles
+    valid_roles: Roles
     lam: Any = None
     genotype: Genotype | None = None
     num_structures: int = 0
@@ -99,9 +104,17 @@ def search_task(
     algorithm = search_algorithm(config, given.genotype, ndim, kind)
     owned = owned_by(kind)
     train_pairs, valid_pairs = (
-        PairSampler(len(cohort.images), batch_size=size, seed=sampler_seed(*seed, role))
-        for role, (cohort, size) in enumerate(
-            ((given.train, 1), (given.valid, settings.valid_pairs))
+        PairSampler(
+            len(cohort.images),
+            batch_size=size,
+            seed=sampler_seed(*seed, number),
+            **roles._asdict(),
+        )
+        for number, (cohort, size, roles) in enumerate(
+            (
+                (given.train, 1, given.train_roles),
+                (given.valid, settings.valid_pairs, given.valid_roles),
+            )
         )
     )
     eigenvalue = _make_eigenvalue(config, kind, given, valid_pairs)

@@ -29,6 +29,7 @@ from autoreg_jax.workflows._programs import (
     gather_pair,
     training_algorithm,
 )
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._stage import sampler_seed
 
 # The validation Dice is for the reader alone: a few numbers from a few pairs.
@@ -65,6 +66,7 @@ def train(
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a training and `resume` is not given, or if
             what it holds is damaged or of other settings.
+        DataError: If no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`.
     """
     run = None if run is None else Path(run)
@@ -110,6 +112,7 @@ def _train_task(
         len(train.names),
         batch_size=config.train.batch_size,
         seed=sampler_seed(config.seed, len(STAGES), 0),
+        **roles_of(train, config.pairs)._asdict(),
     )
     validation_dice = _make_validation_dice(config, genotype, validation)
     score_every = max(1, steps // _NUM_SCORES)
@@ -150,7 +153,12 @@ def _make_validation_dice(
         return None
     cohort = on_device(validation, with_labels=True)
     program = dice_of_pair(config, genotype, len(validation.structures))
-    pairs = evaluation_pairs(len(validation.names), _NUM_SCORED_PAIRS, config.seed)
+    pairs = evaluation_pairs(
+        len(validation.names),
+        _NUM_SCORED_PAIRS,
+        config.seed,
+        **roles_of(validation, config.pairs)._asdict(),
+    )
 
     def validation_dice(params: Any) -> float:
         arrays = (np.asarray([[moving], [fixed]]) for moving, fixed in pairs)
