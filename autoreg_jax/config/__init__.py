@@ -11,11 +11,13 @@ from autoreg_jax.config._schema import (
     StageConfig,
 )
 from autoreg_jax.config._stopping import StopConfig
+from autoreg_jax.config._terms import ExtraTermsConfig
 from autoreg_jax.config._training import EvaluateConfig, RefineConfig, TrainConfig
 from autoreg_jax.config._yaml import dump, load, merge
 
 __all__ = [
     "EvaluateConfig",
+    "ExtraTermsConfig",
     "HypergradientConfig",
     "NetworkConfig",
     "ObjectiveConfig",

@@ -175,11 +175,11 @@ class RunConfig:
     seed: int = 0
     """Seed of everything random: weights, pairs (>= 0)."""
 
-    pairs: PairsConfig = field(default_factory=PairsConfig)
-    """Which subjects are moving and which fixed."""
-
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Size of the network."""
+
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    """Which subjects are moving and which fixed."""
 
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """Unsupervised loss."""

@@ -138,7 +138,7 @@ def evaluation_pairs(
         for place in range(num_subjects)
     ]
     allowed = [
-        range(num_subjects) if side is None else side for side in (moving, fixed)
+        set(range(num_subjects) if side is None else side) for side in (moving, fixed)
     ]
     return [p for p in pairs if p[0] in allowed[0] and p[1] in allowed[1]][:num_pairs]
 

@@ -46,7 +46,7 @@ class ModelDescription:
             for the network of the paper.
         orientation: Axis letters of the training images, as "RAS".
         spacing: Voxel size of the training images in mm; its length is the dimension.
-        lam: Weights of the training loss: full, smooth, half, quarter.
+        lam: Weights of the training loss: full, smooth, half, quarter, further terms.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at the three resolutions.
         wiring: What happens between the cells.

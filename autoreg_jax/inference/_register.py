@@ -24,7 +24,7 @@ from autoreg_jax.inference._resample import (
     working_grid,
     world_coordinates,
 )
-from autoreg_jax.losses import ObjectiveWeights, local_ncc
+from autoreg_jax.losses import ObjectiveWeights, local_ncc, make_weights
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import half_shape, warp
@@ -176,7 +176,7 @@ def _optimise(
         if num_iterations == 0:
             return predicted.displacements.full
         velocity = predicted.velocity
-        lam = ObjectiveWeights(**about.lam)
+        lam = make_weights(about.lam)
         windows, num_steps = about.windows, about.num_steps
         wiring, is_dimmed = about.wiring, about.is_dimmed
         similarity = similarity or about.similarity

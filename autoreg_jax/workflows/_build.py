@@ -16,7 +16,7 @@ from autoreg_jax.config import (
     TrainConfig,
 )
 from autoreg_jax.data import Cohort
-from autoreg_jax.losses import ObjectiveWeights, one_hot
+from autoreg_jax.losses import one_hot
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import (
     PairBatch,
@@ -35,6 +35,7 @@ from autoreg_jax.search_space import (
 from autoreg_jax.spatial import resize_image
 from autoreg_jax.workflows._flat import Layout, on_tree
 from autoreg_jax.workflows._judge import make_judge
+from autoreg_jax.workflows._lambda import start_of_lambda
 from autoreg_jax.workflows._positive import reparametrised
 
 # Kernels and biases below this root mean square move as if they had it.
@@ -153,19 +154,6 @@ def stage_hypergradient(search: SearchConfig, name: str) -> HypergradientConfig:
 def stage_stop(search: SearchConfig, name: str) -> StopConfig:
     """When one stage ends early: its own rules, or those of the search."""
     return stage_config(search, name).stop or search.stop
-
-
-def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
-    """λ before its search."""
-    start = config.objective
-    values = (start.full, start.smooth, start.half, start.quarter)
-    return ObjectiveWeights(*map(jnp.float32, values))
-
-
-def make_lambda(values: dict[str, float]) -> ObjectiveWeights:
-    """λ as device scalars from its four named values."""
-    names = ObjectiveWeights._fields
-    return ObjectiveWeights(*(jnp.float32(values[name]) for name in names))
 
 
 def stage_config(search: SearchConfig, name: str) -> StageConfig:

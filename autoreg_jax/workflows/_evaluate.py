@@ -14,8 +14,8 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, evaluation_pairs
 from autoreg_jax.inference import RegistrationModel, refine
 from autoreg_jax.runtime import progress
-from autoreg_jax.workflows._build import make_lambda
 from autoreg_jax.workflows._evaluation import Evaluation, mean_and_sd
+from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._panels import choose_examples, write_panels
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._scores import PairData, pair_of, score

@@ -9,7 +9,6 @@ import jax
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
 from autoreg_jax.search import STAGES
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
@@ -17,11 +16,11 @@ from autoreg_jax.workflows._build import (
     chosen_genotype,
     on_device,
     shrunk,
-    start_of_lambda,
 )
 from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import check_judge, with_judge
+from autoreg_jax.workflows._lambda import start_of_lambda
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._schedule import Part, schedule, time_of
@@ -38,7 +37,7 @@ class SearchResult:
     Attributes:
         genotype: The chosen operation on every edge.
         alpha: α after the search, NumPy arrays.
-        lam: λ after the search: full, smooth, half, quarter.
+        lam: λ after the search: full, smooth, half, quarter, and further terms.
         lam_start: λ before it.
         records: One dictionary a step, as in metrics.jsonl.
     """
@@ -164,7 +163,7 @@ def _outcome(task: Task, journal: Journal, outer: Any) -> Any:
         last = journal.last(task.stage)
     records = journal.of_stage(task.stage)
     step = result_step(records[-1], task.steps)
-    part = "lam" if isinstance(outer, ObjectiveWeights) else "alpha"
+    part = "alpha" if isinstance(outer, ArchitectureLogits) else "lam"
     found = next(record for record in records if record["step"] == step)
     return from_lists(outer, found[part])
 

@@ -1,7 +1,7 @@
 """One stage of Algorithm 1 as a task: its state, its pairs and its records."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +10,9 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import PairSampler
+from autoreg_jax.losses import by_name
 from autoreg_jax.search import PairBatch, owned_by
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
     DeviceCohort,
     make_network,
@@ -102,7 +103,7 @@ def search_task(
     stage, settings = make_stage(config, kind), stage_config(config.search, kind)
     ndim = given.train.images.ndim - 2
     algorithm = search_algorithm(config, given.genotype, ndim, kind)
-    owned = owned_by(kind)
+    owned = owned_by(kind, outer if kind == "lam" else None)
     train_pairs, valid_pairs = (
         PairSampler(
             len(cohort.images),
@@ -139,7 +140,7 @@ def search_task(
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         (inner, moved), variable = jax.device_get((infos[-1], state.outer))
-        terms = {name: float(v) for name, v in inner.terms._asdict().items()}
+        terms = {name: float(v) for name, v in by_name(inner.terms).items()}
         values = {"train_loss": float(inner.train_loss)}
         is_finite = bool(inner.is_finite)
         if moved is not None:
@@ -180,10 +181,16 @@ def _make_eigenvalue(
 
 def as_lists(outer: Any) -> dict[str, Any]:
     """α or λ as JSON holds it; every float32 comes back as it was."""
-    return {part: np.asarray(v).tolist() for part, v in outer._asdict().items()}
+    return {part: np.asarray(v).tolist() for part, v in _parts(outer).items()}
 
 
 def from_lists(like: Any, values: dict[str, Any]) -> Any:
-    """α or λ from `as_lists`, float32 NumPy arrays in a tuple of the type of `like`."""
-    parts = (np.asarray(values[part], np.float32) for part in like._fields)
-    return type(like)(*parts)
+    """α or λ from `as_lists`, float32 NumPy arrays in a tree like `like`."""
+    found = {part: np.asarray(values[part], np.float32) for part in _parts(like)}
+    return found if isinstance(like, Mapping) else type(like)(**found)
+
+
+def _parts(outer: Any) -> dict[str, Any]:
+    """α or λ by the names of its parts."""
+    is_alpha = isinstance(outer, ArchitectureLogits)
+    return outer._asdict() if is_alpha else by_name(outer)

@@ -11,10 +11,10 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
+from autoreg_jax.losses import by_name
 from autoreg_jax.search import STAGES
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
-    make_lambda,
     make_network,
     make_wiring,
     on_device,
@@ -23,6 +23,7 @@ from autoreg_jax.workflows._flat import layout_of
 from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import with_judge
+from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._programs import (
     dice_of_pair,
@@ -53,7 +54,7 @@ def train(
         train: Subjects from which ω learns; their labels are not read.
         config: The run.
         genotype: The architecture.
-        lam: Weights of Eq. (4): full, smooth, half, quarter.
+        lam: Weights of Eq. (4), full, smooth, half, quarter, and of further terms.
         validation: Subjects with labels on which the Dice is recorded a few times; it
             changes nothing.
         run: Folder for metrics.jsonl, checkpoints and model.
@@ -129,11 +130,11 @@ def _train_task(
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         infos = jax.device_get(infos)
         for place, info in enumerate(infos, start=step - len(infos) + 1):
-            values = {"loss": info.loss, **info.terms._asdict()}
+            values = {"loss": info.loss, **by_name(info.terms)}
             values["gradient_norm"] = info.gradient_norm
             check_finite("train", place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
-        fields = {"loss": mean.loss, "terms": mean.terms._asdict()}
+        fields = {"loss": mean.loss, "terms": by_name(mean.terms)}
         is_due = step // score_every > (step - len(infos)) // score_every
         if validation_dice and (is_due or step == steps):
             fields["validation_dice"] = validation_dice(state.params)
