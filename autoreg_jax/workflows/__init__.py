@@ -5,6 +5,7 @@ from autoreg_jax.workflows._demo import demo as demo
 from autoreg_jax.workflows._evaluate import evaluate as evaluate
 from autoreg_jax.workflows._evaluation import Evaluation as Evaluation
 from autoreg_jax.workflows._evaluation import read_evaluation as read_evaluation
+from autoreg_jax.workflows._many import search_many as search_many
 from autoreg_jax.workflows._search import SearchResult as SearchResult
 from autoreg_jax.workflows._search import search as search
 from autoreg_jax.workflows._train import train as train
@@ -23,5 +24,6 @@ __all__ = [
     "read_evaluation",
     "reproduce",
     "search",
+    "search_many",
     "train",
 ]

@@ -242,9 +242,11 @@ def make_omega_optimizer(
     )
 
 
-def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
-    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
-    network = make_network(config, genotype)
+def make_problem(
+    config: RunConfig, genotype: Genotype | None, decided: Any = None
+) -> SearchProblem:
+    """Eq. (6) for the mixed network, Eq. (7) for a discrete one or a `decided` one."""
+    network = decided or make_network(config, genotype)
     windows = config.objective.windows
     settings: dict[str, Any] = {
         "similarity": config.objective.similarity,
@@ -252,7 +254,7 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "interpolation": config.objective.interpolation,
         "is_dimmed": config.quirks.half_intensity_pyramid,
     }
-    if genotype is not None:
+    if genotype is not None or decided is not None:
         return objective_problem(network, **settings, judge=make_judge(config))
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink

@@ -62,36 +62,69 @@ def search_algorithm(
     called as they are: what is dear in them is compiled already.
     """
     search, settings = config.search, stage_config(config.search, stage)
-    is_of_lambda = genotype is not None
     layout = layout_of(make_network(config, genotype), ndim)
+    rate, omega_rate = rates(search, stage)
+    clip = 0.0 if stage == "lam" else config.quirks.gradient_clip
+    is_averaged = settings.valid_pairs > 1
+    problem = vector_problem(config, genotype, ndim)
+    estimator = _estimator(
+        stage_hypergradient(search, stage),
+        rate,
+        _of_problem(config),
+        genotype,
+        ndim,
+        is_averaged,
+    )
+    return assemble(
+        config,
+        stage,
+        over_pairs(problem, is_scanned=False) if is_averaged else problem,
+        estimator,
+        _omega_optimizer(omega_rate, layout, search.omega_steps, clip),
+        _compiled_update,
+    )
+
+
+def rates(search: SearchConfig, stage: str) -> tuple[float, float]:
+    """ξ of the look-ahead in a stage, and the step of ω."""
+    settings = stage_config(search, stage)
+    return (
+        settings.look_ahead_learning_rate or search.look_ahead_learning_rate,
+        settings.omega_learning_rate or search.omega_learning_rate,
+    )
+
+
+def assemble(
+    config: RunConfig,
+    stage: str,
+    problem: SearchProblem,
+    estimator: hypergrad.HypergradientEstimator,
+    omega_optimizer: optax.GradientTransformation,
+    ready: Callable[[optax.GradientTransformation], optax.GradientTransformation],
+) -> SearchAlgorithm:
+    """Algorithm 1 from a problem, an estimator and the optimizer of ω.
+
+    Args:
+        config: The run.
+        stage: Which one.
+        problem: Its losses.
+        estimator: Of its hypergradient.
+        omega_optimizer: Of ω.
+        ready: What is done with the other optimizers, compiling them for example.
+    """
+    search, is_of_lambda = config.search, stage == "lam"
     outer = make_outer_optimizer(
-        settings,
+        stage_config(search, stage),
         search.outer_epsilon,
         is_relative=is_of_lambda and search.lam_steps == "relative",
         positive=search.positive if is_of_lambda else "none",
     )
-    rate = settings.look_ahead_learning_rate or search.look_ahead_learning_rate
-    omega_rate = settings.omega_learning_rate or search.omega_learning_rate
-    clip = 0.0 if is_of_lambda else config.quirks.gradient_clip
-    is_averaged = settings.valid_pairs > 1
-    problem = vector_problem(config, genotype, ndim)
+    rate, omega_rate = rates(search, stage)
     algorithm = make_search(
-        over_pairs(problem, is_scanned=False) if is_averaged else problem,
-        _estimator(
-            stage_hypergradient(search, stage),
-            rate,
-            _of_problem(config),
-            genotype,
-            ndim,
-            is_averaged,
-        ),
-        hypergrad.sgd(rate),
-        _omega_optimizer(omega_rate, layout, search.omega_steps, clip),
-        _compiled_update(outer),
+        problem, estimator, hypergrad.sgd(rate), omega_optimizer, ready(outer)
     )
     if is_of_lambda and config.quirks.lam_descends:
-        leak = _compiled_update(optax.adam(omega_rate))
-        return with_leaking_lambda(algorithm, leak)
+        return with_leaking_lambda(algorithm, ready(optax.adam(omega_rate)))
     return algorithm
 
 
@@ -199,7 +232,7 @@ def plain_problem(
 ) -> SearchProblem:
     """The problem on the vector of ω, to be compiled into something larger."""
     layout = layout_of(make_network(config, genotype), ndim)
-    return _on_vector(make_problem(config, genotype), layout)
+    return on_vector(make_problem(config, genotype), layout)
 
 
 @lru_cache(maxsize=4)
@@ -221,7 +254,7 @@ def _estimator(
     return compiled_estimator(estimator, problem.bilevel, hypergrad.sgd(learning_rate))
 
 
-def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
+def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
     """The same problem whose ω is a vector."""
 
     def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ from autoreg_jax.spatial import (
     resize_displacement,
     resize_image,
 )
-from autoreg_jax.workflows import _build, _programs
+from autoreg_jax.workflows import _build, _many_programs, _programs
 
 SIZE = 16
 
@@ -72,9 +72,18 @@ class SmallNetwork:
 
 
 def _forget_programs():
-    for program in vars(_programs).values():
-        if hasattr(program, "cache_clear"):
-            program.cache_clear()
+    for module in (_programs, _many_programs):
+        for program in vars(module).values():
+            if hasattr(program, "cache_clear"):
+                program.cache_clear()
+
+
+@pytest.fixture
+def forget_programs():
+    """Forget them before and after, where a test builds another network."""
+    _forget_programs()
+    yield
+    _forget_programs()
 
 
 @pytest.fixture(scope="module")
