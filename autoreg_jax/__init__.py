@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoreg_jax.inference import load_model, register
+    from autoreg_jax.transforms import Transform
     from autoreg_jax.workflows import evaluate, search, train
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = {
+_OBJECTS = {
+    "Transform": "transforms",
     "evaluate": "workflows",
     "load_model": "inference",
     "register": "inference",
@@ -28,6 +30,7 @@ _FUNCTIONS = {
     "train": "workflows",
 }
 _MODULES = (
+    "baselines",
     "config",
     "data",
     "errors",
@@ -42,11 +45,12 @@ _MODULES = (
     "search_space",
     "spatial",
     "training",
+    "transforms",
     "types",
     "workflows",
 )
 
-__all__ = ["evaluate", "load_model", "register", "search", "train"]
+__all__ = ["Transform", "evaluate", "load_model", "register", "search", "train"]
 
 
 class _Root(_types.ModuleType):
@@ -70,9 +74,9 @@ sys.modules[__name__].__class__ = _Root
 
 
 def __getattr__(name: str) -> Any:
-    """Fetch a public function or a subpackage at its first use (PEP 562)."""
-    if name in _FUNCTIONS:
-        module = importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}")
+    """Fetch a public name or a subpackage at its first use (PEP 562)."""
+    if name in _OBJECTS:
+        module = importlib.import_module(f"{__name__}.{_OBJECTS[name]}")
         value = getattr(module, name)
     elif name in _MODULES:
         value = importlib.import_module(f"{__name__}.{name}")

@@ -23,3 +23,7 @@ class ArtifactError(AutoRegError):
 
 class NonFiniteError(AutoRegError):
     """A loss or gradient became NaN or infinite: names the stage, step and term."""
+
+
+class TransformError(AutoRegError):
+    """A spatial transform: names the file, or why a deformation has no inverse."""

@@ -120,6 +120,7 @@ def _loaded_by(statement: str) -> set[str]:
         ("import autoreg_jax", "jax flax optax orbax numpy nibabel matplotlib yaml"),
         ("from autoreg_jax import config", "jax flax optax orbax numpy nibabel"),
         ("from autoreg_jax import data", "jax flax optax orbax matplotlib nilearn"),
+        ("from autoreg_jax import transforms", "jax flax optax orbax matplotlib"),
         ("from autoreg_jax import hypergrad", "flax orbax nibabel yaml matplotlib"),
     ],
 )
@@ -162,7 +163,7 @@ def test_every_setting_is_read():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
-    declared = sorted(set(_fields(config.RunConfig)))
+    declared = sorted({*_fields(config.RunConfig), *_fields(config.PlanConfig)})
     assert not [f"{kind}.{name}" for kind, name in declared if name not in read]
 
 

@@ -1,5 +1,6 @@
 """Finds the verb of a command, runs it and turns errors into an exit code."""
 
+import errno
 import inspect
 import logging
 import os
@@ -13,8 +14,11 @@ from typing import Annotated, Any
 import tyro
 
 from autoreg_jax import __version__
+from autoreg_jax.cli._apply import Apply
+from autoreg_jax.cli._bench import Bench
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
+from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
@@ -28,11 +32,14 @@ _VERBS: dict[str, type[Any]] = {
     for verb in (
         Demo,
         Auto,
+        Plan,
         Search,
         Train,
         Evaluate,
         Report,
         Register,
+        Apply,
+        Bench,
         Compare,
         Reproduce,
         Doctor,
@@ -68,8 +75,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AutoRegError, OSError) as error:
         if os.environ.get("AUTOREG_DEBUG"):
             raise
-        _say(f"autoreg {name}: {error}")
-        return FAILED if isinstance(error, NonFiniteError | OSError) else WRONG
+        text, code = _explain(error)
+        _say(f"autoreg {name}: {text}")
+        return code
+
+
+def _explain(error: AutoRegError | OSError) -> tuple[str, int]:
+    """A sentence with a remedy, and the exit code."""
+    if isinstance(error, AutoRegError):
+        return str(error), FAILED if isinstance(error, NonFiniteError) else WRONG
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{error.filename}: no space is left to write it; free some and go on with "
+            "--resume where there is something to resume, or name another folder."
+        ), FAILED
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{error.filename}: cannot be written ({error.strerror}); change the "
+            "permissions, or name another folder."
+        ), WRONG
+    return str(error), FAILED
 
 
 def _parse(words: list[str]) -> tuple[str, Any]:

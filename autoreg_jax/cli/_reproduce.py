@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from autoreg_jax.cli._run_options import Config, Overrides, dataset_file
+from autoreg_jax.cli._run_options import Config, Overrides
 from autoreg_jax.cli._settings import read_settings
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
@@ -89,15 +89,11 @@ class Reproduce:
         from autoreg_jax import runtime, workflows
 
         runtime.enable_compilation_cache()
-        given = [
-            None if path is None else dataset_file(path)
-            for path in (self.data, self.elsewhere)
-        ]
         try:
             protocol = workflows.Protocol(
                 config=settings,
-                dataset=given[0],
-                elsewhere=given[1],
+                dataset=self.data,
+                elsewhere=self.elsewhere,
                 dimensions=self.dimensions,
                 seeds=self.seeds,
                 draws=self.draws,

@@ -3,16 +3,13 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from autoreg_jax import config
 from autoreg_jax.cli._settings import read_settings
 from autoreg_jax.errors import ArtifactError, ConfigError
-
-if TYPE_CHECKING:
-    from autoreg_jax.data import Cohort
 
 Run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
 Data = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
@@ -85,32 +82,6 @@ def as_setting(word: str) -> str:
     return f"{place}.name={name}"
 
 
-def dataset_file(path: Path) -> Path:
-    """The CSV file that a DATASET means: the file, or dataset.csv in the folder."""
-    return path / "dataset.csv" if path.is_dir() else path
-
-
-def load_splits(path: Path, *splits: str) -> list["Cohort"]:
-    """Read some splits of a dataset; all have the classes of the whole dataset.
-
-    Args:
-        path: Its CSV file.
-        *splits: Their names.
-
-    Returns:
-        The cohorts in the same order.
-
-    Raises:
-        DataError: If a file cannot be used.
-        GeometryError: If an image is on another grid.
-    """
-    from autoreg_jax import data
-
-    table = data.read_dataset(path)
-    values = data.label_values(table)
-    return [data.load_cohort(table, name, label_values=values) for name in splits]
-
-
 def dataset_of(run: Path, given: Path | None) -> Path:
     """The dataset of a run: as given, as its provenance says, or the simulated one.
 
@@ -119,7 +90,7 @@ def dataset_of(run: Path, given: Path | None) -> Path:
         given: `--dataset`, if given.
 
     Returns:
-        The CSV file.
+        File or folder.
 
     Raises:
         ArtifactError: If it is not known.
@@ -127,7 +98,7 @@ def dataset_of(run: Path, given: Path | None) -> Path:
     from autoreg_jax.runtime import read_json
 
     if given is not None:
-        return dataset_file(given)
+        return given
     provenance = run / "provenance.json"
     stored = read_json(provenance).get("dataset") if provenance.is_file() else None
     simulated = run / "data" / "dataset.csv"
@@ -145,7 +116,7 @@ def write_provenance(run: Path, dataset: Path, seed: int) -> None:
 
     Args:
         run: Folder of the run.
-        dataset: Its CSV file; written relative to the folder, so that both can move.
+        dataset: File or folder; written relative to the folder, so that both can move.
         seed: Of the run.
     """
     from autoreg_jax.runtime import provenance, read_json, read_records, write_json

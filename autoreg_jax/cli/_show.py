@@ -48,6 +48,8 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
     """
     wanted = (
         ("Dice", "dice", 1, "{:.3f}"),
+        ("HD95, mm", "hd95", 1, "{:.2f}"),
+        ("TRE, mm", "tre", 1, "{:.2f}"),
         ("displacement error, mm", "displacement_error", 1, "{:.2f}"),
         ("folding, % of voxels", "folding_fraction", 100, "{:.3f}"),
         ("seconds a pair", "seconds_per_pair", 1, "{:.2f}"),

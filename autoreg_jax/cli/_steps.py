@@ -15,9 +15,7 @@ from autoreg_jax.cli._run_options import (
     Output,
     Overrides,
     Run,
-    dataset_file,
     dataset_of,
-    load_splits,
     run_settings,
     write_provenance,
 )
@@ -37,7 +35,8 @@ class Search:
     """
 
     dataset: Data
-    """CSV file `subject,image,labels,split`, or a folder with dataset.csv."""
+    """CSV file `subject,image,labels,split`, Learn2Reg dataset.json, BIDS folder, or a
+    folder of scans."""
 
     output: Output
     """Folder of the run."""
@@ -81,15 +80,24 @@ class Search:
         from autoreg_jax import config, runtime, workflows
 
         runtime.enable_compilation_cache()
-        table = dataset_file(self.dataset)
-        train, validation = load_splits(table, "train", "validation")
+        table = self.dataset
+        prepared = workflows.prepare(
+            table,
+            self.output,
+            settings,
+            "train",
+            "validation",
+            overwrite=self.overwrite,
+        )
         run = runtime.claim_run_folder(
             self.output, resume=self.resume, overwrite=self.overwrite
         )
         runtime.write_text(run / "config.yaml", config.dump(settings))
+        prepared.write_plan(run)
         write_provenance(run, table, settings.seed)
+        train, validation = prepared.cohorts
         found = workflows.search(
-            train, validation, settings, run=run, resume=self.resume
+            train, validation, prepared.config, run=run, resume=self.resume
         )
         write_provenance(run, table, settings.seed)
         if self.json:
@@ -161,11 +169,14 @@ class Train:
                 "it, or search in another folder."
             )
         table = dataset_of(self.folder, self.dataset)
-        train, validation = load_splits(table, "train", "validation")
+        prepared = workflows.prepare_again(
+            table, self.folder, settings, "train", "validation"
+        )
+        train, validation = prepared.cohorts
         runtime.write_text(self.folder / "config.yaml", config.dump(settings))
         workflows.train(
             train,
-            settings,
+            prepared.config,
             genotype,
             lam,
             validation=validation,
@@ -224,8 +235,11 @@ class Evaluate:
         runtime.enable_compilation_cache()
         model = inference.load_model(self.folder)
         table = dataset_of(self.folder, self.dataset)
-        (test,) = load_splits(table, settings.evaluate.split)
-        evaluation = workflows.evaluate(test, model, settings, run=self.folder)
+        prepared = workflows.prepare_again(
+            table, self.folder, settings, settings.evaluate.split
+        )
+        (test,) = prepared.cohorts
+        evaluation = workflows.evaluate(test, model, prepared.config, run=self.folder)
         write_provenance(self.folder, table, settings.seed)
         if self.json:
             show_json(evaluation.summary | {"run": self.folder})

@@ -11,7 +11,6 @@ from autoreg_jax.cli._run_options import (
     Minutes,
     Output,
     Overrides,
-    dataset_file,
     run_settings,
 )
 from autoreg_jax.cli._show import show_evaluation, show_json, show_line
@@ -88,14 +87,15 @@ class Demo:
 
 @dataclass(frozen=True, kw_only=True)
 class Auto:
-    """Search a network and its loss, train it, evaluate it, write a report.
+    """Plan, search a network and its loss, train, evaluate, write a report.
 
     Example:
       autoreg auto subjects.csv -o runs/first --set train.steps=4000 evaluate.pairs=50
     """
 
     dataset: Data
-    """CSV file `subject,image,labels,split`, or a folder with dataset.csv."""
+    """CSV file `subject,image,labels,split`, Learn2Reg dataset.json, BIDS folder, or a
+    folder of scans."""
 
     output: Output
     """Folder of the run."""
@@ -140,7 +140,7 @@ class Auto:
 
         runtime.enable_compilation_cache()
         evaluation = workflows.auto(
-            dataset_file(self.dataset),
+            self.dataset,
             self.output,
             settings,
             resume=self.resume,

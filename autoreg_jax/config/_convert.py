@@ -35,6 +35,10 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         if value not in arguments:
             raise _mismatch(where, f"one of {', '.join(arguments)}", value)
         return value
+    if origin is tuple and arguments[-1] is Ellipsis:
+        if not isinstance(value, list | tuple) or not value:
+            raise _mismatch(where, "a list", value)
+        arguments = arguments[:1] * len(value)
     if origin is tuple:
         if not isinstance(value, list | tuple) or len(value) != len(arguments):
             raise _mismatch(where, f"a list of {len(arguments)} values", value)

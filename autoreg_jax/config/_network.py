@@ -1,10 +1,11 @@
 """The network and what it minimises: their settings."""
 
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.config._terms import ExtraTermsConfig
 from autoreg_jax.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
@@ -86,6 +87,9 @@ class ObjectiveConfig:
 
     quarter: float = 0.8
     """λ4, weight of the similarity at quarter resolution (>= 0)."""
+
+    extra: ExtraTermsConfig = field(default_factory=ExtraTermsConfig)
+    """Weights of further terms."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

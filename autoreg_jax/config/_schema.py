@@ -6,6 +6,7 @@ from typing import Literal
 
 from autoreg_jax.config._hypergradient import HypergradientConfig
 from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig
+from autoreg_jax.config._pairs import PairsConfig
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.config._stopping import StopConfig
@@ -176,6 +177,9 @@ class RunConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Size of the network."""
+
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    """Which subjects are moving and which fixed."""
 
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """Unsupervised loss."""

@@ -6,7 +6,7 @@ import types
 import typing
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -14,6 +14,8 @@ from autoreg_jax.config._convert import convert
 from autoreg_jax.config._presets import preset_names, preset_text
 from autoreg_jax.config._schema import RunConfig
 from autoreg_jax.errors import ConfigError
+
+T = TypeVar("T")
 
 
 def load(source: str | Path) -> RunConfig:
@@ -76,6 +78,23 @@ def merge(
     return _build(RunConfig, overrides, config, source, "")
 
 
+def parse_as(kind: type[T], text: str, source: str) -> T:
+    """Read another class of settings as strictly.
+
+    Args:
+        kind: Its class, a dataclass.
+        text: YAML.
+        source: Where it comes from, for messages.
+
+    Returns:
+        The checked object.
+
+    Raises:
+        ConfigError: As `load`.
+    """
+    return _build(kind, _parse(text, source), None, source, "")
+
+
 def dump(config: RunConfig) -> str:
     """Return the configuration as YAML text, every value spelled out.
 
@@ -83,7 +102,7 @@ def dump(config: RunConfig) -> str:
         >>> print(dump(RunConfig()).splitlines()[0])
         seed: 0
     """
-    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
 
 
 def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
@@ -103,8 +122,9 @@ def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:
         inherited = getattr(base, name) if base is not None else _default(field)
         section = _section(hints[name], values.get(name))
         if name in values and section is not None:
+            below = None if inherited is dataclasses.MISSING else inherited
             arguments[name] = _build(
-                section, values[name], inherited, source, f"{prefix}{name}."
+                section, values[name], below, source, f"{prefix}{name}."
             )
         elif name in values:
             where = f"{source}: {prefix}{name}"
@@ -140,10 +160,11 @@ def _suggest(name: Any, fields: Mapping[str, Any]) -> str:
     return f"unknown name; valid here are {', '.join(fields)}."
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Settings as mappings, lists and scalars."""
     if dataclasses.is_dataclass(value):
         return {
-            f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)
+            f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)
         }
     return list(value) if isinstance(value, tuple) else value
 

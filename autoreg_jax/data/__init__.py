@@ -1,27 +1,50 @@
 """Images, label maps, lists of subjects, pairs, and a virtual population."""
 
 from autoreg_jax.data._cohort import Cohort, label_values, load_cohort
-from autoreg_jax.data._dataset import Dataset, Subject, read_dataset
-from autoreg_jax.data._intensity import normalize_intensity
+from autoreg_jax.data._content import content_of
+from autoreg_jax.data._dataset import Dataset, Subject
+from autoreg_jax.data._fingerprint import MOST_IMAGES, Fingerprint, Scan, fingerprint
+from autoreg_jax.data._grid import Grid, grid_along
+from autoreg_jax.data._intensity import Intensity, normalize_intensity
+from autoreg_jax.data._pair_files import PairFiles, match_images, read_pairs
 from autoreg_jax.data._pairs import PairSampler, evaluation_pairs
 from autoreg_jax.data._population import write_population
 from autoreg_jax.data._reading import read_image, read_labels
+from autoreg_jax.data._resample import index_matrix, resample
+from autoreg_jax.data._sources import read_dataset
 from autoreg_jax.data._volume import Volume
+from autoreg_jax.data._working import Align, Working, check_contrast
 from autoreg_jax.data._writing import write_displacement, write_volume
 
 __all__ = [
+    "MOST_IMAGES",
+    "Align",
     "Cohort",
     "Dataset",
+    "Fingerprint",
+    "Grid",
+    "Intensity",
+    "PairFiles",
     "PairSampler",
+    "Scan",
     "Subject",
     "Volume",
+    "Working",
+    "check_contrast",
+    "content_of",
     "evaluation_pairs",
+    "fingerprint",
+    "grid_along",
+    "index_matrix",
     "label_values",
     "load_cohort",
+    "match_images",
     "normalize_intensity",
     "read_dataset",
     "read_image",
     "read_labels",
+    "read_pairs",
+    "resample",
     "write_displacement",
     "write_population",
     "write_volume",

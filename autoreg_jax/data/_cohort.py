@@ -1,27 +1,31 @@
 """One split of a dataset in memory, on one grid, ready for the device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from autoreg_jax.data._companions import (
+    all_or_none,
+    check_grid,
+    read_foreground,
+    read_mask,
+)
 from autoreg_jax.data._dataset import Dataset, Subject, read_table
 from autoreg_jax.data._flow import compose, exponential
-from autoreg_jax.data._intensity import normalize_intensity
+from autoreg_jax.data._grid import Grid
+from autoreg_jax.data._intensity import Intensity
 from autoreg_jax.data._landmarks import load_landmarks
 from autoreg_jax.data._reading import read_image, read_labels, read_vectors
-from autoreg_jax.data._volume import Volume, grid_distance
+from autoreg_jax.data._volume import Volume
+from autoreg_jax.data._working import Working
 from autoreg_jax.errors import DataError, GeometryError
 
 __all__ = ["STRUCTURES_FILE", "Cohort", "label_values", "load_cohort"]
 
 STRUCTURES_FILE = "structures.csv"
-
-# Header affines are float32 and pass through many tools; a hundredth of a voxel is
-# rounding, not geometry.
-TOLERANCE_VOXELS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,8 @@ class Cohort:
         spacing: Millimetres on each axis.
         velocity: `(n, *space, d)` float32, voxels; only for simulated subjects.
         landmarks: `(n, k, d)` float32, voxels, k corresponding points; None without.
+        intensity: How `images` were scaled.
+        modalities: Of the n subjects as their lines say; empty where nothing is known.
     """
 
     names: tuple[str, ...]
@@ -48,6 +54,8 @@ class Cohort:
     spacing: tuple[float, ...]
     velocity: Float[np.ndarray, "n *space d"] | None = None
     landmarks: Float[np.ndarray, "n k d"] | None = None
+    intensity: Intensity = field(default_factory=Intensity)
+    modalities: tuple[str | None, ...] = ()
 
     def true_displacement(
         self, moving: int, fixed: int
@@ -99,7 +107,12 @@ def label_values(dataset: Dataset) -> tuple[int, ...]:
 
 
 def load_cohort(
-    dataset: Dataset, split: str, *, label_values: Sequence[int] | None = None
+    dataset: Dataset,
+    split: str,
+    *,
+    label_values: Sequence[int] | None = None,
+    working: Working | None = None,
+    atlas: str | None = None,
 ) -> Cohort:
     """Load one split.
 
@@ -108,48 +121,66 @@ def load_cohort(
         split: `train`, `validation` or `test`.
         label_values: Values that become the classes 1..K in this order; others count as
             background. By default all that occur in the dataset, in any split.
+        working: The grid to which images are resampled, and how. Without it all images
+            of the dataset must lie on one grid, which is the grid of the cohort.
+        atlas: Name of a subject of any split that is loaded with this one, as its last
+            subject if it is of another.
 
     Returns:
         All subjects of the split, intensities normalised one by one. Structures take
-        their names from `structures.csv` (`value,name`) beside the dataset CSV; without
-        it, or where it has no line for a value, the value is the name.
+        their names from `structures.csv` (`value,name`) beside the dataset; without
+        it, or where it has no line for a value, the value is the name. True velocities
+        are there only where no image had to be resampled.
 
     Raises:
-        DataError: If the split has no subjects, a file cannot be used, or only some of
-            the subjects have label maps or landmarks.
-        GeometryError: If an image is on another grid than the first of the dataset, or
-            a label map or velocity on another than its image.
+        DataError: If the split has no subjects, there is no such atlas, a file cannot
+            be used, an image shows nothing, or only some of the subjects have label
+            maps or landmarks.
+        GeometryError: If a label map, mask or velocity is on another grid than its
+            image, or an image on another than the first of the dataset where there is
+            no `working`, or it lies outside of that.
     """
-    subjects = dataset.split(split)
-    reference = read_image(dataset.subjects[0].image)
-    images = np.empty((len(subjects), *reference.shape, 1), np.float32)
+    own = dataset.split(split)
+    subjects = own if atlas is None else _with_atlas(dataset, own, atlas)
+    has_labels = _all_have(dataset, own, subjects, "labels")
+    has_velocity = _all_have(dataset, own, subjects, "velocity")
+    has_landmarks = _all_have(dataset, own, subjects, "landmarks")
+    values: tuple[int, ...] = ()
+    if has_labels:
+        values = _label_values(dataset) if label_values is None else tuple(label_values)
+    reference = None
+    if working is None:
+        reference = read_image(dataset.subjects[0].image)
+        working = Working(Grid(reference.shape, reference.affine))
+    grid = working.grid
+    images = np.empty((len(subjects), *grid.shape, 1), np.float32)
+    labels = np.zeros((len(subjects), *grid.shape), np.int32) if has_labels else None
+    matrices = []
     for index, subject in enumerate(subjects):
         image = read_image(subject.image)
-        _check_grid(
-            reference, image, "all images of a dataset share one grid; resample one"
-        )
-        images[index, ..., 0] = normalize_intensity(image.array)
-
-    labels, structures = None, ()
-    if _all_or_none(dataset, subjects, "labels"):
-        values = _label_values(dataset) if label_values is None else tuple(label_values)
-        labels = _load_labels(subjects, reference, values)
-        structures = _structure_names(dataset.path.parent / STRUCTURES_FILE, values)
-    velocity = None
-    if _all_or_none(dataset, subjects, "velocity"):
-        velocity = _load_velocity(subjects, reference)
-    landmarks = None
-    if _all_or_none(dataset, subjects, "landmarks"):
-        landmarks = load_landmarks(subjects, reference)
+        if reference is not None:
+            rule = "all images of a dataset share one grid; resample one"
+            check_grid(reference, image, rule)
+        has_velocity = has_velocity and working.is_on_grid(image)
+        matrix = working.matrix(image)
+        mask = read_mask(subject, image) if working.has_masks else None
+        images[index, ..., 0] = working.image(image, mask, matrix)
+        if labels is not None:
+            classes = _read_classes(subject, image, values)
+            labels[index] = working.labels(classes, matrix)
+        matrices.append(matrix)
+    structures = dataset.folder / STRUCTURES_FILE
     return Cohort(
         names=tuple(subject.name for subject in subjects),
         images=images,
         labels=labels,
-        structures=structures,
-        affine=reference.affine,
-        spacing=reference.spacing,
-        velocity=velocity,
-        landmarks=landmarks,
+        structures=_structure_names(structures, values) if has_labels else (),
+        affine=grid.affine,
+        spacing=grid.spacing,
+        velocity=_load_velocity(subjects, grid) if has_velocity else None,
+        landmarks=load_landmarks(subjects, grid, matrices) if has_landmarks else None,
+        intensity=working.intensity,
+        modalities=tuple(subject.modality for subject in subjects),
     )
 
 
@@ -157,62 +188,49 @@ def load_cohort(
 _label_values = label_values
 
 
-def _all_or_none(dataset: Dataset, subjects: tuple[Subject, ...], column: str) -> bool:
-    """Whether the subjects have this file; refuse the case that only some have it."""
-    without = [s.name for s in subjects if getattr(s, column) is None]
-    if without and len(without) < len(subjects):
+def _read_classes(subject: Subject, image: Volume, values: tuple[int, ...]) -> Volume:
+    """The label map of an image as class indices."""
+    stored = read_foreground(Path(str(subject.labels)), image)
+    classes = np.zeros(max(*values, stored.array.max(), 0) + 1, np.int32)
+    classes[list(values)] = np.arange(1, len(values) + 1)
+    return Volume(classes[stored.array], stored.affine, stored.path)
+
+
+def _with_atlas(
+    dataset: Dataset, own: tuple[Subject, ...], atlas: str
+) -> tuple[Subject, ...]:
+    """The subjects of a split and the one of this name."""
+    found = [s for s in dataset.subjects if s.name == atlas]
+    if not found:
         raise DataError(
-            f"{dataset.path}: in the split {subjects[0].split!r} the subject "
-            f"{without[0]!r} has no {column} and others have; give all of them or none."
+            f"{dataset.path}: no subject is named {atlas!r}, and pairs.fixed asks for "
+            "it; set pairs.fixed to a name of the column 'subject'."
         )
-    return not without
+    return own if found[0] in own else (*own, *found)
 
 
-def _check_grid(one: Volume, other: Volume, rule: str) -> None:
-    """Refuse two volumes on different grids."""
-    if one.shape != other.shape:
-        raise GeometryError(
-            f"{other.path} has the shape {other.shape}, {one.path} has {one.shape}: "
-            f"{rule}."
-        )
-    distance = grid_distance(one, other)
-    if distance > TOLERANCE_VOXELS:
-        raise GeometryError(
-            f"{other.path} lies {distance * min(one.spacing):.3g} mm away from "
-            f"{one.path} by their affines: {rule}, or correct its header."
-        )
-
-
-def _load_labels(
-    subjects: tuple[Subject, ...], reference: Volume, values: tuple[int, ...]
-) -> Int[np.ndarray, "n *space"]:
-    """Label maps as class indices."""
-    labels = np.zeros((len(subjects), *reference.shape), np.int32)
-    for index, subject in enumerate(subjects):
-        stored = read_labels(str(subject.labels))
-        rule = (
-            "a label map is on the grid of its image; resample it by nearest neighbour"
-        )
-        image = Volume(reference.array, reference.affine, subject.image)
-        _check_grid(image, stored, rule)
-        classes = np.zeros(max(*values, stored.array.max(), 0) + 1, np.int32)
-        classes[list(values)] = np.arange(1, len(values) + 1)
-        labels[index] = classes[stored.array]
-    return labels
+def _all_have(
+    dataset: Dataset,
+    own: tuple[Subject, ...],
+    subjects: tuple[Subject, ...],
+    column: str,
+) -> bool:
+    """Whether the subjects of a split, and its atlas with them, have this file."""
+    return all(all_or_none(dataset, group, column) for group in (own, subjects))
 
 
 def _load_velocity(
-    subjects: tuple[Subject, ...], reference: Volume
+    subjects: tuple[Subject, ...], grid: Grid
 ) -> Float[np.ndarray, "n *space d"]:
     """Velocities of simulated subjects."""
-    fields = [read_vectors(str(subject.velocity)) for subject in subjects]
-    for subject, field in zip(subjects, fields, strict=True):
-        if field.shape != (*reference.shape, reference.ndim):
+    stored = [read_vectors(str(subject.velocity)) for subject in subjects]
+    for subject, vectors in zip(subjects, stored, strict=True):
+        if vectors.shape != (*grid.shape, grid.ndim):
             raise GeometryError(
-                f"{subject.velocity} has the shape {field.shape}, its image "
-                f"{subject.image} has {reference.shape}: make the population again."
+                f"{subject.velocity} has the shape {vectors.shape}, its image "
+                f"{subject.image} has {grid.shape}: make the population again."
             )
-    return np.stack(fields)
+    return np.stack(stored)
 
 
 def _structure_names(path: Path, values: tuple[int, ...]) -> tuple[str, ...]:

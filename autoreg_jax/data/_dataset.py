@@ -1,4 +1,4 @@
-"""The list of subjects: one CSV file, read strictly."""
+"""The list of subjects, and the CSV file that holds one, read strictly."""
 
 import csv
 import difflib
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoreg_jax.data._reading import check_file
+from autoreg_jax.data._split import SPLITS, choose_splits
 from autoreg_jax.errors import DataError
 
-__all__ = ["SPLITS", "Dataset", "Subject", "read_dataset", "read_table"]
+__all__ = ["Dataset", "Subject", "check_subjects", "read_csv", "read_table"]
 
-SPLITS = ("train", "validation", "test")
-REQUIRED = ("subject", "image", "split")
-OPTIONAL = ("labels", "modality", "mask", "landmarks", "velocity")
+REQUIRED = ("subject", "image")
+OPTIONAL = ("labels", "split", "modality", "mask", "landmarks", "velocity")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One line of a dataset CSV.
+    """One image of a dataset and what belongs to it: a line of a dataset CSV.
 
     Attributes:
         name: Unique in the dataset.
@@ -44,15 +44,23 @@ class Subject:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The subjects of a dataset CSV in the order of its lines.
+    """The subjects of a dataset in the order of its lines, or of their names.
 
     Attributes:
-        path: The CSV file.
+        path: The file or the folder that was read.
         subjects: All of them.
+        notes: What was concluded and is written nowhere, in sentences: what the files
+            were taken for, how the splits were chosen.
     """
 
     path: Path
     subjects: tuple[Subject, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the dataset lies."""
+        return self.path if self.path.is_dir() else self.path.parent
 
     def split(self, name: str) -> tuple[Subject, ...]:
         """Subjects of one split.
@@ -73,17 +81,17 @@ class Dataset:
             raise DataError(
                 f"{self.path}: no subject is in the split {name!r}; the splits with "
                 f"subjects are {', '.join(present)}. Assign two or more subjects to it "
-                "in the column 'split'."
+                "in the column 'split' of a dataset CSV."
             )
         return chosen
 
 
-def read_dataset(path: Path | str) -> Dataset:
+def read_csv(path: Path) -> Dataset:
     """Read a dataset CSV and check every line of it.
 
-    The columns are `subject,image,split` and, where there is something to say,
-    `labels`, `modality`, `mask`, `landmarks`, `velocity`. Paths are relative to the CSV
-    file.
+    The columns are `subject,image` and, where there is something to say, `labels`,
+    `split`, `modality`, `mask`, `landmarks`, `velocity`. Paths are relative to the CSV
+    file. Without the column `split` the splits are chosen by the names.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.
@@ -96,9 +104,31 @@ def read_dataset(path: Path | str) -> Dataset:
             missing or unknown, a subject appears twice, a split has an unknown name or
             a single subject, or a file does not exist.
     """
-    path = Path(path)
     table = read_table(path, REQUIRED, OPTIONAL)
+    notes: tuple[str, ...] = ()
+    if "split" not in table[0][1]:
+        names = [row["subject"] for _, row in table]
+        splits, note = choose_splits(path, names)
+        table = [
+            (line, row | {"split": split})
+            for (line, row), split in zip(table, splits, strict=True)
+        ]
+        notes = (note,)
     subjects = tuple(_subject(row, path, line) for line, row in table)
+    check_subjects(path, subjects)
+    return Dataset(path, subjects, notes)
+
+
+def check_subjects(path: Path, subjects: tuple[Subject, ...]) -> None:
+    """Make sure that names are unique and that every split can form a pair.
+
+    Args:
+        path: What was read, for messages.
+        subjects: The subjects of all splits.
+
+    Raises:
+        DataError: If a name appears twice or a split has a single subject.
+    """
     for name, count in Counter(s.name for s in subjects).items():
         if count > 1:
             raise DataError(
@@ -111,7 +141,6 @@ def read_dataset(path: Path | str) -> Dataset:
                 f"{path}: the split {name!r} has {count} subject; a pair needs two. "
                 "Move subjects between the splits or leave this one out."
             )
-    return Dataset(path, subjects)
 
 
 def read_table(
@@ -195,7 +224,7 @@ def _subject(cells: dict[str, str], path: Path, line: int) -> Subject:
     if cells["split"] not in SPLITS:
         raise DataError(
             f"{where}: unknown split {cells['split']!r}; write one of "
-            f"{', '.join(SPLITS)}."
+            f"{', '.join(SPLITS)}, or leave the column out to have them chosen."
         )
 
     def file(column: str) -> Path | None:

@@ -1,22 +1,39 @@
 """Brings intensities of any scanner to the interval from 0 to 1."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float, Num
 
-__all__ = ["normalize_intensity"]
+__all__ = ["Intensity", "normalize_intensity"]
 
-# 0.5 % at the dark end, and 0.5 % of what is brighter than that at the other, so that a
-# large empty background does not decide where white is.
-LOW, HIGH = 0.5, 99.5
+
+@dataclass(frozen=True)
+class Intensity:
+    """How grey values become numbers from 0 to 1.
+
+    Attributes:
+        rule: `percentile` scales each image by its own percentiles; `window` scales all
+            images alike, for values that mean the same in each, as Hounsfield units.
+        low: What becomes 0: a percentile, or a grey value.
+        high: What becomes 1. A percentile counts the voxels brighter than `low` alone,
+            so that a large empty background does not decide where white is.
+    """
+
+    rule: Literal["percentile", "window"] = "percentile"
+    low: float = 0.5
+    high: float = 99.5
 
 
 def normalize_intensity(
-    array: Num[np.ndarray, "*space"],
+    array: Num[np.ndarray, "*space"], how: Intensity = Intensity()
 ) -> Float[np.ndarray, "*space"]:
-    """Scale by robust percentiles and clip.
+    """Scale and clip; by robust percentiles unless told otherwise.
 
     Args:
         array: Intensities in any unit. Voxels that are not finite count as the darkest.
+        how: The rule.
 
     Returns:
         float32 in [0, 1], always finite; a constant image gives zeros.
@@ -26,12 +43,20 @@ def normalize_intensity(
         [[0.0, 0.5], [0.75, 1.0]]
         >>> normalize_intensity(np.full((2, 2), 7.0)).tolist()
         [[0.0, 0.0], [0.0, 0.0]]
+        >>> hounsfield = Intensity("window", -1000, 1000)
+        >>> normalize_intensity(np.array([-2000.0, 0, 500]), hounsfield).tolist()
+        [0.0, 0.5, 0.75]
     """
     values = array.astype(np.float64)
     finite = values[np.isfinite(values)]
     if finite.size == 0 or finite.min() == finite.max():
         return np.zeros(array.shape, np.float32)
-    low = np.percentile(finite, LOW, method="lower")
-    high = np.percentile(finite[finite > low], HIGH, method="higher")
+    low, high = how.low, how.high
+    if how.rule == "percentile":
+        low = np.percentile(finite, how.low, method="lower")
+        brighter = finite[finite > low]
+        if brighter.size == 0:  # all but a few voxels are as bright as the brightest
+            low, brighter = finite.min(), finite[finite > finite.min()]
+        high = np.percentile(brighter, how.high, method="higher")
     values = np.where(np.isfinite(values), values, low)
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)

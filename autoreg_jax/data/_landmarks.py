@@ -7,14 +7,16 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.data._dataset import Subject, read_table
-from autoreg_jax.data._volume import Volume
+from autoreg_jax.data._grid import Grid
 from autoreg_jax.errors import DataError
 
 __all__ = ["load_landmarks"]
 
 
 def load_landmarks(
-    subjects: Sequence[Subject], grid: Volume
+    subjects: Sequence[Subject],
+    grid: Grid,
+    matrices: Sequence[Float[np.ndarray, "4 4"]],
 ) -> Float[np.ndarray, "n k d"]:
     """Read the landmarks of subjects on one grid.
 
@@ -24,7 +26,8 @@ def load_landmarks(
 
     Args:
         subjects: All of them have a landmarks file.
-        grid: On which all of their images lie.
+        grid: Whose voxels are counted.
+        matrices: World of the grid to world of the image, of each subject.
 
     Returns:
         Voxel coordinates, float32, the k landmarks in the order of the first file.
@@ -33,7 +36,10 @@ def load_landmarks(
         DataError: If a file is no such table, a landmark is twice there, lies outside
             of the image, or another subject has other landmarks.
     """
-    tables = [_read(Path(str(s.landmarks)), grid) for s in subjects]
+    tables = [
+        _read(Path(str(subject.landmarks)), grid, matrix)
+        for subject, matrix in zip(subjects, matrices, strict=True)
+    ]
     names = list(tables[0])
     for subject, table in zip(subjects, tables, strict=True):
         differing = sorted(set(names) ^ set(table))
@@ -47,9 +53,11 @@ def load_landmarks(
     return np.asarray(points, np.float32)
 
 
-def _read(path: Path, grid: Volume) -> dict[str, Float[np.ndarray, " d"]]:
+def _read(
+    path: Path, grid: Grid, matrix: Float[np.ndarray, "4 4"]
+) -> dict[str, Float[np.ndarray, " d"]]:
     """Voxel coordinates by name."""
-    to_voxels = np.linalg.inv(grid.affine)
+    to_voxels = np.linalg.inv(matrix @ grid.affine)
     limits = np.asarray(grid.shape) - 0.5
     points: dict[str, Float[np.ndarray, " d"]] = {}
     for line, cells in read_table(path, ("name", "x", "y", "z")):

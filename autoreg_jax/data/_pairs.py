@@ -1,5 +1,6 @@
 """Which subjects are registered to which: for a training step and for evaluation."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +12,8 @@ __all__ = ["PairSampler", "evaluation_pairs"]
 class PairSampler:
     """The pairs of every training step, a pure function of the seed and the step.
 
-    An epoch holds each ordered pair (moving, fixed) of different subjects exactly once,
+    An epoch holds each ordered pair (moving, fixed) of different subjects exactly once
+    — of those that may be moving and those that may be fixed, if not all may be both —
     in an order of its own. Epochs follow one another without a gap, so a batch may hold
     the last pairs of one and the first of the next. There is no state: any step can be
     asked for at any time, in any order, and a resumed run sees what the first one saw.
@@ -20,9 +22,11 @@ class PairSampler:
         num_subjects: At least two.
         batch_size: Pairs in a step, at least one.
         seed: Not negative.
+        moving: Indices of the subjects that may be moving; all unless given.
+        fixed: Indices of those that may be fixed; all unless given.
 
     Raises:
-        ValueError: If one of them is too small.
+        ValueError: If one of them is too small, or there is no pair.
 
     Examples:
         >>> sampler = PairSampler(3, batch_size=6, seed=0)
@@ -31,7 +35,15 @@ class PairSampler:
         [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
     """
 
-    def __init__(self, num_subjects: int, *, batch_size: int = 1, seed: int = 0):
+    def __init__(
+        self,
+        num_subjects: int,
+        *,
+        batch_size: int = 1,
+        seed: int = 0,
+        moving: Sequence[int] | None = None,
+        fixed: Sequence[int] | None = None,
+    ):
         if num_subjects < 2:
             raise ValueError(f"a pair needs two subjects, got {num_subjects}.")
         if batch_size < 1:
@@ -41,11 +53,17 @@ class PairSampler:
         self.num_subjects = num_subjects
         self.batch_size = batch_size
         self.seed = seed
+        sides = (range(num_subjects) if s is None else s for s in (moving, fixed))
+        table = np.stack(np.meshgrid(*map(np.asarray, sides), indexing="ij"), -1)
+        pairs = table.reshape(-1, 2)
+        self._pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+        if not len(self._pairs):
+            raise ValueError("no two subjects make a pair of moving and fixed.")
 
     @property
     def pairs_per_epoch(self) -> int:
         """Number of ordered pairs of different subjects."""
-        return self.num_subjects * (self.num_subjects - 1)
+        return len(self._pairs)
 
     def __getitem__(
         self, step: int
@@ -71,12 +89,17 @@ class PairSampler:
                 for epoch, place in zip(epochs, places, strict=True)
             ]
         )
-        moving, other = np.divmod(pairs, self.num_subjects - 1)
-        return moving, other + (other >= moving)
+        moving, fixed = self._pairs[pairs].T.copy()
+        return moving, fixed
 
 
 def evaluation_pairs(
-    num_subjects: int, num_pairs: int, seed: int = 0
+    num_subjects: int,
+    num_pairs: int,
+    seed: int = 0,
+    *,
+    moving: Sequence[int] | None = None,
+    fixed: Sequence[int] | None = None,
 ) -> list[tuple[int, int]]:
     """Distinct ordered pairs for evaluation, spread evenly over the subjects.
 
@@ -89,6 +112,9 @@ def evaluation_pairs(
         num_pairs: How many, at least one; no more than there are ordered pairs are
             returned.
         seed: Decides the order in the ring.
+        moving: Indices of the subjects that may be moving; all unless given. Pairs of
+            others are left out of the ring.
+        fixed: Indices of those that may be fixed; all unless given.
 
     Returns:
         `(moving, fixed)` indices.
@@ -111,7 +137,10 @@ def evaluation_pairs(
         for offset in range(1, num_subjects)
         for place in range(num_subjects)
     ]
-    return pairs[:num_pairs]
+    allowed = [
+        set(range(num_subjects) if side is None else side) for side in (moving, fixed)
+    ]
+    return [p for p in pairs if p[0] in allowed[0] and p[1] in allowed[1]][:num_pairs]
 
 
 @lru_cache(maxsize=4)

@@ -9,9 +9,9 @@ from scipy.ndimage import gaussian_filter
 
 from autoreg_jax.data._cohort import STRUCTURES_FILE
 from autoreg_jax.data._contrast import CONTRASTS, scan, smooth_noise
-from autoreg_jax.data._dataset import SPLITS
 from autoreg_jax.data._flow import exponential
 from autoreg_jax.data._parcels import STRUCTURES, parcels
+from autoreg_jax.data._split import SPLITS
 from autoreg_jax.data._template import Template, load_template
 from autoreg_jax.data._volume import Volume
 from autoreg_jax.data._writing import write_atomic, write_displacement, write_volume

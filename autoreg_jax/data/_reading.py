@@ -1,8 +1,11 @@
 """Reads NIfTI files, and says what is wrong with those that cannot be used."""
 
 import gzip
+import math
+import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -14,13 +17,14 @@ from nibabel.wrapstruct import WrapStructError
 from autoreg_jax.data._volume import Volume
 from autoreg_jax.errors import DataError, GeometryError
 
-__all__ = ["check_file", "read_image", "read_labels", "read_vectors"]
+__all__ = ["check_file", "read_grid", "read_image", "read_labels", "read_vectors"]
 
 UNREADABLE = (
     EOFError,  # a truncated gzip stream
     HeaderDataError,
     ImageFileError,
     OSError,  # not a gzip file, no permission
+    OverflowError,  # an offset beyond any file
     ValueError,  # fewer bytes than the header promises
     WrapStructError,
     zlib.error,
@@ -101,6 +105,31 @@ def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
     return array.reshape(*space, len(space))
 
 
+def read_grid(path: Path) -> tuple[Num[np.ndarray, "*space"], Float[np.ndarray, "4 4"]]:
+    """Read the header of an image alone.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file with one channel, 2-D or 3-D.
+
+    Returns:
+        An array of the shape of the image, without values and without memory, and the
+        affine.
+
+    Raises:
+        DataError: If there is no such file or its header is not that of an image.
+        GeometryError: If its affine is singular or not finite.
+    """
+    _check_name(path)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            image = Nifti1Image.from_filename(path)
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    _check_voxels(image.shape, path)
+    empty = np.broadcast_to(np.zeros((), np.uint8), image.shape)
+    return _one_channel(empty, path), _affine(image, path)
+
+
 def check_file(path: Path, where: str) -> None:
     """Make sure that a path names an existing file.
 
@@ -119,31 +148,24 @@ def check_file(path: Path, where: str) -> None:
 
 def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]:
     """Load all voxels as float32 and the affine."""
-    check_file(path, "image file")
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        raise DataError(
-            f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
-        )
+    _check_name(path)
     try:
         content = path.read_bytes()
         if path.name.lower().endswith(".gz"):
             # The whole stream, for its checksum: nibabel stops after the last voxel.
             content = gzip.decompress(content)
-        image = Nifti1Image.from_bytes(content)
-        stored = np.asanyarray(image.dataobj)
+        # What nibabel and NumPy warn of is either harmless or found below.
+        with warnings.catch_warnings(action="ignore"):
+            image = Nifti1Image.from_bytes(content)
+            _check_voxels(image.shape, path)
+            _check_length(image, len(content))
+            stored = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
-        raise DataError(
-            f"{path}: not a readable NIfTI image ({error}); it may be truncated or of "
-            "another format. Copy or convert it again."
-        ) from error
+        raise _unreadable(path, error) from error
     if stored.dtype.kind not in "iuf":
         raise DataError(
             f"{path}: voxels of type {stored.dtype} have no single grey value; convert "
             "the image to one number a voxel."
-        )
-    if stored.size == 0:
-        raise DataError(
-            f"{path}: the image has no voxels, its shape is {stored.shape}."
         )
     # A value beyond float32 becomes infinite and is reported below.
     with np.errstate(over="ignore"):
@@ -154,13 +176,51 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
             f"{path}: {bad} of {array.size} voxels are NaN or infinite; replace them "
             "by a number, for example the background."
         )
+    return array, _affine(image, path)
+
+
+def _check_name(path: Path) -> None:
+    """Refuse what is not there, and other formats."""
+    check_file(path, "image file")
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise DataError(
+            f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
+        )
+
+
+def _check_length(image: Nifti1Image, length: int) -> None:
+    """Refuse a header that promises more than the file has, before memory is taken."""
+    proxy: Any = image.dataobj
+    needed = math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize
+    needed += int(proxy.offset)
+    if needed > length:
+        raise ValueError(f"{needed} bytes are needed and {length} are there")
+
+
+def _check_voxels(shape: tuple[int, ...], path: Path) -> None:
+    if not shape or min(shape) < 1:
+        raise DataError(
+            f"{path}: the image has no voxels, its shape is {shape}; export it again."
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())
+    return DataError(
+        f"{path}: not a readable NIfTI image ({reason}); it may be truncated or of "
+        "another format. Copy or convert it again."
+    )
+
+
+def _affine(image: Nifti1Image, path: Path) -> Float[np.ndarray, "4 4"]:
+    """Voxels to world, which must be a volume."""
     affine = np.asarray(image.affine, np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
         raise GeometryError(
             f"{path}: the affine maps voxels to no volume, {affine.tolist()}; repair "
             "the sform or qform of the header."
         )
-    return array, affine
+    return affine
 
 
 def _one_channel(array: Num[np.ndarray, "..."], path: Path) -> Num[np.ndarray, "..."]:

@@ -48,7 +48,9 @@ def write_displacement(
 ) -> Path:
     """Write a field of vectors, one for each voxel of the fixed grid.
 
-    The file is a five-axis NIfTI image with the intent `vector`, float32.
+    The file is a five-axis NIfTI image with the intent `displacement vector` (1006),
+    float32. ITK, and so Slicer, turns such vectors into its own axes L, P, S when it
+    reads them; those of the intent `vector` (1007) it takes as they are.
 
     Args:
         path: A name that ends in `.nii.gz` or `.nii`.
@@ -70,7 +72,7 @@ def write_displacement(
     stored = displacement_mm.astype(np.float32)
     stored = stored.reshape(*space, *(1,) * (4 - dimensions), dimensions)
     image = Nifti1Image(stored, affine)
-    image.header.set_intent("vector")
+    image.header.set_intent("displacement vector")
     return _write_image(Path(path), image)
 
 
@@ -83,14 +85,21 @@ def write_atomic(path: Path, content: bytes) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        OSError: If it cannot be written; it names the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not that of the passing file
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()
     return path
 
 

@@ -3,6 +3,8 @@
 `register` works in world space: the images may have any orientation, spacing and shape.
 """
 
+from autoreg_jax.inference._align import Alignment as Alignment
+from autoreg_jax.inference._align import align as align
 from autoreg_jax.inference._labels import warp_labels as warp_labels
 from autoreg_jax.inference._model import ModelDescription as ModelDescription
 from autoreg_jax.inference._model import RegistrationModel as RegistrationModel
@@ -16,11 +18,13 @@ from autoreg_jax.inference._register import register as register
 from autoreg_jax.inference._registered import Registered as Registered
 
 __all__ = [
+    "Alignment",
     "ModelDescription",
     "Overlap",
     "Refined",
     "Registered",
     "RegistrationModel",
+    "align",
     "label_overlap",
     "load_model",
     "output_paths",

@@ -1,5 +1,7 @@
 """Whether two images can show one place at all."""
 
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float
 
@@ -8,19 +10,18 @@ from autoreg_jax.errors import GeometryError
 from autoreg_jax.inference._resample import voxel_coordinates
 
 
-def check_field_of_view(fixed: Volume, moving: Volume) -> None:
-    """Make sure that two images can be registered in world space.
+def check_axes(fixed: Volume, moving: Volume) -> None:
+    """Make sure that two images can be brought together by some map.
 
     Args:
         fixed: The fixed image.
         moving: The moving image.
 
     Raises:
-        GeometryError: If one is 2-D and the other 3-D, if two slices lie in different
-            planes, or if the fields of view do not meet in the world.
+        GeometryError: If one is 2-D and the other 3-D, or if two slices lie in
+            different planes.
     """
-    fixed_name = fixed.path or "the fixed image"
-    moving_name = moving.path or "the moving image"
+    fixed_name, moving_name = _names(fixed, moving)
     if fixed.ndim != moving.ndim:
         raise GeometryError(
             f"{fixed_name} has {fixed.ndim} axes and {moving_name} has {moving.ndim}; "
@@ -31,6 +32,21 @@ def check_field_of_view(fixed: Volume, moving: Volume) -> None:
             f"{fixed_name} and {moving_name} are slices of different planes; register "
             "slices of one orientation, or repair the headers."
         )
+
+
+def check_field_of_view(fixed: Volume, moving: Volume) -> None:
+    """Make sure that two images can be registered where they are.
+
+    Args:
+        fixed: The fixed image.
+        moving: The moving image.
+
+    Raises:
+        GeometryError: As `check_axes`, or if the fields of view do not meet in the
+            world.
+    """
+    check_axes(fixed, moving)
+    fixed_name, moving_name = _names(fixed, moving)
     if _misses(fixed, moving) or _misses(moving, fixed):
         distance = np.linalg.norm(_middle(fixed) - _middle(moving))
         raise GeometryError(
@@ -38,6 +54,10 @@ def check_field_of_view(fixed: Volume, moving: Volume) -> None:
             f"centres are {distance:.0f} mm apart. Repair the headers (sform or qform) "
             "or align the images rigidly first."
         )
+
+
+def _names(fixed: Volume, moving: Volume) -> tuple[Path | str, Path | str]:
+    return fixed.path or "the fixed image", moving.path or "the moving image"
 
 
 def _misses(one: Volume, other: Volume) -> bool:

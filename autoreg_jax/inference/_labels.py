@@ -1,6 +1,5 @@
 """Label maps under a displacement: the class with the largest interpolated share."""
 
-import itertools
 from functools import partial
 
 import jax
@@ -13,6 +12,7 @@ from autoreg_jax.data import Volume
 from autoreg_jax.inference._resample import voxel_coordinates
 from autoreg_jax.losses import one_hot
 from autoreg_jax.spatial import warp
+from autoreg_jax.transforms import vote
 
 # Points handled at once: bounds the memory at a few hundred bytes a point.
 _CHUNK = 1_000_000
@@ -56,30 +56,11 @@ def sample_labels(
         Labels; 0 outside of the map.
     """
     flat = points.reshape(-1, 3)
-    parts = np.array_split(flat, max(1, -(-len(flat) // _CHUNK)))
-    labels = [_vote(volume.array, voxel_coordinates(volume, part)) for part in parts]
-    return np.concatenate(labels).reshape(points.shape[:-1])
-
-
-def _vote(
-    array: Int[np.ndarray, "*space"], index: Float[np.ndarray, "n d"]
-) -> Int[np.ndarray, " n"]:
-    """Let the voxels around each index vote with their linear weights."""
     # A voxel of background all around stands for everything outside.
-    padded = np.pad(array, 1)
-    index = np.clip(index + 1, 0, np.asarray(padded.shape) - 1)
-    low = np.minimum(index.astype(int), np.asarray(padded.shape) - 2)
-    part = (index - low).astype(np.float32)
-    labels, weights = [], []
-    for corner in itertools.product((0, 1), repeat=array.ndim):
-        labels.append(padded[tuple((low + corner).T)])
-        weights.append(np.prod(np.where(corner, part, 1 - part), axis=1))
-    best = labels[0]
-    best_share = np.full(len(index), -1, np.float32)
-    for candidate in labels:
-        pairs = zip(labels, weights, strict=True)
-        share = sum(weight * (label == candidate) for label, weight in pairs)
-        wins = (share > best_share) | ((share == best_share) & (candidate < best))
-        best = np.where(wins, candidate, best)
-        best_share = np.where(wins, share, best_share)
-    return best
+    padded = np.pad(volume.array, 1)
+    last = np.asarray(padded.shape) - 1
+    labels = [
+        vote(padded, np.clip(voxel_coordinates(volume, part) + 1, 0, last))
+        for part in np.array_split(flat, max(1, -(-len(flat) // _CHUNK)))
+    ]
+    return np.concatenate(labels).reshape(points.shape[:-1])

@@ -15,13 +15,16 @@ from flax import traverse_util
 from flax.errors import FlaxError
 from jax import Array
 
+from autoreg_jax.baselines import make_baseline
+from autoreg_jax.data import Intensity
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.networks import Registration, RegistrationNetwork, Wiring
 from autoreg_jax.runtime import write_json
 from autoreg_jax.search_space import Genotype
 
 _FORMAT = 2
-# Format 1 knows neither `wiring` nor `is_dimmed`: both are the defaults.
+# Format 1 knows neither `wiring` nor `is_dimmed`: both are the defaults. So is
+# `intensity` where it is missing.
 _READABLE = (1, _FORMAT)
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _UNREADABLE = (
@@ -39,21 +42,22 @@ class ModelDescription:
     """Everything that a model is besides its weights.
 
     Attributes:
-        genotype: The chosen operations.
-        width: Factor on the published channel numbers.
+        genotype: The chosen operations, or the name of one of `baselines.BASELINES`.
+        width: Factor on the published channel numbers; a rival has its own in any case.
         num_steps: Squarings of the velocity field.
         matching: Radius of the feature matching at half and quarter resolution; None
             for the network of the paper.
         orientation: Axis letters of the training images, as "RAS".
         spacing: Voxel size of the training images in mm; its length is the dimension.
-        lam: Weights of the training loss: full, smooth, half, quarter.
+        lam: Weights of the training loss: full, smooth, half, quarter, further terms.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at the three resolutions.
         wiring: What happens between the cells.
         is_dimmed: Whether the training loss dims coarse images, `registration_loss`.
+        intensity: How grey values become what the network sees.
     """
 
-    genotype: Genotype
+    genotype: Genotype | str
     width: float
     num_steps: int
     matching: tuple[int, int] | None
@@ -64,6 +68,7 @@ class ModelDescription:
     windows: tuple[int, int, int]
     wiring: Wiring = field(default_factory=Wiring)
     is_dimmed: bool = False
+    intensity: Intensity = field(default_factory=Intensity)
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,7 @@ class RegistrationModel:
 
     @cached_property
     def _predict(self) -> Callable[..., Registration]:
-        about = self.description
-        network = RegistrationNetwork(
-            about.genotype,
-            about.width,
-            about.num_steps,
-            about.matching,
-            wiring=about.wiring,
-        )
+        network = _network_of(self.description)
         return jax.jit(
             lambda w, moving, fixed: network.apply({"params": w}, moving, fixed)
         )
@@ -140,9 +138,24 @@ class RegistrationModel:
         finally:
             partial.unlink(missing_ok=True)
         description = asdict(self.description)
-        description["genotype"] = json.loads(self.description.genotype.to_json())
+        genotype = self.description.genotype
+        if isinstance(genotype, Genotype):
+            description["genotype"] = json.loads(genotype.to_json())
         write_json(folder / _DESCRIPTION, {"format": _FORMAT, **description})
         return folder
+
+
+def _network_of(about: ModelDescription) -> Any:
+    """The Flax module that a description means."""
+    if isinstance(about.genotype, str):
+        return make_baseline(about.genotype, about.num_steps)
+    return RegistrationNetwork(
+        about.genotype,
+        about.width,
+        about.num_steps,
+        about.matching,
+        wiring=about.wiring,
+    )
 
 
 def load_model(path: Path | str) -> RegistrationModel:
@@ -189,10 +202,12 @@ def _read_description(path: Path) -> ModelDescription:
             f"{path}: model format {found!r}, but this version reads up to {_FORMAT}; "
             "train the model again or install the version that wrote it."
         )
-    content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
+    if not isinstance(content["genotype"], str):
+        content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
     content["spacing"] = tuple(content["spacing"])
     content["windows"] = tuple(content["windows"])
     if content["matching"] is not None:
         content["matching"] = tuple(content["matching"])
     content["wiring"] = Wiring(**content.get("wiring", {}))
+    content["intensity"] = Intensity(**content.get("intensity", {}))
     return ModelDescription(**content)

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.transforms import ENDINGS
 
 _NAMES = {
     "moved": "moved.nii.gz",
     "displacement": "displacement.nii.gz",
     "labels": "moved_labels.nii.gz",
     "summary": "summary.json",
+}
+_IMAGES = (".nii.gz", ".nii")
+# A MATLAB file holds no displacement.
+_ENDINGS = {
+    "displacement": tuple(ending for ending in ENDINGS if ending != ".mat"),
+    "summary": (".json",),
 }
 
 
@@ -27,7 +34,8 @@ def output_paths(
         prefix: What the names begin with, as in ANTs; one that ends in "/", or an
             existing folder, is a folder.
         moved: Name of the moved image instead.
-        displacement: Name of the displacement instead.
+        displacement: Name of the displacement instead; it may be one of ITK, too
+            (`.h5`, `.tfm`, `.txt`), or of Learn2Reg (`.npz`).
         with_labels: There are labels to be moved, too.
         inputs: Files that must not be written to.
 
@@ -36,8 +44,8 @@ def output_paths(
         those that were named.
 
     Raises:
-        ConfigError: If a name is not of a NIfTI file, is that of an input, or nothing
-            is to be written.
+        ConfigError: If a name has the ending of no such file, is that of an input, or
+            nothing is to be written.
 
     Examples:
         >>> [path.name for path in output_paths("out_").values()]
@@ -61,10 +69,12 @@ def output_paths(
     if not paths:
         raise ConfigError("nothing is to be written; name an output prefix or file.")
     taken = {Path(path).resolve() for path in inputs}
-    for path in paths.values():
-        if not path.name.endswith((".nii.gz", ".nii", ".json")):
+    for kind, path in paths.items():
+        allowed = _ENDINGS.get(kind, _IMAGES)
+        if not path.name.endswith(allowed):
+            what = "a displacement" if kind == "displacement" else "an output image"
             raise ConfigError(
-                f"{path}: the name of an output image must end in .nii.gz or .nii."
+                f"{path}: the name of {what} must end in {' or '.join(allowed)}."
             )
         if path.is_dir():
             raise ConfigError(f"{path}: is a folder; name a file.")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.losses import ObjectiveWeights, registration_loss
+from autoreg_jax.losses import Weights, registration_loss
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import Pyramid, half_shape, integrate
 
@@ -46,7 +46,7 @@ def refine(  # noqa: PLR0913
     moving: Array,
     fixed: Array,
     velocity: Array,
-    lam: ObjectiveWeights,
+    lam: Weights,
     *,
     num_iterations: int,
     learning_rate: float,
@@ -65,7 +65,7 @@ def refine(  # noqa: PLR0913
         moving: `(1, *space, 1)` in [0, 1].
         fixed: The same shape.
         velocity: Start `(1, *half, d)`, voxels of half resolution.
-        lam: Weights of Eq. (4).
+        lam: Weights of Eq. (4), and of further terms.
         num_iterations: Steps, ≥ 1.
         learning_rate: Of Adam, voxels of half resolution a step.
         similarity: "ncc" or "mind".

@@ -11,10 +11,19 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.data import Volume, normalize_intensity, read_image
+from autoreg_jax.data import (
+    Intensity,
+    Volume,
+    check_contrast,
+    normalize_intensity,
+    read_image,
+    read_labels,
+)
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
-from autoreg_jax.inference._field_of_view import check_field_of_view
+from autoreg_jax.inference._classical import register_pair
+from autoreg_jax.inference._field_of_view import check_axes, check_field_of_view
 from autoreg_jax.inference._model import RegistrationModel, load_model
+from autoreg_jax.inference._prealign import prealign
 from autoreg_jax.inference._refine import refine as refine_velocity
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference._resample import (
@@ -24,24 +33,25 @@ from autoreg_jax.inference._resample import (
     working_grid,
     world_coordinates,
 )
-from autoreg_jax.losses import ObjectiveWeights, local_ncc
+from autoreg_jax.losses import local_ncc, make_weights
 from autoreg_jax.metrics import folding_fraction
-from autoreg_jax.networks import Wiring
-from autoreg_jax.spatial import half_shape, warp
+from autoreg_jax.spatial import warp
 
-# Without a model: the published windows and squarings.
-_WINDOWS, _NUM_STEPS = (9, 7, 5), 7
+# Of the local correlation that is reported where no model says another.
+_WINDOW = 9
 
 
-def register(
+def register(  # noqa: PLR0913
     fixed: Volume | Path | str,
     moving: Volume | Path | str,
     *,
     model: RegistrationModel | Path | str | None = None,
-    affine: Literal["auto", "none"] = "auto",
+    affine: Literal["auto", "rigid", "affine", "none"] = "auto",
     refine: int = 0,
     learning_rate: float = 0.1,
     similarity: Literal["ncc", "mind"] | None = None,
+    fixed_mask: Volume | Path | str | None = None,
+    moving_mask: Volume | Path | str | None = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
 
@@ -53,57 +63,88 @@ def register(
         fixed: The image that stays, 2-D or 3-D, with any intensities.
         moving: The image to be moved, on any grid of the same world.
         model: A model, its folder or a run folder. Without one the displacement comes
-            from the optimisation alone. A folder is read and compiled at every call: to
-            register many pairs, give `load_model(...)`.
-        affine: "auto" and "none" both trust the positions in the headers.
-        refine: Steps of optimisation on this very pair after the network.
+            from alignment and optimisation alone. A folder is read and compiled at
+            every call: to register many pairs, give `load_model(...)`.
+        affine: Whether the images are aligned first: "rigid" and "affine" always do it,
+            see `align`; "none" trusts the positions in the headers; "auto" aligns
+            affinely where the images agree measurably better for it and the result is
+            trusted.
+        refine: Steps of optimisation on this very pair after the network; without a
+            model the largest number of steps at each of three resolutions.
         learning_rate: Of the optimisation, voxels of half resolution a step.
         similarity: What the optimisation compares: "ncc" for images of one contrast,
             "mind" for two. The model's by default, without one "ncc".
+        fixed_mask: Where it is not 0 the fixed image is compared, everywhere by
+            default; without a model only.
+        moving_mask: The same of the moving image.
 
     Returns:
         The result, with `apply` for other images, labels and points, and `save`.
 
     Raises:
         ArtifactError: If there is no usable model in the folder.
-        ConfigError: If there is neither a model nor refinement, or an option has an
-            unknown value.
-        DataError: If an image file cannot be used.
+        ConfigError: If there is neither a model nor refinement nor an alignment that
+            was asked for, or an option has an unknown value.
+        DataError: If an image file cannot be used, or shows nothing.
         GeometryError: If the images are of different dimensions, or of another than the
             model, or do not overlap in the world.
         NonFiniteError: If the displacement is not finite.
     """
     _check_options(model, affine, refine, similarity)
+    if model is not None and not (fixed_mask is None and moving_mask is None):
+        raise ConfigError(
+            "masks count without a model only; leave the masks or the model out."
+        )
     if not isinstance(fixed, Volume):
         fixed = read_image(fixed)
     if not isinstance(moving, Volume):
         moving = read_image(moving)
-    check_field_of_view(fixed, moving)
+    check_axes(fixed, moving)
+    check_contrast(fixed)
+    check_contrast(moving)
     if isinstance(model, Path | str):
         model = load_model(model)
     begin = time.perf_counter()
+    masks = [_mask(mask, fixed.ndim) for mask in (fixed_mask, moving_mask)]
+    prealigned = prealign(fixed, moving, affine, (masks[0], masks[1]))
+    placed = prealigned.placed
+    check_field_of_view(fixed, placed)
     shape, grid = _grid(fixed, model)
+    how = Intensity() if model is None else model.description.intensity
     seen_fixed, seen_moving = (
-        jnp.asarray(resample(_normalized(image), shape, grid))[None, ..., None]
-        for image in (fixed, moving)
+        _seen(_normalized(image, how), shape, grid) for image in (fixed, placed)
     )
     displacement = _optimise(
         seen_fixed,
         seen_moving,
         model,
+        spacing=Volume(np.empty(shape), grid).spacing,
         num_iterations=refine,
         rate=learning_rate,
         similarity=similarity,
+        masks={
+            "fixed": masks[0] and _seen(masks[0], shape, grid),
+            "moving": masks[1] and _seen(prealigned.place(masks[1]), shape, grid),
+        },
     )
-    window = (_WINDOWS if model is None else model.description.windows)[0]
+    window = _WINDOW if model is None else model.description.windows[0]
     before, after = _similarities(seen_fixed, seen_moving, displacement, window=window)
+    if prealigned.is_used:
+        unaligned = _seen(_normalized(moving, how), shape, grid)
+        still = jnp.zeros_like(displacement)
+        before, _ = _similarities(seen_fixed, unaligned, still, window=window)
     displacement_mm = displacement_on(fixed, np.asarray(displacement[0]), grid)
     if not np.isfinite(displacement_mm).all():
         raise NonFiniteError(
             f"{fixed.path or 'fixed'} and {moving.path or 'moving'}: the displacement "
             "is not finite; use a smaller learning rate, or train the model again."
         )
-    points = world_coordinates(fixed.shape, fixed.affine) + displacement_mm
+    points = world_coordinates(fixed.shape, fixed.affine)
+    if prealigned.is_used:
+        # One displacement for both maps: the network's first, then the linear one.
+        total = prealigned.carry(points + displacement_mm) - points
+        displacement_mm = total.astype(displacement_mm.dtype)
+    points = points + displacement_mm
     return Registered(
         fixed=fixed,
         moving=moving,
@@ -115,23 +156,29 @@ def register(
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
         model=None if model is None else model.path,
+        alignment=prealigned.alignment,
+        is_aligned=prealigned.is_used,
+        warnings=prealigned.warnings,
     )
 
 
 def _check_options(model, affine, refine, similarity) -> None:
     """Refuse what cannot be meant, before any file is read."""
-    if affine not in ("auto", "none"):
-        raise ConfigError(f'affine: must be "auto" or "none", got {affine!r}.')
+    if affine not in ("auto", "rigid", "affine", "none"):
+        raise ConfigError(
+            f'affine: must be "auto", "rigid", "affine" or "none", got {affine!r}.'
+        )
     if similarity not in (None, "ncc", "mind"):
         raise ConfigError(f'similarity: must be "ncc" or "mind", got {similarity!r}.')
     if refine < 0:
         raise ConfigError(
             f"refine: must be a number of steps, 0 or more, got {refine}."
         )
-    if model is None and refine == 0:
+    if model is None and refine == 0 and affine in ("auto", "none"):
         raise ConfigError(
             "without a model there is nothing to predict and with refine 0 nothing to "
-            "optimise; give a model, or some refine steps (100, say), or both."
+            "optimise; give a model, or some refine steps (100, say), or both; or ask "
+            "for a rigid or affine alignment alone."
         )
 
 
@@ -151,8 +198,28 @@ def _grid(
     return working_grid(fixed, about.orientation, about.spacing)
 
 
-def _normalized(image: Volume) -> Volume:
-    return Volume(normalize_intensity(image.array), image.affine, image.path)
+def _normalized(image: Volume, how: Intensity) -> Volume:
+    return Volume(normalize_intensity(image.array, how), image.affine, image.path)
+
+
+def _mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
+    """A mask as an image between 0 and 1."""
+    if mask is None:
+        return None
+    if not isinstance(mask, Volume):
+        mask = read_labels(mask)
+    if mask.ndim != ndim:
+        raise GeometryError(
+            f"{mask.path or 'the mask'} has {mask.ndim} axes, the images have {ndim}."
+        )
+    return Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
+
+
+def _seen(
+    volume: Volume, shape: tuple[int, ...], grid: Float[np.ndarray, "4 4"]
+) -> Array:
+    """An image on the working grid, as a batch of one."""
+    return jnp.asarray(resample(volume, shape, grid))[None, ..., None]
 
 
 def _optimise(
@@ -160,38 +227,43 @@ def _optimise(
     moving: Array,
     model: RegistrationModel | None,
     *,
+    spacing: tuple[float, ...],
     num_iterations: int,
     rate: float,
     similarity: str | None,
+    masks: dict[str, Array | None],
 ) -> Array:
     """The displacement in voxels: predicted, optimised, or both."""
     if model is None:
-        space = fixed.shape[1:-1]
-        velocity = jnp.zeros((1, *half_shape(space), len(space)), fixed.dtype)
-        lam, windows, num_steps = ObjectiveWeights.start(), _WINDOWS, _NUM_STEPS
-        wiring, is_dimmed = Wiring(), False
-    else:
-        about = model.description
-        predicted = model(moving, fixed)
         if num_iterations == 0:
-            return predicted.displacements.full
-        velocity = predicted.velocity
-        lam = ObjectiveWeights(**about.lam)
-        windows, num_steps = about.windows, about.num_steps
-        wiring, is_dimmed = about.wiring, about.is_dimmed
-        similarity = similarity or about.similarity
+            space = fixed.shape[1:-1]
+            return jnp.zeros((1, *space, len(space)), fixed.dtype)
+        return register_pair(
+            moving,
+            fixed,
+            jnp.asarray(spacing, fixed.dtype),
+            num_iterations=num_iterations,
+            learning_rate=rate,
+            similarity=similarity or "ncc",
+            fixed_mask=masks["fixed"],
+            moving_mask=masks["moving"],
+        ).displacement
+    about = model.description
+    predicted = model(moving, fixed)
+    if num_iterations == 0:
+        return predicted.displacements.full
     return refine_velocity(
         moving,
         fixed,
-        velocity,
-        lam,
+        predicted.velocity,
+        make_weights(about.lam),
         num_iterations=num_iterations,
         learning_rate=rate,
-        similarity=similarity or "ncc",
-        windows=windows,
-        num_steps=num_steps,
-        wiring=wiring,
-        is_dimmed=is_dimmed,
+        similarity=similarity or about.similarity,
+        windows=about.windows,
+        num_steps=about.num_steps,
+        wiring=about.wiring,
+        is_dimmed=about.is_dimmed,
     ).displacement
 
 

@@ -11,14 +11,15 @@ from autoreg_jax.data import (
     Volume,
     read_image,
     read_labels,
-    write_displacement,
     write_volume,
 )
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.inference._align import Alignment
 from autoreg_jax.inference._labels import sample_labels
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._resample import sample_world, world_coordinates
 from autoreg_jax.runtime import write_json
+from autoreg_jax.transforms import Grid, Transform
 
 Interpolation = Literal["linear", "nearest", "label"]
 
@@ -35,13 +36,16 @@ class Registered:
         displacement_mm: u at every voxel of the fixed image, `(*space, 3)` in mm along
             R, A, S: what lies at x in the fixed image lies at x + u(x) in the moving
             one. A 2-D image has three components, too: its plane has a place in the
-            world.
+            world. An alignment is part of it.
         folding_fraction: Part of the voxels where u folds space, in [0, 1].
         similarity_before: Mean local correlation of fixed and moving image, in [0, 1].
         similarity: The same of fixed and moved image.
         seconds: Time of the computation, with any compilation, without files.
         refined_steps: Steps of the optimisation on this pair.
         model: Folder of the model; None without one, or if it never was on disk.
+        alignment: The linear map that was found beforehand; None if none was sought.
+        is_aligned: Whether it was used.
+        warnings: What speaks against the result, sentences.
     """
 
     fixed: Volume
@@ -54,6 +58,15 @@ class Registered:
     seconds: float
     refined_steps: int = 0
     model: Path | None = None
+    alignment: Alignment | None = None
+    is_aligned: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def transform(self) -> Transform:
+        """The map from fixed to moving, with files for ITK, ANTs and Learn2Reg."""
+        grid = Grid(self.fixed.shape, self.fixed.affine)
+        return Transform.displacement(self.displacement_mm, grid)
 
     def apply(
         self, volume: Volume | Path | str, interpolation: Interpolation = "linear"
@@ -134,6 +147,9 @@ class Registered:
             "displacement_max_mm": float(length.max()),
             "folding_fraction": self.folding_fraction,
             "seconds": self.seconds,
+            "alignment": self.alignment and self.alignment.summary(),
+            "is_aligned": self.is_aligned,
+            "warnings": self.warnings,
         }
 
     def save(
@@ -152,7 +168,8 @@ class Registered:
                 or an existing folder, is a folder.
             moved: Another name for the moved image; without a prefix it is written
                 alone.
-            displacement: The same for the displacement.
+            displacement: The same for the displacement, also in a file of ITK (`.h5`,
+                `.tfm`, `.txt`) or Learn2Reg (`.npz`).
             labels: Label map of the moving image, to be moved and, with a prefix,
                 written as `out_moved_labels.nii.gz`.
 
@@ -160,8 +177,8 @@ class Registered:
             The files.
 
         Raises:
-            ConfigError: If a name is not of a NIfTI file, is that of an input, or
-                nothing is to be written.
+            ConfigError: If a name has the ending of no such file, is that of an input,
+                or nothing is to be written.
         """
         given = (self.fixed, self.moving, labels)
         inputs = [v.path for v in given if v is not None and v.path is not None]
@@ -175,9 +192,7 @@ class Registered:
         if "moved" in paths:
             write_volume(paths["moved"], self.moved)
         if "displacement" in paths:
-            field = self.displacement_mm
-            field = field.reshape(*self.fixed.shape, *(1,) * (3 - self.fixed.ndim), 3)
-            write_displacement(paths["displacement"], field, self.fixed.affine)
+            self.transform.write(paths["displacement"])
         if labels is not None and "labels" in paths:
             write_volume(paths["labels"], self.apply(labels, "label"))
         if "summary" in paths:

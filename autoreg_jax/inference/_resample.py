@@ -12,13 +12,20 @@ from nibabel.orientations import (
 )
 from scipy import ndimage
 
-from autoreg_jax.data import Volume
+from autoreg_jax.data import Volume, index_matrix, resample
 from autoreg_jax.errors import GeometryError
+
+__all__ = [
+    "displacement_on",
+    "resample",
+    "sample_world",
+    "voxel_coordinates",
+    "working_grid",
+    "world_coordinates",
+]
 
 # A grid within one per cent of the spacing of training is used as it is.
 _SAME_SPACING = 0.01
-# Full width at half maximum of a Gaussian in units of its standard deviation.
-_FWHM = 2.355
 
 
 def world_coordinates(
@@ -118,36 +125,6 @@ def working_grid(
     return tuple(map(int, new_shape[:ndim])), new_affine
 
 
-def resample(
-    volume: Volume, shape: tuple[int, ...], affine: Float[np.ndarray, "4 4"]
-) -> Num[np.ndarray, "*space"]:
-    """An image on another grid of the same world; itself, if it is on that grid.
-
-    Where the new grid is coarser the image is smoothed first, to the width of a new
-    voxel, so that thin structures do not turn into noise.
-
-    Args:
-        volume: The image.
-        shape: Of the grid.
-        affine: Of the grid.
-
-    Returns:
-        Array of the given shape, zero outside of the image.
-    """
-    if volume.shape == shape and np.allclose(volume.affine, affine, atol=1e-4):
-        return volume.array
-    matrix = _between(volume, affine)
-    step = np.linalg.norm(matrix[:-1, :-1], axis=1)
-    sigma = np.sqrt(np.maximum(step**2 - 1, 0)) / _FWHM
-    # A hundredth of a voxel is rounding, not a coarser grid.
-    array = volume.array
-    if np.any(step > 1 + _SAME_SPACING):
-        array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3)
-    return ndimage.affine_transform(
-        array, matrix, output_shape=shape, order=1, mode="grid-constant"
-    )
-
-
 def displacement_on(
     fixed: Volume,
     displacement: Float[np.ndarray, "*space d"],
@@ -167,7 +144,7 @@ def displacement_on(
     space = vectors.shape[:-1]
     if space == fixed.shape and np.allclose(fixed.affine, affine, atol=1e-4):
         return vectors
-    matrix = _between(Volume(displacement[..., 0], affine), fixed.affine)
+    matrix = index_matrix(Volume(displacement[..., 0], affine), fixed.affine)
     return np.stack(
         [
             ndimage.affine_transform(
@@ -177,11 +154,3 @@ def displacement_on(
         ],
         axis=-1,
     )
-
-
-def _between(
-    volume: Volume, affine: Float[np.ndarray, "4 4"]
-) -> Float[np.ndarray, "d+1 d+1"]:
-    """Homogeneous matrix from indices of a grid to indices of a volume."""
-    used = [*range(volume.ndim), 3]
-    return (np.linalg.inv(volume.affine) @ affine)[np.ix_(used, used)]

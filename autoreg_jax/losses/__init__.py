@@ -6,30 +6,58 @@ Every `*_loss` is minimised. A loss is the mean over the batch; images are
 
 from autoreg_jax.losses._agreement import agreement_loss as agreement_loss
 from autoreg_jax.losses._agreement import soft_folding_fraction as soft_folding_fraction
+from autoreg_jax.losses._global_ncc import global_ncc as global_ncc
+from autoreg_jax.losses._global_ncc import global_ncc_loss as global_ncc_loss
 from autoreg_jax.losses._landmarks import landmark_loss as landmark_loss
 from autoreg_jax.losses._mind import mind_descriptor as mind_descriptor
 from autoreg_jax.losses._mind import mind_loss as mind_loss
+from autoreg_jax.losses._mutual_information import (
+    mutual_information as mutual_information,
+)
+from autoreg_jax.losses._mutual_information import (
+    mutual_information_loss as mutual_information_loss,
+)
 from autoreg_jax.losses._ncc import local_ncc as local_ncc
 from autoreg_jax.losses._ncc import local_ncc_loss as local_ncc_loss
 from autoreg_jax.losses._objective import LossTerms as LossTerms
 from autoreg_jax.losses._objective import ObjectiveWeights as ObjectiveWeights
+from autoreg_jax.losses._objective import Terms as Terms
+from autoreg_jax.losses._objective import Weights as Weights
+from autoreg_jax.losses._objective import by_name as by_name
+from autoreg_jax.losses._objective import make_weights as make_weights
 from autoreg_jax.losses._objective import registration_loss as registration_loss
 from autoreg_jax.losses._objective import segmentation_loss as segmentation_loss
 from autoreg_jax.losses._overlap import one_hot as one_hot
 from autoreg_jax.losses._overlap import soft_dice as soft_dice
 from autoreg_jax.losses._overlap import soft_dice_loss as soft_dice_loss
+from autoreg_jax.losses._smoothness import bending_loss as bending_loss
 from autoreg_jax.losses._smoothness import diffusion_loss as diffusion_loss
+from autoreg_jax.losses._terms import TERMS as TERMS
+from autoreg_jax.losses._terms import Term as Term
+from autoreg_jax.losses._terms import TermInputs as TermInputs
 
 __all__ = [
+    "TERMS",
     "LossTerms",
     "ObjectiveWeights",
+    "Term",
+    "TermInputs",
+    "Terms",
+    "Weights",
     "agreement_loss",
+    "bending_loss",
+    "by_name",
     "diffusion_loss",
+    "global_ncc",
+    "global_ncc_loss",
     "landmark_loss",
     "local_ncc",
     "local_ncc_loss",
+    "make_weights",
     "mind_descriptor",
     "mind_loss",
+    "mutual_information",
+    "mutual_information_loss",
     "one_hot",
     "registration_loss",
     "segmentation_loss",

@@ -1,12 +1,36 @@
-"""Scores of a finished registration: overlap, regularity and error in millimetres.
+"""Scores of a finished registration: overlap, distances, regularity, similarity.
 
-Each score is over all voxels that it is given, the batch included: pass one pair (or
-`jax.vmap`) for a score by pair.
+A score that is one number is over all voxels that it is given, the batch included: pass
+one pair (or `jax.vmap`) for a score by pair. `surface_distances` runs on the host, all
+others on the device.
 """
 
 from autoreg_jax.metrics._error import displacement_error as displacement_error
+from autoreg_jax.metrics._inverse import (
+    inverse_consistency_error as inverse_consistency_error,
+)
+from autoreg_jax.metrics._landmarks import (
+    target_registration_error as target_registration_error,
+)
 from autoreg_jax.metrics._overlap import dice as dice
 from autoreg_jax.metrics._regularity import folding_fraction as folding_fraction
+from autoreg_jax.metrics._regularity import (
+    learn2reg_log_jacobian_std as learn2reg_log_jacobian_std,
+)
 from autoreg_jax.metrics._regularity import log_jacobian_std as log_jacobian_std
+from autoreg_jax.metrics._similarity import correlation as correlation
+from autoreg_jax.metrics._surface import SurfaceDistances as SurfaceDistances
+from autoreg_jax.metrics._surface import surface_distances as surface_distances
 
-__all__ = ["dice", "displacement_error", "folding_fraction", "log_jacobian_std"]
+__all__ = [
+    "SurfaceDistances",
+    "correlation",
+    "dice",
+    "displacement_error",
+    "folding_fraction",
+    "inverse_consistency_error",
+    "learn2reg_log_jacobian_std",
+    "log_jacobian_std",
+    "surface_distances",
+    "target_registration_error",
+]

@@ -5,9 +5,8 @@ from jaxtyping import Array, Bool, Float
 
 from autoreg_jax.spatial import jacobian_determinant
 
-# Bounds of the determinant before its logarithm, as in the Learn2Reg challenge: a fold
-# counts as an extreme shrinkage instead of making the measure undefined.
-_SMALLEST, _LARGEST = 1e-9, 1e9
+# As in the evaluation code of the Learn2Reg challenge, which says no more about them.
+_SHIFT, _SMALLEST, _LARGEST, _BORDER = 3.0, 1e-9, 1e9, 2
 
 
 def folding_fraction(
@@ -33,15 +32,44 @@ def log_jacobian_std(
 ) -> Float[Array, ""]:
     """Standard deviation of the logarithm of the Jacobian determinant (SDlogJ).
 
-    The determinant is clipped to [1e-9, 1e9] first, so folds make the measure large
-    and never undefined.
+    Over the voxels where the determinant is positive: a fold has no logarithm, and
+    `folding_fraction` counts it.
 
     Args:
         displacement: u in voxels.
         mask: Voxels that count; all of them by default.
 
     Returns:
-        A scalar, 0 for any affine map; NaN where the mask is empty.
+        A scalar, 0 for any affine map; NaN where nothing is left.
     """
     determinant = jacobian_determinant(displacement)
-    return jnp.std(jnp.log(jnp.clip(determinant, _SMALLEST, _LARGEST)), where=mask)
+    is_positive = determinant > 0
+    logarithm = jnp.log(jnp.where(is_positive, determinant, 1.0))
+    return jnp.std(logarithm, where=is_positive if mask is None else is_positive & mask)
+
+
+def learn2reg_log_jacobian_std(
+    displacement: Float[Array, "b *space d"],
+    mask: Bool[Array, "b *space"] | None = None,
+) -> Float[Array, ""]:
+    """SDlogJ as the Learn2Reg challenge computes it, for comparison with its tables.
+
+    The standard deviation of log(clip(det + 3, 1e-9, 1e9)) without two voxels at each
+    border. Because of the 3 it is about a quarter of `log_jacobian_std` for a small
+    deformation, and folds hardly count.
+
+    Args:
+        displacement: u in voxels.
+        mask: Voxels that count; all of them by default.
+
+    Returns:
+        A scalar, 0 for any affine map; NaN where nothing is left.
+
+    References:
+        Hering et al., IEEE Transactions on Medical Imaging 2023; `evaluation/utils.py`
+        of github.com/MDL-UzL/L2R.
+    """
+    inside = (slice(None), *(slice(_BORDER, -_BORDER),) * displacement.shape[-1])
+    determinant = jacobian_determinant(displacement)[inside] + _SHIFT
+    logarithm = jnp.log(jnp.clip(determinant, _SMALLEST, _LARGEST))
+    return jnp.std(logarithm, where=None if mask is None else mask[inside])

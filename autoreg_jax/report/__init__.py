@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from autoreg_jax.report._curves import lambda_history as lambda_history
     from autoreg_jax.report._curves import loss_curves as loss_curves
     from autoreg_jax.report._heatmap import alpha_heatmap as alpha_heatmap
+    from autoreg_jax.report._methods import method_boxes as method_boxes
+    from autoreg_jax.report._methods import method_panels as method_panels
     from autoreg_jax.report._overlap import dice_by_structure as dice_by_structure
     from autoreg_jax.report._panel import registration_panel as registration_panel
 
@@ -31,6 +33,8 @@ __all__ = [
     "hypergradient_curves",
     "lambda_history",
     "loss_curves",
+    "method_boxes",
+    "method_panels",
     "registration_panel",
     "write_report",
 ]
@@ -44,6 +48,8 @@ _FIGURES = {
     "hypergradient_curves": "_curves",
     "lambda_history": "_curves",
     "loss_curves": "_curves",
+    "method_boxes": "_methods",
+    "method_panels": "_methods",
     "registration_panel": "_panel",
 }
 

@@ -102,7 +102,6 @@ def loss_weights(objective: Mapping[str, Any]) -> list[WeightRow]:
     """List λ at the start and at the end of its search."""
     start = objective.get("lam_start") or {}
     return [
-        WeightRow(words, start.get(key), objective["lam"][key])
-        for key, words in WEIGHTS.items()
-        if key in objective.get("lam", {})
+        WeightRow(WEIGHTS.get(key) or key, start.get(key), weight)
+        for key, weight in objective.get("lam", {}).items()
     ]

@@ -28,8 +28,14 @@ def error_against_cost(
     # Names in a list: many estimators have nearly the same place.
     for number, (name, (price, error)) in enumerate(points.items()):
         place = max(price, _SMALLEST), max(error, _SMALLEST)
-        look = {"marker": _MARKERS[number % 5], "color": _COLOURS[number // 5 % 5]}
-        axes.plot(*place, linestyle="", label=name, alpha=0.85, **look)
+        axes.plot(
+            *place,
+            linestyle="",
+            marker=_MARKERS[number % 5],
+            color=_COLOURS[number // 5 % 5],
+            alpha=0.85,
+            label=name,
+        )
     axes.set(xscale="log", yscale="log", xlabel=cost, ylabel="relative error")
     tidy(axes)
     if points:

@@ -63,17 +63,20 @@ def lambda_history(records: Records) -> Figure:
     Raises:
         ValueError: If no record of stage `lam` holds the weights.
     """
-    curves = {name: series(records, "lam", f"lam.{name}") for name in WEIGHTS}
-    if not any(len(steps) for steps, _ in curves.values()):
+    names = [n for r in records if r.get("stage") == "lam" for n in r.get("lam", {})]
+    if not names:
         raise ValueError("no record of stage 'lam' holds 'lam'.")
-    figure = new_figure(11, 2.7, layout="constrained")
-    for axes, (name, curve) in zip(
-        figure.subplots(1, 4, sharex=True), curves.items(), strict=True
-    ):
+    curves = {n: series(records, "lam", f"lam.{n}") for n in dict.fromkeys(names)}
+    rows = -(-len(curves) // 4)
+    figure = new_figure(11, 2.7 * rows, layout="constrained")
+    plots = figure.subplots(rows, 4, sharex=True, squeeze=False).ravel()
+    for axes in plots[len(curves) :]:
+        axes.remove()
+    for axes, (name, curve) in zip(plots, curves.items(), strict=False):
         tidy(axes)
         steps, values = _thin(*curve)
         axes.plot(steps, values, color=NETWORK, linewidth=1.8)
-        axes.set_title(WEIGHTS[name], fontsize=9.5, color=INK)
+        axes.set_title(WEIGHTS.get(name, name), fontsize=9.5, color=INK)
         axes.set_xlabel("step", fontsize=8.5, color=MUTED)
         axes.margins(x=0.08, y=0.28)
         if len(curve[0]):

@@ -185,7 +185,7 @@ def _read_rows(path: Path) -> tuple[Mapping[str, Any], ...]:
             )
         return tuple(
             {
-                key: _number(text) if key.startswith("dice") else text
+                key: text if key in ("fixed", "moving", "structure") else _number(text)
                 for key, text in row.items()
             }
             for row in reader

@@ -24,6 +24,14 @@ WEIGHTS = {
     "smooth": "Smoothness",
     "half": "Similarity, ½ resolution",
     "quarter": "Similarity, ¼ resolution",
+    "ncc_full": "Correlation, full resolution",
+    "ncc_half": "Correlation, ½ resolution",
+    "ncc_quarter": "Correlation, ¼ resolution",
+    "mind_full": "MIND, full resolution",
+    "mind_half": "MIND, ½ resolution",
+    "mind_quarter": "MIND, ¼ resolution",
+    "bending": "Bending energy",
+    "folding": "Folding",
 }
 
 STAGES = {

@@ -3,6 +3,7 @@
 from autoreg_jax.runtime._cache import enable_compilation_cache
 from autoreg_jax.runtime._checkpoint import Checkpointer
 from autoreg_jax.runtime._compilation import quick_compilation
+from autoreg_jax.runtime._memory import device_memory
 from autoreg_jax.runtime._progress import progress
 from autoreg_jax.runtime._provenance import provenance
 from autoreg_jax.runtime._records import (
@@ -20,6 +21,7 @@ __all__ = [
     "Checkpointer",
     "append_record",
     "claim_run_folder",
+    "device_memory",
     "enable_compilation_cache",
     "progress",
     "provenance",

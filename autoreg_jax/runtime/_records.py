@@ -78,15 +78,27 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file at once or not at all: whole beside it, then renamed."""
+    """Write a text file at once or not at all: whole beside it, then renamed.
+
+    Raises:
+        OSError: If it cannot be written; it names the file.
+    """
     path = Path(path)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         # mkstemp makes private files; a result is as readable as any new file.
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        error.filename = str(path)  # not that of the passing file
+        raise
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -1,21 +1,24 @@
 """The folder of a run: claimed once, never overwritten by accident."""
 
 import itertools
+import os
 from pathlib import Path
 
 from autoreg_jax.errors import ArtifactError, ConfigError
 
+PLAN = "plan.yaml"
 RUN_FILES = (
     "checkpoints",
     "config.yaml",
     "evaluation.csv",
     "evaluation.json",
+    "evaluation_pairs.csv",
     "genotype.json",
     "metrics.jsonl",
     "model",
     "objective.json",
     "panels.npz",
-    "plan.yaml",
+    PLAN,
     "provenance.json",
     "report.html",
 )
@@ -29,7 +32,7 @@ def claim_run_folder(
 
     Nothing is ever deleted. With `overwrite` the files of the earlier run are moved
     to `previous-1`, `previous-2`, ... inside the folder; files that are not of a run
-    stay where they are.
+    stay where they are. A folder with a plan alone holds no run yet.
 
     Args:
         folder: Folder of the run.
@@ -38,7 +41,7 @@ def claim_run_folder(
 
     Raises:
         ConfigError: If `resume` and `overwrite` are both given, or if the folder is a
-            file or cannot be made.
+            file, cannot be made or cannot be written to.
         ArtifactError: If the folder holds a run and neither is given.
     """
     folder = Path(folder)
@@ -50,8 +53,14 @@ def claim_run_folder(
         raise ConfigError(
             f"{folder}: cannot be the folder of a run ({error.strerror}); name another."
         ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{folder}: cannot be written to; change its permissions, or name another "
+            "folder."
+        )
     found = [folder / name for name in RUN_FILES if (folder / name).exists()]
-    if not found or resume:
+    has_only_plan = [path.name for path in found] == [PLAN]
+    if not found or resume or (has_only_plan and not overwrite):
         return folder
     if not overwrite:
         raise ArtifactError(

@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from autoreg_jax.losses import ObjectiveWeights
+from autoreg_jax.losses import Weights, by_name, make_weights
 from autoreg_jax.search._problem import PairBatch
 from autoreg_jax.search._step import InnerInfo, SearchAlgorithm, SearchState
 
@@ -29,7 +29,7 @@ def with_leaking_lambda(
         The algorithm with that leak.
     """
 
-    def init(omega: Any, lam: ObjectiveWeights) -> SearchState:
+    def init(omega: Any, lam: Weights) -> SearchState:
         state = algorithm.init(omega, lam)
         both = (state.omega_optimizer, optimizer.init(lam))
         return replace(state, omega_optimizer=both)
@@ -41,7 +41,7 @@ def with_leaking_lambda(
         new, info = algorithm.inner_step(
             replace(state, omega_optimizer=of_omega), train_batch
         )
-        gradient = ObjectiveWeights(*info.terms)
+        gradient = make_weights(by_name(info.terms))
         updates, of_lam = optimizer.update(gradient, of_lam, state.outer)
         moved = replace(
             new,

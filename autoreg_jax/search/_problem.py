@@ -1,6 +1,6 @@
 """The two bilevel problems of the paper: Eq. (6) for α and Eq. (7) for λ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,8 +9,10 @@ from jax import Array
 
 from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.losses import (
-    LossTerms,
-    ObjectiveWeights,
+    Term,
+    Terms,
+    Weights,
+    by_name,
     registration_loss,
 )
 from autoreg_jax.networks import Registration, RegistrationNetwork
@@ -30,18 +32,19 @@ class SearchProblem(NamedTuple):
     """
 
     bilevel: BilevelProblem
-    inner_terms: Callable[..., tuple[Array, LossTerms]]
+    inner_terms: Callable[..., tuple[Array, Terms]]
     is_inner_apart: bool = False
 
 
 def architecture_problem(
     network: RegistrationNetwork,
-    lam: ObjectiveWeights,
+    lam: Weights,
     *,
     similarity: str = "ncc",
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
     is_dimmed: bool = False,
+    extra_terms: Mapping[str, Term] | None = None,
     has_summed_terms: bool = False,
 ) -> SearchProblem:
     """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
@@ -53,6 +56,7 @@ def architecture_problem(
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
         is_dimmed: See `registration_loss`.
+        extra_terms: See `registration_loss`; λ names those that count.
         has_summed_terms: The hypergradient differentiates L_reg + ℓ_sim(full) +
             ℓ_smooth on the training batch, as the published code does: it hands the
             tuple of loss and terms to a function that sums it.
@@ -61,9 +65,7 @@ def architecture_problem(
         The problem; batches need no labels.
     """
 
-    def inner_terms(
-        omega: Any, alpha: Any, batch: PairBatch
-    ) -> tuple[Array, LossTerms]:
+    def inner_terms(omega: Any, alpha: Any, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch, alpha)
         return registration_loss(
             batch.fixed,
@@ -74,6 +76,7 @@ def architecture_problem(
             windows=windows,
             interpolation=interpolation,
             is_dimmed=is_dimmed,
+            extra_terms=extra_terms,
         )
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
@@ -81,7 +84,8 @@ def architecture_problem(
 
     def summed(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         value, terms = inner_terms(omega, alpha, batch)
-        return value + terms.full + terms.smooth
+        named = by_name(terms)
+        return value + sum(named[name] for name in ("full", "smooth") if name in named)
 
     if has_summed_terms:
         return SearchProblem(BilevelProblem(summed, loss), inner_terms, True)
@@ -95,6 +99,7 @@ def objective_problem(
     windows: tuple[int, int, int] = (9, 7, 5),
     interpolation: str = "linear",
     is_dimmed: bool = False,
+    extra_terms: Mapping[str, Term] | None = None,
     judge: Judge | None = None,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
@@ -109,6 +114,7 @@ def objective_problem(
         windows: Windows of the local correlation at full, half and quarter resolution.
         interpolation: Of the moving image: "linear" or "cubic".
         is_dimmed: See `registration_loss`.
+        extra_terms: See `registration_loss`; λ names those that count.
         judge: The outer loss; L_seg unless given.
 
     Returns:
@@ -117,9 +123,7 @@ def objective_problem(
     """
     judge = overlap_judge() if judge is None else judge
 
-    def inner_terms(
-        omega: Any, lam: ObjectiveWeights, batch: PairBatch
-    ) -> tuple[Array, LossTerms]:
+    def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch)
         return registration_loss(
             batch.fixed,
@@ -130,12 +134,13 @@ def objective_problem(
             windows=windows,
             interpolation=interpolation,
             is_dimmed=is_dimmed,
+            extra_terms=extra_terms,
         )
 
-    def inner_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
+    def inner_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:
         return inner_terms(omega, lam, batch)[0]
 
-    def outer_loss(omega: Any, lam: ObjectiveWeights, batch: PairBatch) -> Array:
+    def outer_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:
         del lam
         return judge(batch, _predict(network, omega, batch).displacements.full)
 

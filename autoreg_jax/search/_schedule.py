@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from autoreg_jax.losses import ObjectiveWeights
+from autoreg_jax.losses import ObjectiveWeights, Weights
 from autoreg_jax.search_space import ArchitectureLogits
 
 STAGES = ("feature", "deformation", "lam")
@@ -41,21 +41,23 @@ class Stage(NamedTuple):
         return (step - self.warm_up) // self.every
 
 
-def owned_by(name: str) -> Any:
+def owned_by(name: str, lam: Weights | None = None) -> Any:
     """Ones on what the stage may move, zeros elsewhere.
 
     Args:
         name: One of `STAGES`, or "joint".
+        lam: Weights like those that the stage of λ moves, where they are not the four
+            of Eq. (4).
 
     Returns:
-        A tree like `ArchitectureLogits` for the stages of α, else like
-        `ObjectiveWeights`.
+        A tree like `ArchitectureLogits` for the stages of α, else like λ.
 
     Raises:
         ValueError: If there is no such stage.
     """
     if name == "lam":
-        return jax.tree.map(jnp.ones_like, ObjectiveWeights.start())
+        like = ObjectiveWeights.start() if lam is None else lam
+        return jax.tree.map(jnp.ones_like, like)
     zeros = ArchitectureLogits.zeros()
     if name == "joint":
         return jax.tree.map(jnp.ones_like, zeros)

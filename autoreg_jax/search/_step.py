@@ -11,7 +11,7 @@ from flax import struct
 from jax import Array
 
 from autoreg_jax.hypergrad import Hypergradient, HypergradientEstimator
-from autoreg_jax.losses import LossTerms
+from autoreg_jax.losses import Terms
 from autoreg_jax.search._problem import PairBatch, SearchProblem
 
 
@@ -46,7 +46,7 @@ class InnerInfo(NamedTuple):
     """
 
     train_loss: Array
-    terms: LossTerms
+    terms: Terms
     is_finite: Array
 
 

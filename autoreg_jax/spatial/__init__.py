@@ -4,6 +4,12 @@ A displacement u defines φ(x) = x + u(x) and pulls back: moved(x) = moving(x + 
 the fixed grid. Everything works on two or three space axes, batch first, channels last.
 """
 
+from autoreg_jax.spatial._affine import AffineKind as AffineKind
+from autoreg_jax.spatial._affine import affine_exponential as affine_exponential
+from autoreg_jax.spatial._affine import affine_generators as affine_generators
+from autoreg_jax.spatial._affine import affine_matrix as affine_matrix
+from autoreg_jax.spatial._affine import apply_affine as apply_affine
+from autoreg_jax.spatial._affine import sample_affine as sample_affine
 from autoreg_jax.spatial._grid import half_shape as half_shape
 from autoreg_jax.spatial._grid import identity_grid as identity_grid
 from autoreg_jax.spatial._integrate import integrate as integrate
@@ -17,7 +23,12 @@ from autoreg_jax.spatial._warp import compose as compose
 from autoreg_jax.spatial._warp import warp as warp
 
 __all__ = [
+    "AffineKind",
     "Pyramid",
+    "affine_exponential",
+    "affine_generators",
+    "affine_matrix",
+    "apply_affine",
     "compose",
     "half_shape",
     "identity_grid",
@@ -27,5 +38,6 @@ __all__ = [
     "jacobian_determinant",
     "resize_displacement",
     "resize_image",
+    "sample_affine",
     "warp",
 ]

@@ -9,7 +9,7 @@ import optax
 from flax import struct
 from jax import Array
 
-from autoreg_jax.losses import LossTerms
+from autoreg_jax.losses import Terms
 
 
 @struct.dataclass
@@ -38,7 +38,7 @@ class TrainInfo(NamedTuple):
     """
 
     loss: Array
-    terms: LossTerms
+    terms: Terms
     gradient_norm: Array
     is_finite: Array
 
@@ -56,7 +56,7 @@ class TrainingAlgorithm(NamedTuple):
 
 
 def make_training(
-    loss_and_terms: Callable[[Any, Any], tuple[Array, LossTerms]],
+    loss_and_terms: Callable[[Any, Any], tuple[Array, Terms]],
     optimizer: optax.GradientTransformation,
 ) -> TrainingAlgorithm:
     """Gradient steps on a loss with named terms.

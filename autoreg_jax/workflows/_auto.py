@@ -8,7 +8,6 @@ from typing import Any
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
-from autoreg_jax.data import label_values, load_cohort, read_dataset
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
 from autoreg_jax.report import write_report
 from autoreg_jax.runtime import (
@@ -22,6 +21,8 @@ from autoreg_jax.workflows._evaluate import evaluate
 from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import check_judge
+from autoreg_jax.workflows._prepare import prepare
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 
@@ -36,12 +37,14 @@ def auto(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Evaluation:
-    """Search a network and its loss, train it, evaluate it, describe it.
+    """Plan, search a network and its loss, train it, evaluate it, describe it.
 
-    The dataset is read and checked before anything is written.
+    The dataset is read and checked before anything is written. A plan.yaml that the
+    folder holds is obeyed.
 
     Args:
-        dataset: dataset.csv with the splits train, validation and the one to evaluate.
+        dataset: Anything that `read_dataset` reads, with the splits train, validation
+            and the one to evaluate.
         run: Folder of the run.
         config: The run; a resumed run keeps the one that it was started with.
         resume: Go on with the run that the folder holds; what is finished is kept.
@@ -52,19 +55,22 @@ def auto(
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
-        ConfigError: If `resume` and `overwrite` are both given, or if the run to be
-            resumed was started with another configuration.
+        ConfigError: If `resume` and `overwrite` are both given, if the run to be
+            resumed was started with another configuration, or if the plan is wrong.
         ArtifactError: If the folder holds a run and neither is given, or if what it
             holds is damaged.
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
     """
-    table = read_dataset(dataset)
-    values = label_values(table)
     splits = ("train", "validation", config.evaluate.split)
-    cohorts = [load_cohort(table, split, label_values=values) for split in splits]
+    prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
+    cohorts = prepared.cohorts
+    for cohort in cohorts:
+        roles_of(cohort, config.pairs)
     check_judge(config, cohorts[1])
     run = claim_run_folder(run, resume=resume, overwrite=overwrite)
     _keep_config(run, config)
+    prepared.write_plan(run)
+    config = prepared.config
     previous = _previous_seconds(run)
     origin = {
         "dataset": Path(os.path.relpath(dataset, run)).as_posix(),

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from autoreg_jax.baselines import make_baseline
 from autoreg_jax.config import (
     HypergradientConfig,
     RunConfig,
@@ -15,7 +16,7 @@ from autoreg_jax.config import (
     StopConfig,
 )
 from autoreg_jax.data import Cohort
-from autoreg_jax.losses import ObjectiveWeights, one_hot
+from autoreg_jax.losses import one_hot
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import (
     PairBatch,
@@ -33,6 +34,7 @@ from autoreg_jax.search_space import (
 )
 from autoreg_jax.spatial import resize_image
 from autoreg_jax.workflows._judge import make_judge
+from autoreg_jax.workflows._lambda import start_of_lambda
 from autoreg_jax.workflows._positive import reparametrised
 
 
@@ -94,9 +96,11 @@ def gather(
     return batch._replace(moving_labels=classes[0], fixed_labels=classes[1])
 
 
-def make_network(config: RunConfig, genotype: Genotype | None) -> RegistrationNetwork:
-    """The mixed network without a genotype, the discrete one with it."""
+def make_network(config: RunConfig, genotype: Genotype | str | None) -> Any:
+    """The mixed network without a genotype, the discrete one with it, or a rival."""
     size = config.network
+    if isinstance(genotype, str):
+        return make_baseline(genotype, size.num_steps)
     return RegistrationNetwork(
         genotype,
         size.width,
@@ -150,19 +154,6 @@ def stage_stop(search: SearchConfig, name: str) -> StopConfig:
     return stage_config(search, name).stop or search.stop
 
 
-def start_of_lambda(config: RunConfig) -> ObjectiveWeights:
-    """λ before its search."""
-    start = config.objective
-    values = (start.full, start.smooth, start.half, start.quarter)
-    return ObjectiveWeights(*map(jnp.float32, values))
-
-
-def make_lambda(values: dict[str, float]) -> ObjectiveWeights:
-    """λ as device scalars from its four named values."""
-    names = ObjectiveWeights._fields
-    return ObjectiveWeights(*(jnp.float32(values[name]) for name in names))
-
-
 def stage_config(search: SearchConfig, name: str) -> StageConfig:
     """The settings of one stage."""
     stages = {
@@ -209,9 +200,11 @@ def make_outer_optimizer(
     return optimizer
 
 
-def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
-    """Eq. (6) for the mixed network, Eq. (7) for a discrete one."""
-    network = make_network(config, genotype)
+def make_problem(
+    config: RunConfig, genotype: Genotype | str | None, decided: Any = None
+) -> SearchProblem:
+    """Eq. (6) for the mixed network, Eq. (7) for a discrete one or a `decided` one."""
+    network = decided or make_network(config, genotype)
     windows = config.objective.windows
     settings: dict[str, Any] = {
         "similarity": config.objective.similarity,
@@ -219,7 +212,7 @@ def make_problem(config: RunConfig, genotype: Genotype | None) -> SearchProblem:
         "interpolation": config.objective.interpolation,
         "is_dimmed": config.quirks.half_intensity_pyramid,
     }
-    if genotype is not None:
+    if genotype is not None or decided is not None:
         return objective_problem(network, **settings, judge=make_judge(config))
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink

@@ -1,6 +1,5 @@
 """Evaluation on pairs that neither search nor training has seen."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,25 +12,29 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, evaluation_pairs
 from autoreg_jax.inference import RegistrationModel, refine
+from autoreg_jax.metrics import inverse_consistency_error
 from autoreg_jax.runtime import progress
-from autoreg_jax.workflows._build import make_lambda
-from autoreg_jax.workflows._evaluation import Evaluation, mean_and_sd
+from autoreg_jax.workflows._evaluation import Evaluation
+from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._panels import choose_examples, write_panels
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._scores import PairData, pair_of, score
+from autoreg_jax.workflows._tables import PairScores, cases, structures, summary
+
+_inverse_consistency = jax.jit(inverse_consistency_error)
 
 
 class _PairResult(NamedTuple):
-    """One registered pair on the host; the last of each list is the best known."""
+    """One registered pair on the host."""
 
     moving: int
     fixed: int
     displacements: list[np.ndarray]
-    seconds: list[float]
-    scores: list[dict[str, Any]]
+    scored: PairScores
 
     def quality(self) -> float:
         """Mean Dice of the final result, or its correlation without labels."""
-        final = self.scores[-1]
+        final = self.scored.scores[-1]
         return float(np.nanmean(final.get("dice", final["ncc"])))
 
 
@@ -51,12 +54,21 @@ def evaluate(
         test: The subjects; labels and true velocities are used where they are there.
         model: The trained network.
         config: The run, of which `evaluate` counts.
-        run: Folder for evaluation.csv, panels.npz and evaluation.json.
+        run: Folder for evaluation.csv, evaluation_pairs.csv, panels.npz and
+            evaluation.json.
 
     Returns:
         Scores of each pair and structure, and their summary.
+
+    Raises:
+        DataError: If no pair of the subjects is as `config.pairs` asks.
     """
-    pairs = evaluation_pairs(len(test.names), config.evaluate.pairs, config.seed)
+    pairs = evaluation_pairs(
+        len(test.names),
+        config.evaluate.pairs,
+        config.seed,
+        **roles_of(test, config.pairs)._asdict(),
+    )
     register = _make_register(model, config, pair_of(test, *pairs[0]))
     results: list[_PairResult] = []
     with progress("evaluate", len(pairs)) as advance:
@@ -64,7 +76,12 @@ def evaluate(
             result = _register_and_score(test, model, register, moving, fixed)
             results.append(result)
             advance(quality=result.quality())
-    evaluation = Evaluation(_summary(test, results), _rows(test, results))
+    scored = [result.scored for result in results]
+    evaluation = Evaluation(
+        summary(scored, is_simulated=test.velocity is not None),
+        structures(scored, test.structures),
+        cases(scored),
+    )
     if run is not None:
         run = Path(run)
         run.mkdir(parents=True, exist_ok=True)
@@ -133,68 +150,22 @@ def _register_and_score(
             pair,
             displacement,
             num_structures=len(test.structures),
-            spacing=tuple(test.spacing),
+            spacing=test.spacing,
             window=model.description.windows[0],
         )
         for displacement in (jnp.zeros_like(displacements[0]), *displacements)
     ]
+    backward = model(pair.fixed, pair.moving).displacements.full
+    scores[1]["inverse_consistency_error"] = np.asarray(
+        _inverse_consistency(
+            displacements[0], backward, jnp.asarray(test.spacing), pair.body
+        )
+    )
     fields = [np.asarray(displacement[0]) for displacement in displacements]
-    return _PairResult(moving, fixed, fields, seconds, jax.device_get(scores))
+    names = test.names[fixed], test.names[moving]
+    return _PairResult(moving, fixed, fields, PairScores(*names, scores, seconds))
 
 
 def _example(result: _PairResult) -> tuple[int, int, np.ndarray, np.ndarray | None]:
     network, *refined = result.displacements
     return result.moving, result.fixed, network, refined[0] if refined else None
-
-
-_SUFFIXES = ("_before", "", "_refined")
-
-
-def _rows(test: Cohort, results: list[_PairResult]) -> list[dict[str, Any]]:
-    """One dictionary for each pair and structure."""
-    return [
-        {
-            "fixed": test.names[result.fixed],
-            "moving": test.names[result.moving],
-            "structure": structure,
-        }
-        | {
-            f"dice{suffix}": float(scores["dice"][place])
-            for suffix, scores in zip(_SUFFIXES, result.scores, strict=False)
-        }
-        for result in results
-        for place, structure in enumerate(test.structures)
-    ]
-
-
-def _summary(test: Cohort, results: list[_PairResult]) -> dict[str, Any]:
-    """Mean and spread over the pairs of every score and time."""
-    summary: dict[str, Any] = {
-        "pairs": len(results),
-        "simulated": test.velocity is not None,
-    }
-    for name in results[0].scores[0]:
-        of_field_alone = name in ("folding_fraction", "log_jacobian_std")
-        for suffix, *scores in zip(
-            _SUFFIXES, *(r.scores for r in results), strict=False
-        ):
-            if of_field_alone and suffix == "_before":
-                continue  # nothing has moved
-            values = [float(np.nanmean(one[name])) for one in scores]
-            summary[name + suffix] = mean_and_sd(values)
-    for suffix, *seconds in zip(
-        _SUFFIXES[1:], *(r.seconds for r in results), strict=False
-    ):
-        summary[f"seconds_per_pair{suffix}"] = mean_and_sd(seconds)
-    summary["peak_memory_bytes"] = _peak_memory()
-    return summary
-
-
-def _peak_memory() -> int | None:
-    """Largest resident size of this process so far; None where it is not known."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak

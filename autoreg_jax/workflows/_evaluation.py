@@ -1,20 +1,20 @@
-"""The result of an evaluation: a row a structure, a summary, two files."""
+"""The result of an evaluation: a row a structure, a row a pair, a summary."""
 
 import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.runtime import read_json, write_json, write_text
+from autoreg_jax.workflows._tables import STRUCTURE_SCORES, SUFFIXES
 
 _TEXTS = ("fixed", "moving", "structure")
-_SCORES = ("dice_before", "dice", "dice_refined")
+_SCORES = [score + suffix for score in STRUCTURE_SCORES for suffix in SUFFIXES]
+_STRUCTURES, _PAIRS = "evaluation.csv", "evaluation_pairs.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +25,21 @@ class Evaluation:
         summary: As in evaluation.json: `{"mean", "sd"}` over the pairs of each score,
             where Dice is first averaged over the structures of a pair.
         rows: One for each pair and structure, as in evaluation.csv: fixed, moving,
-            structure, dice_before, dice, dice_refined (NaN where it is not defined).
+            structure, dice_before, dice, dice_refined, the same of hd95 and assd in mm
+            (NaN where it is not defined).
+        pairs: One for each pair, as in evaluation_pairs.csv: fixed, moving and what
+            the summary is the mean of.
     """
 
     summary: dict[str, Any]
     rows: list[dict[str, Any]]
+    pairs: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, run: Path) -> None:
-        """Write evaluation.csv, then evaluation.json, each at once or not at all."""
-        text = io.StringIO()
-        columns: list[str] = [*_TEXTS, *_SCORES]
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        for row in self.rows:
-            texts = {name: row[name] for name in _TEXTS}
-            scores = {n: f"{row[n]:.6f}" for n in _SCORES if _is_known(row.get(n))}
-            writer.writerow(texts | scores)
-        write_text(run / "evaluation.csv", text.getvalue())
+        """Write the tables, then evaluation.json, each at once or not at all."""
+        write_text(run / _STRUCTURES, _table([*_TEXTS, *_SCORES], self.rows))
+        columns = list(self.pairs[0]) if self.pairs else list(_TEXTS[:2])
+        write_text(run / _PAIRS, _table(columns, self.pairs))
         write_json(run / "evaluation.json", self.summary)
 
 
@@ -52,35 +50,41 @@ def read_evaluation(run: Path | str) -> Evaluation:
         run: Folder of the run.
 
     Returns:
-        What `evaluate` wrote.
+        What `evaluate` wrote; no pairs where an earlier version wrote none.
 
     Raises:
         ArtifactError: If a file is missing or damaged.
     """
     run = Path(run)
     summary = read_json(run / "evaluation.json")
+    pairs = _read(run / _PAIRS) if (run / _PAIRS).exists() else []
+    return Evaluation(summary, _read(run / _STRUCTURES), pairs)
+
+
+def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    """CSV text; a number that is not known is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return text.getvalue()
+
+
+def _cell(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        text = (run / "evaluation.csv").read_text(encoding="utf-8")
-        rows = [
+        text = path.read_text(encoding="utf-8")
+        return [
             {n: v if n in _TEXTS else float(v or "nan") for n, v in row.items()}
             for row in csv.DictReader(text.splitlines())
         ]
     except (OSError, ValueError, TypeError) as error:
         raise ArtifactError(
-            f"{run / 'evaluation.csv'}: cannot be read ({error}); run the evaluation "
-            "again."
+            f"{path}: cannot be read ({error}); run the evaluation again."
         ) from error
-    return Evaluation(summary, rows)
-
-
-def mean_and_sd(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and sample standard deviation (None for one value), NaN left out."""
-    known = np.asarray([value for value in values if math.isfinite(value)])
-    return {
-        "mean": float(known.mean()) if known.size else None,
-        "sd": float(known.std(ddof=1)) if known.size > 1 else None,
-    }
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

@@ -71,8 +71,9 @@ def _draw(
     shapes = layout_of(network, ndim).shapes
 
     def is_mixed(cell: str) -> bool:
-        is_fixed = network.extractor is not None and cell.startswith("feature")
-        return network.genotype is None and not is_fixed
+        if network.genotype is not None:
+            return False
+        return network.extractor is None or not cell.startswith("feature")
 
     def draw(path: Any, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         names = [key.key for key in path]

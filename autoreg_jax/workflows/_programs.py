@@ -13,6 +13,7 @@ from autoreg_jax import hypergrad
 from autoreg_jax.config import (
     EvaluateConfig,
     HypergradientConfig,
+    PairsConfig,
     RunConfig,
     SearchConfig,
     TrainConfig,
@@ -54,7 +55,7 @@ gather_pair = jax.jit(gather, static_argnames=("num_structures", "has_background
 
 
 def search_algorithm(
-    config: RunConfig, genotype: Genotype | None, ndim: int, stage: str
+    config: RunConfig, genotype: Genotype | str | None, ndim: int, stage: str
 ) -> SearchAlgorithm:
     """Algorithm 1 with the three Optax optimizers of the configuration.
 
@@ -63,41 +64,74 @@ def search_algorithm(
     called as they are: what is dear in them is compiled already.
     """
     search, settings = config.search, stage_config(config.search, stage)
-    is_of_lambda = genotype is not None
     layout = layout_of(make_network(config, genotype), ndim)
+    rate, omega_rate = rates(search, stage)
+    clip = 0.0 if stage == "lam" else config.quirks.gradient_clip
+    is_averaged = settings.valid_pairs > 1
+    problem = vector_problem(config, genotype, ndim)
+    estimator = _estimator(
+        stage_hypergradient(search, stage),
+        rate,
+        _of_problem(config),
+        genotype,
+        ndim,
+        is_averaged,
+    )
+    return assemble(
+        config,
+        stage,
+        over_pairs(problem, is_scanned=False) if is_averaged else problem,
+        estimator,
+        _omega_optimizer(omega_rate, layout, search.omega_steps, clip),
+        _compiled_update,
+    )
+
+
+def rates(search: SearchConfig, stage: str) -> tuple[float, float]:
+    """ξ of the look-ahead in a stage, and the step of ω."""
+    settings = stage_config(search, stage)
+    return (
+        settings.look_ahead_learning_rate or search.look_ahead_learning_rate,
+        settings.omega_learning_rate or search.omega_learning_rate,
+    )
+
+
+def assemble(
+    config: RunConfig,
+    stage: str,
+    problem: SearchProblem,
+    estimator: hypergrad.HypergradientEstimator,
+    omega_optimizer: optax.GradientTransformation,
+    ready: Callable[[optax.GradientTransformation], optax.GradientTransformation],
+) -> SearchAlgorithm:
+    """Algorithm 1 from a problem, an estimator and the optimizer of ω.
+
+    Args:
+        config: The run.
+        stage: Which one.
+        problem: Its losses.
+        estimator: Of its hypergradient.
+        omega_optimizer: Of ω.
+        ready: What is done with the other optimizers, compiling them for example.
+    """
+    search, is_of_lambda = config.search, stage == "lam"
     outer = make_outer_optimizer(
-        settings,
+        stage_config(search, stage),
         search.outer_epsilon,
         is_relative=is_of_lambda and search.lam_steps == "relative",
         positive=search.positive if is_of_lambda else "none",
     )
-    rate = settings.look_ahead_learning_rate or search.look_ahead_learning_rate
-    omega_rate = settings.omega_learning_rate or search.omega_learning_rate
-    clip = 0.0 if is_of_lambda else config.quirks.gradient_clip
-    is_averaged = settings.valid_pairs > 1
-    problem = vector_problem(config, genotype, ndim)
+    rate, omega_rate = rates(search, stage)
     algorithm = make_search(
-        over_pairs(problem, is_scanned=False) if is_averaged else problem,
-        _estimator(
-            stage_hypergradient(search, stage),
-            rate,
-            _of_problem(config),
-            genotype,
-            ndim,
-            is_averaged,
-        ),
-        hypergrad.sgd(rate),
-        _omega_optimizer(omega_rate, layout, search.omega_steps, clip),
-        _compiled_update(outer),
+        problem, estimator, hypergrad.sgd(rate), omega_optimizer, ready(outer)
     )
     if is_of_lambda and config.quirks.lam_descends:
-        leak = _compiled_update(optax.adam(omega_rate))
-        return with_leaking_lambda(algorithm, leak)
+        return with_leaking_lambda(algorithm, ready(optax.adam(omega_rate)))
     return algorithm
 
 
 def vector_problem(
-    config: RunConfig, genotype: Genotype | None, ndim: int
+    config: RunConfig, genotype: Genotype | str | None, ndim: int
 ) -> SearchProblem:
     """The problem of `search_algorithm`: ω a vector, derivatives compiled once."""
     return _problem(_of_problem(config), genotype, ndim)
@@ -129,7 +163,7 @@ def _curvature(
 
 
 def training_algorithm(
-    config: RunConfig, genotype: Genotype, ndim: int
+    config: RunConfig, genotype: Genotype | str, ndim: int
 ) -> TrainingAlgorithm:
     """Adam on L_reg; the batch of its step is `(PairBatch, λ)`, ω a vector.
 
@@ -146,7 +180,7 @@ def training_algorithm(
 
 
 def dice_of_pair(
-    config: RunConfig, genotype: Genotype, num_structures: int
+    config: RunConfig, genotype: Genotype | str, num_structures: int
 ) -> Callable[..., Any]:
     """Mean Dice of the network on one pair, `(omega, cohort, pair) -> scalar`."""
     same = replace(RunConfig(), network=config.network, quirks=config.quirks)
@@ -155,7 +189,7 @@ def dice_of_pair(
 
 @lru_cache(maxsize=4)
 def _dice_of_pair(
-    config: RunConfig, genotype: Genotype, num_structures: int
+    config: RunConfig, genotype: Genotype | str, num_structures: int
 ) -> Callable[..., Any]:
     network = make_network(config, genotype)
 
@@ -180,22 +214,29 @@ def _of_problem(config: RunConfig) -> RunConfig:
         folding_budget=given.folding_budget,
     )
     return replace(
-        config, seed=0, search=search, train=TrainConfig(), evaluate=EvaluateConfig()
+        config,
+        seed=0,
+        pairs=PairsConfig(),
+        search=search,
+        train=TrainConfig(),
+        evaluate=EvaluateConfig(),
     )
 
 
 @lru_cache(maxsize=4)
-def _problem(config: RunConfig, genotype: Genotype | None, ndim: int) -> SearchProblem:
+def _problem(
+    config: RunConfig, genotype: Genotype | str | None, ndim: int
+) -> SearchProblem:
     """The problem on the vector of ω, with compiled derivatives."""
     return compiled_problem(plain_problem(config, genotype, ndim))
 
 
 def plain_problem(
-    config: RunConfig, genotype: Genotype | None, ndim: int
+    config: RunConfig, genotype: Genotype | str | None, ndim: int
 ) -> SearchProblem:
     """The problem on the vector of ω, to be compiled into something larger."""
     layout = layout_of(make_network(config, genotype), ndim)
-    return _on_vector(make_problem(config, genotype), layout)
+    return on_vector(make_problem(config, genotype), layout)
 
 
 @lru_cache(maxsize=4)
@@ -203,7 +244,7 @@ def _estimator(
     settings: HypergradientConfig,
     learning_rate: float,
     config: RunConfig,
-    genotype: Genotype | None,
+    genotype: Genotype | str | None,
     ndim: int,
     is_averaged: bool,
 ) -> hypergrad.HypergradientEstimator:
@@ -217,7 +258,7 @@ def _estimator(
     return compiled_estimator(estimator, problem.bilevel, hypergrad.sgd(learning_rate))
 
 
-def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
+def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
     """The same problem whose ω is a vector."""
 
     def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,22 +9,23 @@ import jax
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.losses import ObjectiveWeights
 from autoreg_jax.runtime import write_json, write_text
 from autoreg_jax.search import STAGES
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
-from autoreg_jax.workflows._build import (
-    chosen_genotype,
-    on_device,
-    shrunk,
-    start_of_lambda,
-)
+from autoreg_jax.workflows._build import chosen_genotype
 from autoreg_jax.workflows._initial import initial_alpha
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._judge import check_judge, with_judge
+from autoreg_jax.workflows._judge import with_judge
+from autoreg_jax.workflows._lambda import start_of_lambda
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._schedule import Part, schedule, time_of
-from autoreg_jax.workflows._stage import Given, as_lists, from_lists, search_task
+from autoreg_jax.workflows._stage import (
+    Given,
+    as_lists,
+    from_lists,
+    make_given,
+    search_task,
+)
 from autoreg_jax.workflows._stopping import result_step
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class SearchResult:
     Attributes:
         genotype: The chosen operation on every edge.
         alpha: α after the search, NumPy arrays.
-        lam: λ after the search: full, smooth, half, quarter.
+        lam: λ after the search: full, smooth, half, quarter, and further terms.
         lam_start: λ before it.
         records: One dictionary a step, as in metrics.jsonl.
     """
@@ -88,24 +89,15 @@ def search(
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             what it holds is damaged or of other settings.
         DataError: If labels or landmarks are to judge λ and the validation subjects
-            have none.
+            have none, or if no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`.
     """
     if config.search.judge == "auto" and validation.labels is None:
         logger.info("There are no label maps: the images themselves judge λ.")
     config = with_judge(config, validation)
-    check_judge(config, validation)
+    small, whole = make_given(train, validation, config)
     run = None if run is None else Path(run)
     journal = Journal(run, resume=resume)
-    images = on_device(train, with_labels=False)
-    judges = on_device(
-        validation,
-        with_labels=config.search.judge == "dice",
-        with_landmarks=config.search.judge == "landmarks",
-    )
-    small, small_judges = (
-        shrunk(cohort, config.search.shrink) for cohort in (images, judges)
-    )
     alpha = initial_alpha(config.quirks.alpha_spread, (config.seed, len(STAGES) + 1))
     start = lam = jax.device_get(start_of_lambda(config))
     chosen, rounds = genotype or chosen_genotype(config, alpha), schedule(config)
@@ -124,18 +116,11 @@ def search(
 
     for *cells, weights in rounds:
         for part in cells:
-            alpha = find(part, Given(small, small_judges, lam=lam), alpha)
+            alpha = find(part, small._replace(lam=lam), alpha)
         chosen = genotype or chosen_genotype(config, alpha)
         if run is not None:
             write_text(run / "genotype.json", chosen.to_json())
-        given = Given(
-            images,
-            judges,
-            genotype=chosen,
-            num_structures=len(validation.structures),
-            has_background=config.quirks.background_dice,
-        )
-        lam = find(weights, given, lam)
+        lam = find(weights, whole._replace(genotype=chosen), lam)
     result = SearchResult(
         chosen, alpha, as_lists(lam), as_lists(start), journal.records
     )
@@ -161,7 +146,7 @@ def _outcome(task: Task, journal: Journal, outer: Any) -> Any:
         last = journal.last(task.stage)
     records = journal.of_stage(task.stage)
     step = result_step(records[-1], task.steps)
-    part = "lam" if isinstance(outer, ObjectiveWeights) else "alpha"
+    part = "alpha" if isinstance(outer, ArchitectureLogits) else "lam"
     found = next(record for record in records if record["step"] == step)
     return from_lists(outer, found[part])
 

@@ -1,7 +1,7 @@
 """One stage of Algorithm 1 as a task: its state, its pairs and its records."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,20 +9,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import PairSampler
-from autoreg_jax.search import PairBatch, owned_by
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.data import Cohort, PairSampler
+from autoreg_jax.losses import by_name
+from autoreg_jax.search import InnerInfo, OuterInfo, PairBatch, owned_by
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
     DeviceCohort,
     make_network,
     make_stage,
+    on_device,
+    shrunk,
     stage_config,
     stage_stop,
 )
 from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._judge import check_judge
 from autoreg_jax.workflows._loop import Task, check_finite
 from autoreg_jax.workflows._programs import curvature, gather_pair, search_algorithm
+from autoreg_jax.workflows._roles import Roles, roles_of
 from autoreg_jax.workflows._schedule import Part
 from autoreg_jax.workflows._stopping import owned_parts, stop_rule
 
@@ -38,6 +43,8 @@ class Given(NamedTuple):
     Attributes:
         train: Training images, without labels.
         valid: Validation images, with labels where they judge λ.
+        train_roles: Which of the training images are moving and which fixed.
+        valid_roles: The same of the validation images.
         lam: Weights of L_reg in a stage of α.
         genotype: The network of the stage of λ; None for the mixed network.
         num_structures: Foreground classes of the labels.
@@ -46,6 +53,8 @@ class Given(NamedTuple):
 
     train: DeviceCohort
     valid: DeviceCohort
+    train_roles: Roles
+    valid_roles: Roles
     lam: Any = None
     genotype: Genotype | None = None
     num_structures: int = 0
@@ -68,6 +77,35 @@ class Given(NamedTuple):
             for place in range(sides.shape[1])
         ]
         return batches[0] if len(batches) == 1 else tuple(batches)
+
+
+def make_given(
+    train: Cohort, validation: Cohort, config: RunConfig
+) -> tuple[Given, Given]:
+    """What α is searched on, smaller images, and what λ is, with what judges it.
+
+    Raises:
+        DataError: If what is to judge λ is missing, or no pair is as `config.pairs`
+            asks.
+    """
+    check_judge(config, validation)
+    images = on_device(train, with_labels=False)
+    judges = on_device(
+        validation,
+        with_labels=config.search.judge == "dice",
+        with_landmarks=config.search.judge == "landmarks",
+    )
+    roles = roles_of(train, config.pairs), roles_of(validation, config.pairs)
+    whole = Given(
+        images,
+        judges,
+        *roles,
+        num_structures=len(validation.structures),
+        has_background=config.quirks.background_dice,
+    )
+    shrink = config.search.shrink
+    small = Given(shrunk(images, shrink), shrunk(judges, shrink), *roles)
+    return small, whole
 
 
 def search_task(
@@ -97,11 +135,19 @@ def search_task(
     stage, settings = make_stage(config, kind), stage_config(config.search, kind)
     ndim = given.train.images.ndim - 2
     algorithm = search_algorithm(config, given.genotype, ndim, kind)
-    owned = owned_by(kind)
+    owned = owned_by(kind, outer if kind == "lam" else None)
     train_pairs, valid_pairs = (
-        PairSampler(len(cohort.images), batch_size=size, seed=sampler_seed(*seed, role))
-        for role, (cohort, size) in enumerate(
-            ((given.train, 1), (given.valid, settings.valid_pairs))
+        PairSampler(
+            len(cohort.images),
+            batch_size=size,
+            seed=sampler_seed(*seed, number),
+            **roles._asdict(),
+        )
+        for number, (cohort, size, roles) in enumerate(
+            (
+                (given.train, 1, given.train_roles),
+                (given.valid, settings.valid_pairs, given.valid_roles),
+            )
         )
     )
     eigenvalue = _make_eigenvalue(config, kind, given, valid_pairs)
@@ -126,16 +172,8 @@ def search_task(
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         (inner, moved), variable = jax.device_get((infos[-1], state.outer))
-        terms = {name: float(v) for name, v in inner.terms._asdict().items()}
-        values = {"train_loss": float(inner.train_loss)}
-        is_finite = bool(inner.is_finite)
-        if moved is not None:
-            values |= {name: float(v) for name, v in moved._asdict().items()}
-            is_finite = is_finite and bool(values.pop("is_finite"))
-            values |= eigenvalue(state, stage.moves(step - 1))
-        is_finite = is_finite and all(map(math.isfinite, values.values()))
-        check_finite(part.name, step, is_finite, terms | values)
-        return values | {"terms": terms, key: as_lists(variable)}
+        more = {} if moved is None else eigenvalue(state, stage.moves(step - 1))
+        return search_fields(part.name, step, inner, moved, variable, more)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
@@ -143,6 +181,40 @@ def search_task(
 
     rule = stop_rule(kind, stage_stop(config.search, kind), seconds)
     return Task(part.name, stage.steps, start, advance, describe, show, stop=rule)
+
+
+def search_fields(
+    name: str,
+    step: int,
+    inner: InnerInfo,
+    moved: OuterInfo | None,
+    variable: Any,
+    more: Mapping[str, float],
+) -> dict[str, Any]:
+    """The fields of a record of the search.
+
+    Args:
+        name: Of the stage, for the message of an error.
+        step: The step, from 1.
+        inner: What the step of ω says, host values.
+        moved: What the step of the outer variable says, if it moved.
+        variable: α or λ after both.
+        more: Further values.
+
+    Raises:
+        NonFiniteError: If one of the numbers is NaN or infinite.
+    """
+    terms = {term: float(v) for term, v in by_name(inner.terms).items()}
+    values = {"train_loss": float(inner.train_loss)}
+    is_finite = bool(inner.is_finite)
+    if moved is not None:
+        values |= {field: float(v) for field, v in moved._asdict().items()}
+        is_finite = is_finite and bool(values.pop("is_finite"))
+        values |= more
+    is_finite = is_finite and all(map(math.isfinite, values.values()))
+    check_finite(name, step, is_finite, terms | values)
+    key = "alpha" if isinstance(variable, ArchitectureLogits) else "lam"
+    return values | {"terms": terms, key: as_lists(variable)}
 
 
 def _make_eigenvalue(
@@ -167,10 +239,16 @@ def _make_eigenvalue(
 
 def as_lists(outer: Any) -> dict[str, Any]:
     """α or λ as JSON holds it; every float32 comes back as it was."""
-    return {part: np.asarray(v).tolist() for part, v in outer._asdict().items()}
+    return {part: np.asarray(v).tolist() for part, v in _parts(outer).items()}
 
 
 def from_lists(like: Any, values: dict[str, Any]) -> Any:
-    """α or λ from `as_lists`, float32 NumPy arrays in a tuple of the type of `like`."""
-    parts = (np.asarray(values[part], np.float32) for part in like._fields)
-    return type(like)(*parts)
+    """α or λ from `as_lists`, float32 NumPy arrays in a tree like `like`."""
+    found = {part: np.asarray(values[part], np.float32) for part in _parts(like)}
+    return found if isinstance(like, Mapping) else type(like)(**found)
+
+
+def _parts(outer: Any) -> dict[str, Any]:
+    """α or λ by the names of its parts."""
+    is_alpha = isinstance(outer, ArchitectureLogits)
+    return outer._asdict() if is_alpha else by_name(outer)

@@ -11,10 +11,10 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
+from autoreg_jax.losses import by_name
 from autoreg_jax.search import STAGES
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
-    make_lambda,
     make_network,
     make_wiring,
     on_device,
@@ -23,12 +23,14 @@ from autoreg_jax.workflows._flat import layout_of
 from autoreg_jax.workflows._initial import initial_vector
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import with_judge
+from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._programs import (
     dice_of_pair,
     gather_pair,
     training_algorithm,
 )
+from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._stage import sampler_seed
 
 # The validation Dice is for the reader alone: a few numbers from a few pairs.
@@ -39,7 +41,7 @@ _NUM_SCORED_PAIRS = 4
 def train(
     train: Cohort,
     config: RunConfig,
-    genotype: Genotype,
+    genotype: Genotype | str,
     lam: Mapping[str, float],
     *,
     validation: Cohort | None = None,
@@ -51,8 +53,8 @@ def train(
     Args:
         train: Subjects from which ω learns; their labels are not read.
         config: The run.
-        genotype: The architecture.
-        lam: Weights of Eq. (4): full, smooth, half, quarter.
+        genotype: The architecture, or the name of one of `baselines.BASELINES`.
+        lam: Weights of Eq. (4), full, smooth, half, quarter, and of further terms.
         validation: Subjects with labels on which the Dice is recorded a few times; it
             changes nothing.
         run: Folder for metrics.jsonl, checkpoints and model.
@@ -65,6 +67,7 @@ def train(
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a training and `resume` is not given, or if
             what it holds is damaged or of other settings.
+        DataError: If no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`.
     """
     run = None if run is None else Path(run)
@@ -85,6 +88,7 @@ def train(
         windows=config.objective.windows,
         wiring=make_wiring(config),
         is_dimmed=config.quirks.half_intensity_pyramid,
+        intensity=train.intensity,
     )
     layout = layout_of(make_network(config, genotype), train.images.ndim - 2)
     model = RegistrationModel(description, layout.to_tree(np.asarray(state.params)))
@@ -96,7 +100,7 @@ def train(
 def _train_task(
     train: Cohort,
     config: RunConfig,
-    genotype: Genotype,
+    genotype: Genotype | str,
     lam: Mapping[str, float],
     validation: Cohort | None,
 ) -> Task:
@@ -110,6 +114,7 @@ def _train_task(
         len(train.names),
         batch_size=config.train.batch_size,
         seed=sampler_seed(config.seed, len(STAGES), 0),
+        **roles_of(train, config.pairs)._asdict(),
     )
     validation_dice = _make_validation_dice(config, genotype, validation)
     score_every = max(1, steps // _NUM_SCORES)
@@ -126,11 +131,11 @@ def _train_task(
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         infos = jax.device_get(infos)
         for place, info in enumerate(infos, start=step - len(infos) + 1):
-            values = {"loss": info.loss, **info.terms._asdict()}
+            values = {"loss": info.loss, **by_name(info.terms)}
             values["gradient_norm"] = info.gradient_norm
             check_finite("train", place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
-        fields = {"loss": mean.loss, "terms": mean.terms._asdict()}
+        fields = {"loss": mean.loss, "terms": by_name(mean.terms)}
         is_due = step // score_every > (step - len(infos)) // score_every
         if validation_dice and (is_due or step == steps):
             fields["validation_dice"] = validation_dice(state.params)
@@ -143,14 +148,19 @@ def _train_task(
 
 
 def _make_validation_dice(
-    config: RunConfig, genotype: Genotype, validation: Cohort | None
+    config: RunConfig, genotype: Genotype | str, validation: Cohort | None
 ) -> Callable[[Any], float] | None:
     """Mean Dice over a few fixed pairs as a function of ω, where labels allow it."""
     if validation is None or validation.labels is None:
         return None
     cohort = on_device(validation, with_labels=True)
     program = dice_of_pair(config, genotype, len(validation.structures))
-    pairs = evaluation_pairs(len(validation.names), _NUM_SCORED_PAIRS, config.seed)
+    pairs = evaluation_pairs(
+        len(validation.names),
+        _NUM_SCORED_PAIRS,
+        config.seed,
+        **roles_of(validation, config.pairs)._asdict(),
+    )
 
     def validation_dice(params: Any) -> float:
         arrays = (np.asarray([[moving], [fixed]]) for moving, fixed in pairs)

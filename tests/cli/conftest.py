@@ -83,7 +83,9 @@ def dataset(tmp_path):
         labels = (array > np.median(array)).astype(np.int32) * 3
         write_volume(folder / f"{index}.nii.gz", Volume(array, AFFINE))
         write_volume(folder / f"{index}_labels.nii.gz", Volume(labels, AFFINE))
-        rows.append([f"s{index}", f"{index}.nii.gz", f"{index}_labels.nii.gz", split])
+        files = [f"{index}.nii.gz", f"{index}_labels.nii.gz"]
+        rows.append([f"s{index}", *files, split, "t1"])
+    columns = ["subject", "image", "labels", "split", "modality"]
     with (folder / "dataset.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["subject", "image", "labels", "split"], *rows])
+        csv.writer(file).writerows([columns, *rows])
     return folder

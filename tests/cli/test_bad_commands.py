@@ -54,8 +54,8 @@ def singular(folder):
 def elsewhere(folder):
     affine = np.diag([2.0, 2, 2, 1])
     affine[0, 3] = 900
-    volume = Volume(np.ones((16, 14, 12), np.float32), affine)
-    write_volume(folder / "moving.nii.gz", volume)
+    image = np.random.default_rng(0).random((16, 14, 12), np.float32)
+    write_volume(folder / "moving.nii.gz", Volume(image, affine))
 
 
 def a_plane(folder):
@@ -93,7 +93,7 @@ def test_register(command, images, model, tmp_path, damage, file, remedy):
     damage(images)
     before = contents(tmp_path)
     words = ["register", "-f", images / "fixed.nii.gz", "-m", images / "moving.nii.gz"]
-    words += ["-o", tmp_path / "out" / "x_", "--model", model]
+    words += ["-o", tmp_path / "out" / "x_", "--model", model, "--affine", "none"]
     words += ["--fixed-labels", images / "fixed_labels.nii.gz"]
     words += ["--moving-labels", images / "moving_labels.nii.gz"]
     code, out, err = command(*words)
@@ -114,7 +114,7 @@ def test_register(command, images, model, tmp_path, damage, file, remedy):
         (["--refine", "-3"], "0 or more"),
         (["--moved", "moved.png"], "must end in .nii.gz"),
         (["--fixed-labels", "x.nii.gz"], "needs --moving-labels"),
-        (["--affine", "rigid"], "--affine"),
+        (["--affine", "elastic"], "--affine"),
         (["--modle", "x"], "--model"),
         (["--refine", "many"], "--refine"),
     ],
@@ -149,6 +149,7 @@ def no_column(folder):
 
 def no_table(folder):
     (folder / "dataset.csv").unlink()
+    (folder / "0.nii.gz").unlink()
 
 
 def no_image(folder):
@@ -172,7 +173,7 @@ def other_grid(folder):
     [
         (empty_table, "dataset.csv", ""),
         (no_column, "dataset.csv", "split"),
-        (no_table, "dataset.csv", ""),
+        (no_table, "0_labels.nii.gz", "dataset CSV"),
         (no_image, "3.nii.gz", ""),
         (no_validation, "dataset.csv", "validation"),
         (other_grid, "0_labels.nii.gz", ""),

@@ -55,10 +55,27 @@ def test_json_and_the_other_spellings(command, images, model, tmp_path):
     found = json.loads(out)
     assert found["files"] == [str(moved), str(warp)]
     assert 0 <= found["folding_fraction"] <= 1
-    expected = inference.register(images / "fixed.nii.gz", path, model=model)
+    expected = inference.register(
+        images / "fixed.nii.gz", path, model=model, affine="none"
+    )
     array = nibabel.load(moved).get_fdata()
     np.testing.assert_allclose(array, expected.moved.array, rtol=1e-5)
     assert nibabel.load(warp).shape == (16, 14, 12, 1, 3)
+
+
+def test_an_alignment_alone_and_its_doubts(command, pair, tmp_path):
+    """The two images are strangers: the command obeys and says so."""
+    code, out, err = command(
+        "register", *pair, "-o", tmp_path / "x_", "--affine", "rigid"
+    )
+    assert code == 0
+    assert err.startswith(
+        "autoreg register: warning: the rigid alignment is not trusted"
+    )
+    assert "alignment" in out
+    summary = json.loads((tmp_path / "x_summary.json").read_text())
+    assert summary["is_aligned"]
+    assert not summary["alignment"]["is_trusted"]
 
 
 def test_a_failed_run_is_not_a_wrong_command(command, pair, tmp_path, monkeypatch):

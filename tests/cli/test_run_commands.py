@@ -60,7 +60,9 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     run = tmp_path / "run"
     words = ["--config", "smoke", "--set", "train.steps=7", "seed=3", "--set", "seed=4"]
     code, out, err = command("search", dataset, "-o", run, *words)
-    assert (code, err) == (0, "")
+    assert code == 0
+    # Of noise no alignment is to be trusted.
+    assert all("not trusted" in line for line in err.splitlines())
     assert "dil_conv_3" in out
     assert f"next: autoreg train {run}" in out
     name, (train, validation, settings), options = calls.pop()
@@ -70,7 +72,7 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     assert config.load(run / "config.yaml") == settings
 
     code, out, err = command("train", run, "--set", "train.steps=9")
-    assert (code, err) == (0, "")
+    assert code == 0
     assert "-0.25" in out
     _, (cohort, settings, genotype, lam), options = calls.pop()
     assert cohort.names == ("s0", "s3")
@@ -86,7 +88,7 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     assert calls.pop()[2]["resume"] is True
 
     code, out, err = command("evaluate", run, "--set", "evaluate.pairs=2", "--json")
-    assert (code, err) == (0, "")
+    assert code == 0
     assert json.loads(out)["dice"] == SUMMARY["dice"]
     _, (cohort, trained, settings), options = calls.pop()
     assert cohort.names == ("s2", "s5")
@@ -94,7 +96,7 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     assert settings.evaluate.pairs == 2
     assert options == {"run": run}
     provenance = runtime.read_json(run / "provenance.json")
-    assert provenance["dataset"] == "../subjects/dataset.csv"
+    assert provenance["dataset"] == "../subjects"
     assert provenance["seconds"] == {"train": 1.5}
 
 
@@ -104,7 +106,7 @@ def test_a_dataset_that_moved(command, calls, dataset, tmp_path):
     there = dataset.rename(tmp_path / "moved")
     code, _, err = command("train", run)
     assert code == 2
-    assert "dataset.csv" in err
+    assert f"{dataset} does not exist" in err
     assert command("train", run, "--dataset", there)[0] == 0
     assert calls[-1][0] == "train"
 
@@ -198,7 +200,7 @@ def test_reproduce(command, monkeypatch, dataset, tmp_path):
         assert text in out
     ((name, folder, protocol),) = made
     assert (name, folder) == ("table3", tmp_path)
-    assert (protocol.dataset, protocol.elsewhere) == (dataset / "dataset.csv", None)
+    assert (protocol.dataset, protocol.elsewhere) == (dataset, None)
     assert (protocol.seeds, protocol.draws, protocol.dimensions) == (2, 3, 2)
     changed = config.merge(config.load("table2"), {"train": {"steps": 9}})
     assert protocol.config == changed
@@ -220,7 +222,7 @@ def test_auto(command, calls, dataset, tmp_path):
         assert text in out
     assert "report.html" not in out
     _, (table, folder, settings), options = calls.pop()
-    assert (table, folder) == (dataset / "dataset.csv", run)
+    assert (table, folder) == (dataset, run)
     assert settings == config.merge(config.load("default"), {"train": {"steps": 3}})
     assert options == {"resume": False, "overwrite": False}
     (run / "report.html").write_text("")

@@ -27,7 +27,11 @@ BAD = {
     "empty": ("", "file is empty"),
     "blank lines": ("\n\n", "file is empty"),
     "no subjects": (HEAD, "file is empty"),
-    "no split column": ("subject,image\na,0.nii.gz\n", "'split' is missing"),
+    "no split column": (
+        "subject,image\na,0.nii.gz\n",
+        "1 subjects and no splits; .* in the column 'split'",
+    ),
+    "empty split": (GOOD + "c,2.nii.gz,,\n", "line 4, subject 'c': unknown split ''"),
     "no image column": ("subject,split\na,train\n", "'image' is missing"),
     "semicolons": (GOOD.replace(",", ";"), "separated by commas"),
     "unknown column": (
@@ -70,7 +74,7 @@ def test_another_encoding(write):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none.csv", "does not exist"), ("", "is a directory")]
+    ("name", "message"), [("none.csv", "does not exist"), ("", "holds no NIfTI images")]
 )
 def test_no_table(tmp_path, name, message):
     with pytest.raises(DataError, match=message):
@@ -105,3 +109,11 @@ def test_split_keeps_the_order_and_names_the_others(write):
     for name in ("validation", "holdout"):
         with pytest.raises(DataError, match="with subjects are train, test"):
             dataset.split(name)
+
+
+def test_splits_are_chosen_where_the_column_is_missing(write):
+    lines = [f"s{i},{i % 4}.nii.gz" for i in range(10)]
+    dataset = read_dataset(write("\n".join(["subject,image", *lines])))
+    sizes = [len(dataset.split(s)) for s in ("train", "validation", "test")]
+    assert sizes == [6, 2, 2]
+    assert "chosen by a hash of their names" in dataset.notes[0]

@@ -1,5 +1,7 @@
 """The pairs of a step are a pure function of seed and step and cover every epoch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -90,3 +92,36 @@ def test_evaluation_pairs_are_distinct_and_even(size, wanted, seed):
 def test_no_evaluation_pairs(arguments):
     with pytest.raises(ValueError, match="at least"):
         evaluation_pairs(*arguments)
+
+
+@given(size=SIZES, seed=st.integers(0, 5), step=st.integers(0, 10**6))
+@settings(deadline=None, max_examples=40, derandomize=True)
+def test_pairs_of_everyone_are_what_they_always_were(size, seed, step):
+    """Runs of earlier versions are repeated number by number."""
+    count = size * (size - 1)
+    epoch, place = divmod(step, count)
+    pair = np.random.default_rng((seed, epoch)).permutation(count)[place]
+    moving, other = divmod(int(pair), size - 1)
+    drawn = PairSampler(size, seed=seed)[step]
+    assert [side.tolist() for side in drawn] == [[moving], [other + (other >= moving)]]
+
+
+@given(
+    size=SIZES,
+    seed=st.integers(0, 5),
+    sides=st.tuples(*[st.sets(st.integers(0, 8), min_size=1)] * 2),
+)
+@settings(deadline=None, max_examples=40, derandomize=True)
+def test_roles(size, seed, sides):
+    moving, fixed = ([i for i in sorted(side) if i < size] for side in sides)
+    allowed = {(m, f) for m in moving for f in fixed if m != f}
+    roles: dict[str, Any] = {"moving": moving, "fixed": fixed}
+    if not allowed:
+        with pytest.raises(ValueError, match="no two subjects"):
+            PairSampler(size, seed=seed, **roles)
+        return
+    pairs = stream(PairSampler(size, seed=seed, **roles), 2 * len(allowed))
+    assert set(pairs[: len(allowed)]) == set(pairs[len(allowed) :]) == allowed
+    chosen = evaluation_pairs(size, 100, seed, **roles)
+    assert len(chosen) == len(allowed)
+    assert set(chosen) == allowed

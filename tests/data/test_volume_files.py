@@ -89,7 +89,7 @@ def test_displacement_round_trip(tmp_path, shape):
     path = write_displacement(tmp_path / "u.nii.gz", field, OBLIQUE)
     image = nib.load(path)
     assert image.ndim == 5
-    assert image.header.get_intent()[0] == "vector"
+    assert image.header.get_intent()[0] == "displacement vector"
     np.testing.assert_allclose(image.affine, OBLIQUE, atol=1e-6)
     np.testing.assert_array_equal(np.squeeze(image.dataobj), field)
     np.testing.assert_array_equal(read_vectors(path), field)

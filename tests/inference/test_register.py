@@ -1,7 +1,11 @@
 """Registration in world space: grids may differ, the world does not."""
 
+import dataclasses
 import time
+from functools import partial
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,6 +13,10 @@ from scipy import ndimage
 from autoreg_jax import inference
 from autoreg_jax.data import Volume, write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
+from autoreg_jax.losses import ObjectiveWeights
+
+# What is found where the images are; tests/inference/test_prealign.py moves them.
+register = partial(inference.register, affine="none")
 
 
 def world(volume):
@@ -36,7 +44,7 @@ def foreign():
 
 
 def test_no_motion_is_plain_resampling(pair, foreign, still_model):
-    result = inference.register(pair[0], foreign, model=still_model)
+    result = register(pair[0], foreign, model=still_model)
     np.testing.assert_array_equal(result.displacement_mm, 0)
     np.testing.assert_array_equal(result.moved.affine, pair[0].affine)
     expected = sampled(foreign, world(pair[0]))
@@ -50,16 +58,18 @@ def test_a_shift_in_the_header_is_seen(pair, still_model):
     fixed = pair[0]
     affine = fixed.affine.copy()
     affine[0, 3] += 10  # five voxels
-    result = inference.register(fixed, Volume(fixed.array, affine), model=still_model)
+    moving = Volume(fixed.array, affine)
+    result = register(fixed, moving, model=still_model)
     expected = np.zeros_like(fixed.array)
     expected[5:] = fixed.array[:-5]
     np.testing.assert_allclose(result.moved.array, expected, atol=1e-4)
+    assert result.alignment is None
 
 
 def test_moving_is_interpolated_once_where_the_displacement_points(
     pair, foreign, model
 ):
-    result = inference.register(pair[0], foreign, model=model)
+    result = register(pair[0], foreign, model=model)
     assert np.abs(result.displacement_mm).max() > 0.5
     expected = sampled(foreign, world(pair[0]) + result.displacement_mm)
     np.testing.assert_allclose(result.moved.array, expected, atol=1e-5)
@@ -67,8 +77,8 @@ def test_moving_is_interpolated_once_where_the_displacement_points(
 
 
 def test_axes_of_the_files_do_not_matter(pair, model, turned):
-    straight = inference.register(*pair, model=model)
-    both = inference.register(*map(turned, pair), model=model)
+    straight = register(*pair, model=model)
+    both = register(*map(turned, pair), model=model)
     vectors = Volume(np.linalg.norm(straight.displacement_mm, axis=-1), pair[0].affine)
     np.testing.assert_allclose(
         np.linalg.norm(both.displacement_mm, axis=-1), turned(vectors).array, atol=1e-4
@@ -87,7 +97,7 @@ def test_a_finer_fixed_grid_gets_the_same_field(pair, model):
     fine = np.kron(fixed.array, np.ones((2, 2, 2), np.float32))
     affine = fixed.affine @ np.diag([0.5, 0.5, 0.5, 1])
     affine[:3, 3] -= 0.5
-    result = inference.register(Volume(fine, affine), pair[1], model=model)
+    result = register(Volume(fine, affine), pair[1], model=model)
     assert result.displacement_mm.shape == (32, 28, 24, 3)
     assert result.moved.shape == (32, 28, 24)
     np.testing.assert_array_equal(result.moved.affine, affine)
@@ -95,13 +105,13 @@ def test_a_finer_fixed_grid_gets_the_same_field(pair, model):
 
 def test_intensities_of_any_unit(pair, model):
     scaled = Volume(1000 * pair[1].array - 400, pair[1].affine)
-    first = inference.register(*pair, model=model)
-    second = inference.register(pair[0], scaled, model=model)
+    first = register(*pair, model=model)
+    second = register(pair[0], scaled, model=model)
     np.testing.assert_allclose(first.displacement_mm, second.displacement_mm, atol=1e-3)
 
 
 def test_points_follow_the_displacement(pair, model):
-    result = inference.register(*pair, model=model)
+    result = register(*pair, model=model)
     points = world(pair[0]).reshape(-1, 3)[::50]
     expected = points + result.displacement_mm.reshape(-1, 3)[::50]
     np.testing.assert_allclose(result.apply_to_points(points), expected, atol=1e-5)
@@ -110,7 +120,7 @@ def test_points_follow_the_displacement(pair, model):
 
 
 def test_other_images_and_labels_follow(pair, model):
-    result = inference.register(*pair, model=model)
+    result = register(*pair, model=model)
     again = result.apply(pair[1])
     np.testing.assert_array_equal(again.array, result.moved.array)
     labels = Volume((pair[1].array > 50).astype(np.int32) * 17, pair[1].affine)
@@ -130,7 +140,7 @@ def test_overlap_before_and_after(pair, still_model):
     fixed = Volume((pair[0].array > 50).astype(np.int32) * 4, pair[0].affine)
     shifted = pair[0].affine.copy()
     shifted[0, 3] += 2
-    result = inference.register(*pair, model=still_model)
+    result = register(*pair, model=still_model)
     same = inference.label_overlap(result, fixed, fixed)
     assert same.labels == (4,)
     assert same.means() == (1.0, 1.0)
@@ -152,7 +162,7 @@ def test_refinement_alone_finds_a_translation():
         )
         for centre in ((12, 10), (13, 9))
     )
-    result = inference.register(fixed, moving, refine=60, learning_rate=0.1)
+    result = register(fixed, moving, refine=60, learning_rate=0.1)
     assert result.model is None
     assert result.refined_steps == 60
     assert result.similarity > result.similarity_before
@@ -161,9 +171,75 @@ def test_refinement_alone_finds_a_translation():
 
 
 def test_refinement_never_makes_the_loss_worse(pair, model):
-    plain = inference.register(*pair, model=model)
-    better = inference.register(*pair, model=model, refine=5)
+    plain = register(*pair, model=model)
+    better = register(*pair, model=model, refine=5)
     assert better.similarity > plain.similarity
+
+
+@pytest.fixture
+def planes():
+    """Two smooth pictures on the grid of the models of planes."""
+    rng = np.random.default_rng(1)
+    return [
+        Volume(
+            ndimage.gaussian_filter(rng.random((18, 16)), 1.5).astype(np.float32),
+            np.diag([2.0, 2.0, 5.0, 1]),
+        )
+        for _ in range(2)
+    ]
+
+
+def test_refinement_starts_from_the_network_and_obeys_its_weights(plane_model, planes):
+    predicted = inference.register(*planes, model=plane_model).displacement_mm
+    about = plane_model.description
+    before = jax.tree.map(np.array, plane_model.params)
+    slopes = []
+    for smooth in (0.0, 1000.0):
+        weights = {**about.lam, "smooth": smooth}
+        described = dataclasses.replace(about, lam=weights)
+        model = inference.RegistrationModel(described, plane_model.params)
+        found = inference.register(*planes, model=model, refine=8).displacement_mm
+        assert 0 < np.abs(found - predicted).max() < 8 * 2 * 0.1 * 4
+        slopes.append(np.square(np.diff(found, axis=0)).mean())
+    assert slopes[1] < slopes[0]
+    jax.tree.map(np.testing.assert_array_equal, before, plane_model.params)
+
+
+def test_refinement_returns_the_best_iterate(planes):
+    """With steps that are far too large no iterate is better than the start."""
+    moving, fixed = (jnp.asarray(x.array / x.array.max()) for x in planes)
+    arguments = (moving[None, ..., None], fixed[None, ..., None])
+    start = 0.2 * jnp.ones((1, 9, 8, 2))
+    weights = ObjectiveWeights.start()
+    few, wild = (
+        inference.refine(
+            *arguments, start, weights, num_iterations=6, learning_rate=rate
+        )
+        for rate in (0.02, 50.0)
+    )
+    assert float(few.loss) < float(few.loss_before)
+    np.testing.assert_array_equal(wild.velocity, start)
+    assert float(wild.loss) == float(wild.loss_before) == float(few.loss_before)
+
+
+def test_masks_of_any_grid_hide_voxels(planes):
+    fixed, moving = planes
+    spoiled = Volume(moving.array.copy(), moving.affine)
+    spoiled.array[4:9, 5:10] = 3 * moving.array.max()
+    seen = np.ones((9, 8), np.int32)
+    seen[1:6, 1:6] = 0
+    coarse = np.diag([4.0, 4.0, 5.0, 1])
+    coarse[:2, 3] = 1
+    mask = Volume(seen, coarse)
+    options = {"refine": 5, "fixed_mask": mask, "moving_mask": mask}
+    found = inference.register(fixed, spoiled, **options)
+    plain = inference.register(fixed, spoiled, refine=5)
+    assert np.abs(found.displacement_mm - plain.displacement_mm).max() > 0.1
+    inside = np.s_[5:9, 5:9]
+    assert (
+        np.abs(found.displacement_mm[inside]).mean()
+        < np.abs(plain.displacement_mm[inside]).mean()
+    )
 
 
 def test_planes(plane_model, tmp_path):
@@ -173,7 +249,7 @@ def test_planes(plane_model, tmp_path):
         array = ndimage.gaussian_filter(rng.random((18, 16)), 1.5).astype(np.float32)
         volume = Volume(array, np.diag([-2.0, 2.0, 5.0, 1]))
         paths.append(write_volume(tmp_path / f"{name}.nii.gz", volume))
-    result = inference.register(*paths, model=plane_model)
+    result = register(*paths, model=plane_model)
     assert result.displacement_mm.shape == (18, 16, 3)
     assert np.abs(result.displacement_mm[..., :2]).max() > 0.1
     np.testing.assert_array_equal(result.displacement_mm[..., 2], 0)
@@ -185,17 +261,19 @@ def test_impossible_pairs_are_refused(pair, model, plane_model):
     plane = Volume(fixed.array[0], fixed.affine)
     far = Volume(moving.array, np.diag([2.0, 2, 2, 1]) + np.eye(4, k=3) * 500)
     with pytest.raises(ConfigError, match="give a model"):
-        inference.register(fixed, moving)
+        register(fixed, moving)
+    with pytest.raises(ConfigError, match="masks count without a model"):
+        register(fixed, moving, model=model, fixed_mask=fixed)
     with pytest.raises(ConfigError, match="affine"):
-        inference.register(fixed, moving, model=model, affine="rigid")
+        register(fixed, moving, model=model, affine="elastic")
     with pytest.raises(ConfigError, match="refine"):
-        inference.register(fixed, moving, model=model, refine=-1)
+        register(fixed, moving, model=model, refine=-1)
     with pytest.raises(GeometryError, match="two slices or two volumes"):
-        inference.register(fixed, plane, model=model)
+        register(fixed, plane, model=model)
     with pytest.raises(GeometryError, match="trained on images of 2"):
-        inference.register(fixed, moving, model=plane_model)
+        register(fixed, moving, model=plane_model)
     with pytest.raises(GeometryError, match=r"do not overlap .* 5\d\d mm apart"):
-        inference.register(fixed, far, model=model)
+        register(fixed, far, model=model)
 
 
 def test_weights_that_are_not_finite_are_reported(pair, model):
@@ -204,11 +282,11 @@ def test_weights_that_are_not_finite_are_reported(pair, model):
     params["velocity_half"] = {k: np.full(v.shape, np.nan) for k, v in shapes.items()}
     broken = inference.RegistrationModel(model.description, params)
     with pytest.raises(NonFiniteError, match="not finite"):
-        inference.register(*pair, model=broken)
+        register(*pair, model=broken)
 
 
 def test_the_second_pair_of_a_shape_is_quick(pair, model):
-    inference.register(*pair, model=model)
+    register(*pair, model=model)
     begin = time.perf_counter()
-    result = inference.register(*reversed(pair), model=model)
+    result = register(*reversed(pair), model=model)
     assert result.seconds <= time.perf_counter() - begin < 2

@@ -5,6 +5,7 @@ import json
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from autoreg_jax import inference
 from autoreg_jax.data import Volume, write_volume
@@ -28,7 +29,7 @@ def test_files_can_be_read_by_others(result, tmp_path):
     np.testing.assert_allclose(moved.get_fdata(), result.moved.array, rtol=1e-6)
     field = nibabel.load(files[1])
     assert field.shape == (16, 14, 12, 1, 3)
-    assert field.header.get_intent()[0] == "vector"
+    assert field.header.get_intent()[0] == "displacement vector"
     np.testing.assert_allclose(field.affine, result.fixed.affine, atol=1e-5)
     found = field.get_fdata()[:, :, :, 0]
     np.testing.assert_allclose(found, result.displacement_mm, atol=1e-6)
@@ -83,6 +84,8 @@ def test_an_interrupted_write_leaves_the_old_file(result, tmp_path, monkeypatch)
     [
         ({}, "nothing is to be written"),
         ({"moved": "moved.png"}, r"must end in \.nii\.gz"),
+        ({"moved": "moved.h5"}, r"must end in \.nii\.gz"),
+        ({"displacement": "u.mat"}, r"a displacement must end in \.tfm"),
         ({"moved": "moving.nii.gz"}, "is an input"),
         ({"prefix": "x_", "displacement": "x_moved.nii.gz"}, "is an input"),
         ({"moved": "folder.nii.gz"}, "is a folder"),
@@ -95,3 +98,27 @@ def test_names_that_cannot_be(result, tmp_path, monkeypatch, options, message):
     with pytest.raises(ConfigError, match=message):
         result.save(**options)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_itk_moves_the_image_as_we_do(result, tmp_path):
+    _, field, _ = result.save(tmp_path / "out_")
+    (whole,) = result.save(displacement=tmp_path / "t.h5")
+    moving = sitk.ReadImage(str(tmp_path / "moving.nii.gz"))
+    fixed = sitk.ReadImage(str(tmp_path / "fixed.nii.gz"))
+    vectors = sitk.ReadImage(str(field), sitk.sitkVectorFloat64)
+    ones = Volume(np.ones(result.moving.shape, np.float32), result.moving.affine)
+    # At the border we fade to zero, ITK has a step.
+    inside = result.apply(ones).array > 1 - 1e-6
+    assert inside.mean() > 0.1
+    for transform in (
+        sitk.DisplacementFieldTransform(vectors),
+        sitk.ReadTransform(str(whole)),
+    ):
+        moved = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform)).T
+        expected = result.moved.array[inside]
+        tolerance = 1e-3 * np.ptp(expected)
+        np.testing.assert_allclose(moved[inside], expected, atol=tolerance)
+    points = np.array([[10.0, 12.0, 8.0]])
+    np.testing.assert_allclose(
+        result.transform(points), result.apply_to_points(points), atol=1e-5
+    )

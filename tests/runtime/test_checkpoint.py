@@ -104,5 +104,8 @@ def test_no_thread_is_left_behind(tmp_path, capfd):
     with Checkpointer(tmp_path) as checkpointer:
         checkpointer.save(1, _state(), {})
         checkpointer.restore(_state())
-    assert not [t for t in set(threading.enumerate()) - before if not t.daemon]
+    left = [t for t in set(threading.enumerate()) - before if not t.daemon]
+    for thread in left:
+        thread.join(timeout=10)  # those of asyncio end a little later
+    assert not [thread for thread in left if thread.is_alive()]
     assert capfd.readouterr() == ("", "")

@@ -23,7 +23,7 @@ from autoreg_jax.spatial import (
     resize_displacement,
     resize_image,
 )
-from autoreg_jax.workflows import _build, _programs
+from autoreg_jax.workflows import _build, _many_programs, _programs
 
 SIZE = 16
 
@@ -45,7 +45,7 @@ class SmallNetwork:
         """Shapes of the weights; nothing is random here."""
         del key, fixed, alpha
         candidates = len(OPERATIONS) if self.genotype is None else 1
-        kernels = jnp.ones((12, candidates, 4, 4))
+        kernels = jnp.ones((12 * candidates * 4, 4))
         head = jnp.ones((4, moving.ndim - 2))
         params = {"mixture": {"kernel": kernels}, "head": {"kernel": head}}
         velocity = {"kernel": head, "bias": head[0]}
@@ -60,7 +60,8 @@ class SmallNetwork:
         shares = jnp.ones((12, 1))
         if alpha is not None:
             shares = jax.nn.softmax(jnp.concatenate(alpha).reshape(12, -1))
-        layers = jnp.einsum("...c,ekcf->...ekf", x, params["mixture"]["kernel"])
+        kernels = params["mixture"]["kernel"].reshape(12, -1, 4, 4)
+        layers = jnp.einsum("...c,ekcf->...ekf", x, kernels)
         features = jnp.einsum("...ekf,ek->...f", jax.nn.leaky_relu(layers, 0.2), shares)
         last = params["velocity_half"]
         velocity = features @ (params["head"]["kernel"] + last["kernel"])
@@ -72,9 +73,18 @@ class SmallNetwork:
 
 
 def _forget_programs():
-    for program in vars(_programs).values():
-        if hasattr(program, "cache_clear"):
-            program.cache_clear()
+    for module in (_programs, _many_programs):
+        for program in vars(module).values():
+            if hasattr(program, "cache_clear"):
+                program.cache_clear()
+
+
+@pytest.fixture
+def forget_programs():
+    """Forget them before and after, where a test builds another network."""
+    _forget_programs()
+    yield
+    _forget_programs()
 
 
 @pytest.fixture(scope="module")

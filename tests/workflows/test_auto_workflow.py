@@ -4,13 +4,14 @@ import json
 import logging
 import shutil
 
+import numpy as np
 import pytest
 
 from autoreg_jax import config, data
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError, DataError
 from autoreg_jax.inference import load_model
 from autoreg_jax.runtime import read_records
-from autoreg_jax.workflows import _auto, _demo, auto, demo
+from autoreg_jax.workflows import _auto, _demo, auto, demo, plan
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -19,11 +20,13 @@ FILES = {
     "config.yaml",
     "evaluation.csv",
     "evaluation.json",
+    "evaluation_pairs.csv",
     "genotype.json",
     "metrics.jsonl",
     "model",
     "objective.json",
     "panels.npz",
+    "plan.yaml",
     "provenance.json",
     "report.html",
 }
@@ -90,6 +93,27 @@ def test_existing_run_is_refused_and_untouched(done, dataset, settings):
     with pytest.raises(ArtifactError, match="holds a run already"):
         auto(dataset, done[1], settings)
     assert {path: path.stat().st_mtime_ns for path in done[1].rglob("*")} == before
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_an_edited_plan_decides(dataset, settings, tmp_path):
+    plan(dataset, tmp_path, settings)
+    text = (tmp_path / "plan.yaml").read_text()
+    for old, new in (
+        ("shape: [16, 16]", "shape: [13, 15]  # mine"),
+        ("spacing: [2.0, 2.0]", "spacing: [2.5, 2.25]"),
+        ("batch: 1", "batch: 2"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "plan.yaml").write_text(text)
+    auto(dataset, tmp_path, settings)
+    assert (tmp_path / "plan.yaml").read_text() == text
+    assert config.load(tmp_path / "config.yaml") == settings
+    description = load_model(tmp_path).description
+    assert description.spacing == (2.5, 2.25)
+    with np.load(tmp_path / "panels.npz") as panels:
+        assert panels["fixed_0"].shape == (13, 15)
 
 
 @pytest.mark.usefixtures("quick_report")

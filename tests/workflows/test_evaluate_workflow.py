@@ -17,8 +17,8 @@ from autoreg_jax.networks import Registration
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid
 from autoreg_jax.workflows import evaluate, read_evaluation
-from autoreg_jax.workflows._evaluation import mean_and_sd
 from autoreg_jax.workflows._panels import choose_examples
+from autoreg_jax.workflows._tables import mean_and_sd
 
 SPACING = (2.0, 3.0)
 SHIFTS = np.array([[0, 0], [1, 2], [2, 1]])
@@ -107,6 +107,13 @@ def test_perfect_model_gets_perfect_scores(done):
     assert summary["displacement_error_refined"]["mean"] < 0.5
     assert summary["folding_fraction"]["mean"] == 0
     assert summary["log_jacobian_std"]["mean"] < 1e-5
+    assert summary["learn2reg_log_jacobian_std"]["mean"] < 1e-5
+    assert summary["correlation"]["mean"] == pytest.approx(1, abs=1e-5)
+    assert summary["hd95"] == summary["assd"] == {"mean": 0.0, "sd": 0.0}
+    assert summary["hd95_before"]["mean"] > summary["assd_before"]["mean"] > 1
+    assert summary["structures_without_distance"] == 0
+    assert summary["inverse_consistency_error"]["mean"] < 1e-3
+    assert "inverse_consistency_error_refined" not in summary
     assert summary["ncc"]["mean"] > summary["ncc_before"]["mean"]
     assert summary["seconds_per_pair_refined"]["mean"] > 0
     assert summary["peak_memory_bytes"] > 1e7
@@ -137,6 +144,36 @@ def test_rows_name_the_pair_and_its_structures(done):
     assert row["dice"] == 1.0
 
 
+def test_every_pair_has_its_row(done):
+    evaluation = done[0]
+    assert len(evaluation.pairs) == 6
+    for pair in evaluation.pairs:
+        of_pair = [
+            row
+            for row in evaluation.rows
+            if (row["fixed"], row["moving"]) == (pair["fixed"], pair["moving"])
+        ]
+        for name in ("dice_before", "hd95_before", "assd", "dice_refined"):
+            assert pair[name] == pytest.approx(np.mean([r[name] for r in of_pair]))
+        assert pair["seconds_per_pair_refined"] > pair["seconds_per_pair"] > 0
+        assert "folding_fraction_before" not in pair
+    errors = [pair["displacement_error"] for pair in evaluation.pairs]
+    mean = evaluation.summary["displacement_error"]["mean"]
+    assert np.mean(errors) == pytest.approx(mean)
+
+
+def test_landmarks_are_scored_in_millimetres(shifted, settings):
+    points = np.array([[7.0, 7.0], [10.5, 8.25], [8.0, 11.0]], np.float32)
+    marked = dataclasses.replace(
+        shifted, landmarks=points + SHIFTS[:, None].astype(np.float32)
+    )
+    alone = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
+    summary = evaluate(marked, CentroidModel(), alone).summary
+    expected = summary["displacement_error_before"]["mean"]
+    assert summary["tre_before"]["mean"] == pytest.approx(expected, rel=1e-4)
+    assert summary["tre"]["mean"] < 1e-3
+
+
 def test_files_parse_and_agree(done):
     evaluation, folder = done
     again = read_evaluation(folder)
@@ -144,7 +181,8 @@ def test_files_parse_and_agree(done):
     assert again.summary == evaluation.summary
     with (folder / "evaluation.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
-    for one, other in zip(again.rows, evaluation.rows, strict=True):
+    pairs = [(again.rows, evaluation.rows), (again.pairs, evaluation.pairs)]
+    for one, other in (rows for p in pairs for rows in zip(*p, strict=True)):
         assert one == pytest.approx(other, abs=1e-6)
 
 
@@ -198,6 +236,9 @@ def test_structure_that_a_pair_lacks_does_not_count(shifted, settings):
     assert evaluation.summary["dice"]["mean"] == 1.0
     missing = [row for row in evaluation.rows if row["structure"] == "nowhere"]
     assert all(math.isnan(row["dice"]) for row in missing)
+    assert all(math.isnan(row["hd95"]) for row in missing)
+    assert evaluation.summary["structures_without_distance"] == len(missing) == 6
+    assert evaluation.summary["hd95"]["mean"] == 0.0
 
 
 def test_missing_evaluation_is_named(tmp_path):

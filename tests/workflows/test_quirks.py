@@ -20,6 +20,7 @@ from autoreg_jax.workflows._initial import (
     initial_vector,
     initial_weights,
 )
+from autoreg_jax.workflows._lambda import start_of_lambda
 
 # Unoptimised programs compile three times as fast.
 
@@ -86,7 +87,7 @@ def test_losses(base, small_network):
     rng = np.random.default_rng(0)
     images = [jnp.asarray(rng.random((1, 16, 16, 1)), jnp.float32) for _ in range(2)]
     labels = [(image > 0.5).astype(jnp.float32) for image in images]
-    batch, lam = PairBatch(*images, *labels), _build.start_of_lambda(base)
+    batch, lam = PairBatch(*images, *labels), start_of_lambda(base)
     genotype, alpha = Genotype.uniform("conv_1"), ArchitectureLogits.zeros()
 
     def of_problem(problem, *point):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from autoreg_jax.workflows._evaluation import mean_and_sd
+from autoreg_jax.workflows._tables import mean_and_sd
 from autoreg_jax.workflows.experiments._ablation import COLUMNS, column_of
 from autoreg_jax.workflows.experiments._runs import TrainedModel
 from autoreg_jax.workflows.experiments._table import Table, mean_sd

@@ -124,7 +124,10 @@ def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
     values = label_values(table)
     splits = ("train", "validation", protocol.config.evaluate.split)
     train, validation, test = (
-        load_cohort(table, split, label_values=values) for split in splits
+        load_cohort(
+            table, split, label_values=values, atlas=protocol.config.pairs.fixed
+        )
+        for split in splits
     )
     if test.labels is None:
         raise DataError(
@@ -143,7 +146,8 @@ def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
     protocol, images = experiment.protocol, experiment.test.images
     flat = replace(protocol, dimensions=images.ndim - 2)
     dataset = protocol.elsewhere or _simulated(experiment.folder, flat, "t2", 1)
-    cohort = load_cohort(read_dataset(dataset), "train")
+    atlas = protocol.config.pairs.fixed
+    cohort = load_cohort(read_dataset(dataset), "train", atlas=atlas)
     if cohort.images.ndim != images.ndim:
         raise DataError(
             f"{dataset}: its images have {cohort.images.ndim - 2} axes, those of "

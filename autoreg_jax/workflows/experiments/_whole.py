@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from autoreg_jax.workflows._evaluation import mean_and_sd
 from autoreg_jax.workflows._search import SearchResult
+from autoreg_jax.workflows._tables import mean_and_sd
 from autoreg_jax.workflows.experiments import _paper
 from autoreg_jax.workflows.experiments._experiment import Experiment
 from autoreg_jax.workflows.experiments._runs import (

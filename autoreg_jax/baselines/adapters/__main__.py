@@ -1,0 +1,98 @@
+"""A method in its own process: pairs in, displacements out.
+
+Call: `python -m autoreg_jax.baselines.adapters MODULE SETTINGS BYTES`, the settings as
+JSON, the bytes a limit of the address space (0: none). Each line on standard input is
+the file of a pair, `.npz` with `fixed`, `moving` and `spacing`; the answer, with
+`displacement`, `seconds` and `peak_memory_bytes`, appears beside it with the ending
+`.answer.npz`. What goes wrong is the last line on standard error, and exit code 3 says
+that something is not installed.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+NOT_INSTALLED, FAILED = 3, 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve pairs until standard input ends; 0, `NOT_INSTALLED` or `FAILED`."""
+    module, settings, limit = arguments
+    _bind(int(os.environ.get("OMP_NUM_THREADS", "0")))
+    if int(limit) and sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
+    try:
+        register = importlib.import_module(module).open_method(json.loads(settings))
+        for line in sys.stdin:
+            _answer(register, Path(line.strip()))
+    except ImportError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return NOT_INSTALLED
+    except MemoryError:
+        sys.stderr.write("\nout of memory\n")
+        return FAILED
+    except Exception as error:  # another program's: whatever it is, it becomes a row
+        text = " ".join(str(error).split())
+        sys.stderr.write(f"\n{type(error).__name__}: {text}\n")
+        return FAILED
+    return 0
+
+
+def _bind(threads: int) -> None:
+    """Use so many processors, whatever a program thinks of its settings."""
+    if threads and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def _answer(register, path: Path) -> None:
+    """Register one pair; the answer appears at once or not at all."""
+    with np.load(path) as file:
+        fixed, moving = (file[name].astype(np.float32) for name in ("fixed", "moving"))
+        spacing = tuple(file["spacing"].tolist())
+    begin = time.perf_counter()
+    displacement = np.asarray(register(fixed, moving, spacing), np.float32)
+    seconds = time.perf_counter() - begin
+    shape = (*fixed.shape, fixed.ndim)
+    if displacement.shape != shape or not np.isfinite(displacement).all():
+        raise ValueError(
+            f"its displacement of shape {displacement.shape} is not finite or not "
+            f"{shape}"
+        )
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        displacement=displacement,
+        seconds=seconds,
+        peak_memory_bytes=_peak_memory(),
+    )
+    partial.replace(path.with_suffix(".answer.npz"))
+
+
+def _peak_memory() -> int:
+    """Largest resident size of this process or one that it ran, bytes; 0: unknown."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    children = unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # What getrusage says of this process begins with the size of its parent.
+        lines = status.read_text().splitlines()
+        own = next((line for line in lines if line.startswith("VmHWM:")), "")
+        if own:
+            return max(children, 1024 * int(own.split()[1]))
+    return max(children, unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""ConvexAdam with MIND features (Siebert et al.), on the CPU."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
+    """Make the function that registers a pair.
+
+    Args:
+        settings: Keywords of `convex_adam_pt`; MIND serves one contrast and several.
+
+    Returns:
+        `register(fixed, moving, spacing)`, for images of three axes.
+
+    Raises:
+        ImportError: If convexadam is not installed.
+    """
+    import torch
+    from convexAdam.convex_adam_MIND import (  # pyright: ignore[reportMissingImports]
+        convex_adam_pt,
+    )
+
+    options = {k: v for k, v in settings.items() if k != "is_multimodal"}
+
+    def register(
+        fixed: np.ndarray, moving: np.ndarray, spacing: Sequence[float]
+    ) -> np.ndarray:
+        del spacing
+        if fixed.ndim != 3:
+            raise ValueError(f"convexadam needs three axes, got {fixed.ndim}")
+        cpu = torch.device("cpu")
+        return convex_adam_pt(fixed, moving, dtype=torch.float32, device=cpu, **options)
+
+    return register

@@ -1,0 +1,171 @@
+"""`autoreg bench`: this project and its rivals on one data set, in one table."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from autoreg_jax.cli._run_options import Config, Data, Overrides
+from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.cli._show import show_json, show_line, show_table
+from autoreg_jax.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autoreg_jax.workflows.bench import Limits
+
+# What fits into 80 columns; the rest stands in the files.
+_SHOWN = ("", "pairs", "Dice", "folding, %", "to AutoReg", "p", "first, s", "later, s")
+_FAILURE = "not finished because"
+_USUAL = (
+    "multipropreg",
+    "voxelmorph",
+    "voxelmorph_diff",
+    "ants_syn",
+    "elastix",
+    "niftyreg",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Register the same pairs with this project and its rivals, and compare.
+
+    Methods: none; autoreg and autoreg_refined (with --model RUN); multipropreg,
+    voxelmorph, voxelmorph_basic and voxelmorph_diff, trained here on the training split
+    with the settings of RUN unless --trained names their run; ants_syn, convexadam,
+    elastix, niftyreg and voxelmorph_torch where they are installed, ants_syn.paper and
+    niftyreg.paper with the settings of the paper, elastix.fine with more iterations.
+
+    Each method runs in its own process. One that fails has a row that says why; a
+    repeated command keeps what is finished and goes on with the rest.
+
+    Examples:
+      autoreg bench subjects.csv --model runs/mine -o runs/bench
+      autoreg bench subjects.csv --methods none ants_syn.paper --pairs 12
+    """
+
+    data: Data
+    """dataset.csv or its folder."""
+
+    methods: tuple[str, ...] = ()
+    """Names as above; the usual ones unless given."""
+
+    pairs: int | None = None
+    """Pairs of the split evaluate.split; as the settings say unless given."""
+
+    model: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """Run of AutoReg: its network, its settings and its weights of the loss."""
+
+    trained: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=RUN ...")] = ()
+    """Runs of rivals that are trained already, as voxelmorph=runs/vm."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path(
+        "runs/bench"
+    )
+    """Folder for results, tables and figures."""
+
+    seconds: float = 3600.0
+    """Limit of a pair, start of the process and compilation included."""
+
+    megabytes: int | None = None
+    """Limit of the address space of programs of others; none unless given."""
+
+    threads: int | None = None
+    """Processors of each method; all of this process unless given."""
+
+    config: Config = None
+    """Settings: a YAML file or the name of a preset; those of RUN, or `default`."""
+
+    overrides: Overrides = ()
+    """Single settings, as train.steps=100."""
+
+    json: bool = False
+    """Print JSON instead of the table."""
+
+    after_interrupt = "Nothing is lost: the same command goes on."
+
+    def run(self) -> int:
+        """Do what is not done yet, and print the table."""
+        words = list(self.overrides)
+        if self.pairs is not None:
+            words.append((f"evaluate.pairs={self.pairs}",))
+        settings = read_settings(self._source(), words)
+        limits = self._limits()
+        trained = dict(map(_named_run, self.trained))
+        from autoreg_jax import runtime, workflows
+
+        runtime.enable_compilation_cache()
+        usual = ("none", *(("autoreg", "autoreg_refined") if self.model else ()))
+        found = workflows.bench(
+            self.output,
+            workflows.BenchProtocol(
+                dataset=self.data,
+                methods=self.methods or (*usual, *_USUAL),
+                config=settings,
+                limits=limits,
+                model=self.model,
+                trained=trained,
+            ),
+        )
+        if self.json:
+            rows = [row._asdict() for row in found.table.rows]
+            content = {"methods": rows, "notes": list(found.notes)}
+            files = {"figures": list(found.figures), "folder": self.output}
+            show_json(content | files)
+            return 0
+        _show(found.table.header, found.table.cells)
+        for note in found.notes:
+            print(note)
+        for path in found.figures:
+            show_line("figure", path)
+        show_line("results and tables", self.output)
+        return 0
+
+    def _source(self) -> str | Path:
+        """Where the settings come from."""
+        if self.config is not None:
+            return self.config
+        stored = None if self.model is None else self.model / "config.yaml"
+        return stored if stored is not None and stored.is_file() else "default"
+
+    def _limits(self) -> "Limits":
+        """The limits of a method, checked."""
+        threads = _processors() if self.threads is None else self.threads
+        if self.seconds <= 0 or threads < 1:
+            raise ConfigError(
+                "seconds must be above 0 and threads at least 1, got "
+                f"{self.seconds:g} and {threads}."
+            )
+        if self.megabytes is not None and self.megabytes < 1:
+            raise ConfigError(f"megabytes must be at least 1, got {self.megabytes}.")
+        from autoreg_jax.workflows.bench import Limits
+
+        return Limits(self.seconds, self.megabytes, min(threads, _processors()))
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _named_run(word: str) -> tuple[str, Path]:
+    """NAME=RUN in its two parts."""
+    name, sign, run = word.partition("=")
+    if not sign or not name or not run:
+        raise ConfigError(f"--trained {word}: must be NAME=RUN, as voxelmorph=runs/vm.")
+    return name, Path(run)
+
+
+def _show(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print the columns that fit, and below why a method is not finished."""
+    places = [header.index(title) for title in _SHOWN]
+    show_table("bench", _SHOWN, [[row[i] for i in places] for row in cells])
+    failure = header.index(_FAILURE)
+    for row in cells:
+        if row[failure]:
+            print(f"{row[0]} is not finished: {row[failure]}")

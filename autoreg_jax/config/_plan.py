@@ -1,0 +1,182 @@
+"""The plan of a run: what was concluded from its data, readable and editable."""
+
+import dataclasses
+import math
+import textwrap
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from autoreg_jax.config._network import Precision, Similarity
+from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.config._yaml import parse_as, plain
+from autoreg_jax.errors import ConfigError
+
+Affine = Literal["none", "rigid", "affine"]
+Rule = Literal["percentile", "window"]
+_WIDTH = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridConfig:
+    """The grid on which all images are compared."""
+
+    shape: tuple[int, ...]
+    """Voxels on each axis (>= 4); any number, also one that is not divisible."""
+
+    spacing: tuple[float, ...]
+    """Size of a voxel on each axis, mm (> 0)."""
+
+    orientation: str
+    """Where the axes point, as RAS."""
+
+    centre: tuple[float, float, float]
+    """World position of the middle, mm along R, A, S."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if len(self.shape) not in (2, 3) or min(self.shape) < 4:
+            raise ConfigError(
+                "shape: must be two or three numbers of voxels, 4 or more, got "
+                f"{list(self.shape)}."
+            )
+        if len(self.spacing) != len(self.shape) or not all(
+            0 < size < math.inf for size in self.spacing
+        ):
+            raise ConfigError(
+                f"spacing: must be {len(self.shape)} sizes in mm above 0, as many as "
+                f"shape has, got {list(self.spacing)}."
+            )
+        if not all(map(math.isfinite, self.centre)):
+            raise ConfigError(
+                f"centre: must be three finite numbers, mm, got {list(self.centre)}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntensityConfig:
+    """How grey values become numbers from 0 to 1."""
+
+    rule: Rule = "percentile"
+    """`percentile`: each image by its own; `window`: all alike, as Hounsfield units."""
+
+    low: float = 0.5
+    """What becomes 0: percentile or grey value."""
+
+    high: float = 99.5
+    """What becomes 1 (> low)."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_choice(self, "rule", typing.get_args(Rule))
+        if self.rule == "percentile":
+            check_range(self, "low", "high", at_least=0)
+        if not self.low < self.high or (self.rule == "percentile" and self.high > 100):
+            raise ConfigError(
+                "high: must be above low, and a percentile at most 100, got "
+                f"{self.low:g} and {self.high:g}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanConfig:
+    """What a run does with its data. It stands above config.yaml."""
+
+    dataset: str
+    """Of which dataset it is, relative to the folder of the plan."""
+
+    reference: str
+    """The subject whose axes and position the grid has."""
+
+    grid: GridConfig
+    """Working grid."""
+
+    intensity: IntensityConfig = field(default_factory=IntensityConfig)
+    """Grey values."""
+
+    masks: bool = True
+    """What lies outside of a mask, where there is one, becomes background."""
+
+    metric: Similarity = "ncc"
+    """Similarity of two images: `ncc` or `mind`."""
+
+    affine: Affine = "none"
+    """Alignment before the deformable registration."""
+
+    batch: int = 1
+    """Pairs in a training step (>= 1)."""
+
+    precision: Precision = "float32"
+    """Type of the convolutions."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_choice(self, "metric", typing.get_args(Similarity))
+        check_choice(self, "affine", typing.get_args(Affine))
+        check_choice(self, "precision", typing.get_args(Precision))
+        check_range(self, "batch", at_least=1)
+
+
+def load_plan(path: Path) -> PlanConfig:
+    """Read a plan.
+
+    Args:
+        path: plan.yaml.
+
+    Returns:
+        The checked plan.
+
+    Raises:
+        ConfigError: If the file is missing or is no YAML, or if a key is unknown,
+            missing, twice there, of the wrong type or out of range.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as text ({error}); make it again with "
+            "`autoreg plan`."
+        ) from None
+    return parse_as(PlanConfig, text, str(path))
+
+
+def dump_plan(plan: PlanConfig, reasons: Mapping[str, str], head: str) -> str:
+    """A plan as YAML, with the reason of every choice above it.
+
+    Args:
+        plan: The plan.
+        reasons: Sentences by the name of the field.
+        head: Sentences at the top; an empty line begins a paragraph.
+
+    Returns:
+        The text.
+    """
+    parts = ["\n#\n".join(_comment(part) for part in head.split("\n\n"))]
+    for entry in dataclasses.fields(plan):
+        value = plain(getattr(plan, entry.name))
+        if isinstance(value, dict):
+            lines = [f"  {key}: {_inline(value[key])}" for key in value]
+            text = "\n".join([f"{entry.name}:", *lines])
+        else:
+            text = f"{entry.name}: {_inline(value)}"
+        reason = reasons.get(entry.name)
+        parts.append(f"{_comment(reason)}\n{text}" if reason else text)
+    return "\n\n".join(parts) + "\n"
+
+
+def _inline(value: object) -> str:
+    """A scalar or a list on one line."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, width=10**6
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _comment(text: str) -> str:
+    # A name may hold any character; a comment ends with its line.
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return textwrap.fill(printable, _WIDTH, initial_indent="# ", subsequent_indent="# ")

@@ -1,0 +1,206 @@
+"""Registration without a model: one pair, from coarse to fine."""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jaxtyping import Float
+
+from autoreg_jax.inference._gaussian import coarser_shape, gaussian_smooth, shrink
+from autoreg_jax.inference._refine import Refined
+from autoreg_jax.losses import local_ncc, mind_descriptor
+from autoreg_jax.spatial import half_shape, integrate, resize_displacement, warp
+
+# Resolutions, edge of the window of the correlation, squarings, and the width of the
+# kernel under which the velocity is sought, in its voxels.
+_LEVELS, _WINDOW, _NUM_STEPS, _WIDTH = 3, 7, 6, 1.0
+# Weights of the roughness of the displacement, and of MIND beside it. With ten times
+# that much of MIND pairs of two real contrasts end up worse than they began.
+_SMOOTHNESS, _MIND_WEIGHT = 0.5, 0.6
+# Gradients of a mean below this part of a voxel's share are noise, not a direction.
+_SMALL_GRADIENT = 1e-2
+# A level ends where so many steps gained less than this part of all that it gained.
+_PATIENCE, _FLAT = 10, 1e-3
+
+
+def register_pair(
+    moving: Float[Array, "1 *space 1"],
+    fixed: Float[Array, "1 *space 1"],
+    spacing: Float[Array, " d"],
+    *,
+    num_iterations: int,
+    learning_rate: float = 0.05,
+    similarity: str = "ncc",
+    fixed_mask: Float[Array, "1 *space 1"] | None = None,
+    moving_mask: Float[Array, "1 *space 1"] | None = None,
+) -> Refined:
+    """Find the stationary velocity that brings a moving image onto a fixed one.
+
+    Minimises −mean(local NCC²) + w · mean |∇u|² (or, for images of different
+    contrast, 0.6 times the mean squared difference of the MIND descriptors) by Adam,
+    over a velocity v with u = exp(v) on the grid of half resolution. v is a Gaussian
+    kernel applied to what Adam changes, so that a step is smooth. First at a quarter of
+    the resolution, then at a half, then at all of it; each level begins with the best
+    iterate of the one before.
+
+    Args:
+        moving: Intensities in [0, 1].
+        fixed: The same shape.
+        spacing: Size of a voxel along each axis; the unit does not matter.
+        num_iterations: Largest number of steps of each level, ≥ 1; a level ends before
+            where its loss is flat.
+        learning_rate: Of Adam, voxels of half resolution a step; falls to zero.
+        similarity: "ncc" for one contrast, "mind" for two.
+        fixed_mask: Share of each voxel, 0 to 1, that is compared; all by default.
+        moving_mask: The same in the moving image; it moves with it.
+
+    Returns:
+        The best iterate at full resolution; no motion where nothing was better, so that
+        `loss` is never above `loss_before`, the loss of no motion.
+    """
+    levels = [_Level(fixed, moving, fixed_mask, moving_mask, spacing)]
+    while len(levels) < _LEVELS:
+        levels.append(_coarser(levels[-1]))
+    if similarity == "mind":
+        levels = [x._replace(fixed=_describe(x.fixed)) for x in levels]
+    dimensions = fixed.ndim - 2
+    control = jnp.zeros((1, *half_shape(levels[-1].space), dimensions), fixed.dtype)
+    loss = rest_loss = jnp.zeros((), fixed.dtype)
+    for level in reversed(levels):
+        control = resize_displacement(control, half_shape(level.space))
+        control, loss, rest_loss = _search(
+            level,
+            control,
+            num_iterations=num_iterations,
+            learning_rate=learning_rate,
+            similarity=similarity,
+        )
+    velocity, displacement = _fields(control, levels[0].space)
+    return Refined(velocity, displacement, rest_loss, loss)
+
+
+class _Level(NamedTuple):
+    """A pair at one resolution; for MIND `fixed` is the descriptor of the image."""
+
+    fixed: Array
+    moving: Array
+    fixed_mask: Array | None
+    moving_mask: Array | None
+    spacing: Array
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        return self.moving.shape[1:-1]
+
+
+_describe = jax.jit(mind_descriptor)
+
+
+@jax.jit
+def _coarser(level: _Level) -> _Level:
+    shape = coarser_shape(level.space)
+    factor = np.maximum(np.asarray(level.space) - 1, 1) / np.maximum(
+        np.asarray(shape) - 1, 1
+    )
+    images = jax.tree.map(partial(shrink, shape=shape), level._replace(spacing=None))
+    spacing = level.spacing * jnp.asarray(factor, level.spacing.dtype)
+    return images._replace(spacing=spacing)
+
+
+@partial(jax.jit, static_argnames=("num_iterations", "similarity"))
+def _search(
+    level: _Level,
+    start: Array,
+    *,
+    num_iterations: int,
+    learning_rate: float,
+    similarity: str,
+) -> tuple[Array, Array, Array]:
+    """The best iterate of a level, its loss, and the loss of no motion.
+
+    The iterate 0 is no motion, the iterate 1 the start, from which Adam sets out.
+    """
+    schedule = optax.cosine_decay_schedule(learning_rate, num_iterations)
+    optimizer = optax.adam(schedule, eps=_SMALL_GRADIENT / math.prod(level.space))
+    loss = jax.value_and_grad(partial(_loss, level, similarity=similarity))
+
+    def step(carry):
+        count, control, state, best, best_loss, rest_loss, mark, idle = carry
+        value, gradient = loss(control)
+        is_better = value < best_loss
+        best = jnp.where(is_better, control, best)
+        best_loss = jnp.minimum(best_loss, value)
+        rest_loss = jnp.where(count == 0, value, rest_loss)
+        # `mark` is the loss from which the next gain worth its steps is counted.
+        has_gained = mark - best_loss > _FLAT * (rest_loss - best_loss)
+        mark = jnp.where(has_gained, best_loss, mark)
+        idle = jnp.where(has_gained, 0, idle + 1)
+        updates, moved_on = optimizer.update(gradient, state)
+        control = jnp.where(count == 0, start, control + updates)
+        state = optax.tree.where(count == 0, state, moved_on)
+        return count + 1, control, state, best, best_loss, rest_loss, mark, idle
+
+    def is_going_on(carry):
+        return (carry[0] <= num_iterations + 1) & (carry[-1] < _PATIENCE)
+
+    rest, endless = jnp.zeros_like(start), jnp.asarray(jnp.inf, start.dtype)
+    carry = (0, rest, optimizer.init(rest), rest, endless, endless, endless, 0)
+    _, _, _, best, best_loss, rest_loss, *_ = jax.lax.while_loop(
+        is_going_on, step, carry
+    )
+    return best, best_loss, rest_loss
+
+
+@partial(jax.jit, static_argnames="space")
+def _fields(control: Array, space: tuple[int, ...]) -> tuple[Array, Array]:
+    """Velocity at half resolution, displacement at full, each in its own voxels."""
+    velocity = gaussian_smooth(control, _WIDTH)
+    half = integrate(velocity, _NUM_STEPS, boundary="edge")
+    return velocity, resize_displacement(half, space)
+
+
+def _loss(level: _Level, control: Array, similarity: str) -> Array:
+    displacement = _fields(control, level.space)[1]
+    moved = warp(level.moving, displacement, boundary="edge")
+    if similarity == "ncc":
+        differing = -local_ncc(level.fixed, moved, _WINDOW)
+    else:
+        squares = (level.fixed - mind_descriptor(moved)) ** 2
+        differing = _MIND_WEIGHT * jnp.mean(squares, axis=-1, keepdims=True)
+    roughness = _roughness(displacement, level.spacing)
+    difference = _masked_mean(differing, level, displacement)
+    return difference + _SMOOTHNESS * roughness
+
+
+def _masked_mean(differing: Array, level: _Level, displacement: Array) -> Array:
+    """Mean over the grid, where what a mask hides counts as zero.
+
+    The mask of the moving image must not reward hiding: what is left of the fixed mask
+    stands for all of it, and no gradient asks for more or less of it.
+    """
+    weight = jnp.ones_like(level.moving)
+    if level.fixed_mask is not None:
+        weight = level.fixed_mask
+    whole = jnp.mean(weight)
+    if level.moving_mask is not None:
+        seen = warp(level.moving_mask, jax.lax.stop_gradient(displacement))
+        weight = weight * seen
+    scale = whole / jnp.maximum(jnp.mean(weight), 1e-6)
+    return scale * jnp.mean(weight * differing)
+
+
+def _roughness(displacement: Array, spacing: Array) -> Array:
+    """Mean |∂u_i/∂x_j|² / d over the grid, with lengths instead of voxels."""
+    dimensions = displacement.shape[-1]
+    lengths = displacement * spacing.reshape((1,) * (displacement.ndim - 1) + (-1,))
+    slopes = [
+        jnp.mean(jnp.diff(lengths, axis=axis + 1) ** 2) / spacing[axis] ** 2
+        for axis in range(dimensions)
+        if displacement.shape[axis + 1] > 1
+    ]
+    return sum(slopes, start=jnp.zeros((), displacement.dtype)) / dimensions

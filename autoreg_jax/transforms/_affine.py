@@ -1,0 +1,49 @@
+"""An affine map of the world."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from autoreg_jax.transforms._grid import homogeneous
+
+__all__ = ["Affine"]
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """φ(p) = M p, with a homogeneous matrix in world millimetres, RAS+.
+
+    Attributes:
+        matrix: `(4, 4)` float64, or `(3, 3)` for a map of the plane of x and y.
+
+    Raises:
+        ValueError: If it is no homogeneous matrix, not finite or singular.
+    """
+
+    matrix: Float[np.ndarray, "d+1 d+1"]
+
+    def __post_init__(self) -> None:
+        homogeneous(self.matrix)
+        object.__setattr__(self, "matrix", np.asarray(self.matrix, np.float64))
+
+    @property
+    def ndim(self) -> int:
+        """2 for a map of the plane, otherwise 3."""
+        return len(self.matrix) - 1
+
+    @property
+    def full(self) -> Float[np.ndarray, "4 4"]:
+        """The matrix as one of space; a map of the plane leaves z as it is."""
+        return homogeneous(self.matrix)
+
+    def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Where the points go."""
+        full = self.full
+        return points @ full[:3, :3].T + full[:3, 3]
+
+    def inverse(self) -> "Affine":
+        """The inverse map, exactly."""
+        inverse = np.linalg.inv(self.matrix)
+        inverse[-1] = np.eye(len(inverse))[-1]
+        return Affine(inverse)

@@ -1,0 +1,217 @@
+"""A displacement on a grid, and its inverse."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from scipy import spatial
+
+from autoreg_jax.errors import TransformError
+from autoreg_jax.transforms._grid import Grid
+from autoreg_jax.transforms._sampling import is_inside, sample_edge
+
+__all__ = ["Field", "InverseField"]
+
+_ITERATIONS = 500
+# Of the smallest spacing: a hundred nanometres at one millimetre.
+_TOLERANCE = 1e-4
+# Voxels from the image of a fold, within which a point may come from several places.
+_NEAR = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """φ(p) = p + u(p), with u interpolated linearly between the voxels of a grid.
+
+    Outside of the grid φ is the identity, as in ITK. A field on a plane holds for every
+    point above it and below it.
+
+    Attributes:
+        vectors: u in world millimetres, `(*space, 3)`; two components are taken for a
+            plane of x and y.
+        grid: Where it is known.
+
+    Raises:
+        ValueError: If the shapes do not agree or a vector is not finite.
+    """
+
+    vectors: Float[np.ndarray, "*space 3"]
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", world_vectors(self.vectors, self.grid))
+
+    @property
+    def ndim(self) -> int:
+        """2 for a field on and in a plane of the world's x and y, otherwise 3."""
+        flat = self.grid.ndim == 2 and not np.any(self.grid.affine[2, :2])
+        return 2 if flat and not np.any(self.vectors[..., 2]) else 3
+
+    def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Where the points go."""
+        index = self.grid.to_voxels(points)
+        inside = is_inside(index, self.grid.shape)
+        return points + np.where(inside[..., None], self._at(index), 0)
+
+    def extended(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Displacement at the points; outside of the grid that of its edge."""
+        return self._at(self.grid.to_voxels(points))
+
+    def determinant(self) -> Float[np.ndarray, "*space"]:
+        """Determinant of ∂φ/∂x at the voxels; not above zero where φ folds."""
+        return determinant(self.grid.points() + self.vectors, self.grid)
+
+    def inverse(self) -> "InverseField":
+        """The inverse map, which is solved for wherever it is evaluated."""
+        return InverseField(self)
+
+    def _at(self, index: np.ndarray) -> np.ndarray:
+        parts = np.moveaxis(self.vectors, -1, 0)
+        return np.stack([sample_edge(part, index) for part in parts], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class InverseField:
+    """The inverse of a displacement: the x with x + u(x) = y, by fixed-point iteration.
+
+    Beyond the border u goes on as at the edge, so that the inverse has no step there;
+    where both x and y lie outside of the grid, it is the identity as the field is.
+
+    Attributes:
+        field: The displacement.
+    """
+
+    field: Field
+
+    @property
+    def ndim(self) -> int:
+        """That of the field."""
+        return self.field.ndim
+
+    @property
+    def grid(self) -> Grid:
+        """That of the field."""
+        return self.field.grid
+
+    def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Where the points come from.
+
+        Raises:
+            TransformError: If the displacement folds where a point comes from, so that
+                it comes from several places, or the iteration does not converge.
+        """
+        goal = np.asarray(points, np.float64).reshape(-1, 3)
+        self._refuse_folds(goal)
+        found = self._solve(goal)
+        touched = is_inside(self.grid.to_voxels(found), self.grid.shape)
+        touched |= is_inside(self.grid.to_voxels(goal), self.grid.shape)
+        return np.where(touched[:, None], found, goal).reshape(points.shape)
+
+    def inverse(self) -> Field:
+        """The displacement itself."""
+        return self.field
+
+    @cached_property
+    def _folds(self) -> spatial.KDTree | None:
+        """Where the voxels go at which the displacement folds, in voxels."""
+        folded = self.field.determinant() <= 0
+        if not folded.any():
+            return None
+        moved = self.grid.points()[folded] + self.field.vectors[folded]
+        return spatial.KDTree(self.grid.to_voxels(moved))
+
+    def _refuse_folds(self, goal: np.ndarray) -> None:
+        """Refuse points near to the image of a fold."""
+        if self._folds is None:
+            return
+        index = self.grid.to_voxels(goal)
+        distance, _ = self._folds.query(index, distance_upper_bound=_NEAR)
+        near = np.isfinite(distance)
+        if near.any():
+            raise TransformError(
+                f"the displacement folds at {self._folds.n} voxels, and "
+                f"{np.count_nonzero(near)} of {len(goal)} points, "
+                f"{np.round(goal[near][0], 2).tolist()} mm among them, come from there "
+                "and from no single place; use the inverse displacement that the "
+                "registration wrote, or register with more smoothness."
+            )
+
+    def _solve(self, goal: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Iterate x ← x + s (y - x - u(x)) at each point until it stands."""
+        found = goal - self.field.extended(goal)
+        last = np.full(len(goal), np.inf)
+        step = np.ones(len(goal))
+        left = np.arange(len(goal))
+        tolerance = _TOLERANCE * min(self.grid.spacing)
+        for _ in range(_ITERATIONS):
+            here = found[left]
+            error = goal[left] - here - self.field.extended(here)
+            length = np.linalg.norm(error, axis=-1)
+            # A steep displacement makes the iteration overshoot: go half as far.
+            step[left[length > last[left]]] *= 0.5
+            last[left] = length
+            wrong = length > tolerance
+            left, error = left[wrong], error[wrong]
+            if not len(left):
+                return found
+            found[left] += step[left, None] * error
+        raise TransformError(
+            f"the displacement cannot be inverted at {len(left)} of {len(goal)} "
+            f"points, {np.round(goal[left[0]], 2).tolist()} mm among them: "
+            f"{last[left].max():.3g} mm are left after {_ITERATIONS} iterations. It is "
+            "too steep there; use the inverse that the registration wrote."
+        )
+
+
+def world_vectors(
+    vectors: Float[np.ndarray, "*space d"], grid: Grid
+) -> Float[np.ndarray, "*space 3"]:
+    """Vectors of a field with three components, checked against the grid.
+
+    Args:
+        vectors: In mm; two components lie in the world's x and y.
+        grid: Their grid.
+
+    Returns:
+        float32 if they were, otherwise float64.
+
+    Raises:
+        ValueError: If the shapes do not agree or a vector is not finite.
+    """
+    given = np.asarray(vectors)
+    if given.dtype != np.float32:
+        given = given.astype(np.float64)
+    if given.shape[:-1] != grid.shape or given.shape[-1] not in (grid.ndim, 3):
+        raise ValueError(
+            f"a field on a grid of the shape {grid.shape} has vectors of the shape "
+            f"{(*grid.shape, grid.ndim)}, got {given.shape}."
+        )
+    if not np.isfinite(given).all():
+        raise ValueError("the field has vectors that are NaN or infinite.")
+    if given.shape[-1] == 3:
+        return given
+    return np.concatenate([given, np.zeros_like(given[..., :1])], -1)
+
+
+def determinant(
+    points: Float[np.ndarray, "*space 3"], grid: Grid
+) -> Float[np.ndarray, "*space"]:
+    """Determinant of ∂φ/∂x by central differences, one-sided at the border.
+
+    Args:
+        points: φ at the voxels of the grid, mm. On a plane only what happens in it
+            counts.
+        grid: The grid.
+
+    Returns:
+        Local change of volume, dimensionless.
+    """
+    index = grid.to_voxels(points)
+    columns = [
+        np.gradient(index, axis=axis)
+        if size > 1
+        else np.broadcast_to(np.eye(grid.ndim)[axis], index.shape)
+        for axis, size in enumerate(grid.shape)
+    ]
+    return np.linalg.det(np.stack(columns, -1))

@@ -1,0 +1,126 @@
+"""The linear transforms of ITK as matrices.
+
+Each has parameters, which a registration finds, and a centre c:
+y = M (x - c) + c + t.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+__all__ = ["LINEAR", "linear_matrix"]
+
+_Parts = tuple[np.ndarray, np.ndarray]
+
+
+def _full(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return p[: d * d].reshape(d, d), p[d * d :]
+
+
+def _identity(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return np.eye(d), np.zeros(d)
+
+
+def _translation(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return np.eye(d), p
+
+
+def _scale(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return np.diag(p), np.zeros(d)
+
+
+def _euler_2d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return _about(p[0], 2)[:2, :2], p[1:]
+
+
+def _similarity_2d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return p[0] * _about(p[1], 2)[:2, :2], p[2:]
+
+
+def _euler_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    x, y, z = (_about(angle, axis) for axis, angle in enumerate(p[:3]))
+    # A fourth fixed parameter says in which order the axes are turned about.
+    in_zyx = len(fixed) > 3 and fixed[3] != 0
+    return z @ y @ x if in_zyx else z @ x @ y, p[3:]
+
+
+def _versor(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return _turn(p[:3]), p[3:] if len(p) == 6 else np.zeros(3)
+
+
+def _similarity_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+    return p[6] * _turn(p[:3]), p[3:6]
+
+
+_Maker = Callable[[np.ndarray, int, np.ndarray], _Parts]
+
+# Name: dimensions, numbers of parameters for them, how they make M and t.
+LINEAR: dict[str, tuple[dict[int, int], _Maker]] = {
+    "AffineTransform": ({2: 6, 3: 12}, _full),
+    "CenteredEuler3DTransform": ({3: 6}, _euler_3d),
+    "Euler2DTransform": ({2: 3}, _euler_2d),
+    "Euler3DTransform": ({3: 6}, _euler_3d),
+    "FixedCenterOfRotationAffineTransform": ({2: 6, 3: 12}, _full),
+    "IdentityTransform": ({2: 0, 3: 0}, _identity),
+    "MatrixOffsetTransformBase": ({2: 6, 3: 12}, _full),
+    "ScaleTransform": ({2: 2, 3: 3}, _scale),
+    "Similarity2DTransform": ({2: 4}, _similarity_2d),
+    "Similarity3DTransform": ({3: 7}, _similarity_3d),
+    "TranslationTransform": ({2: 2, 3: 3}, _translation),
+    "VersorRigid3DTransform": ({3: 6}, _versor),
+    "VersorTransform": ({3: 3}, _versor),
+}
+
+
+def linear_matrix(
+    kind: str,
+    dimension: int,
+    parameters: Float[np.ndarray, " p"],
+    fixed: Float[np.ndarray, " f"],
+) -> Float[np.ndarray, "d+1 d+1"]:
+    """The homogeneous matrix of a linear transform, in the axes of ITK.
+
+    Args:
+        kind: A name of `LINEAR`.
+        dimension: 2 or 3.
+        parameters: As ITK stores them.
+        fixed: Fixed parameters: the centre, and more for some; none for no centre.
+
+    Returns:
+        Matrix, millimetres along L, P, S.
+
+    Raises:
+        ValueError: If the numbers of parameters are wrong.
+    """
+    counts, make = LINEAR[kind]
+    needed = counts.get(dimension)
+    if len(parameters) != needed or 0 < len(fixed) < dimension:
+        raise ValueError(
+            f"{kind} in {dimension}-D has {needed} parameters and {dimension} of the "
+            f"centre, found {len(parameters)} and {len(fixed)}; the file is damaged."
+        )
+    matrix, translation = make(parameters, dimension, fixed)
+    centre = fixed[:dimension] if len(fixed) else np.zeros(dimension)
+    full = np.eye(dimension + 1)
+    full[:-1, :-1] = matrix
+    full[:-1, -1] = translation + centre - matrix @ centre
+    return full
+
+
+def _about(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
+    """Rotation about an axis, radians."""
+    one, two = (axis + 1) % 3, (axis + 2) % 3
+    turn = np.eye(3)
+    turn[[one, two], [one, two]] = np.cos(angle)
+    turn[two, one] = np.sin(angle)
+    turn[one, two] = -np.sin(angle)
+    return turn
+
+
+def _turn(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+    """Rotation by a unit quaternion with this vector part."""
+    x, y, z = vector
+    w = np.sqrt(max(0.0, 1 - float(vector @ vector)))
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + 2 * w * cross + 2 * cross @ cross

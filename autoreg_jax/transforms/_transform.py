@@ -1,0 +1,282 @@
+"""A transform of the world: made, combined, inverted, applied, read and written."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from autoreg_jax.transforms._affine import Affine
+from autoreg_jax.transforms._field import Field, determinant
+from autoreg_jax.transforms._formats import Layout, read_links, write_links
+from autoreg_jax.transforms._grid import Grid
+from autoreg_jax.transforms._links import Link, map_points, over_grid
+from autoreg_jax.transforms._sampling import Interpolation, sample
+from autoreg_jax.transforms._velocity import Velocity
+
+__all__ = ["Transform"]
+
+
+@dataclass(frozen=True, eq=False)
+class Transform:
+    """A map φ of the world, millimetres RAS+, from the fixed image to the moving one.
+
+    It pulls back: `moved(p) = moving(φ(p))` for every p of the fixed image. So an image
+    of the moving subject is brought to the fixed one by φ itself, and a point of the
+    moving subject by the inverse of φ. `apply` and `apply_to_points` both go from
+    moving to fixed and see to that.
+
+    `a @ b` is a after b, `(a @ b)(p) = a(b(p))`: if b maps fixed points to a middle
+    image and a maps those to the moving image, a @ b maps fixed to moving.
+
+    Attributes:
+        links: Maps of which the last is applied first, as in a composite of ITK; none
+            for the identity.
+
+    Examples:
+        >>> shift = Transform.affine(np.array([[1.0, 0, 3], [0, 1, 0], [0, 0, 1]]))
+        >>> double = Transform.affine(np.diag([2.0, 2.0, 1.0]))
+        >>> (shift @ double)([[1.0, 1.0]]).tolist()
+        [[5.0, 2.0]]
+        >>> (shift @ double).apply_to_points([[5.0, 2.0]]).tolist()
+        [[1.0, 1.0]]
+    """
+
+    links: tuple[Link, ...] = ()
+
+    @classmethod
+    def affine(cls, matrix: Float[np.ndarray, "d+1 d+1"]) -> "Transform":
+        """φ(p) = M p.
+
+        Args:
+            matrix: Homogeneous, `(4, 4)`, or `(3, 3)` for the plane of x and y.
+
+        Raises:
+            ValueError: If it is no such matrix, not finite or singular.
+        """
+        return cls((Affine(matrix),))
+
+    @classmethod
+    def displacement(
+        cls, vectors: Float[np.ndarray, "*space d"], grid: Grid, *, voxels: bool = False
+    ) -> "Transform":
+        """φ(p) = p + u(p), the identity outside of the grid.
+
+        Args:
+            vectors: u at the voxels, in mm along R, A, S; on a plane with two
+                components or three.
+            grid: Where the voxels lie.
+            voxels: The vectors count voxels along the axes of the grid instead.
+
+        Raises:
+            ValueError: If the shapes do not agree or a vector is not finite.
+        """
+        return cls((Field(_millimetres(vectors, grid, voxels), grid),))
+
+    @classmethod
+    def velocity(
+        cls, vectors: Float[np.ndarray, "*space d"], grid: Grid, *, voxels: bool = False
+    ) -> "Transform":
+        """φ = exp(v), the flow of a stationary velocity; its inverse is exp(-v).
+
+        Args:
+            vectors: v at the voxels, in mm along R, A, S; on a plane with two
+                components or three.
+            grid: Where the voxels lie.
+            voxels: The vectors count voxels along the axes of the grid instead.
+
+        Raises:
+            ValueError: If the shapes do not agree or a vector is not finite.
+        """
+        return cls((Velocity(_millimetres(vectors, grid, voxels), grid),))
+
+    @classmethod
+    def read(
+        cls, path: Path | str, *, layout: Layout | None = None, grid: Grid | None = None
+    ) -> "Transform":
+        """Read a transform.
+
+        Args:
+            path: ITK `.tfm`, `.txt`, `.mat`, `.h5`; a displacement `.nii`, `.nii.gz`;
+                Learn2Reg `.npz`.
+            layout: Of a displacement in NIfTI, where the file does not say it itself:
+                "ants" (LPS mm), "ras" (RAS mm) or "learn2reg" (voxels).
+            grid: Of the fixed image, for a displacement in voxels.
+
+        Raises:
+            TransformError: If the file is missing, damaged, of an unknown kind or does
+                not fit to the grid.
+        """
+        return cls(read_links(Path(path), layout, grid))
+
+    @property
+    def ndim(self) -> int:
+        """2 if everything happens in the plane of the world's x and y, otherwise 3."""
+        return max((link.ndim for link in self.links), default=2)
+
+    def __matmul__(self, other: "Transform") -> "Transform":
+        return Transform(self.links + other.links)
+
+    def __call__(self, points: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
+        """φ(p): where points of the fixed image lie in the moving one.
+
+        Args:
+            points: World positions, mm, RAS+, with three components; with two for a
+                transform of the plane of x and y.
+
+        Returns:
+            World positions with as many components.
+
+        Raises:
+            TransformError: If an inverse displacement cannot be solved for.
+            ValueError: If the points have another number of components.
+        """
+        given = np.asarray(points, np.float64)
+        d = given.shape[-1] if given.ndim else 0
+        if not self.ndim <= d <= 3:
+            raise ValueError(
+                f"points have 3 components, or 2 in a plane; a transform in "
+                f"{self.ndim}-D got the shape {given.shape}."
+            )
+        flat = given.reshape(-1, d)
+        flat = np.pad(flat, ((0, 0), (0, 3 - d)))
+        return map_points(self.links, flat)[:, :d].reshape(given.shape)
+
+    def inverse(self) -> "Transform":
+        """The map from moving to fixed.
+
+        Affine maps are inverted exactly, velocities by exp(-v), which is exact but for
+        the interpolation between voxels. Displacements are inverted numerically, to
+        1e-4 of a voxel, wherever the inverse is evaluated, which fails where they fold.
+        """
+        return Transform(tuple(link.inverse() for link in reversed(self.links)))
+
+    def apply(
+        self,
+        image: Num[np.ndarray, "*space"],
+        grid: Grid,
+        reference: Grid,
+        interpolation: Interpolation = "linear",
+        *,
+        fill: float = 0,
+    ) -> Num[np.ndarray, "*reference"]:
+        """Bring an image or a label map of the moving subject to a fixed grid.
+
+        Up to half a voxel beyond its outermost centres an image has the value of its
+        edge, as in ITK. The memory is bounded whatever the number of labels.
+
+        Args:
+            image: Values of the moving image; channels may follow the axes of space.
+            grid: Where its voxels lie.
+            reference: The grid that is wanted.
+            interpolation: "linear" for images; for label maps "label" (the label with
+                the largest linear share) or "nearest".
+            fill: What lies outside of the image.
+
+        Returns:
+            Values on the reference grid, in the type of the image.
+
+        Raises:
+            TransformError: If an inverse displacement cannot be solved for.
+            ValueError: If the image is not on its grid, the grids are one of a plane
+                and one of a volume, or the interpolation is unknown.
+        """
+        array = np.asarray(image)
+        if interpolation not in ("linear", "nearest", "label"):
+            raise ValueError(
+                'interpolation must be "linear", "nearest" or "label", got '
+                f"{interpolation!r}."
+            )
+        if array.shape[: grid.ndim] != grid.shape or array.ndim > grid.ndim + 1:
+            raise ValueError(
+                f"the shape {array.shape} is not of the grid {grid.shape}."
+            )
+        if grid.ndim != reference.ndim:
+            raise ValueError(
+                f"an image with {grid.ndim} axes has no place on a grid with "
+                f"{reference.ndim}."
+            )
+        channels = array.reshape(*grid.shape, -1)
+
+        def values(points: np.ndarray) -> np.ndarray:
+            index = grid.to_voxels(map_points(self.links, points))
+            at = partial(sample, index=index, interpolation=interpolation, fill=fill)
+            return np.stack([at(part) for part in np.moveaxis(channels, -1, 0)], -1)
+
+        found = over_grid(reference, values)
+        return found.reshape(*reference.shape, *array.shape[grid.ndim :])
+
+    def apply_to_points(
+        self, points: Float[np.ndarray, "*n d"]
+    ) -> Float[np.ndarray, "*n d"]:
+        """Bring points of the moving subject to the fixed image, by the inverse of φ.
+
+        This is the direction of `apply`. The other one, points of the fixed image that
+        are looked up in the moving one, is `transform(points)`.
+
+        Args:
+            points: World positions in the moving image, mm, RAS+.
+
+        Returns:
+            World positions in the fixed image.
+
+        Raises:
+            TransformError: If a displacement folds there or is too steep.
+            ValueError: If the points have another number of components.
+        """
+        return self.inverse()(points)
+
+    def displacement_on(self, grid: Grid) -> Float[np.ndarray, "*space 3"]:
+        """u(p) = φ(p) - p at the voxels of a grid, in mm along R, A, S.
+
+        Raises:
+            TransformError: If an inverse displacement cannot be solved for.
+        """
+        return over_grid(grid, lambda points: map_points(self.links, points) - points)
+
+    def jacobian_determinant(self, grid: Grid) -> Float[np.ndarray, "*space"]:
+        """Determinant of ∂φ/∂x at the voxels of a grid: local change of volume.
+
+        By central differences of neighbouring voxels. Dimensionless; above one where
+        the fixed image is smaller than the moving one, not above zero where φ folds.
+
+        Raises:
+            TransformError: If an inverse displacement cannot be solved for.
+        """
+        return determinant(over_grid(grid, partial(map_points, self.links)), grid)
+
+    def write(
+        self,
+        path: Path | str,
+        *,
+        layout: Layout | None = None,
+        grid: Grid | None = None,
+    ) -> Path:
+        """Write a transform, whole or not at all.
+
+        Args:
+            path: `.mat` (ITK, an affine map), `.tfm`, `.txt` or `.h5` (ITK, any),
+                `.nii`, `.nii.gz` (a displacement) or `.npz` (Learn2Reg).
+            layout: Of a NIfTI file: "ras" (mm along R, A, S, as `autoreg register`
+                writes it, the default), "ants" (mm along L, P, S) or "learn2reg"
+                (voxels).
+            grid: Of the displacement; by default that of the transform, if it has one.
+
+        Returns:
+            The path.
+
+        Raises:
+            TransformError: If the format cannot hold the transform, or needs a grid.
+        """
+        return write_links(Path(path), self.links, layout, grid)
+
+
+def _millimetres(
+    vectors: Float[np.ndarray, "*space d"], grid: Grid, voxels: bool
+) -> Float[np.ndarray, "*space d"]:
+    """Vectors of a field in the world; a wrong shape is for the field to refuse."""
+    given = np.asarray(vectors)
+    if not voxels or given.shape[-1:] != (grid.ndim,):
+        return given
+    return given @ grid.affine[:3, : grid.ndim].T.astype(given.dtype)

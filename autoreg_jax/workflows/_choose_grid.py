@@ -1,0 +1,127 @@
+"""The working grid that a dataset asks for and the memory allows."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from nibabel.orientations import aff2axcodes, io_orientation, ornt_transform
+
+from autoreg_jax.config import GridConfig
+from autoreg_jax.data import Fingerprint, Grid, Scan
+
+# Content that the sample does not show: so much is added on each side, mm.
+_MARGIN_MM = 2.0
+# The grid of one network pyramid needs a few voxels.
+_FEWEST = 8
+
+
+class GridChoice(NamedTuple):
+    """The grid and why.
+
+    Attributes:
+        value: For the plan.
+        reason: In sentences.
+    """
+
+    value: GridConfig
+    reason: str
+
+
+def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> GridChoice:
+    """The grid of the images if they share one, else one that covers their content.
+
+    Args:
+        found: The dataset.
+        affine: `none`, or what is to be aligned: then the content of all images is
+            moved onto that of the reference.
+        most_voxels: That fit into memory.
+
+    Returns:
+        Shape, spacing, orientation and centre.
+    """
+    reference = found.reference
+    orientation = "".join(map(str, aff2axcodes(reference.grid.affine)))
+    if found.has_one_grid:
+        grid = found.scans[0].grid
+        shape, spacing, centre = grid.shape, grid.spacing, grid.centre
+        reason = "All images lie on this grid; nothing has to be resampled. "
+    else:
+        shape, spacing, centre = _cover(found, affine)
+        centre = np.round(centre, 2)
+        names = ", ".join(f"{n} {name}" for name, n in found.orientations.items())
+        few, many = (" × ".join(map(str, shape)) for shape in found.shapes)
+        reason = (
+            f"Images differ in their grids (from {few} to {many} voxels; orientations "
+            f"{names}). This one has the axes of the reference and the median voxel "
+            f"size, and covers the content of the {len(found.scans)} images looked at. "
+        )
+    factor = (math.prod(shape) / most_voxels) ** (1 / len(shape))
+    if factor > 1:
+        smaller = [max(_FEWEST, math.floor(size / factor)) for size in shape]
+        spacing = tuple(
+            length * size / new
+            for length, size, new in zip(spacing, shape, smaller, strict=True)
+        )
+        shape = tuple(smaller)
+        reason += "Larger voxels than the images have: finer ones need more memory. "
+    size = " × ".join(f"{s * n:.0f}" for s, n in zip(spacing, shape, strict=True))
+    return GridChoice(
+        GridConfig(
+            shape=tuple(map(int, shape)),
+            spacing=tuple(map(float, spacing)),
+            orientation=orientation,
+            centre=(float(centre[0]), float(centre[1]), float(centre[2])),
+        ),
+        f"{reason}Shape times spacing is the field of view, {size} mm; centre is its "
+        "middle in the world.",
+    )
+
+
+def _cover(
+    found: Fingerprint, affine: str
+) -> tuple[tuple[int, ...], tuple[float, ...], Float[np.ndarray, "3"]]:
+    """Shape, spacing and centre of a grid along the axes of the reference."""
+    reference, ndim = found.reference, found.ndim
+    directions = reference.grid.affine[:3, :3].copy()
+    directions /= np.linalg.norm(directions, axis=0)
+    to_axes = np.linalg.inv(directions)
+    sizes = [_spacing_along(scan.grid, reference.grid) for scan in found.scans]
+    spacing = np.round(np.median(sizes, 0), 4)
+    boxes = []
+    for scan in found.scans:
+        offset = np.zeros(3)
+        if affine != "none":
+            offset = reference.content.centre - scan.content.centre
+        corners = _corners(scan) + offset
+        along = corners @ to_axes.T
+        boxes.append([along.min(0), along.max(0)])
+    low = np.min([box[0] for box in boxes], 0) - _MARGIN_MM
+    high = np.max([box[1] for box in boxes], 0) + _MARGIN_MM
+    shape = np.ceil((high - low)[:ndim] / spacing - 1e-3).astype(int)
+    middle = (low + high) / 2
+    if ndim == 2:  # in the plane of the reference
+        middle[2] = (to_axes @ reference.grid.centre)[2]
+    shape = np.maximum(shape, _FEWEST)
+    return tuple(shape.tolist()), tuple(spacing.tolist()), directions @ middle
+
+
+def _corners(scan: Scan) -> Float[np.ndarray, "8 3"]:
+    """World places of the corners of the content, inside of the field of view."""
+    small = scan.content.small
+    seen = np.argwhere(scan.content.inside)
+    low, high = np.quantile(seen, [0.005, 0.995], axis=0)
+    ends = np.zeros((2, 3))
+    ends[:, : small.ndim] = [low - 0.5, high + 0.5]
+    grid = np.stack(np.meshgrid(*ends.T, indexing="ij"), -1).reshape(-1, 3)
+    return grid @ small.affine[:3, :3].T + small.affine[:3, 3]
+
+
+def _spacing_along(grid: Grid, reference: Grid) -> Float[np.ndarray, " d"]:
+    """Voxel size on the axes of the reference that are closest."""
+    turn = ornt_transform(io_orientation(grid.affine), io_orientation(reference.affine))
+    spacing = np.empty(3)
+    full = np.ones(3)
+    full[: grid.ndim] = grid.spacing
+    spacing[turn[:, 0].astype(int)] = full
+    return spacing[: reference.ndim]

@@ -1,0 +1,54 @@
+"""A trained network as a method of the bench, in its own process like all others."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from autoreg_jax.inference import load_model, refine
+from autoreg_jax.losses import ObjectiveWeights
+from autoreg_jax.runtime import enable_compilation_cache
+
+
+def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
+    """Make the function that registers a pair.
+
+    Args:
+        settings: `model`, its folder; `refine`, steps of optimisation on the pair, and
+            their `learning_rate`.
+
+    Returns:
+        `register(fixed, moving, spacing)`.
+
+    Raises:
+        ArtifactError: If there is no usable model.
+    """
+    enable_compilation_cache()
+    model = load_model(settings["model"])
+    about = model.description
+    lam = ObjectiveWeights(**about.lam)
+
+    def register(
+        fixed: np.ndarray, moving: np.ndarray, spacing: Sequence[float]
+    ) -> np.ndarray:
+        del spacing  # the network was trained with that of its dataset
+        pair = [jnp.asarray(x)[None, ..., None] for x in (moving, fixed)]
+        out = model(*pair)
+        displacement = out.displacements.full
+        if settings["refine"]:
+            displacement = refine(
+                *pair,
+                out.velocity,
+                lam,
+                num_iterations=settings["refine"],
+                learning_rate=settings["learning_rate"],
+                similarity=about.similarity,
+                windows=about.windows,
+                num_steps=about.num_steps,
+                wiring=about.wiring,
+                is_dimmed=about.is_dimmed,
+            ).displacement
+        return np.asarray(displacement[0])
+
+    return register

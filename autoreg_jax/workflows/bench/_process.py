@@ -1,0 +1,187 @@
+"""A method in a process of its own, which may fail, hang or eat memory."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import autoreg_jax
+from autoreg_jax.baselines.adapters.__main__ import NOT_INSTALLED
+
+_POLL_SECONDS = 0.01
+_MEGABYTE = 2**20
+
+
+class MethodFailedError(Exception):
+    """A method that gives no displacement; the text says why."""
+
+
+class Limits(NamedTuple):
+    """What a method may use.
+
+    Attributes:
+        seconds: For a pair, the start of the process included.
+        megabytes: Of address space; None for any.
+        threads: Processors.
+    """
+
+    seconds: float
+    megabytes: int | None
+    threads: int
+
+
+class Answer(NamedTuple):
+    """What a method made of a pair.
+
+    Attributes:
+        displacement: `(*space, d)`, voxels.
+        seconds: Of the registration alone.
+        elapsed: Until the answer, s; the first one contains the start of the process.
+        peak_memory_bytes: Of the process so far.
+    """
+
+    displacement: np.ndarray
+    seconds: float
+    elapsed: float
+    peak_memory_bytes: int
+
+
+class MethodProcess:
+    """Runs one method pair after pair; a context manager that ends it.
+
+    Args:
+        module: As `baselines.adapters` says.
+        settings: For its `open_method`.
+        limits: Beyond them the process is ended.
+        folder: For the files that go to and fro; must exist.
+        source: How to get what is not installed.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        settings: Mapping[str, Any],
+        limits: Limits,
+        folder: Path,
+        source: str = "",
+    ) -> None:
+        self._limits, self._folder, self._source = limits, folder, source
+        self._stderr = folder / "stderr.txt"
+        self._begin = time.monotonic()
+        self.calls = 0
+        size = (limits.megabytes or 0) * _MEGABYTE
+        words = [sys.executable, "-m", "autoreg_jax.baselines.adapters", module]
+        with self._stderr.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [*words, json.dumps(settings), str(size)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=_environment(limits.threads),
+                start_new_session=True,  # its own children end with it
+            )
+
+    def __enter__(self) -> "MethodProcess":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+
+    def register(
+        self, fixed: np.ndarray, moving: np.ndarray, spacing: tuple[float, ...]
+    ) -> Answer:
+        """Register one pair.
+
+        Args:
+            fixed: `(*space,)` in [0, 1].
+            moving: The same shape.
+            spacing: mm.
+
+        Returns:
+            The answer.
+
+        Raises:
+            MethodFailedError: If there is none, for whatever reason; the process is at
+                an end then.
+        """
+        begin = time.monotonic() if self.calls else self._begin
+        self.calls += 1
+        pair = self._folder / f"{self.calls}.npz"
+        answer = pair.with_suffix(".answer.npz")
+        np.savez(pair, fixed=fixed, moving=moving, spacing=np.asarray(spacing))
+        stdin: Any = self._process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as is seen below
+            stdin.write(f"{pair}\n".encode())
+            stdin.flush()
+        while not answer.exists():
+            if self._process.poll() is not None and not answer.exists():
+                raise MethodFailedError(self._reason())
+            if time.monotonic() - begin > self._limits.seconds:
+                self._end()
+                limit = f"{self._limits.seconds:g} s"
+                raise MethodFailedError(f"not finished within its limit of {limit}")
+            time.sleep(_POLL_SECONDS)
+        elapsed = time.monotonic() - begin
+        with np.load(answer) as file:
+            displacement = file["displacement"]
+            seconds, memory = float(file["seconds"]), int(file["peak_memory_bytes"])
+        for path in (pair, answer):
+            path.unlink()
+        return Answer(displacement, seconds, elapsed, memory)
+
+    def _reason(self) -> str:
+        """Why the process has ended, in its own words where it left any."""
+        code = self._process.returncode
+        text = self._stderr.read_text(errors="replace").strip().splitlines()
+        said = text[-1].strip() if text else ""
+        if code == NOT_INSTALLED:
+            return f"{said}; to get it: {self._source}" if self._source else said
+        limit = self._limits.megabytes
+        note = f" (its limit of memory is {limit} MB)" if limit else ""
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                return f"ended by {signal.Signals(-code).name}{note}"
+            return f"ended by signal {-code}{note}"
+        if "out of memory" in said:
+            return f"out of memory{note}"
+        return said or f"ended with exit code {code}{note}"
+
+    def _end(self) -> None:
+        """End the process and what it started."""
+        stdin: Any = self._process.stdin
+        with contextlib.suppress(OSError):
+            stdin.close()
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                if hasattr(os, "killpg"):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                else:
+                    self._process.kill()
+        self._process.wait()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """That of this process, with the number of threads and the way to this package."""
+    root = str(Path(autoreg_jax.__file__).parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    names = (
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    )
+    return (
+        # The process that computes the scores holds most of an accelerator already.
+        {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        | os.environ
+        | dict.fromkeys(names, str(threads))
+        | {"PYTHONPATH": os.pathsep.join(paths)}
+    )

@@ -1,0 +1,112 @@
+"""`autoreg register` on many pairs: files, table, one failure among them."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from autoreg_jax import inference
+from autoreg_jax.data import Volume, write_volume
+
+
+@pytest.fixture
+def table(images):
+    """Three pairs, of which the last one cannot be registered."""
+    far = np.eye(4)
+    far[:3, 3] = 900
+    write_volume(images / "far.nii.gz", Volume(np.ones((4, 4, 4), np.float32), far))
+    path = images / "pairs.csv"
+    path.write_text(
+        "fixed,moving,fixed_labels,moving_labels\n"
+        "fixed.nii.gz,moving.nii.gz,fixed_labels.nii.gz,moving_labels.nii.gz\n"
+        "moving.nii.gz,fixed.nii.gz,,\n"
+        "fixed.nii.gz,far.nii.gz,,\n"
+    )
+    return path
+
+
+def test_a_table_of_pairs(command, table, model, tmp_path, monkeypatch):
+    loaded = []
+    load = inference.load_model
+    monkeypatch.setattr(
+        inference, "load_model", lambda path: loaded.append(path) or load(path)
+    )
+    out = f"{tmp_path / 'many'}/"
+    words = ["register", "--pairs", table, "-o", out, "--model", model]
+    code, text, _ = command(*words)
+    assert code == 1
+    assert len(loaded) == 1
+    assert "2 of 3 pairs" in text
+    assert "mean" in text
+    assert "failed: far_to_fixed: " in text
+    assert "shows nothing" in text
+    names = {path.name for path in (tmp_path / "many").iterdir()}
+    assert names == {
+        "moving_to_fixed_moved.nii.gz",
+        "moving_to_fixed_moved_labels.nii.gz",
+        "moving_to_fixed_displacement.nii.gz",
+        "moving_to_fixed_summary.json",
+        "fixed_to_moving_moved.nii.gz",
+        "fixed_to_moving_displacement.nii.gz",
+        "fixed_to_moving_summary.json",
+    }
+    # Each result is that of the pair alone.
+    images = table.parent
+    alone = inference.register(
+        images / "fixed.nii.gz", images / "moving.nii.gz", model=model
+    )
+    moved = nibabel.load(f"{out}moving_to_fixed_moved.nii.gz").get_fdata()
+    np.testing.assert_allclose(moved, alone.moved.array, rtol=1e-5)
+    code, text, _ = command(*words, "--json")
+    pairs = json.loads(text)["pairs"]
+    assert code == 1
+    assert set(pairs) == {"moving_to_fixed", "fixed_to_moving", "far_to_fixed"}
+    assert 0 <= pairs["moving_to_fixed"]["dice"] <= 1
+    assert "dice" not in pairs["fixed_to_moving"]
+    assert set(pairs["far_to_fixed"]) == {"error"}
+
+
+def test_a_folder_and_an_atlas(command, images, model, tmp_path):
+    folder = tmp_path / "movings"
+    folder.mkdir()
+    (images / "moving.nii.gz").rename(folder / "one.nii.gz")
+    words = ["-f", images / "fixed.nii.gz", "-m", folder, "-o", tmp_path / "out_"]
+    code, text, _ = command("register", *words, "--model", model)
+    assert code == 0
+    assert "one_to_fixed" in text
+    assert (tmp_path / "out_one_to_fixed_moved.nii.gz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "-f and -m, or --pairs"),
+        (("-f", "{}/fixed.nii.gz"), "-f and -m, or --pairs"),
+        (("-f", "{}"), "-f and -m"),
+        (("--pairs", "{}/pairs.csv", "-f", "{}/fixed.nii.gz"), "leave -f and -m out"),
+        (("--pairs", "{}/pairs.csv", "--moved", "x.nii.gz"), "--moved is of one pair"),
+        (("--pairs", "{}/none.csv"), "none.csv"),
+    ],
+)
+def test_commands_without_a_meaning(command, table, tmp_path, words, message):
+    words = [word.format(table.parent) for word in words]
+    code, out, err = command("register", *words, "-o", tmp_path / "x_")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_masks_reach_the_registration(command, images, tmp_path, monkeypatch):
+    given = {}
+
+    def record(fixed, moving, **options):
+        given.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inference, "register", record)
+    pair = ("-f", images / "fixed.nii.gz", "-m", images / "moving.nii.gz")
+    masks = ("--fixed-mask", images / "fixed_labels.nii.gz")
+    command("register", *pair, *masks, "-o", tmp_path / "x_", "--refine", 5)
+    assert given["fixed_mask"] == images / "fixed_labels.nii.gz"
+    assert given["moving_mask"] is None

@@ -1,0 +1,137 @@
+"""Registration without a model finds a deformation that is known in closed form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax.inference._classical import register_pair
+from autoreg_jax.inference._gaussian import coarser_shape, gaussian_smooth, shrink
+from autoreg_jax.spatial import jacobian_determinant
+
+SHAPE, SPACING = (40, 40), (2.0, 2.0)
+
+
+def texture(x):
+    """A picture between 0 and 1 that is known between its voxels: two dozen waves."""
+    rng = np.random.default_rng(3)
+    turn, length, phase = rng.uniform([[0], [5], [0]], [[6.3], [20], [6.3]], (3, 24))
+    waves = 6.3 / length * np.stack([np.cos(turn), np.sin(turn)])
+    return np.clip(0.5 + 0.1 * np.sin(x @ waves + phase).sum(-1), 0, 1)
+
+
+def deformation(x):
+    """Smooth, up to 1.7 voxels, small at the edge."""
+    middle, size = (np.asarray(SHAPE) - 1) / 2, np.asarray(SHAPE) / 3
+    bump = np.exp(-np.sum(((x - middle) / size) ** 2, axis=-1))
+    vectors = np.stack([1.6 * np.sin(x[..., 1] / 7), -1.4 * np.cos(x[..., 0] / 8)], -1)
+    return bump[..., None] * vectors
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Fixed image, moving image, true displacement and what is not border."""
+    x = np.stack(np.indices(SHAPE), -1).astype(float)
+    u = deformation(x)
+    fixed, moving = texture(x + u), texture(x)
+    images = [
+        jnp.asarray(image, jnp.float32)[None, ..., None] for image in (fixed, moving)
+    ]
+    inside = np.zeros(SHAPE, bool)
+    inside[4:-4, 4:-4] = True
+    return (*images, u, inside)
+
+
+def find(fixed, moving, spacing=SPACING, **options):
+    options = {"num_iterations": 40} | options
+    return register_pair(moving, fixed, jnp.asarray(spacing), **options)
+
+
+@pytest.fixture(scope="module")
+def found(known):
+    return find(*known[:2])
+
+
+def distance(displacement, truth, mask):
+    return np.linalg.norm(np.asarray(displacement[0]) - truth, axis=-1)[mask].mean()
+
+
+def test_the_deformation_is_found(known, found):
+    truth, mask = known[2:]
+    assert np.linalg.norm(truth, axis=-1)[mask].mean() > 0.6
+    assert distance(found.displacement, truth, mask) < 0.1
+    assert found.velocity.shape == (1, 20, 20, 2)
+    assert float(found.loss) < float(found.loss_before)
+    assert float(jnp.min(jacobian_determinant(found.displacement))) > 0
+
+
+def test_neither_axes_nor_the_unit_of_length_matter(known, found):
+    fixed, moving, *_ = known
+    turned = [jnp.swapaxes(image, 1, 2)[:, ::-1] for image in (fixed, moving)]
+    again = find(*turned, spacing=(7.0, 7.0)).displacement
+    # The axes turn, and with them the components: x is y, and y runs backwards.
+    back = jnp.swapaxes(again[:, ::-1], 1, 2)[..., ::-1] * jnp.array([[[[1.0, -1.0]]]])
+    difference = jnp.abs(back - found.displacement)
+    assert float(difference.mean()) < 0.01
+    assert float(difference.max()) < 0.1
+
+
+def test_two_contrasts(known):
+    fixed, moving, truth, mask = known
+    result = find(1 - fixed, moving, similarity="mind")
+    before = np.linalg.norm(truth, axis=-1)[mask].mean()
+    assert distance(result.displacement, truth, mask) < 0.5 * before
+
+
+def test_equal_images_do_not_move(known):
+    result = find(known[0], known[0])
+    assert float(result.loss) <= float(result.loss_before)
+    assert float(jnp.abs(result.displacement).max()) < 0.02
+
+
+def test_never_worse_than_it_began(known):
+    """Steps that are far too large never reach what comes back."""
+    fixed, moving, *_ = known
+    wild = find(fixed, moving, num_iterations=3, learning_rate=30.0)
+    assert float(wild.loss) <= float(wild.loss_before)
+    noise = jax.random.uniform(jax.random.key(0), moving.shape)
+    lost = find(fixed, noise, num_iterations=3, learning_rate=30.0)
+    assert float(lost.loss) <= float(lost.loss_before)
+
+
+def test_more_steps_are_not_worse(known, found):
+    short = find(*known[:2], num_iterations=3)
+    assert float(found.loss) < float(short.loss) < float(short.loss_before)
+
+
+def test_what_a_mask_hides_does_not_pull(known, found):
+    """A bright patch in one image alone spoils the field unless it is masked."""
+    fixed, moving, truth, mask = known
+    patch = (slice(None), slice(20, 27), slice(16, 23))
+    spoiled = moving.at[patch].set(1.0)
+    visible = jnp.ones_like(moving).at[:, 16:31, 12:27].set(0.0)
+    around = mask.copy()
+    around[16:31, 12:27] = False
+    plain = distance(find(fixed, spoiled).displacement, truth, around)
+    masked = find(fixed, spoiled, moving_mask=visible, fixed_mask=visible)
+    assert distance(masked.displacement, truth, around) < 0.7 * plain
+
+
+def test_smoothing_keeps_constants_and_moments():
+    x = np.zeros((1, 21, 3, 1), np.float32)
+    x[0, 10, 1] = 1
+    smoothed = np.asarray(gaussian_smooth(jnp.asarray(x), 1.0, axes=(0,)))[0, :, 1, 0]
+    place = np.arange(21) - 10
+    assert smoothed.sum() == pytest.approx(1, rel=1e-5)
+    assert (smoothed * place**2).sum() == pytest.approx(1, rel=0.05)
+    np.testing.assert_allclose(gaussian_smooth(jnp.ones((1, 4, 5, 2)), 2.0), 1, 1e-5)
+
+
+def test_short_axes_are_not_shrunk():
+    shape = coarser_shape((48, 20, 1))
+    assert shape == (24, 20, 1)
+    ramp = jnp.arange(48.0).reshape(1, 48, 1, 1, 1) * jnp.ones((1, 48, 20, 1, 1))
+    small = shrink(ramp, shape)
+    assert small.shape == (1, 24, 20, 1, 1)
+    inner = np.arange(3, 21) * 47 / 23
+    np.testing.assert_allclose(small[0, 3:21, 7, 0, 0], inner, rtol=1e-4)

@@ -1,0 +1,126 @@
+"""Terms beside those of Eq. (4), each with a name and a weight of its own."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from autoreg_jax import config
+from autoreg_jax.losses import (
+    TERMS,
+    ObjectiveWeights,
+    bending_loss,
+    by_name,
+    local_ncc_loss,
+    make_weights,
+    mind_loss,
+    registration_loss,
+    soft_folding_fraction,
+)
+from autoreg_jax.spatial import Pyramid, resize_image, warp
+
+LAM = {
+    "full": 2.0,
+    "smooth": 3.0,
+    "mind_half": 0.5,
+    "bending": 0.1,
+    "folding": 0.0,
+    "mean": 4.0,
+}
+OWN = {"mean": lambda given: jnp.mean(given.moved.half - given.fixed.half)}
+
+
+@pytest.fixture(scope="module")
+def case() -> tuple[Any, Any, Any]:
+    """Images and a displacement at each scale."""
+    rng = np.random.default_rng(0)
+    fixed, moving = (
+        jnp.asarray(rng.uniform(size=(1, 9, 6, 1)), jnp.float32) for _ in range(2)
+    )
+    fields = (
+        jnp.asarray(rng.normal(size=(1, *shape, 2)), jnp.float32)
+        for shape in [(9, 6), (5, 3), (3, 2)]
+    )
+    return fixed, moving, Pyramid(*fields)
+
+
+def test_a_term_alone_is_its_function(case):
+    fixed, moving, fields = case
+    windows = {"full": 5, "half": 3, "quarter": 3}
+    edges: Any = tuple(windows.values())
+    expected = {
+        "bending": bending_loss(fields.full),
+        "folding": soft_folding_fraction(fields.full),
+    }
+    for scale, window in windows.items():
+        u = getattr(fields, scale)
+        a = resize_image(fixed, u.shape[1:-1])
+        b = warp(resize_image(moving, u.shape[1:-1]), u)
+        expected[f"ncc_{scale}"] = local_ncc_loss(a, b, window)
+        expected[f"mind_{scale}"] = mind_loss(a, b)
+    assert expected.keys() == TERMS.keys()
+
+    @jax.jit
+    def alone(fixed, moving, fields):
+        return {
+            name: registration_loss(fixed, moving, fields, {name: 3.0}, windows=edges)
+            for name in TERMS
+        }
+
+    for name, (total, terms) in alone(fixed, moving, fields).items():
+        assert terms.keys() == {name}
+        np.testing.assert_allclose(terms[name], expected[name], rtol=1e-5)
+        np.testing.assert_allclose(total, 3 * expected[name], rtol=1e-5)
+
+
+def test_gradient_of_a_weight_is_its_term(case):
+    fixed, moving, fields = case
+    loss = partial(registration_loss, extra_terms=OWN)
+    gradient, terms = jax.jit(jax.grad(loss, argnums=3, has_aux=True))(
+        fixed, moving, fields, LAM
+    )
+    assert list(by_name(terms)) == [
+        "full",
+        "smooth",
+        *sorted(set(LAM) - {"full", "smooth"}),
+    ]
+    for name in LAM:
+        np.testing.assert_allclose(gradient[name], terms[name], rtol=1e-5, atol=1e-7)
+    half = resize_image(fixed, (5, 3)), resize_image(moving, (5, 3))
+    mean = jnp.mean(warp(half[1], fields.half) - half[0])
+    np.testing.assert_allclose(terms["mean"], mean, rtol=1e-5)
+
+
+def test_the_four_by_name_are_the_four():
+    values = {"quarter": 4.0, "full": 1.0, "half": 3.0, "smooth": 2.0}
+    assert make_weights(values) == ObjectiveWeights(1.0, 2.0, 3.0, 4.0)
+    assert by_name(make_weights(values)) == values
+    more = values | {"bending": 0.1}
+    assert make_weights(more) == more
+    assert list(by_name(more)) == ["full", "smooth", "half", "quarter", "bending"]
+
+
+def test_unknown_terms_are_refused(case):
+    with pytest.raises(ValueError, match=r"unknown term 'mean'; there are full, .*ncc"):
+        registration_loss(*case, LAM)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_bending_of_a_quadratic(ndim):
+    """u = x y: ∂²u/∂x∂y = 1 comes twice; a slope bends nothing; nor does a voxel."""
+    x = np.indices((5, 6, 7)[:ndim]).astype(np.float32)
+    u = np.zeros((1, *x.shape[1:], ndim), np.float32)
+    u[0, ..., 0] = x[0] * x[1]
+    np.testing.assert_allclose(bending_loss(jnp.asarray(u)), 2 / ndim, rtol=1e-6)
+    u[0, ..., 0] = 3 * x[0] - 2 * x[1] + 1
+    np.testing.assert_allclose(bending_loss(jnp.asarray(u)), 0, atol=1e-9)
+    assert bending_loss(jnp.ones((1, *(1,) * ndim, ndim))) == 0
+
+
+def test_a_configuration_names_every_term():
+    names = {field.name for field in dataclasses.fields(config.ExtraTermsConfig)}
+    assert names == TERMS.keys()

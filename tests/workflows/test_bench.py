@@ -1,0 +1,227 @@
+"""The bench: one table from methods that work and some that do not."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoreg_jax import config, data
+from autoreg_jax.baselines.adapters import Adapter
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.workflows import BenchProtocol, bench
+from autoreg_jax.workflows._scores import pair_of, score
+from autoreg_jax.workflows.bench import Limits, _bench, _methods
+from autoreg_jax.workflows.bench._process import MethodProcess
+from autoreg_jax.workflows.bench._statistics import paired_difference
+
+FAKES = {
+    "crash": {"kind": "crash", "from_pair": 3},
+    "eat": {"kind": "eat"},
+    "missing": {"kind": "missing"},
+    "shift": {"kind": "shift", "by": [1.0, 0.5]},
+    "sleep": {"kind": "sleep", "from_pair": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch):
+    adapters = {
+        name: Adapter("fake_methods", {"default": kind, "paper": kind}, (), "pip it")
+        for name, kind in FAKES.items()
+    }
+    monkeypatch.setattr(_methods, "ADAPTERS", adapters)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+    def network(name, run, refine=None):
+        by = [0.5, 0.0] if refine is None else [0.25, 0.0]
+        settings = {"kind": "shift", "by": by}
+        return _methods.Method(name, "fake_methods", settings, settings, "", 123)
+
+    monkeypatch.setattr(_methods, "network", network)
+
+
+@pytest.fixture(scope="module")
+def dataset(cohorts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("subjects")
+    lines = ["subject,image,split,labels"]
+    for cohort, split in zip(cohorts, ("train", "validation", "test"), strict=True):
+        for place, name in enumerate(cohort.names):
+            lines.append(f"{name},{name}.nii.gz,{split},{name}_l.nii.gz")
+            image, labels = cohort.images[place, ..., 0], cohort.labels[place]
+            for end, array in (("", image), ("_l", labels)):
+                volume = data.Volume(array, cohort.affine)
+                data.write_volume(folder / f"{name}{end}.nii.gz", volume)
+    (folder / "dataset.csv").write_text("\n".join(lines) + "\n")
+    return folder / "dataset.csv"
+
+
+@pytest.fixture
+def protocol(dataset, settings):
+    few = config.merge(settings, {"evaluate": {"pairs": 5}})
+    return BenchProtocol(
+        dataset=dataset,
+        methods=("none", "autoreg", "shift"),
+        config=few,
+        limits=Limits(seconds=20.0, megabytes=8000, threads=1),
+        model=Path("runs/mine"),
+    )
+
+
+def _rows(folder):
+    with (folder / "bench.csv").open() as file:
+        return {row["method"]: row for row in csv.DictReader(file)}
+
+
+def test_every_method_has_the_scores_of_its_displacement(
+    protocol, dataset, settings, tmp_path
+):
+    found = bench(tmp_path, protocol)
+    rows = _rows(tmp_path)
+    assert list(rows) == ["none", "autoreg", "shift"]
+    test = data.load_cohort(data.read_dataset(dataset), "test")
+    pairs = data.evaluation_pairs(3, 5, settings.seed)
+    wanted = {"none": [0.0, 0.0], "autoreg": [0.5, 0.0], "shift": [1.0, 0.5]}
+    dice = {}
+    for name, by in wanted.items():
+        field = np.broadcast_to(np.float32(by), (1, 16, 16, 2))
+        scores = [
+            score(
+                pair_of(test, *pair),
+                field,
+                num_structures=2,
+                spacing=(2.0, 2.0),
+                window=5,
+            )
+            for pair in pairs
+        ]
+        dice[name] = [float(np.mean(one["dice"])) for one in scores]
+        assert float(rows[name]["dice"]) == pytest.approx(np.mean(dice[name]))
+        assert float(rows[name]["dice_sd"]) == pytest.approx(np.std(dice[name], ddof=1))
+        ncc = np.mean([float(one["ncc"]) for one in scores])
+        assert float(rows[name]["ncc"]) == pytest.approx(ncc)
+        assert int(rows[name]["pairs"]) == 5
+    expected = paired_difference(dice["shift"], dice["autoreg"], seed=settings.seed)
+    names = ("difference", "difference_low", "difference_high", "wilcoxon_p")
+    row = rows["shift"]
+    assert [float(row[name]) for name in names] == pytest.approx(list(expected))
+    assert rows["autoreg"]["difference"] == "nan"
+    assert float(row["seconds_first"]) > float(row["seconds"]) >= 0
+    assert float(row["peak_memory_bytes"]) > 10e6
+    assert rows["none"]["peak_memory_bytes"] == "nan"
+    assert float(rows["autoreg"]["parameters"]) == 123
+    assert row["threads"] == "1.0"
+    text = (tmp_path / "bench.md").read_text()
+    assert "| shift | 5 |" in text
+    assert "5 pairs of 3 subjects, 16 × 16 voxels" in text
+    assert [path.name for path in found.figures] == ["figure4.png", "figure5.png"]
+    assert all(path.stat().st_size > 5000 for path in found.figures)
+
+
+def test_what_fails_has_a_row_and_the_others_too(protocol, tmp_path):
+    limits = protocol.limits._replace(seconds=9.0)
+    methods = ("missing", "sleep", "eat", "crash", "shift", "autoreg")
+    bench(tmp_path, dataclasses.replace(protocol, methods=methods, limits=limits))
+    rows = _rows(tmp_path)
+    assert (
+        rows["missing"]["failure"] == "No module named 'a_package'; to get it: pip it"
+    )
+    assert rows["sleep"]["failure"] == "not finished within its limit of 9 s"
+    assert rows["eat"]["failure"] == "out of memory (its limit of memory is 8000 MB)"
+    assert rows["crash"]["failure"].startswith("ended by SIGSEGV")
+    pairs = {name: int(row["pairs"]) for name, row in rows.items()}
+    assert pairs == {
+        "autoreg": 5, "missing": 0, "sleep": 1, "eat": 0, "crash": 2, "shift": 5
+    }  # fmt: skip
+    assert not rows["shift"]["failure"]
+    # The next call tries again, with what has been installed or given since.
+    FAKES["missing"]["kind"] = "shift"
+    try:
+        again = dataclasses.replace(protocol, methods=("missing",), limits=limits)
+        bench(tmp_path, again)
+    finally:
+        FAKES["missing"]["kind"] = "missing"
+    rows = _rows(tmp_path)
+    assert not rows["missing"]["failure"]
+    assert rows["missing"]["pairs"] == "5"
+    assert rows["sleep"]["pairs"] == "1"
+
+
+def test_a_killed_bench_goes_on_where_it_was(protocol, tmp_path, monkeypatch):
+    register, calls = MethodProcess.register, []
+
+    def counted(process, *arguments):
+        calls.append(process)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return register(process, *arguments)
+
+    monkeypatch.setattr(MethodProcess, "register", counted)
+    with pytest.raises(KeyboardInterrupt):
+        bench(tmp_path, protocol)
+    assert list(_rows(tmp_path)) == ["none", "autoreg"]  # the finished ones
+    assert calls[-1]._process.returncode is not None
+    path = tmp_path / "methods" / "shift.jsonl"
+    assert len(path.read_text().splitlines()) == 1 + 2
+    with path.open("a") as file:
+        file.write('{"moving": "s3-0", "fi')  # cut by the interruption
+    bench(tmp_path, protocol)
+    assert len(calls) == 8 + 3  # only the pairs that were left
+    resumed = _rows(tmp_path)
+    bench(tmp_path / "straight", protocol)
+    straight = _rows(tmp_path / "straight")
+    for name, row in straight.items():
+        for key, value in row.items():
+            if "seconds" not in key and "memory" not in key:
+                assert resumed[name][key] == value
+    monkeypatch.setattr(_bench, "MethodProcess", None)
+    bench(tmp_path, protocol)  # nothing is left to do
+
+
+def test_more_pairs_keep_the_first_ones(protocol, tmp_path, settings):
+    fewer = config.merge(settings, {"evaluate": {"pairs": 2}})
+    bench(tmp_path, dataclasses.replace(protocol, config=fewer))
+    before = (tmp_path / "methods" / "shift.jsonl").read_text()
+    bench(tmp_path, protocol)
+    assert (tmp_path / "methods" / "shift.jsonl").read_text().startswith(before)
+    assert _rows(tmp_path)["shift"]["pairs"] == "5"
+
+
+def test_results_of_other_settings_are_not_mixed(protocol, tmp_path, monkeypatch):
+    bench(tmp_path, protocol)
+    more = protocol.limits._replace(threads=2)
+    with pytest.raises(ConfigError, match="threads: 1 there, 2 now"):
+        bench(tmp_path, dataclasses.replace(protocol, limits=more))
+    seed = dataclasses.replace(protocol.config, seed=7)
+    with pytest.raises(ConfigError, match=r"bench\.json: is of other subjects, pairs"):
+        bench(tmp_path, dataclasses.replace(protocol, config=seed))
+    monkeypatch.setitem(FAKES["shift"], "by", [2.0, 0.0])
+    with pytest.raises(ConfigError, match=r"shift\.jsonl: holds results of other"):
+        bench(tmp_path, protocol)
+
+
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        (("nothing",), "'nothing' is unknown; known are"),
+        ((), "name some, each once"),
+        (("none", "none"), "name some, each once"),
+        (("autoreg",), "need a trained network"),
+    ],
+)
+def test_wrong_methods_are_refused_at_once(protocol, tmp_path, methods, words):
+    wrong = dataclasses.replace(protocol, methods=methods, model=None)
+    with pytest.raises(ConfigError, match=words):
+        bench(tmp_path / "new", wrong)
+    assert not (tmp_path / "new").exists()
+
+
+def test_records_are_json_lines_with_a_header(protocol, tmp_path):
+    bench(tmp_path, dataclasses.replace(protocol, methods=("shift.paper",)))
+    lines = (tmp_path / "methods" / "shift.paper.jsonl").read_text().splitlines()
+    header, *records = map(json.loads, lines)
+    assert header["identity"]["settings"] == FAKES["shift"]
+    assert [record["is_first"] for record in records] == [True] + 4 * [False]
+    assert set(records[0]["scores"]) >= {"dice", "ncc", "folding_fraction"}

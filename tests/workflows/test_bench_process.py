@@ -1,0 +1,77 @@
+"""Methods that hang, eat memory, crash or are missing: each ends with a sentence."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoreg_jax.workflows.bench._process import (
+    Limits,
+    MethodFailedError,
+    MethodProcess,
+)
+
+IMAGES = np.random.default_rng(0).random((2, 6, 5), np.float32)
+LIMITS = Limits(seconds=30.0, megabytes=8000, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def _find_fakes(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+def _process(folder, limits=LIMITS, **settings):
+    return MethodProcess("fake_methods", settings, limits, folder, "pip install it")
+
+
+def test_displacements_come_back_pair_after_pair(tmp_path):
+    ballast = np.ones(40_000_000)  # the memory of this process is not that of another
+    with _process(tmp_path, kind="shift", by=[1.5, -2.0]) as process:
+        answers = [process.register(*IMAGES, (1.0, 2.0)) for _ in range(2)]
+    for answer in answers:
+        assert answer.displacement.shape == (6, 5, 2)
+        np.testing.assert_array_equal(answer.displacement[3, 2], [1.5, -2.0])
+        assert 0 <= answer.seconds < answer.elapsed
+        assert 10e6 < answer.peak_memory_bytes < 0.7 * ballast.nbytes
+    assert answers[1].elapsed < answers[0].elapsed  # the first contains the start
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "No module named 'a_package'; to get it: pip install it"),
+        ("raise", "RuntimeError: two lines"),
+        ("eat", r"out of memory \(its limit of memory is 8000 MB\)"),
+        ("crash", r"ended by SIGSEGV \(its limit of memory is 8000 MB\)"),
+        ("nan", r"its displacement of shape \(6, 5, 2\) is not finite"),
+        ("shape", r"its displacement of shape \(6, 5\) is not finite or not \(6, 5, 2"),
+    ],
+)
+def test_what_goes_wrong_is_said(tmp_path, kind, words):
+    with (
+        _process(tmp_path, kind=kind) as process,
+        pytest.raises(MethodFailedError, match=words),
+    ):
+        process.register(*IMAGES, (1.0, 1.0))
+
+
+def test_one_that_sleeps_is_ended(tmp_path):
+    limits = LIMITS._replace(seconds=3.0)
+    begin = time.monotonic()
+    with _process(tmp_path, limits, kind="sleep", from_pair=2) as process:
+        process.register(*IMAGES, (1.0, 1.0))
+        with pytest.raises(MethodFailedError, match="within its limit of 3 s"):
+            process.register(*IMAGES, (1.0, 1.0))
+    assert time.monotonic() - begin < 20
+    assert process._process.returncode == -9
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinities here")
+@pytest.mark.skipif(sys.platform != "linux", reason="no affinities here")
+def test_threads_are_those_given(tmp_path):
+    with _process(tmp_path, kind="threads") as process:
+        answer = process.register(*IMAGES, (1.0, 1.0))
+    assert np.all(answer.displacement == 1)
