@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     Raises:
         ImportError: If antspyx is not installed.
     """
-    import ants
+    ants: Any = import_module("ants")
 
     options = dict(settings)
     is_multimodal = options.pop("is_multimodal", False)

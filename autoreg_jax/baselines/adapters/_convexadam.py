@@ -1,6 +1,7 @@
 """ConvexAdam with MIND features (Siebert et al.), on the CPU."""
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,8 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     Raises:
         ImportError: If convexadam is not installed.
     """
-    import torch
-    from convexAdam.convex_adam_MIND import (  # pyright: ignore[reportMissingImports]
-        convex_adam_pt,
-    )
+    torch: Any = import_module("torch")
+    convex_adam: Any = import_module("convexAdam.convex_adam_MIND")
 
     options = {k: v for k, v in settings.items() if k != "is_multimodal"}
 
@@ -32,6 +31,8 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
         if fixed.ndim != 3:
             raise ValueError(f"convexadam needs three axes, got {fixed.ndim}")
         cpu = torch.device("cpu")
-        return convex_adam_pt(fixed, moving, dtype=torch.float32, device=cpu, **options)
+        return convex_adam.convex_adam_pt(
+            fixed, moving, dtype=torch.float32, device=cpu, **options
+        )
 
     return register

@@ -1,6 +1,7 @@
 """The torch module of the package `voxelmorph`, with weights that were trained here."""
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,13 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     Raises:
         ImportError: If voxelmorph or torch is not installed.
     """
-    import torch
-    from voxelmorph.nn.models import VxmPairwise
+    torch: Any = import_module("torch")
+    models: Any = import_module("voxelmorph.nn.models")
 
     with np.load(settings["weights"]) as file:
         state = torch_weights({name: file[name] for name in file.files})
     ndim = state["flow_layer.conv0.weight"].ndim - 2
-    module = VxmPairwise(ndim, 1, 1, integration_steps=0).eval()
+    module = models.VxmPairwise(ndim, 1, 1, integration_steps=0).eval()
     module.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
 
     def register(
