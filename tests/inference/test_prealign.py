@@ -8,6 +8,7 @@ import pytest
 from autoreg_jax import inference
 from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.inference._prealign import prealign
 
 
 def world(volume):
@@ -55,6 +56,19 @@ def test_the_network_adds_its_displacement_before_the_alignment(pair, carried, m
     wanted = points @ matrix[:3, :3].T + matrix[:3, 3] - world(fixed)
     np.testing.assert_allclose(result.displacement_mm, wanted, atol=1e-3)
     np.testing.assert_allclose(result.moved.array, inner.moved.array, atol=1e-2)
+
+
+def test_a_mask_of_the_moving_image_goes_along(pair, carried):
+    fixed, (moving, _) = pair[0], carried
+    mask = Volume((moving.array > 0).astype(np.float32), moving.affine)
+    found = prealign(fixed, moving, "rigid", (None, mask))
+    assert found.is_used
+    placed = found.place(mask)
+    np.testing.assert_allclose(placed.affine, found.placed.affine)
+    assert np.abs(placed.affine - mask.affine).max() > 1
+    np.testing.assert_allclose(found.carry(world(placed)), world(mask), atol=1e-6)
+    still = prealign(fixed, moving, "none")
+    assert still.place(mask) is mask
 
 
 def test_auto_leaves_aligned_images_alone(pair, still_model):
