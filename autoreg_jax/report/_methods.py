@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from autoreg_jax.report._planes import Plane, choose_planes
 from autoreg_jax.report._slice import frame_slice, show_image
-from autoreg_jax.report._style import INK, RULE, new_figure, shorten, tidy
+from autoreg_jax.report._style import INK, RULE, box, new_figure, shorten, tidy
 
 _COLUMNS = ("moved", "difference", "field")
 _WIDTH = 0.8  # of the boxes of a structure, the distance of two being 1
@@ -50,7 +50,7 @@ def method_boxes(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
             values = values[np.isfinite(values)]
             if values.size:
                 position = place - _WIDTH / 2 + (order + 0.5) * pitch
-                _box(axes, values, position, 0.75 * pitch, colours[name])
+                box(axes, values, position, 0.75 * pitch, colours[name])
         if place:
             axes.axhline(place - 0.5, color=RULE, linewidth=0.6)
     axes.set_yticks(range(len(scores)), [shorten(name) for name in scores])
@@ -134,25 +134,6 @@ def _palette(count: int) -> list[Any]:
     """Colours that differ, up to twenty of them."""
     colours = matplotlib.colormaps["tab10" if count <= 10 else "tab20"]
     return [colours(place % colours.N) for place in range(count)]
-
-
-def _box(
-    axes: Axes, values: np.ndarray, position: float, width: float, colour: Any
-) -> None:
-    axes.boxplot(
-        [values],
-        positions=[position],
-        widths=width,
-        orientation="horizontal",
-        whis=(0, 100),
-        showfliers=False,
-        manage_ticks=False,
-        patch_artist=True,
-        boxprops={"facecolor": colour, "alpha": 0.5, "edgecolor": colour},
-        whiskerprops={"color": colour},
-        capprops={"color": colour},
-        medianprops={"color": INK, "linewidth": 1.2},
-    )
 
 
 def _colours(

@@ -13,6 +13,7 @@ from autoreg_jax.report._style import (
     NETWORK,
     REFINED,
     RULE,
+    box,
     new_figure,
     shorten,
     tidy,
@@ -69,20 +70,7 @@ def dice_by_structure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             values = scores[step][name]
             if not len(values):
                 continue
-            axes.boxplot(
-                [values],
-                positions=[place + shift],
-                widths=0.7 * pitch,
-                orientation="horizontal",
-                whis=(0, 100),
-                showfliers=False,
-                manage_ticks=False,
-                patch_artist=True,
-                boxprops={"facecolor": colour, "alpha": 0.45, "edgecolor": colour},
-                whiskerprops={"color": colour},
-                capprops={"color": colour},
-                medianprops={"color": INK, "linewidth": 1.6},
-            )
+            box(axes, values, place + shift, 0.7 * pitch, colour)
             if len(values) <= _MAX_DOTS:
                 axes.plot(
                     values,

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -44,6 +44,24 @@ def tidy(axes: Axes) -> None:
     axes.tick_params(labelsize=8.5, colors=INK, length=3)
     axes.grid(color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def box(axes: Axes, values: Any, position: float, width: float, colour: Any) -> None:
+    """Draw a lying box plot whose whiskers reach the extremes."""
+    axes.boxplot(
+        [values],
+        positions=[position],
+        widths=width,
+        orientation="horizontal",
+        whis=(0, 100),
+        showfliers=False,
+        manage_ticks=False,
+        patch_artist=True,
+        boxprops={"facecolor": colour, "alpha": 0.5, "edgecolor": colour},
+        whiskerprops={"color": colour},
+        capprops={"color": colour},
+        medianprops={"color": INK, "linewidth": 1.4},
+    )
 
 
 def shorten(text: str, length: int = 34) -> str:
