@@ -47,7 +47,9 @@ def ours(fixed, moving, *, similarity, refine):
     affine = np.diag([2.0, 2, 2, 1])
     volumes = [Volume(image, affine) for image in (fixed, moving)]
     results = [
-        inference.register(*volumes, refine=refine, similarity=similarity)
+        inference.register(
+            *volumes, affine="none", refine=refine, similarity=similarity
+        )
         for _ in range(2)
     ]
     return results[0].displacement_mm / 2, *(result.seconds for result in results)
