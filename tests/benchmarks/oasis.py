@@ -1,12 +1,16 @@
 """OASIS at 2 mm with the 30 structures that are scored: a dataset.csv for the commands.
 
     python -m tests.benchmarks.oasis --data FOLDER -o oasis30
-    autoreg reproduce table2 --data oasis30 --config default
+    python -m tests.benchmarks.oasis --data FOLDER -o oasis4 --grid 4
+    autoreg reproduce table2 --data oasis4 --elsewhere oasis4/ixi
     autoreg register --pairs oasis30/pairs.csv -o moved/ --refine 60
 
-`FOLDER` holds `oasis2mm`, `ixi2mm`, `labels.csv` and `splits.json`. The subjects of the
-suggested validation split are for testing here; three of the others judge the search.
-`pairs.csv` holds the suggested pairs.
+`FOLDER` holds `oasis2mm`, `oasis2mm_t2like`, `ixi2mm`, `t1t2`, `labels.csv` and
+`splits.json`. The subjects of the suggested validation split are for testing; three of
+the others judge the search. `pairs.csv` holds the suggested pairs. With `--grid 4` both
+images and labels are made coarser by blocks. With `--t2like` moving images are T1 and
+fixed ones T2-like, and nobody is in two splits. `ixi/dataset.csv`, with `--t2like`
+`patients/dataset.csv`, is there to train a model elsewhere.
 """
 
 import argparse
@@ -19,6 +23,16 @@ import nibabel as nib
 import numpy as np
 
 JUDGES = ("1014", "1101", "1107")
+# Who is in which split where contrasts differ; T2-like images exist of six subjects.
+T1 = {
+    "train": ("1002", "1007", "1008", "1009", "1011", "1012"),
+    "validation": ("1013", "1014", "1107"),
+    "test": ("1015", "1017", "1036", "1119", "1125"),
+}
+T2 = {"train": ("1000", "1001", "1010"), "validation": ("1006",)}
+T2 |= {"test": ("1101", "1113")}
+PATIENTS = ("TCGA-DU-7294", "TCGA-FG-6692")
+HEADER = ("subject", "image", "labels", "split", "modality")
 
 
 def structures(table: Path) -> np.ndarray:
@@ -31,50 +45,140 @@ def structures(table: Path) -> np.ndarray:
     return codes
 
 
-def write(data: Path, output: Path, *, with_ixi: bool) -> Path:
-    """Write label maps and dataset.csv; images are named where they are.
+def coarser(values: np.ndarray, *, is_labels: bool) -> np.ndarray:
+    """Blocks of 2x2x2 voxels: their mean, or their most frequent label."""
+    shape = [part for size in values.shape for part in (size // 2, 2)]
+    blocks = values.reshape(shape).transpose(0, 2, 4, 1, 3, 5)
+    blocks = blocks.reshape(*blocks.shape[:3], 8)
+    if not is_labels:
+        return np.rint(blocks.mean(-1)).astype(values.dtype)
+    counts = (blocks[..., None, :] == blocks[..., :, None]).sum(-1)
+    place = counts.argmax(-1)[..., None]
+    return np.take_along_axis(blocks, place, -1)[..., 0]
+
+
+class Writer:
+    """Puts volumes on the grid that is asked for and names them below a folder."""
+
+    def __init__(self, data: Path, output: Path, grid: int) -> None:
+        """Make the folder.
+
+        Args:
+            data: Folder of the data sets.
+            output: Folder to write.
+            grid: Voxel size, 2 or 4 mm.
+        """
+        self.data, self.output, self.grid = data, output, grid
+        self.codes = structures(data / "labels.csv")
+        output.mkdir(parents=True, exist_ok=True)
+
+    def image(self, place: str) -> str:
+        """An image of the data sets, by its path below their folder."""
+        source = self.data / place
+        if self.grid == 2:
+            return os.path.relpath(source, self.output)
+        stored = nib.nifti1.load(source)
+        return self._save(source.name, np.asarray(stored.dataobj), stored.affine)
+
+    def labels(self, subject: str) -> str:
+        """The structures of a subject."""
+        stored = nib.nifti1.load(self.data / "oasis2mm" / f"{subject}_seg.nii.gz")
+        codes = self.codes[np.asarray(stored.dataobj)]
+        return self._save(f"{subject}_30.nii.gz", codes, stored.affine, is_labels=True)
+
+    def _save(self, name, values, affine, *, is_labels=False):
+        if self.grid != 2:
+            values = coarser(values, is_labels=is_labels)
+            affine = affine @ np.diag([2, 2, 2, 1.0])
+            affine[:3, 3] -= affine[:3, :3].sum(1) / 4
+        nib.save(nib.nifti1.Nifti1Image(values, affine), self.output / name)
+        return name
+
+
+def _table(path, header, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def write(data: Path, output: Path, *, with_ixi: bool, grid: int = 2) -> Path:
+    """Write label maps and dataset.csv of one contrast.
 
     Args:
         data: Folder of the data sets.
         output: Folder to write, made if missing.
         with_ixi: Train on the subjects of IXI too, which have no labels here.
+        grid: Voxel size, 2 or 4 mm.
 
     Returns:
         The dataset.csv.
     """
-    codes = structures(data / "labels.csv")
     splits = json.loads((data / "splits.json").read_text())
-    output.mkdir(parents=True, exist_ok=True)
-    rows = []
+    writer, rows, images = Writer(data, output, grid), [], {}
     for subject in (*splits["oasis"]["train"], *splits["oasis"]["val"]):
-        labels = nib.nifti1.load(data / "oasis2mm" / f"{subject}_seg.nii.gz")
-        coded = codes[np.asarray(labels.dataobj)]
-        path = output / f"{subject}_30.nii.gz"
-        nib.save(nib.nifti1.Nifti1Image(coded, labels.affine), path)
+        labels = writer.labels(subject)
+        images[subject] = writer.image(f"oasis2mm/{subject}_t1.nii.gz")
         split = "test" if subject in splits["oasis"]["val"] else "train"
         split = "validation" if subject in JUDGES else split
-        image = data / "oasis2mm" / f"{subject}_t1.nii.gz"
-        name = "" if with_ixi and split == "train" else path.name
-        rows.append((subject, os.path.relpath(image, output), name, split))
+        name = "" if with_ixi and split == "train" else labels
+        rows.append((subject, images[subject], name, split, "t1"))
     if with_ixi:
-        for subject in (*splits["ixi"]["train"], *splits["ixi"]["val"]):
-            image = data / "ixi2mm" / f"{subject}_t1.nii.gz"
-            rows.append((subject, os.path.relpath(image, output), "", "train"))
-    table = output / "dataset.csv"
-    with table.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("subject", "image", "labels", "split"))
-        writer.writerows(rows)
-    with (output / "pairs.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("fixed", "moving", "fixed_labels", "moving_labels"))
-        for moving, fixed in splits["oasis"]["val_pairs"]:
-            paths = [
-                data / "oasis2mm" / f"{name}_t1.nii.gz" for name in (fixed, moving)
-            ]
-            names = [os.path.relpath(path, output) for path in paths]
-            writer.writerow((*names, f"{fixed}_30.nii.gz", f"{moving}_30.nii.gz"))
-    return table
+        rows += _ixi(writer, splits)
+    else:
+        apart = Writer(data, output / "ixi", grid)
+        _table(output / "ixi" / "dataset.csv", HEADER, _ixi(apart, splits))
+    pairs = [
+        (images[fixed], images[moving], f"{fixed}_30.nii.gz", f"{moving}_30.nii.gz")
+        for moving, fixed in splits["oasis"]["val_pairs"]
+    ]
+    header = ("fixed", "moving", "fixed_labels", "moving_labels")
+    _table(output / "pairs.csv", header, pairs)
+    return _table(output / "dataset.csv", HEADER, rows)
+
+
+def _ixi(writer, splits):
+    return [
+        (subject, writer.image(f"ixi2mm/{subject}_t1.nii.gz"), "", "train", "t1")
+        for subject in (*splits["ixi"]["train"], *splits["ixi"]["val"])
+    ]
+
+
+def write_t2like(data: Path, output: Path, *, grid: int = 2) -> Path:
+    """Write label maps and dataset.csv of T1 (moving) and T2-like images (fixed).
+
+    Args:
+        data: Folder of the data sets.
+        output: Folder to write, made if missing.
+        grid: Voxel size, 2 or 4 mm.
+
+    Returns:
+        The dataset.csv.
+    """
+    writer, rows = Writer(data, output, grid), []
+    for contrast, splits, folder in (
+        ("t1", T1, "oasis2mm"),
+        ("t2like", T2, "oasis2mm_t2like"),
+    ):
+        for split, subjects in splits.items():
+            for subject in subjects:
+                image = writer.image(f"{folder}/{subject}_{contrast}.nii.gz")
+                labels = writer.labels(subject)
+                modality = contrast.removesuffix("like")
+                rows.append((subject, image, labels, split, modality))
+    apart = Writer(data, output / "patients", grid)
+    patients = [
+        (f"{patient}_{kind}", apart.image(f"t1t2/{patient}_2mm_{kind}.nii.gz"))
+        for patient in PATIENTS
+        for kind in ("t1", "t2")
+    ]
+    _table(
+        output / "patients" / "dataset.csv",
+        HEADER,
+        [(name, image, "", "train", name[-2:]) for name, image in patients],
+    )
+    return _table(output / "dataset.csv", HEADER, rows)
 
 
 def main() -> None:
@@ -82,9 +186,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--grid", type=int, choices=(2, 4), default=2)
     parser.add_argument("--with-ixi", action="store_true")
+    parser.add_argument("--t2like", action="store_true")
     arguments = parser.parse_args()
-    print(write(arguments.data, arguments.output, with_ixi=arguments.with_ixi))
+    where = arguments.data, arguments.output
+    if arguments.t2like:
+        print(write_t2like(*where, grid=arguments.grid))
+    else:
+        print(write(*where, with_ixi=arguments.with_ixi, grid=arguments.grid))
 
 
 if __name__ == "__main__":

@@ -127,6 +127,15 @@ def test_aligned_images_need_nothing(fixed, image):
     assert not found.is_needed
 
 
+@pytest.mark.parametrize(("part", "is_needed"), [(0.65, True), (0.75, False)])
+def test_headers_that_tell_most_of_it_are_good_enough(part, is_needed):
+    # Information of Gaussian intensities of correlation r: −log(1 − r²) / 2.
+    best = 0.9
+    before = np.sqrt(1 - (1 - best**2) ** part)
+    found = inference.Alignment(np.eye(4), best, before, True, "", "ncc", 1.0)
+    assert found.is_needed is is_needed
+
+
 def test_the_order_of_the_axes_of_a_file_does_not_matter(fixed, carried, turned):
     moving, _ = carried
     straight = inference.align(fixed, moving).matrix
