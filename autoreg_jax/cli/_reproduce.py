@@ -13,7 +13,17 @@ from autoreg_jax.errors import ConfigError
 
 Name = Annotated[
     tyro.conf.Positional[
-        Literal["figure3", "figure4", "figure5", "table1", "table2", "table3", "table5"]
+        Literal[
+            "figure3",
+            "figure4",
+            "figure5",
+            "table1",
+            "table2",
+            "table3",
+            "table4",
+            "table5",
+            "table6",
+        ]
     ],
     tyro.conf.arg(metavar="NAME"),
 ]
@@ -28,8 +38,11 @@ class Reproduce:
     """Make a table or figure of the paper from runs on your data, or simulated brains.
 
     table1: cost of search and training. table2: what searching α_F, α_D and λ adds,
-    beside random genotypes and a hand-made one. table3: the searched λ. table5: Dice.
-    figure3: α. figure4: Dice by structure. figure5: pairs before and after.
+    beside random genotypes and a hand-made one. table3: the searched λ. table4: Dice
+    where one subject, the atlas, is fixed in all pairs. table5: Dice. table6: seconds
+    a pair of 160 x 192 x 224 voxels, beside the networks of the rivals. figure3: α.
+    figure4: Dice by structure. figure5: pairs before and after. To compare with rivals
+    see `autoreg bench`.
 
     Each model is a run folder below FOLDER/seedN; a repeated command takes finished
     ones as they are and goes on with the others.
@@ -40,7 +53,7 @@ class Reproduce:
     """
 
     name: Name
-    """figure3, figure4, figure5, table1, table2, table3 or table5."""
+    """figure3, figure4, figure5 or table1 to table6."""
 
     data: DataFile = None
     """dataset.csv or its folder; simulated T1-like brains unless given."""
@@ -66,8 +79,14 @@ class Reproduce:
     minutes: float | None = None
     """Begin no run after them; the same command goes on."""
 
-    scenario: Literal["adni", "t1-t1", "t2-t2", "knee", "t2-t1"] | None = None
-    """Whose figures of the paper to print beside; t1-t1 for simulated brains."""
+    scenario: (
+        Literal[
+            "abide", "adni", "hcp", "knee", "oasis", "ppmi", "t1-t1", "t2-t1", "t2-t2"
+        ]
+        | None
+    ) = None
+    """Whose figures of the paper to print beside; for simulated brains t1-t1, in table4
+    adni."""
 
     config: Config = None
     """Settings: a YAML file or the name of a preset; `table2` unless given."""

@@ -188,7 +188,7 @@ def test_compare(command, monkeypatch, tmp_path):
 def test_reproduce(command, monkeypatch, dataset, tmp_path):
     def reproduce(name, folder, protocol):
         made.append((name, folder, protocol))
-        rows = [LambdaRow("start", 10.0, 15.0, 3.2, 0.8)]
+        rows = [LambdaRow("start", "smooth", 15.0)]
         table = Table(rows, ("", "λ1"), [("start", "10.00")])
         return Reproduction({"table3": table}, ["As it was."], [folder / "a.png"])
 
@@ -206,7 +206,7 @@ def test_reproduce(command, monkeypatch, dataset, tmp_path):
     changed = config.merge(config.load("table2"), {"train": {"steps": 9}})
     assert protocol.config == changed
     shown = json.loads(command(*words, "--json")[1])
-    assert shown["table3"][0]["smooth"] == 15.0
+    assert shown["table3"][0]["weight"] == 15.0
     assert shown["notes"] == ["As it was."]
     code, _, err = command(*words, "--seeds", "0")
     assert code == 2

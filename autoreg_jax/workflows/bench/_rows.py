@@ -20,6 +20,7 @@ class BenchRow(NamedTuple):
         method: Its name.
         pairs: How many it has registered.
         dice, dice_sd: Mean over the structures of a pair.
+        hd95, hd95_sd: Mean over the structures of a pair, mm.
         ncc, ncc_sd: Mean local correlation.
         displacement_error, displacement_error_sd: In the body, mm.
         folding_fraction: Of all voxels.
@@ -40,6 +41,8 @@ class BenchRow(NamedTuple):
     pairs: int
     dice: float
     dice_sd: float
+    hd95: float
+    hd95_sd: float
     ncc: float
     ncc_sd: float
     displacement_error: float
@@ -109,6 +112,7 @@ def _row(
         results.name,
         len(found),
         *mean("dice"),
+        *mean("hd95"),
         *mean("ncc"),
         *mean("displacement_error"),
         mean("folding_fraction")[0],
@@ -139,6 +143,7 @@ _HEADER = (
     "",
     "pairs",
     "Dice",
+    "HD95, mm",
     "NCC",
     "error, mm",
     "folding, %",
@@ -162,6 +167,7 @@ def bench_table(rows: Sequence[BenchRow]) -> Table:
             row.method,
             str(row.pairs),
             mean_sd(row.dice, row.dice_sd),
+            mean_sd(row.hd95, row.hd95_sd, "{:.2f}"),
             mean_sd(row.ncc, row.ncc_sd),
             mean_sd(row.displacement_error, row.displacement_error_sd, "{:.2f}"),
             _text(100 * row.folding_fraction, "{:.3f}"),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autoreg_jax.workflows._tables import mean_and_sd
+from autoreg_jax.workflows.experiments import _paper
 from autoreg_jax.workflows.experiments._ablation import COLUMNS, column_of
 from autoreg_jax.workflows.experiments._runs import TrainedModel
 from autoreg_jax.workflows.experiments._table import Table, mean_sd
@@ -48,7 +49,7 @@ class AblationRow(NamedTuple):
 
 
 class ModelRow(NamedTuple):
-    """One model: its scores, its architecture and its λ."""
+    """One model: its scores, its architecture and its λ, `extra` its further terms."""
 
     seed: int
     model: str
@@ -67,6 +68,7 @@ class ModelRow(NamedTuple):
     smooth: float
     half: float
     quarter: float
+    extra: str
 
 
 def ablation_rows(
@@ -140,10 +142,17 @@ def model_rows(models: Sequence[TrainedModel]) -> list[ModelRow]:
             model.seconds,
             _in_words(model.genotype.feature),
             _in_words(model.genotype.deformation),
-            *(model.lam[name] for name in ("full", "smooth", "half", "quarter")),
+            *(model.lam[name] for name in _paper.WEIGHTS),
+            " ".join(
+                f"{k}={v:.4g}" for k, v in model.lam.items() if k not in _paper.WEIGHTS
+            ),
         )
         for model in models
     ]
+
+
+def _further(lam: Mapping[str, float]) -> str:
+    return " ".join(f"{k}={v:.4g}" for k, v in lam.items() if k not in _paper.WEIGHTS)
 
 
 def _in_words(cells: Iterable[Iterable[str]]) -> str:

@@ -6,15 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import (
-    Cohort,
-    label_values,
-    load_cohort,
-    read_dataset,
-    write_population,
-)
+from autoreg_jax.data import Cohort, Dataset, read_dataset, write_population
 from autoreg_jax.errors import DataError
 from autoreg_jax.workflows._demo import SPACING
+from autoreg_jax.workflows._prepare import load_planned, prepare
 
 
 class OutOfTimeError(Exception):
@@ -35,7 +30,7 @@ class Protocol:
         draws: Random genotypes a seed (>= 0).
         minutes: No run is begun after them (> 0); None for no limit.
         scenario: Whose figures of the paper stand beside ours; None for no one's, but
-            for simulated brains those of T1 to T1.
+            for simulated brains those of T1 to T1 (to an atlas: ADNI).
     """
 
     config: RunConfig
@@ -102,12 +97,19 @@ class Experiment:
             raise OutOfTimeError
 
 
-def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
+def open_experiment(
+    folder: Path, protocol: Protocol, *, has_atlas: bool = False
+) -> Experiment:
     """Load the subjects, simulated ones where none are given.
+
+    Those that are given are brought to the grid of FOLDER/plan.yaml, which is made if
+    it is not there; it decides on metric, batch and precision as well.
 
     Args:
         folder: Of the experiment; made if missing.
         protocol: How it is made.
+        has_atlas: One subject is fixed in all pairs: `pairs.fixed`, or else the first
+            one with labels.
 
     Returns:
         The experiment.
@@ -115,26 +117,39 @@ def open_experiment(folder: Path, protocol: Protocol) -> Experiment:
     Raises:
         DataError: If the dataset cannot be used, or the subjects to evaluate have no
             label maps.
-        GeometryError: If an image is on another grid.
+        GeometryError: If an image has an impossible geometry.
+        ConfigError: If the plan in the folder is of another dataset.
     """
     minutes = protocol.minutes
     stop_at = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     dataset = protocol.dataset or _simulated(folder, protocol, "t1", 0)
     table = read_dataset(dataset)
-    values = label_values(table)
-    splits = ("train", "validation", protocol.config.evaluate.split)
-    train, validation, test = (
-        load_cohort(
-            table, split, label_values=values, atlas=protocol.config.pairs.fixed
-        )
-        for split in splits
-    )
-    if test.labels is None:
+    if has_atlas and protocol.config.pairs.fixed is None:
+        pairs = replace(protocol.config.pairs, fixed=_atlas(table))
+        protocol = replace(protocol, config=replace(protocol.config, pairs=pairs))
+    config = protocol.config
+    splits = ("train", "validation", config.evaluate.split)
+    if protocol.dataset is None:
+        cohorts = load_planned(table, None, *splits, atlas=config.pairs.fixed)
+    else:
+        prepared = prepare(dataset, folder, config, *splits)
+        folder.mkdir(parents=True, exist_ok=True)
+        prepared.write_plan(folder)
+        cohorts, protocol = prepared.cohorts, replace(protocol, config=prepared.config)
+    if cohorts[-1].labels is None:
         raise DataError(
             f"{dataset}: the subjects of the split {splits[-1]!r} have no label maps; "
             "this experiment compares by Dice, so name them in the column 'labels'."
         )
-    return Experiment(folder, protocol, dataset, train, validation, test, stop_at)
+    return Experiment(folder, protocol, dataset, *cohorts, stop_at)
+
+
+def _atlas(table: Dataset) -> str:
+    """The subject that is fixed where nobody has named one."""
+    named = [subject.name for subject in table.subjects if subject.labels is not None]
+    if not named:
+        raise DataError(f"{table.path}: no subject has a label map to be an atlas.")
+    return named[0]
 
 
 def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
@@ -142,12 +157,20 @@ def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
 
     Raises:
         DataError: If they cannot be used, or have other dimensions.
+        ConfigError: If the plan in the folder is of another dataset.
     """
     protocol, images = experiment.protocol, experiment.test.images
     flat = replace(protocol, dimensions=images.ndim - 2)
     dataset = protocol.elsewhere or _simulated(experiment.folder, flat, "t2", 1)
-    atlas = protocol.config.pairs.fixed
-    cohort = load_cohort(read_dataset(dataset), "train", atlas=atlas)
+    if protocol.elsewhere is None:
+        atlas = protocol.config.pairs.fixed
+        (cohort,) = load_planned(read_dataset(dataset), None, "train", atlas=atlas)
+    else:
+        folder = experiment.folder / "elsewhere"
+        prepared = prepare(dataset, folder, protocol.config, "train")
+        folder.mkdir(parents=True, exist_ok=True)
+        prepared.write_plan(folder)
+        (cohort,) = prepared.cohorts
     if cohort.images.ndim != images.ndim:
         raise DataError(
             f"{dataset}: its images have {cohort.images.ndim - 2} axes, those of "

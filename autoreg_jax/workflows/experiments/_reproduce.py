@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.workflows.comparison._table import write_rows
 from autoreg_jax.workflows.experiments import _paper
 from autoreg_jax.workflows.experiments._ablation import (
@@ -27,6 +28,7 @@ from autoreg_jax.workflows.experiments._experiment import (
 )
 from autoreg_jax.workflows.experiments._findings import ablation_findings
 from autoreg_jax.workflows.experiments._runs import TrainedModel
+from autoreg_jax.workflows.experiments._speed import speed_table
 from autoreg_jax.workflows.experiments._table import Table, write_table
 from autoreg_jax.workflows.experiments._whole import (
     cost_table,
@@ -43,7 +45,9 @@ EXPERIMENTS = (
     "table1",
     "table2",
     "table3",
+    "table4",
     "table5",
+    "table6",
 )
 
 _OF_THE_PAPER = (
@@ -71,7 +75,8 @@ class Reproduction(NamedTuple):
 def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction:
     """Make a table or figure of the paper from runs on the data at hand.
 
-    Each model is a run folder below FOLDER/seedN, shared by all experiments. A repeated
+    Each model is a run folder below FOLDER/seedN, shared by all experiments but Table
+    IV, whose runs have an atlas and lie below FOLDER/atlas. A repeated
     call takes the finished ones as they are and goes on with the others; what it finds
     is decided by the seed and the data.
 
@@ -86,20 +91,32 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
     Raises:
         ValueError: If there is no such experiment.
         DataError, GeometryError: If a dataset cannot be used.
-        ConfigError: If the folder holds runs of other settings or data.
+        ConfigError: If the folder holds runs of other settings or data, or the paper
+            has no such table of the scenario.
         ArtifactError: If a run in it is damaged.
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"name must be one of {EXPERIMENTS}, got {name!r}.")
-    folder = Path(folder)
-    experiment = open_experiment(folder, protocol)
-    scenario = protocol.scenario or (None if protocol.dataset else "t1-t1")
+    has_atlas = name == "table4"
+    folder = Path(folder) / "atlas" if has_atlas else Path(folder)
+    scenario = protocol.scenario
+    if protocol.dataset is None and scenario is None:
+        scenario = "adni" if has_atlas else "t1-t1"
+    if name in ("table2", "table3") and scenario not in (None, *_paper.ABLATION):
+        raise ConfigError(
+            f"scenario: the paper has no {name} of {scenario!r}; it has those of "
+            f"{', '.join(_paper.ABLATION)}."
+        )
+    experiment = open_experiment(folder, protocol, has_atlas=has_atlas)
     make: Callable[..., Any] = ablation_models if name == "table2" else whole
     finished, notes = _each_seed(experiment, make)
     if experiment.test.velocity is not None:
         notes = ["The subjects are simulated.", *notes]
-    if scenario and name in ("table2", "table5"):
+    if has_atlas:
+        fixed = experiment.protocol.config.pairs.fixed
+        notes = [f"The fixed image of every pair, the atlas, is {fixed}.", *notes]
+    if scenario and name in ("table2", "table4", "table5"):
         notes = [*notes, _OF_THE_PAPER]
     if not finished:
         return Reproduction({}, notes, [])
@@ -113,7 +130,9 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
     table = {
         "table1": lambda: cost_table(finished),
         "table3": lambda: lambda_table(finished, scenario),
+        "table4": lambda: dice_table(finished, scenario),
         "table5": lambda: dice_table(finished, scenario),
+        "table6": lambda: speed_table(finished[0]),
     }[name]()
     write_table(folder, name, table, notes)
     return Reproduction({name: table}, notes, [])

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STAGES = ("feature", "deformation", "lam")
-_WEIGHTS = ("full", "smooth", "half", "quarter")
 _ARRAYS = (
     "fixed",
     "moving",
@@ -68,13 +67,11 @@ class CostRow(NamedTuple):
 
 
 class LambdaRow(NamedTuple):
-    """Table III: one λ, and whose it is."""
+    """Table III: one weight of one λ, and whose it is."""
 
     source: str
-    full: float
-    smooth: float
-    half: float
-    quarter: float
+    term: str
+    weight: float
 
 
 class DiceRow(NamedTuple):
@@ -133,13 +130,27 @@ def lambda_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
     """Table III: λ before and after its search, and the paper's."""
     found = {"start": wholes[0].found.lam_start}
     found |= {f"seed {one.seed}": one.found.lam for one in wholes}
-    rows = [LambdaRow(name, *(lam[w] for w in _WEIGHTS)) for name, lam in found.items()]
     if scenario:
         name = f"paper, {_paper.SCENARIOS[scenario]}"
-        rows.append(LambdaRow(name, *_paper.LAMBDA[scenario]))
-    header = ("", "λ1, full", "λ2, smooth", "λ3, half", "λ4, quarter")
-    cells = [(row.source, *(f"{weight:.2f}" for weight in row[1:])) for row in rows]
-    return Table(rows, header, cells)
+        weights = zip(_paper.WEIGHTS, _paper.LAMBDA[scenario], strict=True)
+        found[name] = dict(weights)
+    rows = [
+        LambdaRow(source, term, weight)
+        for source, lam in found.items()
+        for term, weight in lam.items()
+    ]
+    extra = (term for term in found["start"] if term not in _paper.WEIGHTS)
+    terms = (*_paper.WEIGHTS, *extra)
+    titles = [f"λ{i}, {term}" for i, term in enumerate(terms, start=1)]
+    cells = [
+        (source, *(_weight(lam.get(term)) for term in terms))
+        for source, lam in found.items()
+    ]
+    return Table(rows, ("", *titles), cells)
+
+
+def _weight(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def dice_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
