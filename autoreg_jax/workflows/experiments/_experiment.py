@@ -136,12 +136,13 @@ def open_experiment(
         folder.mkdir(parents=True, exist_ok=True)
         prepared.write_plan(folder)
         cohorts, protocol = prepared.cohorts, replace(protocol, config=prepared.config)
-    if cohorts[-1].labels is None:
+    train, validation, test = cohorts
+    if test.labels is None:
         raise DataError(
             f"{dataset}: the subjects of the split {splits[-1]!r} have no label maps; "
             "this experiment compares by Dice, so name them in the column 'labels'."
         )
-    return Experiment(folder, protocol, dataset, *cohorts, stop_at)
+    return Experiment(folder, protocol, dataset, train, validation, test, stop_at)
 
 
 def _atlas(table: Dataset) -> str:
