@@ -64,11 +64,11 @@ class ModelRow(NamedTuple):
     train_seconds: float
     feature: str
     deformation: str
+    extra: str
     full: float
     smooth: float
     half: float
     quarter: float
-    extra: str
 
 
 def ablation_rows(
