@@ -142,13 +142,15 @@ def model_rows(models: Sequence[TrainedModel]) -> list[ModelRow]:
             model.seconds,
             _in_words(model.genotype.feature),
             _in_words(model.genotype.deformation),
+            _further(model.lam),
             *(model.lam[name] for name in _paper.WEIGHTS),
-            " ".join(
-                f"{k}={v:.4g}" for k, v in model.lam.items() if k not in _paper.WEIGHTS
-            ),
         )
         for model in models
     ]
+
+
+def _further(lam: Mapping[str, float]) -> str:
+    return " ".join(f"{k}={v:.4g}" for k, v in lam.items() if k not in _paper.WEIGHTS)
 
 
 def _further(lam: Mapping[str, float]) -> str:
