@@ -153,10 +153,6 @@ def _further(lam: Mapping[str, float]) -> str:
     return " ".join(f"{k}={v:.4g}" for k, v in lam.items() if k not in _paper.WEIGHTS)
 
 
-def _further(lam: Mapping[str, float]) -> str:
-    return " ".join(f"{k}={v:.4g}" for k, v in lam.items() if k not in _paper.WEIGHTS)
-
-
 def _in_words(cells: Iterable[Iterable[str]]) -> str:
     return "; ".join(" ".join(cell) for cell in cells)
 
