@@ -1,6 +1,5 @@
 """Elastix by itk-elastix: B-splines over several resolutions, mutual information."""
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -26,7 +25,6 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     itk: Any = import_module("itk")
     if not hasattr(itk, "ElastixRegistrationMethod"):
         raise ImportError("itk is installed without itk-elastix", name="itk-elastix")
-    threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
 
     def image(array: np.ndarray, spacing: Sequence[float]) -> Any:
         # The first axis of ITK is the last one of an array.
@@ -49,7 +47,8 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
         method = itk.ElastixRegistrationMethod.New(image(fixed, spacing), moving_image)
         method.SetParameterObject(parameters)
         method.SetLogToConsole(False)
-        method.SetNumberOfThreads(threads)
+        # SetNumberOfThreads crashes above 1 (ITKElastix, issues 160 and 295); how many
+        # threads there are is said by ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS.
         method.UpdateLargestPossibleRegion()
         apply = itk.TransformixFilter.New(moving_image)
         apply.SetTransformParameterObject(method.GetTransformParameterObject())
