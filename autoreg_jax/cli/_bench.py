@@ -33,7 +33,8 @@ _USUAL = (
 class Bench:
     """Register the same pairs with this project and its rivals, and compare.
 
-    Methods: none; autoreg and autoreg_refined (with --model RUN); multipropreg,
+    Methods: none; autoreg and autoreg_refined (with --model RUN); autoreg_classical,
+    the registration without a model, with evaluate.refine.steps; multipropreg,
     voxelmorph, voxelmorph_basic and voxelmorph_diff, trained here on the training split
     with the settings of RUN unless --trained names their run; ants_syn, convexadam,
     elastix, niftyreg and voxelmorph_torch where they are installed, ants_syn.paper and

@@ -5,6 +5,7 @@
 
 from autoreg_jax.inference._align import Alignment as Alignment
 from autoreg_jax.inference._align import align as align
+from autoreg_jax.inference._classical import register_pair as register_pair
 from autoreg_jax.inference._labels import warp_labels as warp_labels
 from autoreg_jax.inference._model import ModelDescription as ModelDescription
 from autoreg_jax.inference._model import RegistrationModel as RegistrationModel
@@ -30,5 +31,6 @@ __all__ = [
     "output_paths",
     "refine",
     "register",
+    "register_pair",
     "warp_labels",
 ]

@@ -120,6 +120,25 @@ def test_every_method_has_the_scores_of_its_displacement(
     assert all(path.stat().st_size > 5000 for path in found.figures)
 
 
+def test_registration_without_a_model_is_a_method(protocol, tmp_path):
+    changes = {"evaluate": {"pairs": 2, "refine": {"steps": 20, "learning_rate": 0.2}}}
+    changed = dataclasses.replace(
+        protocol,
+        config=config.merge(protocol.config, changes),
+        methods=("none", "autoreg_classical"),
+        limits=Limits(seconds=120.0, megabytes=None, threads=1),
+        model=None,
+    )
+    bench(tmp_path, changed)
+    before, after = _rows(tmp_path).values()
+    assert after["method"] == "autoreg_classical"
+    assert not after["failure"]
+    assert float(after["ncc"]) > float(before["ncc"]) + 0.05
+    off = config.merge(changed.config, {"evaluate": {"refine": {"steps": 0}}})
+    with pytest.raises(ConfigError, match="autoreg_classical needs steps"):
+        bench(tmp_path, dataclasses.replace(changed, config=off))
+
+
 def test_what_fails_has_a_row_and_the_others_too(protocol, tmp_path):
     limits = protocol.limits._replace(seconds=9.0)
     methods = ("missing", "sleep", "eat", "crash", "shift", "autoreg")

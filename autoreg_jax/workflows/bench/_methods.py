@@ -14,7 +14,9 @@ from autoreg_jax.errors import ConfigError
 from autoreg_jax.inference import load_model
 
 NONE, OURS, REFINED = "none", "autoreg", "autoreg_refined"
+CLASSICAL = "autoreg_classical"
 _NETWORK = "autoreg_jax.workflows.bench._network"
+_CLASSICAL = "autoreg_jax.workflows.bench._classical"
 _DISTRIBUTIONS = {
     "ants": "antspyx",
     "convexAdam": "convexadam",
@@ -54,7 +56,7 @@ def method_names() -> tuple[str, ...]:
         for name, adapter in sorted(ADAPTERS.items())
         for place, kind in enumerate(adapter.settings)
     ]
-    return NONE, OURS, REFINED, *BASELINES, *programs
+    return NONE, OURS, REFINED, CLASSICAL, *BASELINES, *programs
 
 
 def check_names(names: tuple[str, ...], *, has_model: bool) -> None:
@@ -79,6 +81,26 @@ def check_names(names: tuple[str, ...], *, has_model: bool) -> None:
 def nothing() -> Method:
     """No registration: the state before."""
     return Method(NONE, "", {}, {})
+
+
+def classical(steps: int, learning_rate: float, *, is_multimodal: bool) -> Method:
+    """Registration without a model.
+
+    Args:
+        steps: At most, at each resolution.
+        learning_rate: Of the steps.
+        is_multimodal: Whether the images have several contrasts.
+
+    Raises:
+        ConfigError: If there are no steps.
+    """
+    if steps < 1:
+        raise ConfigError(
+            f"methods: {CLASSICAL} needs steps; set evaluate.refine.steps=60, say."
+        )
+    similarity = "mind" if is_multimodal else "ncc"
+    how = {"steps": steps, "learning_rate": learning_rate, "similarity": similarity}
+    return Method(CLASSICAL, _CLASSICAL, how, how, is_limited=False)
 
 
 def network(name: str, run: Path, refine: Mapping[str, Any] | None = None) -> Method:

@@ -115,9 +115,12 @@ class Session:
         protocol = self.protocol
         if name == _methods.NONE:
             return _methods.nothing()
+        is_multimodal = protocol.config.objective.similarity == "mind"
+        steps = protocol.config.evaluate.refine
+        refine = {"steps": steps.steps, "learning_rate": steps.learning_rate}
+        if name == _methods.CLASSICAL:
+            return _methods.classical(**refine, is_multimodal=is_multimodal)
         if name in (_methods.OURS, _methods.REFINED):
-            steps = protocol.config.evaluate.refine
-            refine = {"steps": steps.steps, "learning_rate": steps.learning_rate}
             run = Path(str(protocol.model))
             return _methods.network(
                 name, run, refine if name == _methods.REFINED else None
@@ -127,7 +130,6 @@ class Session:
         weights = None
         if name.startswith("voxelmorph_torch"):
             weights = self._rival("voxelmorph_basic")
-        is_multimodal = protocol.config.objective.similarity == "mind"
         return _methods.program(name, is_multimodal=is_multimodal, weights=weights)
 
     def _rival(self, name: str) -> Path:
