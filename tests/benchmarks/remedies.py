@@ -11,6 +11,7 @@ The dataset needs labels. Each line is the mean Dice on the pairs to evaluate.
 - The others search α twice, from two seeds, and train the genotype of the first with
   the λ of the start. `agreement` is the share of edges on which both choose the same
   operation, `correlation` that of both α: what is noise has 1/8 and 0.
+- `alpha_mean` takes the mean α of six seeds; its correlation is that of three to three.
 
 A repeated command takes what is finished as it is.
 """
@@ -19,9 +20,11 @@ import argparse
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from autoreg_jax import config, runtime, workflows
+from autoreg_jax.search_space import OPERATIONS, decode
 from autoreg_jax.workflows.experiments._ablation import HAND_MADE
 
 # What is small enough for a CPU.
@@ -46,19 +49,23 @@ def both(**settings):
 
 ALPHA = {
     "alpha": {},
-    "alpha_full_size": {"shrink": 1},
-    "alpha_pairs": both(valid_pairs=4),
-    "alpha_long": both(steps=400, warm_up=300),
-    "alpha_sharp": both(learning_rate=0.1),
-    "alpha_exact": {"hypergradient": {"name": "one_step_unroll"}},
-    "alpha_joint": {"joint": True},
+    "alpha_normalised": {"network": {"normalise": True}},
+    "alpha_full_size": {"search": {"shrink": 1}},
+    "alpha_pairs": {"search": both(valid_pairs=4)},
+    "alpha_long": {"search": both(steps=400, warm_up=300)},
+    "alpha_sharp": {"search": both(learning_rate=0.1)},
+    "alpha_exact": {"search": {"hypergradient": {"name": "one_step_unroll"}}},
+    "alpha_joint": {"search": {"joint": True}},
+    "alpha_mean": {},
 }
+# The stage of λ is left out.
+NO_LAM = {"search": {"lam": {"steps": 0, "warm_up": 0}}}
 LAM = {
     "lam": {},
-    "lam_pairs": {"lam": {"valid_pairs": 4}},
-    "lam_slow": {"lam": {"learning_rate": 0.01}},
-    "lam_warm": {"lam": {"steps": 300, "warm_up": 240}},
-    "lam_far": {"look_ahead_learning_rate": 1e-2},
+    "lam_pairs": {"search": {"lam": {"valid_pairs": 4}}},
+    "lam_slow": {"search": {"lam": {"learning_rate": 0.01}}},
+    "lam_warm": {"search": {"lam": {"steps": 300, "warm_up": 240}}},
+    "lam_far": {"search": {"look_ahead_learning_rate": 1e-2}},
 }
 # Factors on full, smooth, half and quarter.
 WEIGHTS = {
@@ -104,11 +111,12 @@ class Remedies:
         return found.summary["dice"]["mean"]
 
     def search(self, name, changes, seed=0, genotype=None):
-        """A search with other settings."""
+        """A search with other settings; of λ alone where there is a genotype."""
+        given = self.config if genotype else config.merge(self.config, NO_LAM)
         return workflows.search(
             self.train,
             self.validation,
-            config.merge(self.config, {"search": changes, "seed": seed}),
+            config.merge(given, {"seed": seed, **changes}),
             genotype=genotype,
             run=self.folder / f"{name}_search{seed}",
             resume=True,
@@ -125,18 +133,29 @@ class Remedies:
         if name in LAM:
             found = self.search(name, LAM[name], genotype=HAND_MADE)
             return {"dice": self.dice(name, HAND_MADE, found.lam), "lam": found.lam}
-        off = {"steps": 0, "warm_up": 0}
-        changes = {"lam": off, **ALPHA[name]}
-        first, second = (self.search(name, changes, seed) for seed in (0, 1))
-        alphas = [np.stack(found.alpha).reshape(-1, 8) for found in (first, second)]
-        centred = [alpha - alpha.mean(-1, keepdims=True) for alpha in alphas]
-        choices = [alpha.argmax(-1) for alpha in alphas]
+        changes, seeds = ALPHA[name], range(2)
+        if name == "alpha_mean":
+            name, seeds = "alpha", range(6)
+        found = [self.search(name, changes, seed) for seed in seeds]
+        middle = len(found) // 2
+        halves = [mean_alpha(some) for some in (found[:middle], found[middle:])]
+        genotype = found[0].genotype
+        if len(found) > 2:
+            name, genotype = "alpha_mean", decode(mean_alpha(found))
+        flat = [np.stack(half).reshape(-1, len(OPERATIONS)) for half in halves]
+        centred = [alpha - alpha.mean(-1, keepdims=True) for alpha in flat]
+        choices = [alpha.argmax(-1) for alpha in flat]
         return {
-            "dice": self.dice(name, first.genotype, self.start),
+            "dice": self.dice(name, genotype, self.start),
             "agreement": float(np.mean(choices[0] == choices[1])),
             "correlation": float(np.corrcoef(*(x.ravel() for x in centred))[0, 1]),
-            "genotype": json.loads(first.genotype.to_json()),
+            "genotype": json.loads(genotype.to_json()),
         }
+
+
+def mean_alpha(found):
+    """Mean of the α of several searches."""
+    return jax.tree.map(lambda *all_: np.mean(all_, 0), *(one.alpha for one in found))
 
 
 def main() -> None:

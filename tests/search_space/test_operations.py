@@ -140,6 +140,58 @@ def test_rematerialised_mixture_is_the_mixture_with_less_kept(mixture):
     np.testing.assert_allclose(second(bounded), second(plain), rtol=1e-4)
 
 
+LAST_KERNELS = dict.fromkeys(OPERATIONS, "kernel") | dict.fromkeys(
+    ("sep_conv_3", "sep_conv_5"), "pointwise"
+)
+
+
+@pytest.mark.parametrize("is_normalised", [False, True])
+def test_slope_of_a_weight_is_that_of_the_kernel_unless_normalised(
+    mixture, is_normalised
+):
+    x, weights, params = mixture
+    module = MixedOperation(3, is_normalised=is_normalised)
+    target = jax.random.normal(jax.random.key(7), (1, 9, 10, 3))
+
+    def loss(params, weights):
+        found = module.apply({"params": params}, x, weights)
+        return jnp.mean((found - target) ** 2)
+
+    of_params, of_weights = quick(jax.grad(loss, (0, 1)))(params, weights)
+    # Euler: a candidate f is homogeneous in its last kernel W, so a ∂L/∂a = ⟨∂L/∂W, W⟩.
+    along = [
+        jnp.vdot(of_params[name][last], params[name][last])
+        for name, last in LAST_KERNELS.items()
+    ]
+    if is_normalised:  # then the size of W changes nothing
+        np.testing.assert_allclose(along, np.zeros(8), atol=1e-6)
+        assert np.abs(of_weights).min() > 1e-4
+    else:
+        np.testing.assert_allclose(along, weights * of_weights, rtol=1e-3, atol=1e-6)
+
+
+def test_a_normalised_mixture_does_not_know_the_size_of_a_kernel(mixture):
+    x, weights, params = mixture
+    module = MixedOperation(3, is_normalised=True)
+
+    @quick
+    def both(params, x, weights):
+        def total(x):
+            return jnp.sum(module.apply({"params": params}, x, weights))
+
+        return module.apply({"params": params}, x, weights), jax.grad(total)(x)
+
+    doubled = params | {"conv_3": {"kernel": 2 * params["conv_3"]["kernel"]}}
+    wanted, _ = both(params, x, weights)
+    np.testing.assert_allclose(both(doubled, x, weights)[0], wanted, 1e-4, 1e-5)
+    alone, _ = both(params, x, jnp.eye(8)[1])
+    assert float(jnp.mean(alone**2)) == pytest.approx(1, rel=1e-4)
+    # Candidates that are zero, and their gradients, stay finite.
+    value, slope = both(params, jnp.zeros_like(x), weights)
+    assert not value.any()
+    assert jnp.isfinite(slope).all()
+
+
 def test_half_precision_rounds_the_convolutions_only(mixture):
     x, weights, params = mixture
     cell = {"edge_0": params}

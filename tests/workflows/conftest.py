@@ -38,6 +38,7 @@ class SmallNetwork:
     matching: object = None
     precision: str = "float32"
     rematerialise: bool = False
+    is_normalised: bool = False
     wiring: object = None
     extractor: object = None
 
