@@ -7,7 +7,7 @@ The dataset needs labels. Each line is the mean Dice on the pairs to evaluate.
 
 - `smooth_half` to `quarter_none` train the hand-made network under other weights of the
   loss: the truth about which way λ should have gone.
-- `lam_...` search λ for the hand-made network.
+- `lam...` search λ for the hand-made network.
 - The others search α twice, from two seeds, and train the genotype of the first with
   the λ of the start. `agreement` is the share of edges on which both choose the same
   operation, `correlation` that of both α: what is noise has 1/8 and 0.
@@ -65,12 +65,14 @@ LAM = {
     "lam_pairs": {"search": {"lam": {"valid_pairs": 4}}},
     "lam_slow": {"search": {"lam": {"learning_rate": 0.01}}},
     "lam_warm": {"search": {"lam": {"steps": 300, "warm_up": 240}}},
+    "lam_long": {"search": {"lam": {"steps": 300}}},
     "lam_far": {"search": {"look_ahead_learning_rate": 1e-2}},
 }
 # Factors on full, smooth, half and quarter.
 WEIGHTS = {
     "smooth_half": (1, 0.5, 1, 1),
     "smooth_double": (1, 2, 1, 1),
+    "smooth_fourfold": (1, 4, 1, 1),
     "full_double": (2, 1, 1, 1),
     "full_double_smooth_double": (2, 2, 1, 1),
     "half_none": (1, 1, 0, 1),
