@@ -1,6 +1,7 @@
 """Methods that hang, eat memory, crash or are missing: each ends with a sentence."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -75,3 +76,34 @@ def test_threads_are_those_given(tmp_path):
     with _process(tmp_path, kind="threads") as process:
         answer = process.register(*IMAGES, (1.0, 1.0))
     assert np.all(answer.displacement == 1)
+
+
+_BENCH = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from autoreg_jax.workflows.bench._process import Limits, MethodProcess
+limits = Limits(seconds=60.0, megabytes=None, threads=1)
+process = MethodProcess("fake_methods", {"kind": "sleep"}, limits, Path(sys.argv[1]))
+print(process._process.pid, flush=True)
+process.register(*np.ones((2, 6, 5), np.float32), (1.0, 1.0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells of a parent's end")
+def test_one_that_sleeps_ends_with_the_bench(tmp_path):
+    bench = subprocess.Popen(
+        [sys.executable, "-c", _BENCH, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with bench:
+        method = int(str(bench.stdout and bench.stdout.readline()))
+        while not (tmp_path / "1.npz").exists():
+            time.sleep(0.05)
+        time.sleep(1)  # it has begun with the pair
+        bench.kill()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{method}").exists() and time.monotonic() < deadline:
+        if "State:\tZ" in Path(f"/proc/{method}/status").read_text():
+            break  # dead; nobody has asked how it ended
+        time.sleep(0.05)
+    assert time.monotonic() < deadline

@@ -8,9 +8,11 @@ the file of a pair, `.npz` with `fixed`, `moving` and `spacing`; the answer, wit
 that something is not installed.
 """
 
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -19,11 +21,13 @@ from pathlib import Path
 import numpy as np
 
 NOT_INSTALLED, FAILED = 3, 1
+_SIGNAL_AT_DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve pairs until standard input ends; 0, `NOT_INSTALLED` or `FAILED`."""
     module, settings, limit = arguments
+    _end_with_parent()
     _bind(int(os.environ.get("OMP_NUM_THREADS", "0")))
     if int(limit) and sys.platform != "win32":
         import resource
@@ -44,6 +48,12 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"\n{type(error).__name__}: {text}\n")
         return FAILED
     return 0
+
+
+def _end_with_parent() -> None:
+    """On Linux: a program may be in a pair for hours and not see that nobody waits."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_DEATH_OF_PARENT, signal.SIGKILL)
 
 
 def _bind(threads: int) -> None:
