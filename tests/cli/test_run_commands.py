@@ -1,16 +1,23 @@
 """The verbs that work on a run: what they hand on, what they keep, what they print."""
 
 import json
+import typing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autoreg_jax import config, data, inference, runtime, workflows
+from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import _prepare
 from autoreg_jax.workflows.comparison import CleaningRow, ComparisonRow
-from autoreg_jax.workflows.experiments import Reproduction, Table
+from autoreg_jax.workflows.experiments import (
+    EXPERIMENTS,
+    Reproduction,
+    Table,
+    _paper,
+)
 from autoreg_jax.workflows.experiments._whole import LambdaRow
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
@@ -183,6 +190,13 @@ def test_compare(command, monkeypatch, tmp_path):
     assert json.loads(out)["estimates"][0]["relative_error"] == 0.25
     code, _, err = command("compare", "nothing")
     assert code == 2
+
+
+def test_reproduce_knows_every_experiment_and_scenario():
+    hints = typing.get_type_hints(Reproduce)
+    assert sorted(typing.get_args(hints["name"])) == sorted(EXPERIMENTS)
+    literal, _ = typing.get_args(hints["scenario"])
+    assert sorted(typing.get_args(literal)) == sorted(_paper.SCENARIOS)
 
 
 def test_reproduce(command, monkeypatch, dataset, tmp_path):

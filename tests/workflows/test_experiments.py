@@ -194,6 +194,9 @@ def test_finished_runs_are_taken_as_they_are(done, protocol, monkeypatch):
     (row,) = costs.rows
     assert row.search_seconds == pytest.approx(sum(row[1:4]))
     assert min(row) > 0
+    by_folder = {key: getattr(protocol, key).parent for key in ("dataset", "elsewhere")}
+    named = dataclasses.replace(protocol, **by_folder)
+    assert reproduce("table2", folder, named).notes == found.notes
     weights = reproduce("table3", folder, protocol).tables["table3"]
     sources = [row.source for row in weights.rows]
     assert sources == [x for x in ("start", "seed 3", "paper, knee") for _ in range(4)]

@@ -9,7 +9,7 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, Dataset, read_dataset, write_population
 from autoreg_jax.errors import DataError
 from autoreg_jax.workflows._demo import SPACING
-from autoreg_jax.workflows._prepare import load_planned, prepare
+from autoreg_jax.workflows._prepare import Prepared, load_planned, prepare
 
 
 class OutOfTimeError(Exception):
@@ -122,27 +122,34 @@ def open_experiment(
     """
     minutes = protocol.minutes
     stop_at = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    dataset = protocol.dataset or _simulated(folder, protocol, "t1", 0)
-    table = read_dataset(dataset)
+    table = read_dataset(protocol.dataset or _simulated(folder, protocol, "t1", 0))
     if has_atlas and protocol.config.pairs.fixed is None:
         pairs = replace(protocol.config.pairs, fixed=_atlas(table))
         protocol = replace(protocol, config=replace(protocol.config, pairs=pairs))
-    config = protocol.config
-    splits = ("train", "validation", config.evaluate.split)
-    if protocol.dataset is None:
-        cohorts = load_planned(table, None, *splits, atlas=config.pairs.fixed)
-    else:
-        prepared = prepare(dataset, folder, config, *splits)
-        folder.mkdir(parents=True, exist_ok=True)
-        prepared.write_plan(folder)
-        cohorts, protocol = prepared.cohorts, replace(protocol, config=prepared.config)
-    train, validation, test = cohorts
+    splits = ("train", "validation", protocol.config.evaluate.split)
+    loaded = _load(table, folder, protocol, protocol.dataset, *splits)
+    protocol = replace(protocol, config=loaded.config)
+    train, validation, test = loaded.cohorts
     if test.labels is None:
         raise DataError(
-            f"{dataset}: the subjects of the split {splits[-1]!r} have no label maps; "
-            "this experiment compares by Dice, so name them in the column 'labels'."
+            f"{table.path}: the subjects of the split {splits[-1]!r} have no label "
+            "maps; this experiment compares by Dice, so name them in the column 'labels'."
         )
-    return Experiment(folder, protocol, dataset, train, validation, test, stop_at)
+    return Experiment(folder, protocol, table.path, train, validation, test, stop_at)
+
+
+def _load(
+    table: Dataset, folder: Path, protocol: Protocol, given: Path | None, *splits: str
+) -> Prepared:
+    """Splits by the plan in a folder; simulated subjects share a grid and need none."""
+    config = protocol.config
+    if given is None:
+        cohorts = load_planned(table, None, *splits, atlas=config.pairs.fixed)
+        return Prepared(cohorts, config, None)
+    prepared = prepare(table.path, folder, config, *splits)
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared.write_plan(folder)
+    return prepared
 
 
 def _atlas(table: Dataset) -> str:
@@ -162,23 +169,17 @@ def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
     """
     protocol, images = experiment.protocol, experiment.test.images
     flat = replace(protocol, dimensions=images.ndim - 2)
-    dataset = protocol.elsewhere or _simulated(experiment.folder, flat, "t2", 1)
-    if protocol.elsewhere is None:
-        atlas = protocol.config.pairs.fixed
-        (cohort,) = load_planned(read_dataset(dataset), None, "train", atlas=atlas)
-    else:
-        folder = experiment.folder / "elsewhere"
-        prepared = prepare(dataset, folder, protocol.config, "train")
-        folder.mkdir(parents=True, exist_ok=True)
-        prepared.write_plan(folder)
-        (cohort,) = prepared.cohorts
+    given = protocol.elsewhere
+    table = read_dataset(given or _simulated(experiment.folder, flat, "t2", 1))
+    folder = experiment.folder / "elsewhere"
+    (cohort,) = _load(table, folder, protocol, given, "train").cohorts
     if cohort.images.ndim != images.ndim:
         raise DataError(
-            f"{dataset}: its images have {cohort.images.ndim - 2} axes, those of "
+            f"{table.path}: its images have {cohort.images.ndim - 2} axes, those of "
             f"{experiment.dataset} have {images.ndim - 2}; name another with "
             "--elsewhere."
         )
-    return dataset, cohort
+    return table.path, cohort
 
 
 def _simulated(folder: Path, protocol: Protocol, contrast: str, shift: int) -> Path:

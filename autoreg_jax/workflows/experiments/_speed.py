@@ -1,5 +1,6 @@
 """Table VI: how long a network takes at the size of the paper, and how large it is."""
 
+import os
 import time
 from dataclasses import replace
 from statistics import median
@@ -91,13 +92,15 @@ def _row(name: str, model: RegistrationModel, shape: tuple[int, ...]) -> SpeedRo
         jax.block_until_ready(model(moving, fixed).displacements.full)
         seconds.append(time.perf_counter() - begin)
     size = sum(leaf.size for leaf in jax.tree.leaves(model.params))
-    device = jax.devices()[0]
+    device = jax.devices()[0].device_kind
+    if jax.default_backend() == "cpu":
+        device = f"CPU, {os.cpu_count()} processors"
     return SpeedRow(
         name,
         "×".join(map(str, shape)),
         seconds[0],
         median(seconds[1:]),
         size / 1e6,
-        f"{jax.default_backend()}: {device.device_kind}",
+        device,
         *_paper.SPEED[name],
     )
