@@ -133,7 +133,8 @@ def open_experiment(
     if test.labels is None:
         raise DataError(
             f"{table.path}: the subjects of the split {splits[-1]!r} have no label "
-            "maps; this experiment compares by Dice, so name them in the column 'labels'."
+            "maps; this experiment compares by Dice, so name them in the column "
+            "'labels'."
         )
     return Experiment(folder, protocol, table.path, train, validation, test, stop_at)
 
