@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from autoreg_jax.workflows.bench import Limits
 
 # What fits into 80 columns; the rest stands in the files.
-_SHOWN = ("", "pairs", "Dice", "folding, %", "to AutoReg", "p", "first, s", "later, s")
+_SHOWN = (
+    "",
+    "pairs",
+    "Dice",
+    "error, mm",
+    "folding, %",
+    "to AutoReg",
+    "first, s",
+    "later, s",
+)
 _FAILURE = "not finished because"
 _USUAL = (
     "multipropreg",
@@ -54,14 +63,19 @@ class Bench:
     methods: tuple[str, ...] = ()
     """Names as above; the usual ones unless given."""
 
-    pairs: int | None = None
-    """Pairs of the split evaluate.split; as the settings say unless given."""
+    pairs: Annotated[int | Path | None, tyro.conf.arg(metavar="NUMBER|CSV")] = None
+    """Number of pairs of the split evaluate.split, by the settings unless given; or a
+    CSV that lists them, as for `autoreg register --pairs`."""
 
     model: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
     """Run of AutoReg: its network, its settings and its weights of the loss."""
 
     trained: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=RUN ...")] = ()
     """Runs of rivals that are trained already, as voxelmorph=runs/vm."""
+
+    beside: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=FOLDER ...")] = ()
+    """Benches of other tasks that are done already: a table of methods by tasks, Table
+    V of the paper, is made of this one and them."""
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path(
         "runs/bench"
@@ -91,11 +105,12 @@ class Bench:
     def run(self) -> int:
         """Do what is not done yet, and print the table."""
         words = list(self.overrides)
-        if self.pairs is not None:
+        if isinstance(self.pairs, int):
             words.append((f"evaluate.pairs={self.pairs}",))
         settings = read_settings(self._source(), words)
         limits = self._limits()
         trained = dict(map(_named_run, self.trained))
+        beside = dict(map(_named_bench, self.beside))
         from autoreg_jax import runtime, workflows
 
         runtime.enable_compilation_cache()
@@ -109,15 +124,22 @@ class Bench:
                 limits=limits,
                 model=self.model,
                 trained=trained,
+                pairs=self.pairs if isinstance(self.pairs, Path) else None,
+                beside=beside,
             ),
         )
+        tasks = found.tasks
         if self.json:
             rows = [row._asdict() for row in found.table.rows]
             content = {"methods": rows, "notes": list(found.notes)}
             files = {"figures": list(found.figures), "folder": self.output}
+            of_tasks = [] if tasks is None else tasks.rows
+            files["tasks"] = [row._asdict() for row in of_tasks]
             show_json(content | files)
             return 0
         _show(found.table.header, found.table.cells)
+        if tasks is not None:
+            show_table("tasks", tasks.header, tasks.cells)
         for note in found.notes:
             print(note)
         for path in found.figures:
@@ -156,17 +178,34 @@ def _processors() -> int:
 
 def _named_run(word: str) -> tuple[str, Path]:
     """NAME=RUN in its two parts."""
-    name, sign, run = word.partition("=")
-    if not sign or not name or not run:
-        raise ConfigError(f"--trained {word}: must be NAME=RUN, as voxelmorph=runs/vm.")
-    return name, Path(run)
+    return _named(word, "--trained", "NAME=RUN, as voxelmorph=runs/vm")
+
+
+def _named_bench(word: str) -> tuple[str, Path]:
+    """NAME=FOLDER in its two parts."""
+    return _named(word, "--beside", "NAME=FOLDER, as knee=runs/knee_bench")
+
+
+def _named(word: str, option: str, form: str) -> tuple[str, Path]:
+    name, sign, path = word.partition("=")
+    if not sign or not name or not path:
+        raise ConfigError(f"{option} {word}: must be {form}.")
+    return name, Path(path)
 
 
 def _show(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     """Print the columns that fit, and below why a method is not finished."""
-    places = [header.index(title) for title in _SHOWN]
-    show_table("bench", _SHOWN, [[row[i] for i in places] for row in cells])
+    shown = [title for title in _SHOWN if _is_known(header, cells, title)]
+    places = [header.index(title) for title in shown]
+    show_table("bench", shown, [[row[i] for i in places] for row in cells])
     failure = header.index(_FAILURE)
     for row in cells:
         if row[failure]:
             print(f"{row[0]} is not finished: {row[failure]}")
+
+
+def _is_known(
+    header: Sequence[str], cells: Sequence[Sequence[str]], title: str
+) -> bool:
+    """Whether a column has anything to show; the names always do."""
+    return not title or any(row[header.index(title)] for row in cells)

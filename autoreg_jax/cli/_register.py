@@ -39,7 +39,8 @@ class Register:
     """Moving image, NIfTI, or a folder; two folders: images of one name are a pair."""
 
     pairs: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """CSV fixed,moving[,fixed_labels,moving_labels,fixed_mask,moving_mask] instead."""
+    """CSV fixed,moving[,fixed_labels,moving_labels,fixed_mask,moving_mask,displacement]
+    instead; displacement is the true one, to be compared with."""
 
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="PREFIX")] = (
         None

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     ("Dice before", "dice_before", "{:.3f}"),
     ("Dice", "dice", "{:.3f}"),
+    ("error before, mm", "displacement_error_before", "{:.2f}"),
+    ("error, mm", "displacement_error", "{:.2f}"),
     ("correlation before", "similarity_before", "{:.3f}"),
     ("correlation", "similarity", "{:.3f}"),
     ("folding", "folding_fraction", "{:.5f}"),
@@ -33,16 +35,18 @@ def register_files(
         names: `moved` and `displacement`, other names of these results.
 
     Returns:
-        The summary, with `dice_before` and `dice` where both sides have labels, and
-        the `files` that were written.
+        The summary, with `dice_before` and `dice` where both sides have labels,
+        `displacement_error_before` and `displacement_error` (mm) where the true
+        displacement is known, and the `files` that were written.
     """
-    from autoreg_jax import data, inference
+    from autoreg_jax import data, inference, transforms
 
     # Labels that cannot be read must not cost a registration.
     moving_labels, fixed_labels = (
         path and data.read_labels(path)
         for path in (pair.moving_labels, pair.fixed_labels)
     )
+    truth = pair.displacement and transforms.Transform.read(pair.displacement)
     result = inference.register(
         pair.fixed,
         pair.moving,
@@ -54,6 +58,10 @@ def register_files(
     if fixed_labels and moving_labels:
         overlap = inference.label_overlap(result, fixed_labels, moving_labels)
         summary["dice_before"], summary["dice"] = overlap.means()
+    if truth:
+        mask = pair.fixed_mask and data.read_image(pair.fixed_mask)
+        error = inference.known_error(result, truth, mask)
+        summary["displacement_error_before"], summary["displacement_error"] = error
     summary["files"] = result.save(prefix, labels=moving_labels, **names)
     return summary
 

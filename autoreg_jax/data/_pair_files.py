@@ -12,7 +12,13 @@ from autoreg_jax.errors import DataError
 __all__ = ["PairFiles", "match_images", "read_pairs"]
 
 REQUIRED = ("fixed", "moving")
-OPTIONAL = ("fixed_labels", "moving_labels", "fixed_mask", "moving_mask")
+OPTIONAL = (
+    "fixed_labels",
+    "moving_labels",
+    "fixed_mask",
+    "moving_mask",
+    "displacement",
+)
 ENDINGS = (".nii.gz", ".nii")
 
 
@@ -27,6 +33,8 @@ class PairFiles:
         moving_labels: Label map of the moving image, if any.
         fixed_mask: Where the fixed image is compared, if not everywhere.
         moving_mask: The same of the moving image.
+        displacement: The true one, of the fixed image, where it is known: a file that
+            `transforms` reads.
     """
 
     fixed: Path
@@ -35,6 +43,7 @@ class PairFiles:
     moving_labels: Path | None = None
     fixed_mask: Path | None = None
     moving_mask: Path | None = None
+    displacement: Path | None = None
 
     @property
     def name(self) -> str:
@@ -53,8 +62,8 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
     """Read a CSV of pairs and check that every file exists.
 
     The columns are `fixed,moving` and, where there is something to say,
-    `fixed_labels`, `moving_labels`, `fixed_mask`, `moving_mask`. Paths are relative to
-    the CSV file.
+    `fixed_labels`, `moving_labels`, `fixed_mask`, `moving_mask`, `displacement` (the
+    true one). Paths are relative to the CSV file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.

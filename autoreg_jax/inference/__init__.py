@@ -6,6 +6,8 @@
 from autoreg_jax.inference._align import Alignment as Alignment
 from autoreg_jax.inference._align import align as align
 from autoreg_jax.inference._classical import register_pair as register_pair
+from autoreg_jax.inference._known import KnownError as KnownError
+from autoreg_jax.inference._known import known_error as known_error
 from autoreg_jax.inference._labels import warp_labels as warp_labels
 from autoreg_jax.inference._model import ModelDescription as ModelDescription
 from autoreg_jax.inference._model import RegistrationModel as RegistrationModel
@@ -20,12 +22,14 @@ from autoreg_jax.inference._registered import Registered as Registered
 
 __all__ = [
     "Alignment",
+    "KnownError",
     "ModelDescription",
     "Overlap",
     "Refined",
     "Registered",
     "RegistrationModel",
     "align",
+    "known_error",
     "label_overlap",
     "load_model",
     "output_paths",

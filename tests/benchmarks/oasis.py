@@ -35,14 +35,16 @@ PATIENTS = ("TCGA-DU-7294", "TCGA-FG-6692")
 HEADER = ("subject", "image", "labels", "split", "modality")
 
 
-def structures(table: Path) -> np.ndarray:
-    """Code of the scored structure of each label value, 0 for none."""
-    codes = np.zeros(256, np.uint8)
+def structures(table: Path) -> tuple[np.ndarray, dict[int, str]]:
+    """Code of the scored structure of each label value, 0 for none, and its name."""
+    codes, names = np.zeros(256, np.uint8), {}
     with table.open() as file:
         for row in csv.DictReader(file):
             if row["in_eval30"] == "1":
-                codes[int(row["id"])] = int(row["aseg_id"])
-    return codes
+                code = int(row["aseg_id"])
+                codes[int(row["id"])] = code
+                names[code] = row["aseg_name"]
+    return codes, names
 
 
 def coarser(values: np.ndarray, *, is_labels: bool) -> np.ndarray:
@@ -69,8 +71,9 @@ class Writer:
             grid: Voxel size, 2 or 4 mm.
         """
         self.data, self.output, self.grid = data, output, grid
-        self.codes = structures(data / "labels.csv")
+        self.codes, names = structures(data / "labels.csv")
         output.mkdir(parents=True, exist_ok=True)
+        _table(output / "structures.csv", ("value", "name"), sorted(names.items()))
 
     def image(self, place: str) -> str:
         """An image of the data sets, by its path below their folder."""

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from autoreg_jax.data import read_dataset
+
 TINY = (
     "--set",
     "train.steps=2",
@@ -32,12 +34,33 @@ def test_before_registration(command, dataset, tmp_path):
     assert 0 < content["methods"][0]["dice"] < 1
 
 
+def test_a_table_of_pairs(command, dataset, tmp_path):
+    subjects = read_dataset(dataset).split("test")
+    moving, fixed = (subject.image for subject in subjects[:2])
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"moving,fixed\n{moving},{fixed}\n")
+    words = ("bench", dataset, "--methods", "none", "--pairs", table)
+    code, out, _ = command(*words, "-o", tmp_path / "bench", *TINY)
+    assert code == 0
+    assert "1 pairs of 2 subjects" in out
+    words += ("--beside", f"other={tmp_path / 'bench'}", "-o", tmp_path / "both")
+    code, out, _ = command(*words, *TINY)
+    assert code == 0
+    assert "other, Dice" in out
+    code, out, _ = command(*words, *TINY, "--json")
+    assert [row["task"] for row in json.loads(out)["tasks"]] == ["subjects", "other"]
+    code, _, err = command("bench", dataset, "--pairs", "none.csv", "-o", tmp_path)
+    assert code == 2
+    assert "none.csv" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--methods", "autoreg"), "name its run with --model RUN"),
         (("--methods", "ants"), "'ants' is unknown"),
         (("--trained", "voxelmorph"), "must be NAME=RUN"),
+        (("--beside", "knee"), "must be NAME=FOLDER"),
         (("--seconds", 0), "seconds must be above 0"),
         (("--threads", 0), "threads at least 1"),
         (("--megabytes", 0), "megabytes must be at least 1"),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import Volume, read_image, write_volume
+from autoreg_jax.transforms import Grid, Transform
 
 
 @pytest.fixture
@@ -65,6 +66,39 @@ def test_a_table_of_pairs(command, table, model, tmp_path, monkeypatch):
     assert 0 <= pairs["moving_to_fixed"]["dice"] <= 1
     assert "dice" not in pairs["fixed_to_moving"]
     assert set(pairs["far_to_fixed"]) == {"error"}
+
+
+def test_the_distance_to_a_known_displacement(command, images, tmp_path):
+    """Without a registration it is the length of the true displacement."""
+    fixed = read_image(images / "fixed.nii.gz")
+    vectors = np.zeros((*fixed.shape, 3), np.float32)
+    vectors[..., 0] = 1.5
+    vectors[:2] *= 2  # where the second line does not look
+    grid = Grid(fixed.shape, fixed.affine)
+    Transform.displacement(vectors, grid).write(images / "truth.h5")
+    mask = np.ones(fixed.shape, np.int32)
+    mask[:2] = 0
+    write_volume(images / "mask.nii.gz", Volume(mask, fixed.affine))
+    (images / "known.csv").write_text(
+        "fixed,moving,displacement,fixed_mask\n"
+        "fixed.nii.gz,moving.nii.gz,truth.h5,\n"
+        "fixed.nii.gz,moving_labels.nii.gz,truth.h5,mask.nii.gz\n"
+    )
+    words = ["register", "--pairs", images / "known.csv", "-o", tmp_path / "x_"]
+    words += ["--affine", "none", "--refine", 1]
+    code, text, _ = command(*words, "--json")
+    assert code == 0
+    first, second = json.loads(text)["pairs"].values()
+    share = 2 / fixed.shape[0]
+    before = 1.5 * (1 - share) + 3 * share
+    assert first["displacement_error_before"] == pytest.approx(before, rel=1e-5)
+    assert second["displacement_error_before"] == pytest.approx(1.5, rel=1e-5)
+    assert 0 < first["displacement_error"] != first["displacement_error_before"]
+    small = Volume(np.ones((4, 4, 4), np.int32), fixed.affine)
+    write_volume(images / "mask.nii.gz", small)
+    code, text, _ = command(*words)
+    assert code == 1
+    assert "error before, mm" in text
 
 
 def test_a_folder_and_an_atlas(command, images, model, tmp_path):

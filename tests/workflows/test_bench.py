@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data
+from autoreg_jax import config, data, transforms
 from autoreg_jax.baselines.adapters import Adapter
-from autoreg_jax.errors import ConfigError
+from autoreg_jax.errors import ArtifactError, ConfigError, DataError, GeometryError
 from autoreg_jax.workflows import BenchProtocol, bench
 from autoreg_jax.workflows._scores import pair_of, score
 from autoreg_jax.workflows.bench import Limits, _bench, _methods
@@ -118,6 +118,110 @@ def test_every_method_has_the_scores_of_its_displacement(
     assert "5 pairs of 3 subjects, 16 × 16 voxels" in text
     assert [path.name for path in found.figures] == ["figure4.png", "figure5.png"]
     assert all(path.stat().st_size > 5000 for path in found.figures)
+
+
+@pytest.fixture
+def listed(dataset):
+    """Two pairs; the true displacement of the first is known, in a part of it."""
+    folder = dataset.parent
+    cohort = data.load_cohort(data.read_dataset(dataset), "test")
+    grid = transforms.Grid((16, 16), cohort.affine)
+    vectors = np.broadcast_to(np.float32([1.5, -0.5]), (16, 16, 2))
+    truth = transforms.Transform.displacement(vectors, grid, voxels=True)
+    truth.write(folder / "truth.nii.gz")
+    mask = np.zeros((16, 16), np.int32)
+    mask[4:9, 3:12] = 1
+    data.write_volume(folder / "mask.nii.gz", data.Volume(mask, cohort.affine))
+    first, second, third = cohort.names
+    (folder / "listed.csv").write_text(
+        "moving,fixed,displacement,fixed_mask\n"
+        f"{first}.nii.gz,{third}.nii.gz,truth.nii.gz,mask.nii.gz\n"
+        f"{third}.nii.gz,{second}.nii.gz,,\n"
+    )
+    return folder / "listed.csv"
+
+
+def test_listed_pairs_are_judged_by_their_truth(protocol, listed, tmp_path):
+    of_table = dataclasses.replace(protocol, pairs=listed)
+    bench(tmp_path, of_table)
+    rows = _rows(tmp_path)
+    assert {row["pairs"] for row in rows.values()} == {"2"}
+    # Voxels are of 2 mm; the truth is (1.5, -0.5) voxels.
+    for name, by in {"none": [0, 0], "autoreg": [0.5, 0], "shift": [1, 0.5]}.items():
+        error = 2 * np.hypot(by[0] - 1.5, by[1] + 0.5)
+        assert float(rows[name]["displacement_error"]) == pytest.approx(error, rel=1e-5)
+    first, _ = (
+        json.loads(line)
+        for line in (tmp_path / "methods" / "none.jsonl").read_text().splitlines()[1:]
+    )
+    assert first["judged_by"] == ["truth.nii.gz", "mask.nii.gz"]
+    assert [first["moving"], first["fixed"]] == ["s3-0", "s3-2"]
+
+
+def test_pairs_of_another_truth_are_registered_again(protocol, listed, tmp_path):
+    one = dataclasses.replace(protocol, pairs=listed, methods=("none",))
+    bench(tmp_path, one)
+    listed.write_text(listed.read_text().replace(",truth.nii.gz,mask.nii.gz", ",,"))
+    bench(tmp_path, one)
+    assert _rows(tmp_path)["none"]["displacement_error"] == "nan"
+    lines = (tmp_path / "methods" / "none.jsonl").read_text().splitlines()
+    assert len(lines) == 1 + 2 + 1
+
+
+def test_listed_images_must_be_of_the_split(protocol, listed, dataset, tmp_path):
+    train = next(iter(data.read_dataset(dataset).split("train")))
+    text = listed.read_text()
+    wrong = dataclasses.replace(protocol, pairs=listed)
+    listed.write_text(text.replace("s3-0.nii.gz", train.image.name))
+    with pytest.raises(DataError, match=r"no image of the split 'test'.*is of 'train'"):
+        bench(tmp_path, wrong)
+    listed.write_text(text.replace("s3-0.nii.gz", "mask.nii.gz"))
+    with pytest.raises(DataError, match="add it to the dataset, or leave the pair"):
+        bench(tmp_path, wrong)
+    listed.write_text(text)
+    small = data.Volume(np.ones((8, 8), np.int32), np.eye(4))
+    data.write_volume(listed.parent / "mask.nii.gz", small)
+    with pytest.raises(GeometryError, match=r"mask\.nii\.gz: has the shape \(8, 8\)"):
+        bench(tmp_path, wrong)
+
+
+def test_methods_by_tasks(protocol, listed, dataset, tmp_path):
+    warps = dataclasses.replace(
+        protocol, dataset=_unlabelled(dataset), pairs=listed, methods=("none", "shift")
+    )
+    bench(tmp_path / "warps", warps)
+    known = _rows(tmp_path / "warps")
+    of_both = dataclasses.replace(
+        protocol, dataset=dataset.parent, beside={"warps": tmp_path / "warps"}
+    )
+    found = bench(tmp_path / "mine", of_both)
+    assert found.tasks is not None
+    rows = _rows(tmp_path / "mine")
+    task = dataset.parent.name
+    assert found.tasks.header == ("", f"{task}, Dice", "warps, mm")
+    cells = {cell[0]: cell[1:] for cell in found.tasks.cells}
+    assert list(cells) == ["none", "autoreg", "shift"]
+    assert cells["autoreg"][1] == ""
+    dice, error = (float(cell.split(" ± ")[0]) for cell in cells["shift"])
+    assert dice == pytest.approx(float(rows["shift"]["dice"]), abs=6e-4)
+    wanted = float(known["shift"]["displacement_error"])
+    assert error == pytest.approx(wanted, abs=6e-3)
+    with (tmp_path / "mine" / "tasks.csv").open() as file:
+        table = [(row["task"], row["method"]) for row in csv.DictReader(file)]
+    assert table[:3] == [(task, "none"), (task, "autoreg"), (task, "shift")]
+    assert table[3:] == [("warps", "none"), ("warps", "shift")]
+    assert f"| {task}, Dice |" in (tmp_path / "mine" / "tasks.md").read_text()
+    lost = dataclasses.replace(of_both, beside={"lost": tmp_path / "lost"})
+    with pytest.raises(ArtifactError, match=r"lost/bench\.csv: no result of"):
+        bench(tmp_path / "mine", lost)
+
+
+def _unlabelled(dataset):
+    """The same subjects without their labels, another file."""
+    lines = [line.split(",")[:3] for line in dataset.read_text().splitlines()]
+    path = dataset.parent / "unlabelled.csv"
+    path.write_text("\n".join(map(",".join, lines)) + "\n")
+    return path
 
 
 def test_registration_without_a_model_is_a_method(protocol, tmp_path):

@@ -13,6 +13,7 @@ from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.runtime import progress
 from autoreg_jax.workflows.bench._figures import draw
 from autoreg_jax.workflows.bench._methods import Method, check_names
+from autoreg_jax.workflows.bench._pairs import ListedPair
 from autoreg_jax.workflows.bench._process import (
     Answer,
     MethodFailedError,
@@ -20,7 +21,8 @@ from autoreg_jax.workflows.bench._process import (
 )
 from autoreg_jax.workflows.bench._results import Results
 from autoreg_jax.workflows.bench._session import BenchProtocol, Session
-from autoreg_jax.workflows.experiments._table import Table
+from autoreg_jax.workflows.bench._tasks import task_rows, task_table
+from autoreg_jax.workflows.experiments._table import Table, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +34,14 @@ class Bench(NamedTuple):
         table: A row for each method, also in bench.csv and bench.md.
         notes: What a reader of the table has to know.
         figures: Files of the figures.
+        tasks: Methods by tasks, also in tasks.csv and tasks.md; None where no other
+            task is asked for.
     """
 
     table: Table
     notes: Sequence[str]
     figures: Sequence[Path]
+    tasks: Table | None = None
 
 
 def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
@@ -58,11 +63,12 @@ def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
     Raises:
         ConfigError: If a method is unknown or the folder is of another comparison.
         DataError, GeometryError: If the dataset cannot be used.
-        ArtifactError: If a model or a result is missing or damaged.
+        ArtifactError: If a model, a result or another bench is missing or damaged.
     """
     check_names(protocol.methods, has_model=protocol.model is not None)
     session = Session(Path(folder), protocol)
     session.claim()
+    others = task_rows(protocol.beside)
     for name in protocol.methods:
         results = Results(session.folder, name)
         try:
@@ -75,37 +81,45 @@ def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
         session.write()
     pairs, results = session.named_pairs(), session.results()
     figures = draw(session.folder, session.test, pairs, results)
-    return Bench(*session.write(), figures)
+    table, notes = session.write()
+    if not others:
+        return Bench(table, notes, figures)
+    tasks = task_table(task_rows({session.task: session.folder}) + others)
+    write_table(session.folder, "tasks", tasks)
+    return Bench(table, notes, figures, tasks)
 
 
 def _complete(session: Session, method: Method, results: Results) -> None:
-    """Register the pairs that a method has not registered yet.
+    """Register the pairs that a method has not registered, or not by this truth.
 
     Raises:
         MethodFailedError: If it gives no displacement.
     """
     test, names = session.test, session.test.names
-    left = [
-        (moving, fixed)
-        for moving, fixed in session.pairs
-        if (names[moving], names[fixed]) not in results.of_pair
-    ]
+
+    def is_done(pair: ListedPair) -> bool:
+        record = results.of_pair.get((names[pair.moving], names[pair.fixed]))
+        return record is not None and record.get("judged_by", []) == pair.files
+
+    left = [pair for pair in session.pairs if not is_done(pair)]
     if not left:
         return
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(_start(session, method))
         advance = stack.enter_context(progress(method.name, len(left)))
-        for place, (moving, fixed) in enumerate(left):
+        for place, pair in enumerate(left):
             images = test.images[..., 0]
-            answer = process.register(images[fixed], images[moving], test.spacing)
+            fixed, moving = images[pair.fixed], images[pair.moving]
+            answer = process.register(fixed, moving, test.spacing)
             record = {
-                "moving": names[moving],
-                "fixed": names[fixed],
+                "moving": names[pair.moving],
+                "fixed": names[pair.fixed],
                 "is_first": place == 0,
                 "seconds": answer.seconds,
                 "elapsed": answer.elapsed,
                 "peak_memory_bytes": answer.peak_memory_bytes,
-                "scores": session.scores(moving, fixed, answer.displacement),
+                "judged_by": pair.files,
+                "scores": session.scores(pair, answer.displacement),
             }
             results.add(record, answer.displacement)
             advance()

@@ -26,6 +26,7 @@ from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._scores import pair_of, score
 from autoreg_jax.workflows.bench import _methods
 from autoreg_jax.workflows.bench._methods import Method
+from autoreg_jax.workflows.bench._pairs import ListedPair, listed_pairs
 from autoreg_jax.workflows.bench._process import Limits
 from autoreg_jax.workflows.bench._results import Pair, Results
 from autoreg_jax.workflows.bench._rows import bench_rows, bench_table
@@ -44,6 +45,10 @@ class BenchProtocol:
         limits: Of each method.
         model: Run of AutoReg.
         trained: Runs of rivals by name; others are trained in the folder.
+        pairs: CSV of the pairs, as for `autoreg register --pairs`, instead of drawn
+            ones.
+        beside: Folders of benches of other tasks, by name; with them Table V of the
+            paper, methods by tasks, is made.
     """
 
     dataset: Path
@@ -52,6 +57,8 @@ class BenchProtocol:
     limits: Limits
     model: Path | None = None
     trained: Mapping[str, Path] = field(default_factory=dict)
+    pairs: Path | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Session:
@@ -62,7 +69,7 @@ class Session:
         protocol: The comparison.
 
     Raises:
-        DataError, GeometryError: If the dataset cannot be used.
+        DataError, GeometryError: If the dataset or the table of pairs cannot be used.
     """
 
     def __init__(self, folder: Path, protocol: BenchProtocol) -> None:
@@ -71,12 +78,24 @@ class Session:
         self._values = label_values(self._table)
         config = protocol.config
         self.test = self._cohort(config.evaluate.split)
-        self.pairs = evaluation_pairs(
+        self.pairs = self._pairs()
+
+    def _pairs(self) -> list[ListedPair]:
+        protocol, config = self.protocol, self.protocol.config
+        if protocol.pairs is not None:
+            return listed_pairs(protocol.pairs, self._table, config.evaluate.split)
+        drawn = evaluation_pairs(
             len(self.test.names),
             config.evaluate.pairs,
             config.seed,
             **roles_of(self.test, config.pairs)._asdict(),
         )
+        return [ListedPair(*pair) for pair in drawn]
+
+    @property
+    def task(self) -> str:
+        """Name of the dataset's folder."""
+        return self._table.folder.resolve().name
 
     def claim(self) -> None:
         """Begin in the folder, or see that it is of the same pairs.
@@ -87,7 +106,7 @@ class Session:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.protocol.config
         about: dict[str, Any] = {
-            "dataset": self.protocol.dataset.parent.resolve().name,
+            "dataset": self.task,
             "subjects": list(self.test.names),
             "seed": config.seed,
             "split": config.evaluate.split,
@@ -142,10 +161,10 @@ class Session:
         run = self.folder / "runs" / name
         return trained_rival(run, name, self._subjects, protocol.config, lam)
 
-    def scores(self, moving: int, fixed: int, displacement: np.ndarray) -> dict:
+    def scores(self, pair: ListedPair, displacement: np.ndarray) -> dict:
         """All scores that the pair allows, as `evaluate` computes them."""
         found = score(
-            pair_of(self.test, moving, fixed),
+            pair.judged(pair_of(self.test, pair.moving, pair.fixed), self.test),
             jnp.asarray(displacement[None]),
             num_structures=len(self.test.structures),
             spacing=tuple(self.test.spacing),
@@ -161,7 +180,7 @@ class Session:
     def named_pairs(self) -> list[Pair]:
         """Moving and fixed subject of each pair."""
         names = self.test.names
-        return [(names[moving], names[fixed]) for moving, fixed in self.pairs]
+        return [(names[pair.moving], names[pair.fixed]) for pair in self.pairs]
 
     def write(self) -> tuple[Table, list[str]]:
         """Write the table as it is now."""
