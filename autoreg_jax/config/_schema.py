@@ -25,7 +25,8 @@ class StageConfig:
     """Inner steps of the stage, one batch each (>= 0; 0 leaves the stage out)."""
 
     warm_up: int
-    """First steps in which only the weights ω move (>= 0, at most `steps`)."""
+    """First of the steps, in which only the weights ω move (>= 0, less than `steps`
+    unless there are none)."""
 
     every: int = 1
     """The outer variable moves at every n-th step after the warm-up (>= 1)."""
@@ -61,9 +62,10 @@ class StageConfig:
         check_range(self, "learning_rate", above=0)
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
         check_range(self, "beta1", "beta2", at_least=0, below=1)
-        if self.warm_up > self.steps:
+        if self.warm_up >= max(self.steps, 1):
             raise ConfigError(
-                f"warm_up: must be at most steps ({self.steps}), got {self.warm_up}."
+                f"warm_up: must be less than steps ({self.steps}), or nothing is "
+                f"searched, got {self.warm_up}; a stage without steps has 0."
             )
 
 
