@@ -211,6 +211,9 @@ def test_methods_by_tasks(protocol, listed, dataset, tmp_path):
     assert table[:3] == [(task, "none"), (task, "autoreg"), (task, "shift")]
     assert table[3:] == [("warps", "none"), ("warps", "shift")]
     assert f"| {task}, Dice |" in (tmp_path / "mine" / "tasks.md").read_text()
+    same = dataclasses.replace(of_both, beside={task: tmp_path / "warps"})
+    with pytest.raises(ConfigError, match="name of this dataset's own task"):
+        bench(tmp_path / "mine", same)
     lost = dataclasses.replace(of_both, beside={"lost": tmp_path / "lost"})
     with pytest.raises(ArtifactError, match=r"lost/bench\.csv: no result of"):
         bench(tmp_path / "mine", lost)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.errors import ConfigError, NonFiniteError
 from autoreg_jax.runtime import progress
 from autoreg_jax.workflows.bench._figures import draw
 from autoreg_jax.workflows.bench._methods import Method, check_names
@@ -61,12 +61,18 @@ def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
         The table, of this call and of earlier ones in the folder.
 
     Raises:
-        ConfigError: If a method is unknown or the folder is of another comparison.
+        ConfigError: If a method is unknown, the folder is of another comparison or
+            another task has the name of this one.
         DataError, GeometryError: If the dataset cannot be used.
         ArtifactError: If a model, a result or another bench is missing or damaged.
     """
     check_names(protocol.methods, has_model=protocol.model is not None)
     session = Session(Path(folder), protocol)
+    if session.task in protocol.beside:
+        raise ConfigError(
+            f"beside: {session.task!r} is the name of this dataset's own task; give "
+            "the other one another name."
+        )
     session.claim()
     others = task_rows(protocol.beside)
     for name in protocol.methods:

@@ -40,16 +40,16 @@ class ListedPair(NamedTuple):
             DataError, TransformError: If a file of it cannot be used.
             GeometryError: If the mask is not on the grid of the subjects.
         """
+        shape = cohort.images.shape[1:-1]
         if self.mask is not None:
             mask = read_image(self.mask)
-            if mask.shape != cohort.images.shape[1:-1]:
+            if mask.shape != shape:
                 raise GeometryError(
                     f"{self.mask}: has the shape {mask.shape}, the subjects have "
-                    f"{cohort.images.shape[1:-1]}; resample it to their grid."
+                    f"{shape}; resample it to their grid."
                 )
             pair = pair._replace(body=jnp.asarray(mask.array[None] > 0))
         if self.displacement is not None:
-            shape = cohort.images.shape[1:-1]
             grid = Grid(shape, cohort.affine)
             truth = Transform.read(self.displacement, grid=grid).displacement_on(grid)
             axes = np.linalg.inv(cohort.affine[:3, :3])[: len(shape)]
