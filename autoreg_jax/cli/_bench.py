@@ -109,8 +109,8 @@ class Bench:
             words.append((f"evaluate.pairs={self.pairs}",))
         settings = read_settings(self._source(), words)
         limits = self._limits()
-        trained = dict(map(_named_run, self.trained))
-        beside = dict(map(_named_bench, self.beside))
+        trained = _named(self.trained, "--trained", "NAME=RUN, as voxelmorph=runs/vm")
+        beside = _named(self.beside, "--beside", "NAME=FOLDER, as knee=runs/knee_bench")
         from autoreg_jax import runtime, workflows
 
         runtime.enable_compilation_cache()
@@ -176,21 +176,19 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _named_run(word: str) -> tuple[str, Path]:
-    """NAME=RUN in its two parts."""
-    return _named(word, "--trained", "NAME=RUN, as voxelmorph=runs/vm")
-
-
-def _named_bench(word: str) -> tuple[str, Path]:
-    """NAME=FOLDER in its two parts."""
-    return _named(word, "--beside", "NAME=FOLDER, as knee=runs/knee_bench")
-
-
-def _named(word: str, option: str, form: str) -> tuple[str, Path]:
-    name, sign, path = word.partition("=")
-    if not sign or not name or not path:
-        raise ConfigError(f"{option} {word}: must be {form}.")
-    return name, Path(path)
+def _named(words: Sequence[str], option: str, form: str) -> dict[str, Path]:
+    """Paths by name from words NAME=PATH."""
+    named: dict[str, Path] = {}
+    for word in words:
+        name, sign, path = word.partition("=")
+        if not sign or not name or not path:
+            raise ConfigError(f"{option} {word}: must be {form}.")
+        if name in named:
+            raise ConfigError(
+                f"{option}: {name} is named twice, {named[name]} and {path}; name one."
+            )
+        named[name] = Path(path)
+    return named
 
 
 def _show(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -61,6 +61,7 @@ def test_a_table_of_pairs(command, dataset, tmp_path):
         (("--methods", "ants"), "'ants' is unknown"),
         (("--trained", "voxelmorph"), "must be NAME=RUN"),
         (("--beside", "knee"), "must be NAME=FOLDER"),
+        (("--trained", "a=b", "a=c"), "a is named twice, b and c"),
         (("--seconds", 0), "seconds must be above 0"),
         (("--threads", 0), "threads at least 1"),
         (("--megabytes", 0), "megabytes must be at least 1"),
