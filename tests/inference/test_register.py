@@ -174,7 +174,7 @@ def test_refinement_alone_finds_a_translation():
 def test_refinement_improves_what_a_network_says(pair, model):
     """One that has learned nothing: two fifths of its field are folded."""
     plain = register(*pair, model=model)
-    better = register(*pair, model=model, refine=20)
+    better = register(*pair, model=model, refine=40)
     assert better.similarity > plain.similarity
     assert plain.folding_fraction > 0.4
     assert better.folding_fraction < plain.folding_fraction - 0.1
