@@ -92,7 +92,7 @@ def refine(  # noqa: PLR0913
         half = integrate(velocity, num_steps)
         full = wiring.full_displacement(half, space, num_steps)
         fields = Pyramid(full, half, wiring.resized(half, coarse))
-        loss, _ = registration_loss(
+        value, _ = registration_loss(
             fixed,
             moving,
             fields,
@@ -102,7 +102,7 @@ def refine(  # noqa: PLR0913
             is_dimmed=is_dimmed,
         )
         missing = jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(full))
-        return loss + folding * jnp.mean(missing)
+        return value + folding * jnp.mean(missing)
 
     def step(carry, _):
         velocity, state, best, best_loss = carry
