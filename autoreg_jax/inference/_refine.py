@@ -8,11 +8,19 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from autoreg_jax.inference._gaussian import coarser_shape, shrink
 from autoreg_jax.losses import Weights, by_name, registration_loss
 from autoreg_jax.networks import Wiring
-from autoreg_jax.spatial import Pyramid, half_shape, integrate, jacobian_determinant
+from autoreg_jax.spatial import (
+    Pyramid,
+    half_shape,
+    integrate,
+    jacobian_determinant,
+    resize_displacement,
+)
 
 _WIRING = Wiring()
+_LEVELS = 3
 # Below this determinant a voxel is nearly folded, and what is missing costs so many Σλ.
 # A softer or an earlier penalty takes honest compression, and overlap, away as well.
 _NEARLY_FOLDED, _FOLDING = 0.1, 15.0
@@ -59,20 +67,24 @@ def refine(  # noqa: PLR0913
     wiring: Wiring = _WIRING,
     is_dimmed: bool = False,
 ) -> Refined:
-    """Minimise L_reg of one pair over its velocity field with Adam.
+    """Minimise L_reg of one pair over its velocity field, from coarse to fine.
 
     The field at half resolution is the variable; its displacement is compared at full,
     half and quarter resolution with the weights that the model was trained with. Beside
     them folding costs, 15 Σλ · mean max(0, 0.1 − det ∇φ): a free velocity folds where
     that brings two contours closer, however smooth it is on the whole.
 
+    Adam moves it first where the images have a quarter of their voxels along each axis
+    that is long enough, then half of them, then all. What a level has gained is added
+    to the start of the next.
+
     Args:
         moving: `(1, *space, 1)` in [0, 1].
         fixed: The same shape.
         velocity: Start `(1, *half, d)`, voxels of half resolution.
         lam: Weights of Eq. (4), and of further terms.
-        num_iterations: Steps, ≥ 1.
-        learning_rate: Of Adam, voxels of half resolution a step.
+        num_iterations: Steps at each resolution, ≥ 1.
+        learning_rate: Of Adam, voxels of the velocity field a step; falls to zero.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at the three resolutions.
         num_steps: Squarings of the velocity field.
@@ -80,51 +92,96 @@ def refine(  # noqa: PLR0913
         is_dimmed: See `registration_loss`.
 
     Returns:
-        The best iterate, the start included.
+        The best iterate at full resolution, the start included.
+    """
+    pairs = [(fixed, moving)]
+    for _ in range(_LEVELS - 1):
+        space = pairs[-1][0].shape[1:-1]
+        if coarser_shape(space) != space:
+            pairs.append(_coarser(*pairs[-1]))
+    improve = partial(
+        _improve,
+        lam=lam,
+        num_iterations=num_iterations,
+        learning_rate=learning_rate,
+        similarity=similarity,
+        windows=windows,
+        num_steps=num_steps,
+        wiring=wiring,
+        is_dimmed=is_dimmed,
+    )
+    gain = jnp.zeros_like(velocity)
+    for pair in reversed(pairs[1:]):
+        _, gain = improve(*pair, velocity, gain)
+    refined, _ = improve(*pairs[0], velocity, gain)
+    return refined
+
+
+def _coarser(fixed: Array, moving: Array) -> tuple[Array, Array]:
+    shape = coarser_shape(fixed.shape[1:-1])
+    return shrink(fixed, shape), shrink(moving, shape)
+
+
+def _improve(  # noqa: PLR0913
+    fixed: Array,
+    moving: Array,
+    velocity: Array,
+    gain: Array,
+    *,
+    lam: Weights,
+    num_iterations: int,
+    learning_rate: float,
+    similarity: str,
+    windows: tuple[int, int, int],
+    num_steps: int,
+    wiring: Wiring,
+    is_dimmed: bool,
+) -> tuple[Refined, Array]:
+    """The best iterate of a level, and what it has gained on the start.
+
+    The iterate 0 is the start, the iterate 1 has the gain of coarser levels, and from
+    there Adam sets out.
     """
     space = fixed.shape[1:-1]
-    coarse = half_shape(velocity.shape[1:-1])
+    shape = half_shape(space)
+    start = resize_displacement(velocity, shape)
+    gained = start + resize_displacement(gain, shape)
     # A cosine to zero ends the oscillation that a constant step leaves behind.
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_iterations))
     folding = _FOLDING * sum(by_name(lam).values())
 
-    def loss(velocity: Array) -> Array:
+    def fields(velocity: Array) -> Pyramid:
         half = integrate(velocity, num_steps)
         full = wiring.full_displacement(half, space, num_steps)
-        fields = Pyramid(full, half, wiring.resized(half, coarse))
+        return Pyramid(full, half, wiring.resized(half, half_shape(shape)))
+
+    def loss(velocity: Array) -> Array:
+        displacements = fields(velocity)
         value, _ = registration_loss(
             fixed,
             moving,
-            fields,
+            displacements,
             lam,
             similarity=similarity,
             windows=windows,
             is_dimmed=is_dimmed,
         )
-        missing = jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(full))
-        return value + folding * jnp.mean(missing)
+        determinant = jacobian_determinant(displacements.full)
+        return value + folding * jnp.mean(jax.nn.relu(_NEARLY_FOLDED - determinant))
 
-    def step(carry, _):
+    def step(carry, count):
         velocity, state, best, best_loss = carry
         value, gradient = jax.value_and_grad(loss)(velocity)
-        is_better = value < best_loss
-        best = jnp.where(is_better, velocity, best)
-        updates, state = optimizer.update(gradient, state, velocity)
-        carry = (
-            optax.apply_updates(velocity, updates),
-            state,
-            best,
-            jnp.minimum(best_loss, value),
-        )
-        return carry, value
+        best = jnp.where(value < best_loss, velocity, best)
+        best_loss = jnp.minimum(best_loss, value)
+        updates, moved_on = optimizer.update(gradient, state)
+        velocity = jnp.where(count == 0, gained, velocity + updates)
+        state = optax.tree.where(count == 0, state, moved_on)
+        return (velocity, state, best, best_loss), value
 
-    start = (
-        velocity,
-        optimizer.init(velocity),
-        velocity,
-        jnp.asarray(jnp.inf, fixed.dtype),
-    )
-    (_, _, best, best_loss), values = jax.lax.scan(step, start, length=num_iterations)
-    half = integrate(best, num_steps)
-    displacement = wiring.full_displacement(half, space, num_steps)
-    return Refined(best, displacement, values[0], best_loss)
+    endless = jnp.asarray(jnp.inf, fixed.dtype)
+    carry = (start, optimizer.init(start), start, endless)
+    counts = jnp.arange(num_iterations + 2)
+    (_, _, best, best_loss), values = jax.lax.scan(step, carry, counts)
+    refined = Refined(best, fields(best).full, values[0], best_loss)
+    return refined, best - start

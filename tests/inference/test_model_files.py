@@ -51,7 +51,7 @@ def test_wiring_comes_back_and_is_used(plane_model, tmp_path):
         out.velocity,
         ObjectiveWeights.start(),
         num_iterations=1,
-        learning_rate=1.0,
+        learning_rate=1e-9,
         num_steps=steps,
         windows=about.windows,
         wiring=about.wiring,
