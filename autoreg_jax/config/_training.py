@@ -41,7 +41,8 @@ class RefineConfig:
     """Optimisation of the velocity of one pair, started from the network's."""
 
     steps: int = 60
-    """Gradient steps on the pair (>= 0; 0 leaves the refinement out)."""
+    """Gradient steps on the pair with half and then with all of its voxels along each
+    axis (>= 0; 0 leaves the refinement out)."""
 
     learning_rate: float = 0.1
     """Adam's learning rate of the velocity, voxels a step (> 0)."""

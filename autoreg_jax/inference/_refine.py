@@ -20,7 +20,6 @@ from autoreg_jax.spatial import (
 )
 
 _WIRING = Wiring()
-_LEVELS = 3
 # Below this determinant a voxel is nearly folded, and what is missing costs so many Σλ.
 # A softer or an earlier penalty takes honest compression, and overlap, away as well.
 _NEARLY_FOLDED, _FOLDING = 0.1, 15.0
@@ -74,16 +73,16 @@ def refine(  # noqa: PLR0913
     them folding costs, 15 Σλ · mean max(0, 0.1 − det ∇φ): a free velocity folds where
     that brings two contours closer, however smooth it is on the whole.
 
-    Adam moves it first where the images have a quarter of their voxels along each axis
-    that is long enough, then half of them, then all. What a level has gained is added
-    to the start of the next.
+    Adam moves it first where the images have half of their voxels along each axis that
+    is long enough; what is gained there is added to the start, from which Adam goes on
+    with all voxels.
 
     Args:
         moving: `(1, *space, 1)` in [0, 1].
         fixed: The same shape.
         velocity: Start `(1, *half, d)`, voxels of half resolution.
         lam: Weights of Eq. (4), and of further terms.
-        num_iterations: Steps at each resolution, ≥ 1.
+        num_iterations: Steps at each of the two resolutions, ≥ 1.
         learning_rate: Of Adam, voxels of the velocity field a step; falls to zero.
         similarity: "ncc" or "mind".
         windows: Windows of the local correlation at the three resolutions.
@@ -94,11 +93,6 @@ def refine(  # noqa: PLR0913
     Returns:
         The best iterate at full resolution, the start included.
     """
-    pairs = [(fixed, moving)]
-    for _ in range(_LEVELS - 1):
-        space = pairs[-1][0].shape[1:-1]
-        if coarser_shape(space) != space:
-            pairs.append(_coarser(*pairs[-1]))
     improve = partial(
         _improve,
         lam=lam,
@@ -111,15 +105,14 @@ def refine(  # noqa: PLR0913
         is_dimmed=is_dimmed,
     )
     gain = jnp.zeros_like(velocity)
-    for pair in reversed(pairs[1:]):
-        _, gain = improve(*pair, velocity, gain)
-    refined, _ = improve(*pairs[0], velocity, gain)
+    space = fixed.shape[1:-1]
+    coarser = coarser_shape(space)
+    if coarser != space:
+        _, gain = improve(
+            shrink(fixed, coarser), shrink(moving, coarser), velocity, gain
+        )
+    refined, _ = improve(fixed, moving, velocity, gain)
     return refined
-
-
-def _coarser(fixed: Array, moving: Array) -> tuple[Array, Array]:
-    shape = coarser_shape(fixed.shape[1:-1])
-    return shrink(fixed, shape), shrink(moving, shape)
 
 
 def _improve(  # noqa: PLR0913
@@ -137,10 +130,10 @@ def _improve(  # noqa: PLR0913
     wiring: Wiring,
     is_dimmed: bool,
 ) -> tuple[Refined, Array]:
-    """The best iterate of a level, and what it has gained on the start.
+    """The best iterate on one grid, and what it has gained on the start.
 
-    The iterate 0 is the start, the iterate 1 has the gain of coarser levels, and from
-    there Adam sets out.
+    The iterate 0 is the start, the iterate 1 has the gain of a coarser grid as well;
+    from there Adam sets out.
     """
     space = fixed.shape[1:-1]
     shape = half_shape(space)

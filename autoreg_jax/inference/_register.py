@@ -69,8 +69,8 @@ def register(  # noqa: PLR0913
             see `align`; "none" trusts the positions in the headers; "auto" aligns
             affinely where the images agree measurably better for it and the result is
             trusted.
-        refine: Steps of optimisation on this very pair after the network; without a
-            model the largest number of steps at each of three resolutions.
+        refine: Steps of optimisation on this very pair after the network, at each of
+            two resolutions; without a model the largest number at each of three.
         learning_rate: Of the optimisation, voxels of half resolution a step.
         similarity: What the optimisation compares: "ncc" for images of one contrast,
             "mind" for two. The model's by default, without one "ncc".

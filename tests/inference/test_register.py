@@ -226,6 +226,37 @@ def test_refinement_returns_the_best_iterate(planes):
     assert float(wild.loss) == float(wild.loss_before) == float(few.loss_before)
 
 
+def test_refinement_goes_from_coarse_to_fine():
+    """16 steps of Adam on the fine grid alone reach 1.7 voxels, on both 5."""
+    x, y = np.mgrid[-20:20, -20:20]
+    blobs = (1.0, 0, 0, 5), (-0.6, -3, 3, 3), (0.5, 6, -6, 3), (0.5, -7, -4, 3)
+
+    def picture(shift):
+        heights = sum(
+            height * np.exp(-((x + shift - i) ** 2 + (y - j) ** 2) / (2 * width**2))
+            for height, i, j, width in blobs
+        )
+        return jnp.asarray(0.3 + 0.4 * heights, jnp.float32)[None, ..., None]
+
+    found, wild = (
+        inference.refine(
+            picture(0),
+            picture(4),
+            jnp.zeros((1, 20, 20, 2)),
+            ObjectiveWeights(full=10.0, smooth=4.0, half=3.0, quarter=1.0),
+            num_iterations=16,
+            learning_rate=rate,
+        )
+        for rate in (0.1, 100.0)
+    )
+    middle = found.displacement[0, 12:22, 14:26]
+    np.testing.assert_allclose(middle.mean((0, 1)), [4, 0], atol=0.8)
+    assert float(found.loss) < float(found.loss_before) - 1
+    # What the coarse grid finds is dropped where it is worse than the start.
+    np.testing.assert_array_equal(wild.velocity, 0)
+    assert float(wild.loss) == float(wild.loss_before) == float(found.loss_before)
+
+
 def test_refinement_does_not_fold(planes):
     """Two pictures that have nothing in common, and hardly any smoothness asked for."""
     moving, fixed = (
