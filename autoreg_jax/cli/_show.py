@@ -24,14 +24,49 @@ def show_table(
     *,
     justify: Literal["left", "right"] = "right",
 ) -> None:
-    """Print a table; the first column stands left, the others where `justify` says."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for place, name in enumerate(header):
-        side = justify if place else "left"
-        table.add_column(name, justify=side, overflow="fold", no_wrap=not place)
+    """Print a table; the first column stands left, the others where `justify` says.
+
+    Numbers stay whole: where they do not fit into the terminal, standard deviations are
+    left out, and then the space beside the columns.
+    """
+    console = Console(highlight=False)
+    padding = 1
+    if justify == "right":
+        if _width(header, rows, padding) > console.width:
+            rows = [[cell.split(" ± ")[0] for cell in row] for row in rows]
+        if _width(header, rows, padding) > console.width:
+            padding = 0
+    table = Table(
+        title=title, title_justify="left", title_style="bold", padding=(0, padding)
+    )
+    fits = justify == "right" and _width(header, rows, padding) <= console.width
+    for place, (name, width) in enumerate(
+        zip(header, _widths(header, rows), strict=True)
+    ):
+        table.add_column(
+            name,
+            justify=justify if place else "left",
+            overflow="fold",
+            no_wrap=not place,
+            min_width=width if fits else None,
+        )
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Characters of each column: of its longest cell, or word of the title."""
+    return [
+        max(map(len, (*name.split(), *(row[place] for row in rows))), default=0)
+        for place, name in enumerate(header)
+    ]
+
+
+def _width(header: Sequence[str], rows: Sequence[Sequence[str]], padding: int) -> int:
+    """Characters of a table in whose titles alone words may go to the next line."""
+    widths = _widths(header, rows)
+    return sum(widths) + (2 * padding + 1) * len(widths) + 1
 
 
 def show_line(name: str, path: Path | str) -> None:

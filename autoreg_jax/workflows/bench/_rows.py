@@ -175,8 +175,8 @@ def bench_table(rows: Sequence[BenchRow]) -> Table:
             _text(row.difference, "{:+.4f}"),
             _interval(row),
             _text(row.wilcoxon_p, "{:.2g}"),
-            _text(row.seconds_first, "{:.3g}"),
-            mean_sd(row.seconds, row.seconds_sd, "{:.3g}"),
+            _text(row.seconds_first, _form(row.seconds_first)),
+            mean_sd(row.seconds, row.seconds_sd, _form(row.seconds)),
             _text(row.peak_memory_bytes / 1e6, "{:.0f}"),
             _text(row.parameters / 1e6, "{:.3f}"),
             _text(row.threads, "{:.0f}"),
@@ -189,6 +189,11 @@ def bench_table(rows: Sequence[BenchRow]) -> Table:
 
 def _text(value: float, form: str) -> str:
     return form.format(value) if math.isfinite(value) else ""
+
+
+def _form(seconds: float) -> str:
+    """Three digits, and no power of ten for a program that takes long."""
+    return "{:.0f}" if seconds >= 1000 else "{:.3g}"
 
 
 def _interval(row: BenchRow) -> str:
