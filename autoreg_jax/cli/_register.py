@@ -61,7 +61,7 @@ class Register:
     """Align first: auto where the images say so; none trusts the headers."""
 
     refine: int = 0
-    """Steps on this pair at each resolution: two after the network, three instead."""
+    """Steps on this pair at each resolution: of two with a model, of three without."""
 
     similarity: Annotated[
         Literal["ncc", "mind"] | None, tyro.conf.arg(metavar="ncc|mind")

@@ -26,8 +26,8 @@ def show_table(
 ) -> None:
     """Print a table; the first column stands left, the others where `justify` says.
 
-    Numbers stay whole: where they do not fit into the terminal, standard deviations are
-    left out, and then the space beside the columns.
+    So that numbers stay whole in a narrow terminal, first the standard deviations are
+    left out, then the space beside the columns.
     """
     console = Console(highlight=False)
     padding = 1

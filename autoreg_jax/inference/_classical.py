@@ -7,10 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import Array
 from jaxtyping import Float
 
+from autoreg_jax.inference._descent import descend
 from autoreg_jax.inference._gaussian import coarser_shape, gaussian_smooth, shrink
 from autoreg_jax.inference._refine import Refined
 from autoreg_jax.losses import local_ncc, mind_descriptor
@@ -24,8 +24,6 @@ _LEVELS, _WINDOW, _NUM_STEPS, _WIDTH = 3, 7, 6, 1.0
 _SMOOTHNESS, _MIND_WEIGHT = 0.5, 0.6
 # Gradients of a mean below this part of a voxel's share are noise, not a direction.
 _SMALL_GRADIENT = 1e-2
-# A level ends where so many steps gained less than this part of all that it gained.
-_PATIENCE, _FLAT = 10, 1e-3
 
 
 def register_pair(
@@ -121,39 +119,16 @@ def _search(
     learning_rate: float,
     similarity: str,
 ) -> tuple[Array, Array, Array]:
-    """The best iterate of a level, its loss, and the loss of no motion.
-
-    The iterate 0 is no motion, the iterate 1 the start, from which Adam sets out.
-    """
-    schedule = optax.cosine_decay_schedule(learning_rate, num_iterations)
-    optimizer = optax.adam(schedule, eps=_SMALL_GRADIENT / math.prod(level.space))
-    loss = jax.value_and_grad(partial(_loss, level, similarity=similarity))
-
-    def step(carry):
-        count, control, state, best, best_loss, rest_loss, mark, idle = carry
-        value, gradient = loss(control)
-        is_better = value < best_loss
-        best = jnp.where(is_better, control, best)
-        best_loss = jnp.minimum(best_loss, value)
-        rest_loss = jnp.where(count == 0, value, rest_loss)
-        # `mark` is the loss from which the next gain worth its steps is counted.
-        has_gained = mark - best_loss > _FLAT * (rest_loss - best_loss)
-        mark = jnp.where(has_gained, best_loss, mark)
-        idle = jnp.where(has_gained, 0, idle + 1)
-        updates, moved_on = optimizer.update(gradient, state)
-        control = jnp.where(count == 0, start, control + updates)
-        state = optax.tree.where(count == 0, state, moved_on)
-        return count + 1, control, state, best, best_loss, rest_loss, mark, idle
-
-    def is_going_on(carry):
-        return (carry[0] <= num_iterations + 1) & (carry[-1] < _PATIENCE)
-
-    rest, endless = jnp.zeros_like(start), jnp.asarray(jnp.inf, start.dtype)
-    carry = (0, rest, optimizer.init(rest), rest, endless, endless, endless, 0)
-    _, _, _, best, best_loss, rest_loss, *_ = jax.lax.while_loop(
-        is_going_on, step, carry
+    """The best iterate of a level, its loss, and the loss of no motion."""
+    return descend(
+        partial(_loss, level, similarity=similarity),
+        jnp.zeros_like(start),
+        start,
+        num_iterations=num_iterations,
+        learning_rate=learning_rate,
+        eps=_SMALL_GRADIENT / math.prod(level.space),
+        ends_early=True,
     )
-    return best, best_loss, rest_loss
 
 
 @partial(jax.jit, static_argnames="space")

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
+from autoreg_jax.inference._descent import descend
 from autoreg_jax.inference._gaussian import coarser_shape, shrink
 from autoreg_jax.losses import Weights, by_name, registration_loss
 from autoreg_jax.networks import Wiring
@@ -93,63 +93,15 @@ def refine(  # noqa: PLR0913
     Returns:
         The best iterate at full resolution, the start included.
     """
-    improve = partial(
-        _improve,
-        lam=lam,
-        num_iterations=num_iterations,
-        learning_rate=learning_rate,
-        similarity=similarity,
-        windows=windows,
-        num_steps=num_steps,
-        wiring=wiring,
-        is_dimmed=is_dimmed,
-    )
-    gain = jnp.zeros_like(velocity)
-    space = fixed.shape[1:-1]
-    coarser = coarser_shape(space)
-    if coarser != space:
-        _, gain = improve(
-            shrink(fixed, coarser), shrink(moving, coarser), velocity, gain
-        )
-    refined, _ = improve(fixed, moving, velocity, gain)
-    return refined
-
-
-def _improve(  # noqa: PLR0913
-    fixed: Array,
-    moving: Array,
-    velocity: Array,
-    gain: Array,
-    *,
-    lam: Weights,
-    num_iterations: int,
-    learning_rate: float,
-    similarity: str,
-    windows: tuple[int, int, int],
-    num_steps: int,
-    wiring: Wiring,
-    is_dimmed: bool,
-) -> tuple[Refined, Array]:
-    """The best iterate on one grid, and what it has gained on the start.
-
-    The iterate 0 is the start, the iterate 1 has the gain of a coarser grid as well;
-    from there Adam sets out.
-    """
-    space = fixed.shape[1:-1]
-    shape = half_shape(space)
-    start = resize_displacement(velocity, shape)
-    gained = start + resize_displacement(gain, shape)
-    # A cosine to zero ends the oscillation that a constant step leaves behind.
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_iterations))
     folding = _FOLDING * sum(by_name(lam).values())
 
-    def fields(velocity: Array) -> Pyramid:
+    def fields(velocity: Array, space: tuple[int, ...]) -> Pyramid:
         half = integrate(velocity, num_steps)
         full = wiring.full_displacement(half, space, num_steps)
-        return Pyramid(full, half, wiring.resized(half, half_shape(shape)))
+        return Pyramid(full, half, wiring.resized(half, half_shape(half.shape[1:-1])))
 
-    def loss(velocity: Array) -> Array:
-        displacements = fields(velocity)
+    def loss(moving: Array, fixed: Array, velocity: Array) -> Array:
+        displacements = fields(velocity, fixed.shape[1:-1])
         value, _ = registration_loss(
             fixed,
             moving,
@@ -162,19 +114,22 @@ def _improve(  # noqa: PLR0913
         determinant = jacobian_determinant(displacements.full)
         return value + folding * jnp.mean(jax.nn.relu(_NEARLY_FOLDED - determinant))
 
-    def step(carry, count):
-        velocity, state, best, best_loss = carry
-        value, gradient = jax.value_and_grad(loss)(velocity)
-        best = jnp.where(value < best_loss, velocity, best)
-        best_loss = jnp.minimum(best_loss, value)
-        updates, moved_on = optimizer.update(gradient, state)
-        velocity = jnp.where(count == 0, gained, velocity + updates)
-        state = optax.tree.where(count == 0, state, moved_on)
-        return (velocity, state, best, best_loss), value
+    def improve(moving: Array, fixed: Array, gain: Array) -> tuple[Array, ...]:
+        half = half_shape(fixed.shape[1:-1])
+        start = resize_displacement(velocity, half)
+        best, best_loss, start_loss = descend(
+            partial(loss, moving, fixed),
+            start,
+            start + resize_displacement(gain, half),
+            num_iterations=num_iterations,
+            learning_rate=learning_rate,
+        )
+        return best, best - start, start_loss, best_loss
 
-    endless = jnp.asarray(jnp.inf, fixed.dtype)
-    carry = (start, optimizer.init(start), start, endless)
-    counts = jnp.arange(num_iterations + 2)
-    (_, _, best, best_loss), values = jax.lax.scan(step, carry, counts)
-    refined = Refined(best, fields(best).full, values[0], best_loss)
-    return refined, best - start
+    gain = jnp.zeros_like(velocity)
+    space = fixed.shape[1:-1]
+    coarser = coarser_shape(space)
+    if coarser != space:
+        _, gain, *_ = improve(shrink(moving, coarser), shrink(fixed, coarser), gain)
+    best, _, loss_before, best_loss = improve(moving, fixed, gain)
+    return Refined(best, fields(best, space).full, loss_before, best_loss)
