@@ -30,10 +30,12 @@ _OBJECTS = {
     "train": "workflows",
 }
 _MODULES = (
+    "alignment",
     "baselines",
     "config",
     "data",
     "errors",
+    "geometry",
     "hypergrad",
     "inference",
     "losses",
@@ -44,6 +46,7 @@ _MODULES = (
     "runtime",
     "search_space",
     "spatial",
+    "studies",
     "training",
     "transforms",
     "types",

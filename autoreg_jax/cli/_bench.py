@@ -14,7 +14,7 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
 if TYPE_CHECKING:
-    from autoreg_jax.workflows.bench import Limits
+    from autoreg_jax.studies.bench import Limits
 
 # What fits into 80 columns; the rest stands in the files.
 _SHOWN = (
@@ -111,13 +111,13 @@ class Bench:
         limits = self._limits()
         trained = _named(self.trained, "--trained", "NAME=RUN, as voxelmorph=runs/vm")
         beside = _named(self.beside, "--beside", "NAME=FOLDER, as knee=runs/knee_bench")
-        from autoreg_jax import runtime, workflows
+        from autoreg_jax import runtime, studies
 
         runtime.enable_compilation_cache()
         usual = ("none", *(("autoreg", "autoreg_refined") if self.model else ()))
-        found = workflows.bench(
+        found = studies.bench(
             self.output,
-            workflows.BenchProtocol(
+            studies.BenchProtocol(
                 dataset=self.data,
                 methods=self.methods or (*usual, *_USUAL),
                 config=settings,
@@ -164,7 +164,7 @@ class Bench:
             )
         if self.megabytes is not None and self.megabytes < 1:
             raise ConfigError(f"megabytes must be at least 1, got {self.megabytes}.")
-        from autoreg_jax.workflows.bench import Limits
+        from autoreg_jax.studies.bench import Limits
 
         return Limits(self.seconds, self.megabytes, min(threads, _processors()))
 

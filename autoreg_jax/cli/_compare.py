@@ -70,11 +70,11 @@ class Compare:
     def run(self) -> int:
         """Compare, and print the tables."""
         settings = read_settings(self.config or "demo", self.overrides)
-        from autoreg_jax import runtime, workflows
+        from autoreg_jax import runtime, studies
 
         runtime.enable_compilation_cache()
         folder = self.output or Path("runs") / f"compare_{self.problem}"
-        tables = workflows.compare(
+        tables = studies.compare(
             self.problem,
             folder,
             seeds=self.seeds,

@@ -105,11 +105,11 @@ class Reproduce:
     def run(self) -> int:
         """Do what is not done yet, and print the table."""
         settings = read_settings(self.config or "table2", self.overrides)
-        from autoreg_jax import runtime, workflows
+        from autoreg_jax import runtime, studies
 
         runtime.enable_compilation_cache()
         try:
-            protocol = workflows.Protocol(
+            protocol = studies.Protocol(
                 config=settings,
                 dataset=self.data,
                 elsewhere=self.elsewhere,
@@ -121,7 +121,7 @@ class Reproduce:
             )
         except ValueError as error:
             raise ConfigError(f"{error}") from None
-        found = workflows.reproduce(self.name, self.output, protocol)
+        found = studies.reproduce(self.name, self.output, protocol)
         if self.json:
             tables = {
                 name: [row._asdict() for row in table.rows]

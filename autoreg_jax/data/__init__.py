@@ -1,20 +1,25 @@
 """Images, label maps, lists of subjects, pairs, and a virtual population."""
 
-from autoreg_jax.data._cohort import Cohort, label_values, load_cohort
-from autoreg_jax.data._content import content_of
-from autoreg_jax.data._dataset import Dataset, Subject
-from autoreg_jax.data._fingerprint import MOST_IMAGES, Fingerprint, Scan, fingerprint
-from autoreg_jax.data._grid import Grid, grid_along
-from autoreg_jax.data._intensity import Intensity, normalize_intensity
-from autoreg_jax.data._pair_files import PairFiles, match_images, read_pairs
-from autoreg_jax.data._pairs import PairSampler, evaluation_pairs
-from autoreg_jax.data._population import write_population
-from autoreg_jax.data._reading import read_image, read_labels
-from autoreg_jax.data._resample import index_matrix, resample
-from autoreg_jax.data._sources import read_dataset
-from autoreg_jax.data._volume import Volume
-from autoreg_jax.data._working import Align, Working, check_contrast
-from autoreg_jax.data._writing import write_displacement, write_volume
+from autoreg_jax.data.cohort._cohort import Cohort, label_values, load_cohort
+from autoreg_jax.data.cohort._pairs import PairSampler, evaluation_pairs
+from autoreg_jax.data.cohort._working import Align, Working, check_contrast
+from autoreg_jax.data.datasets._dataset import Dataset, Subject
+from autoreg_jax.data.datasets._fingerprint import (
+    MOST_IMAGES,
+    Fingerprint,
+    Scan,
+    fingerprint,
+)
+from autoreg_jax.data.datasets._pair_files import PairFiles, match_images, read_pairs
+from autoreg_jax.data.datasets._sources import read_dataset
+from autoreg_jax.data.images._content import content_of
+from autoreg_jax.data.images._intensity import Intensity, normalize_intensity
+from autoreg_jax.data.images._reading import read_image, read_labels
+from autoreg_jax.data.images._writing import write_displacement, write_volume
+from autoreg_jax.data.simulation._population import write_population
+from autoreg_jax.geometry._grid import Grid, grid_along
+from autoreg_jax.geometry._resample import index_matrix, resample
+from autoreg_jax.geometry._volume import Volume
 
 __all__ = [
     "MOST_IMAGES",

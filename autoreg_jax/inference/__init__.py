@@ -3,8 +3,6 @@
 `register` works in world space: the images may have any orientation, spacing and shape.
 """
 
-from autoreg_jax.inference._align import Alignment as Alignment
-from autoreg_jax.inference._align import align as align
 from autoreg_jax.inference._classical import register_pair as register_pair
 from autoreg_jax.inference._known import KnownError as KnownError
 from autoreg_jax.inference._known import known_error as known_error
@@ -21,14 +19,12 @@ from autoreg_jax.inference._register import register as register
 from autoreg_jax.inference._registered import Registered as Registered
 
 __all__ = [
-    "Alignment",
     "KnownError",
     "ModelDescription",
     "Overlap",
     "Refined",
     "Registered",
     "RegistrationModel",
-    "align",
     "known_error",
     "label_overlap",
     "load_model",

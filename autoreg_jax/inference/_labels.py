@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from autoreg_jax.data import Volume
-from autoreg_jax.inference._resample import voxel_coordinates
+from autoreg_jax.geometry._world import voxel_coordinates
 from autoreg_jax.losses import one_hot
 from autoreg_jax.spatial import warp
 from autoreg_jax.transforms import vote

@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.geometry._world import world_coordinates
 from autoreg_jax.inference._labels import sample_labels
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.inference._resample import world_coordinates
 from autoreg_jax.metrics import dice
 
 

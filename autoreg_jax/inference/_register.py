@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from autoreg_jax.alignment._prealign import prealign
 from autoreg_jax.data import (
     Intensity,
     Volume,
@@ -20,19 +21,18 @@ from autoreg_jax.data import (
     read_labels,
 )
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
-from autoreg_jax.inference._classical import register_pair
-from autoreg_jax.inference._field_of_view import check_axes, check_field_of_view
-from autoreg_jax.inference._model import RegistrationModel, load_model
-from autoreg_jax.inference._prealign import prealign
-from autoreg_jax.inference._refine import refine as refine_velocity
-from autoreg_jax.inference._registered import Registered
-from autoreg_jax.inference._resample import (
+from autoreg_jax.geometry._field_of_view import check_axes, check_field_of_view
+from autoreg_jax.geometry._world import (
     displacement_on,
     resample,
     sample_world,
     working_grid,
     world_coordinates,
 )
+from autoreg_jax.inference._classical import register_pair
+from autoreg_jax.inference._model import RegistrationModel, load_model
+from autoreg_jax.inference._refine import refine as refine_velocity
+from autoreg_jax.inference._registered import Registered
 from autoreg_jax.losses import local_ncc, make_weights
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.spatial import warp

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.alignment._align import Alignment
 from autoreg_jax.data import (
     Volume,
     read_image,
@@ -14,10 +15,9 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.inference._align import Alignment
+from autoreg_jax.geometry._world import sample_world, world_coordinates
 from autoreg_jax.inference._labels import sample_labels
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.inference._resample import sample_world, world_coordinates
 from autoreg_jax.runtime import write_json
 from autoreg_jax.transforms import Grid, Transform
 

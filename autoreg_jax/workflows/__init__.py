@@ -15,22 +15,13 @@ from autoreg_jax.workflows._prepare import prepare_again as prepare_again
 from autoreg_jax.workflows._search import SearchResult as SearchResult
 from autoreg_jax.workflows._search import search as search
 from autoreg_jax.workflows._train import train as train
-from autoreg_jax.workflows.bench import BenchProtocol as BenchProtocol
-from autoreg_jax.workflows.bench import bench as bench
-from autoreg_jax.workflows.comparison import compare as compare
-from autoreg_jax.workflows.experiments import Protocol as Protocol
-from autoreg_jax.workflows.experiments import reproduce as reproduce
 
 __all__ = [
-    "BenchProtocol",
     "Evaluation",
     "Plan",
     "Prepared",
-    "Protocol",
     "SearchResult",
     "auto",
-    "bench",
-    "compare",
     "demo",
     "evaluate",
     "plan",
@@ -38,7 +29,6 @@ __all__ = [
     "prepare",
     "prepare_again",
     "read_evaluation",
-    "reproduce",
     "search",
     "search_many",
     "train",

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax import inference
+from autoreg_jax import alignment
 from autoreg_jax.data import Align, Volume
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def make_align(
     def align(image: Volume) -> Float[np.ndarray, "4 4"]:
         if image.path is not None and image.path == reference.path:
             return np.eye(4)
-        found = inference.align(reference, image, kind=kind)
+        found = alignment.align(reference, image, kind=kind)
         if not found.is_trusted:
             place = image.path or "an image"
             logger.warning("%s: its alignment is not trusted: %s.", place, found.reason)

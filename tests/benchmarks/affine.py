@@ -22,9 +22,9 @@ import jax
 import numpy as np
 from scipy import ndimage
 
+from autoreg_jax.alignment import align
 from autoreg_jax.data import Volume, read_image
-from autoreg_jax.inference import align
-from autoreg_jax.inference._resample import sample_world, world_coordinates
+from autoreg_jax.geometry._world import sample_world, world_coordinates
 
 LARGEST_ANGLE, LARGEST_SHIFT, LARGEST_SCALE = 40.0, 40.0, 1.2
 RECOVERED_MM = 2.0

@@ -21,7 +21,7 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
 
 from autoreg_jax.data import Volume, read_image, read_labels
-from autoreg_jax.data._reading import read_grid
+from autoreg_jax.data.images._reading import read_grid
 from autoreg_jax.errors import AutoRegError
 
 FIELDS = [name for name in Nifti1Header.template_dtype.names if name != "extents"]

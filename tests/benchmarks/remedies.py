@@ -25,7 +25,7 @@ import numpy as np
 
 from autoreg_jax import config, runtime, workflows
 from autoreg_jax.search_space import OPERATIONS, decode
-from autoreg_jax.workflows.experiments._ablation import HAND_MADE
+from autoreg_jax.studies.reproduce._ablation import HAND_MADE
 
 # What is small enough for a CPU.
 BASE = {

@@ -10,15 +10,15 @@ import pytest
 from autoreg_jax import config, data, inference, runtime, workflows
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows import _prepare
-from autoreg_jax.workflows.comparison import CleaningRow, ComparisonRow
-from autoreg_jax.workflows.experiments import (
+from autoreg_jax.studies.compare import CleaningRow, ComparisonRow
+from autoreg_jax.studies.reproduce import (
     EXPERIMENTS,
     Reproduction,
     Table,
     _paper,
 )
-from autoreg_jax.workflows.experiments._whole import LambdaRow
+from autoreg_jax.studies.reproduce._whole import LambdaRow
+from autoreg_jax.workflows import _prepare
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
 SUMMARY = {

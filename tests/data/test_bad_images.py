@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.data import read_image, read_labels
-from autoreg_jax.data._reading import read_vectors
+from autoreg_jax.data.images._reading import read_vectors
 from autoreg_jax.errors import DataError, GeometryError
 
 

@@ -6,8 +6,8 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import RegularGridInterpolator
 from scipy.linalg import expm
 
-from autoreg_jax.data._contrast import smooth_noise
-from autoreg_jax.data._flow import compose, exponential, jacobian_determinant
+from autoreg_jax.data.simulation._contrast import smooth_noise
+from autoreg_jax.data.simulation._flow import compose, exponential, jacobian_determinant
 
 
 def smooth_velocity(shape, size=1.5, seed=0):

@@ -26,8 +26,8 @@ from autoreg_jax.data import (
     write_displacement,
     write_volume,
 )
-from autoreg_jax.data._reading import read_grid, read_vectors
-from autoreg_jax.data._volume import grid_distance
+from autoreg_jax.data.images._reading import read_grid, read_vectors
+from autoreg_jax.geometry._volume import grid_distance
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 CODES = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.data import read_dataset
-from autoreg_jax.data._split import choose_splits
+from autoreg_jax.data.datasets._split import choose_splits
 from autoreg_jax.errors import DataError
 
 

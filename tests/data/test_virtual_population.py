@@ -12,11 +12,11 @@ from autoreg_jax.data import (
     read_dataset,
     write_population,
 )
-from autoreg_jax.data._contrast import noise_free
-from autoreg_jax.data._flow import exponential, jacobian_determinant
-from autoreg_jax.data._parcels import STRUCTURES
-from autoreg_jax.data._population import _split, coarse_grid
-from autoreg_jax.data._template import load_template
+from autoreg_jax.data.simulation._contrast import noise_free
+from autoreg_jax.data.simulation._flow import exponential, jacobian_determinant
+from autoreg_jax.data.simulation._parcels import STRUCTURES
+from autoreg_jax.data.simulation._population import _split, coarse_grid
+from autoreg_jax.data.simulation._template import load_template
 from autoreg_jax.errors import DataError
 
 

@@ -11,9 +11,9 @@ from autoreg_jax.data import (
     write_displacement,
     write_volume,
 )
-from autoreg_jax.data._reading import read_vectors
-from autoreg_jax.data._volume import grid_distance
-from autoreg_jax.data._writing import write_atomic
+from autoreg_jax.data.images._reading import read_vectors
+from autoreg_jax.data.images._writing import write_atomic
+from autoreg_jax.geometry._volume import grid_distance
 
 OBLIQUE = np.array(
     [[0.0, -2.0, 0.5, 10], [1.5, 0, 0, -20], [0, 0.3, 3.0, 5], [0, 0, 0, 1]]

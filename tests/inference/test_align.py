@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from autoreg_jax import inference
+from autoreg_jax import alignment
 from autoreg_jax.data import Volume
 from autoreg_jax.errors import ConfigError, GeometryError
 
@@ -88,7 +88,7 @@ def points_of(fixed):
 
 def test_an_affine_map_is_found(fixed, carried):
     moving, matrix = carried
-    found = inference.align(fixed, moving)
+    found = alignment.align(fixed, moving)
     # A fifth of a voxel.
     assert error(found.matrix, matrix, points_of(fixed)) < 0.6
     assert found.is_trusted, found.reason
@@ -99,12 +99,12 @@ def test_an_affine_map_is_found(fixed, carried):
 
 def test_the_metrics_agree_and_contrast_does_not_matter_to_information(fixed, carried):
     moving, matrix = carried
-    by_ncc = inference.align(fixed, moving, metric="ncc")
+    by_ncc = alignment.align(fixed, moving, metric="ncc")
     assert error(by_ncc.matrix, matrix, points_of(fixed)) < 0.4
     assert by_ncc.metric == "ncc"
     inside = moving.array > 5
     inverted = np.where(inside, 300 - moving.array, 0)
-    by_mi = inference.align(fixed, Volume(inverted, moving.affine), metric="mi")
+    by_mi = alignment.align(fixed, Volume(inverted, moving.affine), metric="mi")
     assert error(by_mi.matrix, matrix, points_of(fixed)) < 1
     assert by_mi.is_trusted, by_mi.reason
 
@@ -112,7 +112,7 @@ def test_the_metrics_agree_and_contrast_does_not_matter_to_information(fixed, ca
 def test_a_rigid_map_is_rigid(fixed, image):
     matrix = turn(25, (1, 2)) @ turn(15)
     moving = Volume(fixed.array, matrix @ fixed.affine)
-    found = inference.align(fixed, moving, kind="rigid")
+    found = alignment.align(fixed, moving, kind="rigid")
     linear = found.matrix[:3, :3]
     np.testing.assert_allclose(linear @ linear.T, np.eye(3), atol=1e-5)
     assert np.linalg.det(linear) > 0
@@ -122,7 +122,7 @@ def test_a_rigid_map_is_rigid(fixed, image):
 def test_aligned_images_need_nothing(fixed, image):
     affine = grid((30, 24, 26), (2.8, 3.1, 2.7), (5.0, -3.0, 8.0))
     moving = Volume(image(world((30, 24, 26), affine) - [5, -3, 8]), affine)
-    found = inference.align(fixed, moving)
+    found = alignment.align(fixed, moving)
     assert error(found.matrix, np.eye(4), points_of(fixed)) < 0.6
     assert not found.is_needed
 
@@ -132,14 +132,14 @@ def test_headers_that_tell_most_of_it_are_good_enough(part, is_needed):
     # Information of Gaussian intensities of correlation r: −log(1 − r²) / 2.
     best = 0.9
     before = np.sqrt(1 - (1 - best**2) ** part)
-    found = inference.Alignment(np.eye(4), best, before, True, "", "ncc", 1.0)
+    found = alignment.Alignment(np.eye(4), best, before, True, "", "ncc", 1.0)
     assert found.is_needed is is_needed
 
 
 def test_the_order_of_the_axes_of_a_file_does_not_matter(fixed, carried, turned):
     moving, _ = carried
-    straight = inference.align(fixed, moving).matrix
-    both = inference.align(turned(fixed), turned(moving)).matrix
+    straight = alignment.align(fixed, moving).matrix
+    both = alignment.align(turned(fixed), turned(moving)).matrix
     np.testing.assert_allclose(both, straight, atol=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_a_part_is_found_in_the_whole_with_a_mask(fixed, image):
     array = np.where(is_left, fixed.array, ndimage.gaussian_filter(noise, 1))
     moving = Volume(array, matrix @ affine)
     mask = Volume(is_left.astype(np.int32), matrix @ affine)
-    found = inference.align(fixed, moving, masks=(None, mask), kind="rigid")
+    found = alignment.align(fixed, moving, masks=(None, mask), kind="rigid")
     assert error(found.matrix, matrix, points_of(fixed)) < 0.6
 
 
@@ -168,7 +168,7 @@ def test_slices(flip):
         step = np.diag([-1.0, 1, 1, 1])
         step[0, 3] = 43
         moving = Volume(moving.array[::-1], moving.affine @ step)
-    found = inference.align(fixed, moving)
+    found = alignment.align(fixed, moving)
     assert error(found.matrix, matrix, world(fixed.shape, affine)) < 0.3
     assert found.is_trusted, found.reason
     np.testing.assert_allclose(found.matrix[2], [0, 0, 1, 0], atol=1e-9)
@@ -178,25 +178,25 @@ def test_what_cannot_be_aligned_is_flagged(fixed):
     rng = np.random.default_rng(1)
     noise = Volume(ndimage.gaussian_filter(rng.random((24, 22, 20)), 1.5), fixed.affine)
     for moving in (noise, Volume(np.full((20, 20, 20), 7.0), fixed.affine)):
-        found = inference.align(fixed, moving)
+        found = alignment.align(fixed, moving)
         assert not found.is_trusted
         assert found.reason
         assert np.isfinite(found.matrix).all()
     flat = Volume(np.zeros(fixed.shape), fixed.affine)
-    assert not inference.align(flat, fixed).is_trusted
-    assert not inference.align(flat, flat).is_trusted
+    assert not alignment.align(flat, fixed).is_trusted
+    assert not alignment.align(flat, flat).is_trusted
 
 
 def test_too_little_overlap_is_flagged(fixed):
     piece = Volume(fixed.array[:, 9:13], fixed.affine @ np.diag([1.0, 1, 1, 1]))
-    found = inference.align(fixed, piece)
+    found = alignment.align(fixed, piece)
     assert not found.is_trusted
 
 
 def test_wrong_options_and_dimensions(fixed):
     with pytest.raises(ConfigError, match="kind"):
-        inference.align(fixed, fixed, kind="projective")
+        alignment.align(fixed, fixed, kind="projective")
     with pytest.raises(ConfigError, match="metric"):
-        inference.align(fixed, fixed, metric="ssd")
+        alignment.align(fixed, fixed, metric="ssd")
     with pytest.raises(GeometryError, match="two slices or two volumes"):
-        inference.align(fixed, Volume(fixed.array[0], fixed.affine))
+        alignment.align(fixed, Volume(fixed.array[0], fixed.affine))

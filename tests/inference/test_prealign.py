@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from autoreg_jax import inference
+from autoreg_jax.alignment._prealign import prealign
 from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.inference._prealign import prealign
 
 
 def world(volume):

@@ -6,15 +6,15 @@ import pytest
 
 from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.inference._field_of_view import check_field_of_view
-from autoreg_jax.inference._labels import sample_labels, warp_labels
-from autoreg_jax.inference._resample import (
+from autoreg_jax.geometry._field_of_view import check_field_of_view
+from autoreg_jax.geometry._world import (
     displacement_on,
     resample,
     sample_world,
     working_grid,
     world_coordinates,
 )
+from autoreg_jax.inference._labels import sample_labels, warp_labels
 
 SLOPE = np.array([0.3, -0.2, 0.5])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax import inference
+from autoreg_jax import alignment
 from autoreg_jax.data import Volume
 from autoreg_jax.workflows._align import make_align
 
@@ -21,8 +21,8 @@ def found(monkeypatch):
 
     def find(reason):
         verdict = (not reason, reason)
-        result = inference.Alignment(SHIFT, 0.9, 0.1, *verdict, "mi", 1.0)
-        monkeypatch.setattr(inference, "align", lambda *_, kind: result)
+        result = alignment.Alignment(SHIFT, 0.9, 0.1, *verdict, "mi", 1.0)
+        monkeypatch.setattr(alignment, "align", lambda *_, kind: result)
 
     return find
 

@@ -11,11 +11,11 @@ import pytest
 from autoreg_jax import config, data, transforms
 from autoreg_jax.baselines.adapters import Adapter
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError, GeometryError
-from autoreg_jax.workflows import BenchProtocol, bench
+from autoreg_jax.studies import BenchProtocol, bench
+from autoreg_jax.studies.bench import Limits, _bench, _methods
+from autoreg_jax.studies.bench._process import MethodProcess
+from autoreg_jax.studies.bench._statistics import paired_difference
 from autoreg_jax.workflows._scores import pair_of, score
-from autoreg_jax.workflows.bench import Limits, _bench, _methods
-from autoreg_jax.workflows.bench._process import MethodProcess
-from autoreg_jax.workflows.bench._statistics import paired_difference
 
 FAKES = {
     "crash": {"kind": "crash", "from_pair": 3},

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax.workflows.bench._process import (
+from autoreg_jax.studies.bench._process import (
     Limits,
     MethodFailedError,
     MethodProcess,
@@ -82,7 +82,7 @@ _BENCH = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from autoreg_jax.workflows.bench._process import Limits, MethodProcess
+from autoreg_jax.studies.bench._process import Limits, MethodProcess
 limits = Limits(seconds=60.0, megabytes=None, threads=1)
 process = MethodProcess("fake_methods", {"kind": "sleep"}, limits, Path(sys.argv[1]))
 print(process._process.pid, flush=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoreg_jax.workflows.bench._rows import BenchRow, bench_table
-from autoreg_jax.workflows.bench._statistics import paired_difference
+from autoreg_jax.studies.bench._rows import BenchRow, bench_table
+from autoreg_jax.studies.bench._statistics import paired_difference
 
 
 def _scores(count, shift, seed=0):

@@ -11,15 +11,15 @@ import pytest
 from autoreg_jax import hypergrad
 from autoreg_jax.errors import DataError
 from autoreg_jax.hypergrad.problems import hyper_cleaning
-from autoreg_jax.workflows import compare
+from autoreg_jax.studies import compare
+from autoreg_jax.studies.compare import _compare, _examples, _supernet, _sweeps
+from autoreg_jax.studies.compare._cleaning import LEARNING_RATE, clean
+from autoreg_jax.studies.compare._digits import load_digits, noisy_split
+from autoreg_jax.studies.compare._estimators import all_estimators
+from autoreg_jax.studies.compare._measure import measure
+from autoreg_jax.studies.compare._table import compare_at
 from autoreg_jax.workflows._build import on_device
 from autoreg_jax.workflows._initial import initial_vector
-from autoreg_jax.workflows.comparison import _compare, _examples, _supernet, _sweeps
-from autoreg_jax.workflows.comparison._cleaning import LEARNING_RATE, clean
-from autoreg_jax.workflows.comparison._digits import load_digits, noisy_split
-from autoreg_jax.workflows.comparison._estimators import all_estimators
-from autoreg_jax.workflows.comparison._measure import measure
-from autoreg_jax.workflows.comparison._table import compare_at
 
 # Cosine to the true hypergradient at the solution, seed 0, from an independent run in
 # float64 by a prototype.

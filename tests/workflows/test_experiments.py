@@ -11,29 +11,23 @@ from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.inference import load_model
 from autoreg_jax.runtime import read_json, read_records
 from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype
-from autoreg_jax.workflows import (
-    Evaluation,
-    Protocol,
-    SearchResult,
-    _prepare,
-    read_evaluation,
-    reproduce,
-)
-from autoreg_jax.workflows.experiments import _paper, _runs
-from autoreg_jax.workflows.experiments._ablation import (
+from autoreg_jax.studies import Protocol, reproduce
+from autoreg_jax.studies.reproduce import _paper, _runs
+from autoreg_jax.studies.reproduce._ablation import (
     COLUMNS,
     HAND_MADE,
     SEARCHED,
     random_genotype,
 )
-from autoreg_jax.workflows.experiments._ablation_rows import (
+from autoreg_jax.studies.reproduce._ablation_rows import (
     ablation_rows,
     ablation_table,
     model_rows,
 )
-from autoreg_jax.workflows.experiments._findings import ablation_findings
-from autoreg_jax.workflows.experiments._runs import TrainedModel
-from autoreg_jax.workflows.experiments._whole import Whole, lambda_table
+from autoreg_jax.studies.reproduce._findings import ablation_findings
+from autoreg_jax.studies.reproduce._runs import TrainedModel
+from autoreg_jax.studies.reproduce._whole import Whole, lambda_table
+from autoreg_jax.workflows import Evaluation, SearchResult, _prepare, read_evaluation
 
 MODELS = ["elsewhere", *(c for c in COLUMNS if c not in ("elsewhere", "random"))]
 

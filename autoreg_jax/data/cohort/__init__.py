@@ -1,0 +1,1 @@
+"""The subjects of one split on one grid, and pairs of them."""

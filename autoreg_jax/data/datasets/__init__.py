@@ -1,0 +1,1 @@
+"""Lists of subjects, from a CSV, a folder, BIDS or Learn2Reg."""

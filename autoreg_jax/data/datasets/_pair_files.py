@@ -1,0 +1,147 @@
+"""Pairs of image files to be registered: from a CSV, or from two folders."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoreg_jax.data.datasets._dataset import read_table
+from autoreg_jax.data.images._reading import check_file
+from autoreg_jax.errors import DataError
+
+__all__ = ["PairFiles", "match_images", "read_pairs"]
+
+REQUIRED = ("fixed", "moving")
+OPTIONAL = (
+    "fixed_labels",
+    "moving_labels",
+    "fixed_mask",
+    "moving_mask",
+    "displacement",
+)
+ENDINGS = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of one pair.
+
+    Attributes:
+        fixed: Fixed image.
+        moving: Moving image.
+        fixed_labels: Label map of the fixed image, if any.
+        moving_labels: Label map of the moving image, if any.
+        fixed_mask: Where the fixed image is compared, if not everywhere.
+        moving_mask: The same of the moving image.
+        displacement: The true one, of the fixed image, where it is known: a file that
+            `transforms` reads.
+    """
+
+    fixed: Path
+    moving: Path
+    fixed_labels: Path | None = None
+    moving_labels: Path | None = None
+    fixed_mask: Path | None = None
+    moving_mask: Path | None = None
+    displacement: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the results are called, MOVING_to_FIXED without endings."""
+        return f"{_stem(self.moving)}_to_{_stem(self.fixed)}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that are there."""
+        columns = (*REQUIRED, *OPTIONAL)
+        found = (getattr(self, column) for column in columns)
+        return tuple(path for path in found if path is not None)
+
+
+def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
+    """Read a CSV of pairs and check that every file exists.
+
+    The columns are `fixed,moving` and, where there is something to say,
+    `fixed_labels`, `moving_labels`, `fixed_mask`, `moving_mask`, `displacement` (the
+    true one). Paths are relative to the CSV file.
+
+    Args:
+        path: The CSV file, UTF-8, comma separated, with a line of column names.
+
+    Returns:
+        The pairs in the order of the lines.
+
+    Raises:
+        DataError: If the file is not such a table, a file of it does not exist, fixed
+            labels have no moving ones, or two pairs would write the same results.
+    """
+    path = Path(path)
+    pairs = []
+    for line, cells in read_table(path, REQUIRED, OPTIONAL):
+        files = {name: path.parent / cell for name, cell in cells.items() if cell}
+        for column, file in files.items():
+            check_file(file, f"{path}, line {line}, column {column!r}")
+        if "fixed_labels" in files and "moving_labels" not in files:
+            raise DataError(
+                f"{path}, line {line}: fixed_labels has nothing to be compared with; "
+                "fill in moving_labels, too."
+            )
+        pairs.append(PairFiles(**files))
+    return _distinct(pairs, path)
+
+
+def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]:
+    """Pairs of images of which one side, or both, is a folder.
+
+    Two folders: images of the same name belong together. A folder and an image: that
+    image with each of the folder.
+
+    Args:
+        fixed: Folder of fixed images, or a fixed image.
+        moving: The same for the moving images.
+
+    Returns:
+        The pairs, by name.
+
+    Raises:
+        DataError: If a folder holds no NIfTI images, or two folders do not hold images
+            of the same names.
+    """
+    fixed, moving = Path(fixed), Path(moving)
+    if not moving.is_dir():
+        return _distinct([PairFiles(image, moving) for image in _images(fixed)], fixed)
+    movings = _images(moving)
+    if not fixed.is_dir():
+        return _distinct([PairFiles(fixed, image) for image in movings], moving)
+    by_name = {image.name: image for image in _images(fixed)}
+    differing = sorted(set(by_name) ^ {image.name for image in movings})
+    if differing:
+        raise DataError(
+            f"{fixed} and {moving}: {differing[0]} is in one of the folders only; give "
+            "images that belong together one name, or list the pairs in a CSV."
+        )
+    return tuple(PairFiles(by_name[image.name], image) for image in movings)
+
+
+def _images(folder: Path) -> list[Path]:
+    images = sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS))
+    if not images:
+        raise DataError(
+            f"{folder}: the folder holds no images, whose names end in .nii.gz or .nii."
+        )
+    return images
+
+
+def _distinct(pairs: Sequence[PairFiles], source: Path) -> tuple[PairFiles, ...]:
+    """The pairs, unless the results of two would have one name."""
+    for name, count in Counter(pair.name for pair in pairs).items():
+        if count > 1:
+            raise DataError(
+                f"{source}: {count} pairs would be written as {name}; give images "
+                "different names, or register these pairs one by one."
+            )
+    return tuple(pairs)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")

@@ -1,0 +1,1 @@
+"""A virtual population from the ICBM 152 template."""

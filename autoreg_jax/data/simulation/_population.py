@@ -1,0 +1,195 @@
+"""A virtual population: simulated subjects whose deformations are known exactly."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter
+
+from autoreg_jax.data.cohort._cohort import STRUCTURES_FILE
+from autoreg_jax.data.datasets._split import SPLITS
+from autoreg_jax.data.images._writing import (
+    write_atomic,
+    write_displacement,
+    write_volume,
+)
+from autoreg_jax.data.simulation._contrast import CONTRASTS, scan, smooth_noise
+from autoreg_jax.data.simulation._flow import exponential
+from autoreg_jax.data.simulation._parcels import STRUCTURES, parcels
+from autoreg_jax.data.simulation._template import Template, load_template
+from autoreg_jax.geometry._volume import Volume
+
+__all__ = ["CoarseGrid", "coarse_grid", "write_population"]
+
+# The brain of the template is 144 × 182 × 154 mm and centred about here.
+FIELD_OF_VIEW_MM = np.array([192.0, 224.0, 192.0])
+CENTRE_MM = np.array([0.0, -17.0, 5.0])
+# Axial plane through the bodies of the lateral ventricles, for 2-D populations.
+PLANE_MM = 10.0
+
+# Standard deviation of each component and width of the bumps: people differ from one
+# another by about 5 mm after an affine alignment, smoothly, and in finer folds by less.
+VELOCITY_MM = ((3.0, 24.0), (0.7, 12.0))
+# How far the ventricular wall moves at most, and the reach of that.
+VENTRICLE_MM, VENTRICLE_REACH_MM = 4.0, 10.0
+# Over this distance the velocity fades to zero at the border of the grid.
+FADE_MM = 20.0
+
+
+class CoarseGrid(NamedTuple):
+    """The grid of a population.
+
+    Attributes:
+        shape: `(x, y, z)` or `(x, y)`, each divisible by 8.
+        affine: Voxel indices to MNI millimetres, RAS+.
+    """
+
+    shape: tuple[int, ...]
+    affine: Float[np.ndarray, "4 4"]
+
+    def points_mm(
+        self, displacement: Float[np.ndarray, "*space d"]
+    ) -> Float[np.ndarray, "3 *space"]:
+        """MNI millimetres of φ(x) for all voxels x; `displacement` is in voxels."""
+        voxels = np.zeros((3, *self.shape))
+        voxels[: len(self.shape)] = np.indices(self.shape)
+        voxels[: len(self.shape)] += np.moveaxis(displacement, -1, 0)
+        offset = self.affine[:3, 3].reshape(3, *(1,) * len(self.shape))
+        return np.tensordot(self.affine[:3, :3], voxels, 1) + offset
+
+
+def write_population(
+    folder: Path | str,
+    *,
+    num_subjects: int = 40,
+    spacing: float = 4.0,
+    dimensions: int = 3,
+    contrast: str = "t1",
+    seed: int = 0,
+) -> Path:
+    """Simulate subjects and write them as a dataset.
+
+    Subject i is the ICBM 152 template at φ_i = exp(v_i) with a smooth random velocity
+    v_i of anatomical size, its own ventricles, tissue intensities, bias field and
+    noise. So the deformation between any two subjects is known:
+    `Cohort.true_displacement`. Three fifths train, the rest is shared by validation and
+    test. Subject i depends on the seed and on i alone.
+
+    Args:
+        folder: Where to; made if missing. It gets `dataset.csv`, `structures.csv` and
+            the folders `images`, `labels` and `velocity`. The list is written last.
+        num_subjects: At least 6, two for each split.
+        spacing: Millimetres, from 2 to 8. At 4 the grid is 48 × 56 × 48.
+        dimensions: 3, or 2 for an axial plane through the ventricles.
+        contrast: `t1`, `t2`, or `t1t2`, where every second subject is T2-like.
+        seed: Not negative.
+
+    Returns:
+        Path of `dataset.csv`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        DataError: If nilearn, which carries the template, is not installed.
+    """
+    if num_subjects < 2 * len(SPLITS):
+        raise ValueError(f"num_subjects must be at least 6, got {num_subjects}.")
+    if not 2 <= spacing <= 8:
+        raise ValueError(f"spacing must be 2 to 8 mm, got {spacing}.")
+    if dimensions not in (2, 3):
+        raise ValueError(f"dimensions must be 2 or 3, got {dimensions}.")
+    if contrast not in (*CONTRASTS, "t1t2"):
+        raise ValueError(f"contrast must be t1, t2 or t1t2, got {contrast!r}.")
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}.")
+    folder = Path(folder)
+    template = load_template(spacing)
+    grid = coarse_grid(spacing, dimensions)
+    ventricles = _ventricle_direction(template, grid, spacing)
+    lines = ["subject,image,labels,split,modality,velocity"]
+    for index in range(num_subjects):
+        name = f"sim{index:03d}"
+        rng = np.random.default_rng((seed, index))
+        velocity = _velocity(grid, ventricles, spacing, rng)
+        points = grid.points_mm(exponential(velocity))
+        tissues = template.at(points)
+        modality = ("t1", "t2")[index % 2] if contrast == "t1t2" else contrast
+        image = scan(tissues, modality, spacing, rng)
+        files = [f"{kind}/{name}.nii.gz" for kind in ("images", "labels", "velocity")]
+        write_volume(folder / files[0], Volume(image, grid.affine))
+        labels = parcels(tissues, points)
+        write_volume(folder / files[1], Volume(labels, grid.affine))
+        write_displacement(folder / files[2], velocity, grid.affine)
+        split = _split(index, num_subjects)
+        lines.append(f"{name},{files[0]},{files[1]},{split},{modality},{files[2]}")
+    structures = [f"{value},{name}" for value, name in enumerate(STRUCTURES, 1)]
+    _write_lines(folder / STRUCTURES_FILE, ["value,name", *structures])
+    return _write_lines(folder / "dataset.csv", lines)
+
+
+def coarse_grid(spacing: float, dimensions: int) -> CoarseGrid:
+    """Grid around the brain of the template.
+
+    Args:
+        spacing: Millimetres, the same on all axes.
+        dimensions: 3, or 2 for one axial plane.
+
+    Returns:
+        The grid.
+
+    Examples:
+        >>> coarse_grid(4.0, 3).shape, coarse_grid(2.0, 2).shape
+        ((48, 56, 48), (96, 112))
+    """
+    sizes = 8 * np.ceil(FIELD_OF_VIEW_MM / (8 * spacing)).astype(int)
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = CENTRE_MM - spacing * (sizes - 1) / 2
+    if dimensions == 2:
+        affine[2, 3] = PLANE_MM
+    return CoarseGrid(tuple(sizes[:dimensions].tolist()), affine)
+
+
+def _velocity(
+    grid: CoarseGrid,
+    ventricles: Float[np.ndarray, "*space d"],
+    spacing: float,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "*space d"]:
+    """Random stationary velocity of one subject, voxels, as stored: float32."""
+    velocity = np.zeros((*grid.shape, len(grid.shape)))
+    for size, width in VELOCITY_MM:
+        for axis in range(len(grid.shape)):
+            noise = smooth_noise(grid.shape, width / spacing, rng)
+            velocity[..., axis] += size * noise
+    velocity += VENTRICLE_MM * rng.uniform(-1, 1) * ventricles
+    for axis, size in enumerate(grid.shape):
+        distance = np.minimum(np.arange(size), np.arange(size)[::-1]) * spacing
+        fade = np.sin(np.pi / 2 * np.clip(distance / FADE_MM, 0, 1)) ** 2
+        velocity *= fade.reshape(-1, *(1,) * (len(grid.shape) - axis))
+    return (velocity / spacing).astype(np.float32)
+
+
+def _ventricle_direction(
+    template: Template, grid: CoarseGrid, spacing: float
+) -> Float[np.ndarray, "*space d"]:
+    """Field that points to the ventricles, at most 1: along it they grow."""
+    dimensions = len(grid.shape)
+    points = grid.points_mm(np.zeros((*grid.shape, dimensions)))
+    tissues = template.at(points)
+    inside = tissues.fluid * (parcels(tissues, points) == 1)
+    smooth = gaussian_filter(inside, VENTRICLE_REACH_MM / spacing)
+    direction = np.stack([np.gradient(smooth, axis=k) for k in range(dimensions)], -1)
+    return direction / np.linalg.norm(direction, axis=-1).max()
+
+
+def _split(index: int, num_subjects: int) -> str:
+    """First training, then validation, then test subjects, two of each at least."""
+    held_out = max(2, num_subjects // 5)
+    if index < num_subjects - 2 * held_out:
+        return SPLITS[0]
+    return SPLITS[1] if index < num_subjects - held_out else SPLITS[2]
+
+
+def _write_lines(path: Path, lines: list[str]) -> Path:
+    """Write a text file, atomically."""
+    return write_atomic(path, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,98 @@
+"""What a method has made of each pair, on disk line by line."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.runtime import append_record, read_records, write_text
+from autoreg_jax.studies.bench._methods import Method
+
+Pair = tuple[str, str]
+
+
+class Results:
+    """The results of one method; a file appears with the first of them.
+
+    Args:
+        folder: Of the bench.
+        name: Of the method.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self._path = folder / "methods" / f"{name}.jsonl"
+        self._failure = folder / "methods" / f"{name}.failed.txt"
+        self._example = folder / "methods" / f"{name}.example.npz"
+        lines = read_records(self._path)
+        self.about: dict[str, Any] = lines[0] if lines else {}
+        self.of_pair: dict[Pair, dict[str, Any]] = {
+            (line["moving"], line["fixed"]): line for line in lines[1:]
+        }
+
+    def begin(self, method: Method, threads: int) -> None:
+        """Go on with this method, or refuse to mix it with another.
+
+        Raises:
+            ConfigError: If the results are of other settings, versions or weights.
+        """
+        about = {
+            "identity": method.identity,
+            "parameters": method.parameters,
+            "threads": threads,
+        }
+        about = json.loads(json.dumps(about))
+        if self.about and self.about != about:
+            raise ConfigError(
+                f"{self._path}: holds results of other settings, weights, versions or "
+                f"threads ({_difference(self.about, about)}); name another folder, or "
+                "remove this file."
+            )
+        self._failure.unlink(missing_ok=True)
+        if not self.about:
+            self._pending = about
+
+    def add(self, record: Mapping[str, Any], displacement: np.ndarray) -> None:
+        """Keep the result of a pair, and the first displacement for a picture."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.about:
+            partial = self._example.with_suffix(".partial.npz")
+            np.savez_compressed(
+                partial,
+                displacement=displacement.astype(np.float32),
+                moving=record["moving"],
+                fixed=record["fixed"],
+            )
+            partial.replace(self._example)
+            append_record(self._path, self._pending)
+            self.about = self._pending
+        append_record(self._path, record)
+        self.of_pair[record["moving"], record["fixed"]] = dict(record)
+
+    @property
+    def failure(self) -> str:
+        """Why the method has failed at last; empty where it has not."""
+        if not self._failure.is_file():
+            return ""
+        return self._failure.read_text(encoding="utf-8").strip()
+
+    def fail(self, reason: str) -> None:
+        """Say why there is no further result."""
+        self._failure.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self._failure, f"{reason}\n")
+
+    def example(self) -> tuple[Pair, np.ndarray] | None:
+        """The first pair and its displacement, if there is one."""
+        if not self._example.is_file():
+            return None
+        with np.load(self._example) as file:
+            return (str(file["moving"]), str(file["fixed"])), file["displacement"]
+
+
+def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The keys in which two mappings differ, with both values."""
+    keys = [key for key in other if one.get(key) != other[key]]
+    return "; ".join(f"{key}: {one.get(key)} there, {other[key]} now" for key in keys)

@@ -1,9 +1,0 @@
-"""This project and its rivals on the same pairs, in one table."""
-
-from autoreg_jax.workflows.bench._bench import Bench as Bench
-from autoreg_jax.workflows.bench._bench import bench as bench
-from autoreg_jax.workflows.bench._methods import method_names as method_names
-from autoreg_jax.workflows.bench._process import Limits as Limits
-from autoreg_jax.workflows.bench._session import BenchProtocol as BenchProtocol
-
-__all__ = ["Bench", "BenchProtocol", "Limits", "bench", "method_names"]

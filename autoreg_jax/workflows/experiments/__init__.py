@@ -1,9 +1,0 @@
-"""The tables and figures of the paper, on the data at hand."""
-
-from autoreg_jax.workflows.experiments._experiment import Protocol as Protocol
-from autoreg_jax.workflows.experiments._reproduce import EXPERIMENTS as EXPERIMENTS
-from autoreg_jax.workflows.experiments._reproduce import Reproduction as Reproduction
-from autoreg_jax.workflows.experiments._reproduce import reproduce as reproduce
-from autoreg_jax.workflows.experiments._table import Table as Table
-
-__all__ = ["EXPERIMENTS", "Protocol", "Reproduction", "Table", "reproduce"]
