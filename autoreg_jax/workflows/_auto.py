@@ -17,14 +17,13 @@ from autoreg_jax.runtime import (
     write_json,
     write_text,
 )
-from autoreg_jax.workflows._evaluate import evaluate
-from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._judge import check_judge
-from autoreg_jax.workflows._prepare import prepare
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
+from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
+from autoreg_jax.workflows.planning import prepare
 
 logger = logging.getLogger(__name__)
 

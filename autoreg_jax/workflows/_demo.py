@@ -7,7 +7,7 @@ from autoreg_jax.config import load as load_config
 from autoreg_jax.data import write_population
 from autoreg_jax.runtime import claim_run_folder
 from autoreg_jax.workflows._auto import auto
-from autoreg_jax.workflows._evaluation import Evaluation
+from autoreg_jax.workflows.evaluation import Evaluation
 
 # Voxel size in mm, so that a CPU learns either in minutes.
 SPACING = {2: 2.0, 3: 4.0}

@@ -18,7 +18,7 @@ from autoreg_jax.studies.reproduce import (
     _paper,
 )
 from autoreg_jax.studies.reproduce._whole import LambdaRow
-from autoreg_jax.workflows import _prepare
+from autoreg_jax.workflows.planning import _prepare
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
 SUMMARY = {

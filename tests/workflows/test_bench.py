@@ -15,7 +15,7 @@ from autoreg_jax.studies import BenchProtocol, bench
 from autoreg_jax.studies.bench import Limits, _bench, _methods
 from autoreg_jax.studies.bench._process import MethodProcess
 from autoreg_jax.studies.bench._statistics import paired_difference
-from autoreg_jax.workflows._scores import pair_of, score
+from autoreg_jax.workflows.evaluation import pair_of, score
 
 FAKES = {
     "crash": {"kind": "crash", "from_pair": 3},

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from autoreg_jax.data import Cohort, Volume, write_volume
 from autoreg_jax.studies.bench._pairs import ListedPair
 from autoreg_jax.transforms import Grid, Transform
-from autoreg_jax.workflows._scores import pair_of, score
+from autoreg_jax.workflows.evaluation import pair_of, score
 
 SHAPE, SPACING = (6, 7, 5), (1.0, 2.0, 3.0)
 

@@ -27,7 +27,8 @@ from autoreg_jax.studies.reproduce._ablation_rows import (
 from autoreg_jax.studies.reproduce._findings import ablation_findings
 from autoreg_jax.studies.reproduce._runs import TrainedModel
 from autoreg_jax.studies.reproduce._whole import Whole, lambda_table
-from autoreg_jax.workflows import Evaluation, SearchResult, _prepare, read_evaluation
+from autoreg_jax.workflows import Evaluation, SearchResult, read_evaluation
+from autoreg_jax.workflows.planning import _prepare
 
 MODELS = ["elsewhere", *(c for c in COLUMNS if c not in ("elsewhere", "random"))]
 

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from autoreg_jax import config, data, workflows
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.workflows._need import memory_need
-from autoreg_jax.workflows._plan import with_plan
+from autoreg_jax.workflows.planning._memory import memory_need
+from autoreg_jax.workflows.planning._plan import with_plan
 
 
 def anatomy(points, seed=0, contrast=1.0):
@@ -259,7 +259,7 @@ def test_masks_are_applied_or_not(alike, tmp_path):
 
 
 def test_small_memory_makes_large_voxels(alike, monkeypatch):
-    from autoreg_jax.workflows import _plan
+    from autoreg_jax.workflows.planning import _plan
 
     monkeypatch.setattr(_plan, "device_memory", lambda: ("gpu", 10_000_000))
     plan = workflows.plan(alike)

@@ -10,7 +10,7 @@ import numpy as np
 from autoreg_jax.data import Cohort, Dataset, read_image, read_pairs
 from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.transforms import Grid, Transform
-from autoreg_jax.workflows._scores import PairData
+from autoreg_jax.workflows.evaluation import PairData
 
 
 class ListedPair(NamedTuple):

@@ -10,7 +10,7 @@ from autoreg_jax.studies.bench._methods import OURS, method_names
 from autoreg_jax.studies.bench._results import Pair, Results
 from autoreg_jax.studies.bench._statistics import UNKNOWN, paired_difference
 from autoreg_jax.studies.reproduce._table import Table, mean_sd
-from autoreg_jax.workflows._tables import mean_and_sd
+from autoreg_jax.workflows.evaluation import mean_and_sd
 
 
 class BenchRow(NamedTuple):

@@ -31,7 +31,7 @@ from autoreg_jax.studies.bench._rows import bench_rows, bench_table
 from autoreg_jax.studies.bench._trained import start_lambda, trained_rival
 from autoreg_jax.studies.reproduce._table import Table, write_table
 from autoreg_jax.workflows._roles import roles_of
-from autoreg_jax.workflows._scores import pair_of, score
+from autoreg_jax.workflows.evaluation import pair_of, score
 
 
 @dataclass(frozen=True, kw_only=True)

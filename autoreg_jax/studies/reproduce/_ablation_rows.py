@@ -8,7 +8,7 @@ from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._ablation import COLUMNS, column_of
 from autoreg_jax.studies.reproduce._runs import TrainedModel
 from autoreg_jax.studies.reproduce._table import Table, mean_sd
-from autoreg_jax.workflows._tables import mean_and_sd
+from autoreg_jax.workflows.evaluation import mean_and_sd
 
 
 class AblationRow(NamedTuple):

@@ -9,7 +9,7 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, Dataset, read_dataset, write_population
 from autoreg_jax.errors import DataError
 from autoreg_jax.workflows._demo import SPACING
-from autoreg_jax.workflows._prepare import Prepared, load_planned, prepare
+from autoreg_jax.workflows.planning import Prepared, load_planned, prepare
 
 
 class OutOfTimeError(Exception):

@@ -21,10 +21,9 @@ from autoreg_jax.runtime import (
 )
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.reproduce._experiment import Experiment
-from autoreg_jax.workflows._evaluate import evaluate
-from autoreg_jax.workflows._evaluation import Evaluation, read_evaluation
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
+from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from autoreg_jax.studies.reproduce._runs import (
 )
 from autoreg_jax.studies.reproduce._table import Table, mean_sd
 from autoreg_jax.workflows._search import SearchResult
-from autoreg_jax.workflows._tables import mean_and_sd
+from autoreg_jax.workflows.evaluation import mean_and_sd
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

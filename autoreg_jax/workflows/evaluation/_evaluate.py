@@ -14,12 +14,17 @@ from autoreg_jax.data import Cohort, evaluation_pairs
 from autoreg_jax.inference import RegistrationModel, refine
 from autoreg_jax.metrics import inverse_consistency_error
 from autoreg_jax.runtime import progress
-from autoreg_jax.workflows._evaluation import Evaluation
 from autoreg_jax.workflows._lambda import make_lambda
-from autoreg_jax.workflows._panels import choose_examples, write_panels
 from autoreg_jax.workflows._roles import roles_of
-from autoreg_jax.workflows._scores import PairData, pair_of, score
-from autoreg_jax.workflows._tables import PairScores, cases, structures, summary
+from autoreg_jax.workflows.evaluation._evaluation import Evaluation
+from autoreg_jax.workflows.evaluation._panels import choose_examples, write_panels
+from autoreg_jax.workflows.evaluation._scores import PairData, pair_of, score
+from autoreg_jax.workflows.evaluation._tables import (
+    PairScores,
+    cases,
+    structures,
+    summary,
+)
 
 _inverse_consistency = jax.jit(inverse_consistency_error)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.runtime import read_json, write_json, write_text
-from autoreg_jax.workflows._tables import STRUCTURE_SCORES, SUFFIXES
+from autoreg_jax.workflows.evaluation._tables import STRUCTURE_SCORES, SUFFIXES
 
 _TEXTS = ("fixed", "moving", "structure")
 _SCORES = [score + suffix for score in STRUCTURE_SCORES for suffix in SUFFIXES]

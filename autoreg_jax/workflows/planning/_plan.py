@@ -16,14 +16,14 @@ from autoreg_jax.data import (
 )
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.runtime import claim_run_folder, device_memory, progress, write_text
-from autoreg_jax.workflows._choices import (
+from autoreg_jax.workflows.planning._choices import (
     choose_affine,
     choose_intensity,
     choose_metric,
     describe_labels,
 )
-from autoreg_jax.workflows._choose_grid import choose_grid
-from autoreg_jax.workflows._need import Need, memory_need
+from autoreg_jax.workflows.planning._grid import choose_grid
+from autoreg_jax.workflows.planning._memory import Need, memory_need
 
 # Of the memory of the device; the rest is for what the estimate does not know.
 _PART = 0.7

@@ -19,8 +19,8 @@ from autoreg_jax.data import (
 )
 from autoreg_jax.errors import ConfigError, GeometryError
 from autoreg_jax.runtime import write_text
-from autoreg_jax.workflows._align import make_align
-from autoreg_jax.workflows._plan import PLAN_FILE, make_plan, with_plan
+from autoreg_jax.workflows.planning._align import make_align
+from autoreg_jax.workflows.planning._plan import PLAN_FILE, make_plan, with_plan
 
 logger = logging.getLogger(__name__)
 

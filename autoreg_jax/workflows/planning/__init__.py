@@ -1,0 +1,19 @@
+"""What a run does with its data: the plan, and the data prepared by it."""
+
+from autoreg_jax.workflows.planning._plan import Plan, plan, summary
+from autoreg_jax.workflows.planning._prepare import (
+    Prepared,
+    load_planned,
+    prepare,
+    prepare_again,
+)
+
+__all__ = [
+    "Plan",
+    "Prepared",
+    "load_planned",
+    "plan",
+    "prepare",
+    "prepare_again",
+    "summary",
+]
