@@ -35,6 +35,7 @@ _MODULES = (
     "config",
     "data",
     "errors",
+    "files",
     "geometry",
     "hypergrad",
     "inference",

@@ -170,7 +170,7 @@ def test_every_setting_is_read():
 
 def _text_files() -> Iterator[Path]:
     for entry in sorted(ROOT.iterdir()):
-        if entry.is_file():
+        if entry.is_file() and entry.name != ".git":  # a file in a worktree
             yield entry
         elif entry.name in {".ci", "autoreg_jax", "configs", "notebooks", "tests"}:
             yield from (path for path in entry.rglob("*") if path.is_file())

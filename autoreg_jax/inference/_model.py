@@ -18,8 +18,8 @@ from jax import Array
 from autoreg_jax.baselines import make_baseline
 from autoreg_jax.data import Intensity
 from autoreg_jax.errors import ArtifactError
+from autoreg_jax.files import write_bytes, write_json
 from autoreg_jax.networks import Registration, RegistrationNetwork, Wiring
-from autoreg_jax.runtime import write_json
 from autoreg_jax.search_space import Genotype
 
 _FORMAT = 2
@@ -123,20 +123,14 @@ class RegistrationModel:
             The folder.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         flat = traverse_util.flatten_dict(self.params, sep="/")
         weights: dict[str, Any] = {name: np.asarray(flat[name]) for name in flat}
-        content = io.BytesIO()
-        np.savez(content, **weights)
         # Without its description a model counts as incomplete: an interruption here
         # leaves the old model, none or the new one, never a mixture.
-        partial = folder / f".{_WEIGHTS}.partial"
-        try:
-            partial.write_bytes(content.getvalue())
-            (folder / _DESCRIPTION).unlink(missing_ok=True)
-            partial.replace(folder / _WEIGHTS)
-        finally:
-            partial.unlink(missing_ok=True)
+        content = io.BytesIO()
+        np.savez(content, **weights)
+        (folder / _DESCRIPTION).unlink(missing_ok=True)
+        write_bytes(folder / _WEIGHTS, content.getvalue())
         description = asdict(self.description)
         genotype = self.description.genotype
         if isinstance(genotype, Genotype):

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from autoreg_jax.errors import AutoRegError
+from autoreg_jax.files import write_text
 from autoreg_jax.report._run import read_run
 
 
@@ -43,7 +44,4 @@ def write_report(run: Path) -> Path:
 
     contents = read_run(Path(run))
     page = render_page(contents)
-    target = contents.path / "report.html"
-    temporary = target.with_name(".report.html.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    return temporary.replace(target)
+    return write_text(contents.path / "report.html", page)

@@ -1,78 +1,207 @@
-"""The folder of a run: claimed once, never overwritten by accident."""
+"""The folder of a run: the names of its files, claimed once, never overwritten."""
 
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.files import read_json, read_records, write_json
+from autoreg_jax.runtime._provenance import provenance
 
-PLAN = "plan.yaml"
-RUN_FILES = (
-    "checkpoints",
-    "config.yaml",
-    "evaluation.csv",
-    "evaluation.json",
-    "evaluation_pairs.csv",
-    "genotype.json",
-    "metrics.jsonl",
-    "model",
-    "objective.json",
-    "panels.npz",
-    PLAN,
-    "provenance.json",
-    "report.html",
-)
-"""What this program writes into the folder of a run."""
+
+class RunFolder(os.PathLike[str]):
+    """The folder of a run and the path of every file that this program writes there.
+
+    Any function that takes the path of a folder takes a `RunFolder`, too.
+
+    Args:
+        path: The folder, which need not exist.
+
+    Attributes:
+        path: The folder.
+        config: Settings of the run, config.yaml.
+        plan: Decisions about the data, plan.yaml.
+        genotype: The searched architecture, genotype.json.
+        objective: The searched loss weights, objective.json.
+        model: Folder of the trained network.
+        checkpoints: Folder of the checkpoints, one folder a stage.
+        metrics: Records of every stage, metrics.jsonl.
+        evaluation: Summary of the evaluation, evaluation.json.
+        structure_scores: A row for each pair and structure, evaluation.csv.
+        pair_scores: A row for each pair, evaluation_pairs.csv.
+        panels: Arrays of the example pairs, panels.npz.
+        report: The page that describes the run, report.html.
+        provenance: Versions, machine, command, data and times, provenance.json.
+        data: Folder of simulated subjects, where the run made its own.
+
+    Examples:
+        >>> run = RunFolder("runs/first")
+        >>> run.genotype.as_posix(), os.fspath(run.model) == str(run.model)
+        ('runs/first/genotype.json', True)
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = folder = Path(path)
+        self.config = folder / "config.yaml"
+        self.plan = folder / "plan.yaml"
+        self.genotype = folder / "genotype.json"
+        self.objective = folder / "objective.json"
+        self.model = folder / "model"
+        self.checkpoints = folder / "checkpoints"
+        self.metrics = folder / "metrics.jsonl"
+        self.evaluation = folder / "evaluation.json"
+        self.structure_scores = folder / "evaluation.csv"
+        self.pair_scores = folder / "evaluation_pairs.csv"
+        self.panels = folder / "panels.npz"
+        self.report = folder / "report.html"
+        self.provenance = folder / "provenance.json"
+        self.data = folder / "data"
+
+    def __fspath__(self) -> str:
+        """The path of the folder."""
+        return str(self.path)
+
+    def __str__(self) -> str:
+        """The path of the folder."""
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        """The call that makes an equal object."""
+        return f"RunFolder({str(self.path)!r})"
+
+    def claim(self, *, resume: bool = False, overwrite: bool = False) -> "RunFolder":
+        """Make the folder ready for a run.
+
+        Nothing is ever deleted. With `overwrite` the files of an existing run are
+        moved to `previous-1`, `previous-2`, ... inside the folder; other files, and
+        simulated subjects, are left where they are. A folder that contains only a plan
+        contains no run.
+
+        Args:
+            resume: Resume the run in this folder.
+            overwrite: Move an existing run to `previous-N`.
+
+        Returns:
+            This object.
+
+        Raises:
+            ConfigError: If `resume` and `overwrite` are both given, or if the folder
+                is a file, cannot be created or is not writable.
+            ArtifactError: If the folder contains a run and neither is given.
+        """
+        if resume and overwrite:
+            raise ConfigError("--resume and --overwrite exclude each other.")
+        self._create()
+        found = [path for path in self._artifacts() if path.exists()]
+        if not found or resume or (found == [self.plan] and not overwrite):
+            return self
+        if not overwrite:
+            raise ArtifactError(
+                f"{self}: already contains a run ({found[0].name}). Use --resume to "
+                "resume it, --overwrite to move it to previous-N, or choose another "
+                "folder."
+            )
+        numbered = (self.path / f"previous-{n}" for n in itertools.count(1))
+        previous = next(path for path in numbered if not path.exists())
+        previous.mkdir()
+        for path in found:
+            path.rename(previous / path.name)
+        return self
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, oldest first; none where there is no such file.
+
+        Raises:
+            ArtifactError: If the file is damaged.
+        """
+        return read_records(self.metrics)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds that each stage has taken so far, compilation included.
+
+        Raises:
+            ArtifactError: If metrics.jsonl is damaged.
+        """
+        return {record["stage"]: record["seconds"] for record in self.records()}
+
+    def relative(self, path: str | os.PathLike[str]) -> str:
+        """A path relative to the folder, so that both may be moved together.
+
+        Examples:
+            >>> RunFolder("runs/first").relative("data/subjects.csv")
+            '../../data/subjects.csv'
+        """
+        return Path(os.path.relpath(path, self.path)).as_posix()
+
+    def read_provenance(self) -> dict[str, Any]:
+        """The content of provenance.json; empty where there is no such file.
+
+        Raises:
+            ArtifactError: If the file is damaged.
+        """
+        return read_json(self.provenance) if self.provenance.is_file() else {}
+
+    def write_provenance(
+        self,
+        seed: int,
+        *,
+        seconds: Mapping[str, float] | None = None,
+        **sources: str | os.PathLike[str],
+    ) -> None:
+        """Write provenance.json: this program, machine and command, seed, data, times.
+
+        What the file says already is kept where nothing new is known.
+
+        Args:
+            seed: Seed of the run.
+            seconds: Times by name, beside those of metrics.jsonl.
+            **sources: What the run is made from, `dataset` usually: files or folders,
+                stored relative to the folder.
+
+        Raises:
+            ArtifactError: If provenance.json or metrics.jsonl is damaged.
+        """
+        content = self.read_provenance()
+        times = content.get("seconds", {}) | self.seconds() | dict(seconds or {})
+        paths = {name: self.relative(path) for name, path in sources.items()}
+        content |= provenance() | paths | {"seed": seed, "seconds": times}
+        write_json(self.provenance, content)
+
+    def dataset(self) -> Path | None:
+        """The dataset that provenance.json names, or the simulated one, or None.
+
+        Raises:
+            ArtifactError: If provenance.json is damaged.
+        """
+        if stored := self.read_provenance().get("dataset"):
+            return Path(os.path.normpath(self.path / stored))
+        simulated = self.data / "dataset.csv"
+        return simulated if simulated.is_file() else None
+
+    def _artifacts(self) -> list[Path]:
+        """What belongs to one run and is moved with it: all but the data."""
+        kept = (self.path, self.data)
+        return [path for path in vars(self).values() if path not in kept]
+
+    def _create(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{self}: cannot be created as a run folder ({error.strerror}); choose "
+                "another folder."
+            ) from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"{self}: is not writable; change its permissions, or choose another "
+                "folder."
+            )
 
 
 def claim_run_folder(
     folder: str | Path, *, resume: bool = False, overwrite: bool = False
 ) -> Path:
-    """Return a folder that a run may write to, created if missing.
-
-    Nothing is ever deleted. With `overwrite` the files of the earlier run are moved
-    to `previous-1`, `previous-2`, ... inside the folder; files that are not of a run
-    stay where they are. A folder with a plan alone holds no run yet.
-
-    Args:
-        folder: Folder of the run.
-        resume: Go on with the run that the folder holds.
-        overwrite: Start afresh in a folder that holds a run.
-
-    Raises:
-        ConfigError: If `resume` and `overwrite` are both given, or if the folder is a
-            file, cannot be made or cannot be written to.
-        ArtifactError: If the folder holds a run and neither is given.
-    """
-    folder = Path(folder)
-    if resume and overwrite:
-        raise ConfigError("resume and overwrite exclude each other; give one of them.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{folder}: cannot be the folder of a run ({error.strerror}); name another."
-        ) from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"{folder}: cannot be written to; change its permissions, or name another "
-            "folder."
-        )
-    found = [folder / name for name in RUN_FILES if (folder / name).exists()]
-    has_only_plan = [path.name for path in found] == [PLAN]
-    if not found or resume or (has_only_plan and not overwrite):
-        return folder
-    if not overwrite:
-        raise ArtifactError(
-            f"{folder}: holds a run already ({found[0].name}). Use --resume to go on "
-            "with it, --overwrite to move it aside, or name another folder."
-        )
-    aside = next(
-        candidate
-        for number in itertools.count(1)
-        if not (candidate := folder / f"previous-{number}").exists()
-    )
-    aside.mkdir()
-    for path in found:
-        path.rename(aside / path.name)
-    return folder
+    """As `RunFolder.claim`; returns the path."""
+    return RunFolder(folder).claim(resume=resume, overwrite=overwrite).path

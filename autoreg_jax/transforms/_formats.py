@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from autoreg_jax.errors import TransformError
+from autoreg_jax.files import write_bytes
 from autoreg_jax.transforms import _displacements as displacements
 from autoreg_jax.transforms import _itk_files as itk_files
 from autoreg_jax.transforms._field import Field
-from autoreg_jax.transforms._files import write_atomic
 from autoreg_jax.transforms._grid import Grid
 from autoreg_jax.transforms._itk import links_from_records, records_from_links
 from autoreg_jax.transforms._links import Link, map_points, over_grid
@@ -96,7 +96,7 @@ def write_links(
             content = write(records_from_links(links))
     except ValueError as error:
         raise TransformError(f"{path}: cannot be written: {error}") from error
-    return write_atomic(path, content)
+    return write_bytes(path, content)
 
 
 def _known(path: Path) -> str:

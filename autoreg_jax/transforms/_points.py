@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.errors import DataError
-from autoreg_jax.transforms._files import write_atomic
+from autoreg_jax.files import write_text
 
 __all__ = ["Points", "read_points", "write_points"]
 
@@ -98,4 +98,4 @@ def write_points(path: Path | str, points: Points) -> Path:
         for place, value in zip(places, position, strict=True):
             cells[place] = f"{value:.6f}"
         writer.writerow(cells)
-    return write_atomic(Path(path), stream.getvalue().encode())
+    return write_text(path, stream.getvalue())

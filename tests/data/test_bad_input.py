@@ -313,7 +313,7 @@ def test_an_output_folder_that_is_a_file(subjects, tmp_path, capsys):
     before = contents(tmp_path)
     for output in ("run", "run/below"):
         assert main(["plan", str(subjects), "-o", str(tmp_path / output)]) == 2
-        assert "name another" in capsys.readouterr().err
+        assert "choose another" in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
@@ -326,7 +326,7 @@ def test_a_read_only_output_folder(subjects, tmp_path, capsys, monkeypatch):
     assert main(["plan", str(subjects), "-o", str(run)]) == 2
     err = capsys.readouterr().err
     assert str(run) in err
-    assert "cannot be written to; change its permissions" in err
+    assert "is not writable; change its permissions" in err
     assert contents(tmp_path) == before
 
 
@@ -345,11 +345,10 @@ def test_a_disk_that_takes_nothing(
     run.mkdir()
     before = contents(tmp_path)
 
-    def full(descriptor, *_, **__):
-        os.close(descriptor)
+    def full(descriptor):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert main(["plan", str(subjects), "-o", str(run)]) == code
     err = capsys.readouterr().err
     assert str(run / "plan.yaml") in err
@@ -362,13 +361,11 @@ def test_a_volume_that_finds_no_space_leaves_the_old_one(tmp_path, monkeypatch, 
     volume = data.Volume(with_value(0), AFFINE)
     path = data.write_volume(tmp_path / name, volume)
     before = contents(tmp_path)
-    write = Path.write_bytes
 
-    def full(self, content):
-        write(self, content[:100])
+    def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left") as caught:
         data.write_volume(path, data.Volume(with_value(9), AFFINE))
     assert caught.value.filename == str(path)

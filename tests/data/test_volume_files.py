@@ -12,7 +12,6 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.data.images._reading import read_vectors
-from autoreg_jax.data.images._writing import write_atomic
 from autoreg_jax.geometry._volume import grid_distance
 
 OBLIQUE = np.array(
@@ -99,20 +98,6 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     volume = Volume(random((3, 4, 5)), OBLIQUE)
     one = write_volume(tmp_path / "one.nii.gz", volume).read_bytes()
     assert write_volume(tmp_path / "two.nii.gz", volume).read_bytes() == one
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    write_atomic(path, b"old")
-
-    def fail(self, target):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(type(path), "replace", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,30 @@
-"""A finished run is never lost."""
+"""The folder of a run: names, claims, records and provenance."""
+
+import os
+from pathlib import Path
 
 import pytest
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.runtime import claim_run_folder
+from autoreg_jax.files import append_record
+from autoreg_jax.runtime import RunFolder
+
+NAMES = {
+    "config": "config.yaml",
+    "plan": "plan.yaml",
+    "genotype": "genotype.json",
+    "objective": "objective.json",
+    "model": "model",
+    "checkpoints": "checkpoints",
+    "metrics": "metrics.jsonl",
+    "evaluation": "evaluation.json",
+    "structure_scores": "evaluation.csv",
+    "pair_scores": "evaluation_pairs.csv",
+    "panels": "panels.npz",
+    "report": "report.html",
+    "provenance": "provenance.json",
+    "data": "data",
+}
 
 
 @pytest.fixture
@@ -11,43 +32,109 @@ def finished(tmp_path):
     folder = tmp_path / "run"
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "weights").write_text("precious")
+    (folder / "data").mkdir()
     (folder / "report.html").write_text("first")
     (folder / "notes.txt").write_text("mine")
-    return folder
+    return RunFolder(folder)
+
+
+def test_every_file_has_its_name():
+    paths = dict(vars(RunFolder("run")))
+    assert paths.pop("path") == Path("run")
+    assert paths == {name: Path("run") / file for name, file in NAMES.items()}
+
+
+def test_it_is_a_path_for_those_who_take_one(tmp_path):
+    run = RunFolder(tmp_path)
+    assert Path(run) == RunFolder(run).path == tmp_path
+    assert os.fspath(run) == str(run) == str(tmp_path)
+    assert repr(run) == f"RunFolder({str(tmp_path)!r})"
 
 
 def test_new_folder_is_made(tmp_path):
-    folder = claim_run_folder(tmp_path / "a" / "b")
-    assert folder.is_dir()
-    assert claim_run_folder(folder, resume=True) == folder
+    run = RunFolder(tmp_path / "a" / "b").claim()
+    assert run.path.is_dir()
+    assert run.claim(resume=True) is run
 
 
 def test_finished_run_is_refused(finished):
-    with pytest.raises(ArtifactError, match=r"holds a run already.*--overwrite"):
-        claim_run_folder(finished)
-    assert claim_run_folder(finished, resume=True) == finished
-    assert (finished / "report.html").read_text() == "first"
+    with pytest.raises(ArtifactError, match=r"contains a run.*--overwrite"):
+        finished.claim()
+    assert finished.claim(resume=True) is finished
+    assert finished.report.read_text() == "first"
 
 
-def test_overwrite_moves_the_run_aside(finished):
-    claim_run_folder(finished, overwrite=True)
-    assert {p.name for p in finished.iterdir()} == {"notes.txt", "previous-1"}
-    assert (finished / "previous-1" / "model" / "weights").read_text() == "precious"
-    (finished / "report.html").write_text("second")
-    claim_run_folder(finished, overwrite=True)
-    assert (finished / "previous-1" / "report.html").read_text() == "first"
-    assert (finished / "previous-2" / "report.html").read_text() == "second"
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"plan", "data"}))
+def test_each_artifact_alone_is_a_run_and_is_moved(tmp_path, name):
+    run = RunFolder(tmp_path)
+    getattr(run, name).write_text("")
+    with pytest.raises(ArtifactError, match="contains a run"):
+        run.claim()
+    run.claim(overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["previous-1"]
+
+
+def test_plan_alone_is_no_run_but_is_moved(tmp_path):
+    run = RunFolder(tmp_path)
+    run.plan.write_text("")
+    assert run.claim().plan.is_file()
+    run.claim(overwrite=True)
+    assert not run.plan.exists()
+
+
+def test_overwrite_moves_the_run_and_nothing_else(finished):
+    finished.claim(overwrite=True)
+    names = {path.name for path in finished.path.iterdir()}
+    assert names == {"notes.txt", "data", "previous-1"}
+    previous = [RunFolder(finished.path / f"previous-{n}") for n in (1, 2)]
+    assert (previous[0].model / "weights").read_text() == "precious"
+    finished.report.write_text("second")
+    finished.claim(overwrite=True)
+    assert [run.report.read_text() for run in previous] == ["first", "second"]
 
 
 def test_folder_with_other_files_is_free(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    assert claim_run_folder(tmp_path) == tmp_path
+    assert RunFolder(tmp_path).claim().path == tmp_path
 
 
 def test_contradiction_and_file_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="exclude each other"):
-        claim_run_folder(tmp_path, resume=True, overwrite=True)
+        RunFolder(tmp_path).claim(resume=True, overwrite=True)
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ConfigError, match="cannot be the folder of a run"):
-            claim_run_folder(folder)
+        with pytest.raises(ConfigError, match="cannot be created as a run folder"):
+            RunFolder(folder).claim()
+
+
+def test_provenance_keeps_what_it_knows_and_adds_what_is_new(tmp_path):
+    run, dataset = RunFolder(tmp_path / "run").claim(), tmp_path / "d" / "subjects.csv"
+    assert run.read_provenance() == {}
+    assert run.dataset() is None
+    append_record(run.metrics, {"stage": "lam", "seconds": 1.0})
+    append_record(run.metrics, {"stage": "lam", "seconds": 2.0})
+    run.write_provenance(3, dataset=dataset, seconds={"evaluate": 5.0})
+    first = run.read_provenance()
+    assert first["dataset"] == "../d/subjects.csv"
+    assert (first["seed"], first["seconds"]) == (3, {"lam": 2.0, "evaluate": 5.0})
+    assert {"command", "packages", "platform"} <= set(first)
+    assert run.dataset() == dataset
+    append_record(run.metrics, {"stage": "train", "seconds": 7.0})
+    run.write_provenance(3, dataset=dataset)
+    times = {"lam": 2.0, "evaluate": 5.0, "train": 7.0}
+    assert run.read_provenance() == first | {"seconds": times}
+
+
+def test_dataset_moves_with_the_folder_around_both(tmp_path):
+    run = RunFolder(tmp_path / "old" / "run").claim()
+    run.write_provenance(0, dataset=tmp_path / "old" / "subjects.csv")
+    (tmp_path / "old").rename(tmp_path / "new")
+    moved = RunFolder(tmp_path / "new" / "run")
+    assert moved.dataset() == tmp_path / "new" / "subjects.csv"
+
+
+def test_simulated_subjects_are_the_dataset_of_a_run_that_names_none(tmp_path):
+    run = RunFolder(tmp_path)
+    run.data.mkdir()
+    (run.data / "dataset.csv").write_text("")
+    assert run.dataset() == tmp_path / "data" / "dataset.csv"

@@ -90,7 +90,7 @@ def test_trained_with_the_lambda_that_was_found(done):
 
 def test_existing_run_is_refused_and_untouched(done, dataset, settings):
     before = {path: path.stat().st_mtime_ns for path in done[1].rglob("*")}
-    with pytest.raises(ArtifactError, match="holds a run already"):
+    with pytest.raises(ArtifactError, match="contains a run"):
         auto(dataset, done[1], settings)
     assert {path: path.stat().st_mtime_ns for path in done[1].rglob("*")} == before
 
@@ -206,7 +206,7 @@ def test_demo_is_auto_on_simulated_subjects(population, settings, tmp_path, done
     assert population == [{"spacing": 2.0, "dimensions": 2, "seed": settings.seed}]
     assert {path.name for path in run.iterdir()} == FILES | {"data"}
     assert evaluation.rows == done[0].rows
-    with pytest.raises(ArtifactError, match="holds a run already"):
+    with pytest.raises(ArtifactError, match="contains a run"):
         demo(run, dimensions=2, config=settings)
     again = demo(run, dimensions=2, config=settings, resume=True)
     assert again.summary == evaluation.summary

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from autoreg_jax.files import write_file
+
 NOT_INSTALLED, FAILED = 3, 1
 _SIGNAL_AT_DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
@@ -76,14 +78,13 @@ def _answer(register, path: Path) -> None:
             f"its displacement of shape {displacement.shape} is not finite or not "
             f"{shape}"
         )
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        displacement=displacement,
-        seconds=seconds,
-        peak_memory_bytes=_peak_memory(),
-    )
-    partial.replace(path.with_suffix(".answer.npz"))
+    answer = {
+        "displacement": displacement,
+        "seconds": seconds,
+        "peak_memory_bytes": _peak_memory(),
+    }
+    target = path.with_suffix(".answer.npz")
+    write_file(target, lambda file: np.savez(file, **answer))
 
 
 def _peak_memory() -> int:

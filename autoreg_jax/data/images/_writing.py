@@ -1,16 +1,16 @@
-"""Writes NIfTI files and text, whole or not at all."""
+"""Writes NIfTI files."""
 
 import gzip
-import uuid
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Num
 from nibabel.nifti1 import Nifti1Image
 
+from autoreg_jax.files import write_bytes
 from autoreg_jax.geometry._volume import Volume
 
-__all__ = ["write_atomic", "write_displacement", "write_volume"]
+__all__ = ["write_displacement", "write_volume"]
 
 
 def write_volume(path: Path | str, volume: Volume) -> Path:
@@ -76,42 +76,15 @@ def write_displacement(
     return _write_image(Path(path), image)
 
 
-def write_atomic(path: Path, content: bytes) -> Path:
-    """Write a file so that a reader finds the old or the new one, nothing between.
-
-    Args:
-        path: Where to; missing folders are made.
-        content: The whole file.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: If it cannot be written; it names the file.
-    """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # not that of the passing file
-        raise
-    finally:
-        if partial.exists():
-            partial.unlink()
-    return path
-
-
 def _write_image(path: Path, image: Nifti1Image) -> Path:
     """Serialise and write; the bytes depend on the content alone."""
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, code="aligned")
     image.set_qform(image.affine, code="aligned")
     if path.name.endswith(".nii.gz"):
-        return write_atomic(path, gzip.compress(image.to_bytes(), 1, mtime=0))
+        return write_bytes(path, gzip.compress(image.to_bytes(), 1, mtime=0))
     if path.name.endswith(".nii"):
-        return write_atomic(path, image.to_bytes())
+        return write_bytes(path, image.to_bytes())
     raise ValueError(f"the name must end in .nii.gz or .nii, got {path.name!r}.")
 
 

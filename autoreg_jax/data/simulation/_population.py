@@ -9,15 +9,12 @@ from scipy.ndimage import gaussian_filter
 
 from autoreg_jax.data.cohort._cohort import STRUCTURES_FILE
 from autoreg_jax.data.datasets._split import SPLITS
-from autoreg_jax.data.images._writing import (
-    write_atomic,
-    write_displacement,
-    write_volume,
-)
+from autoreg_jax.data.images._writing import write_displacement, write_volume
 from autoreg_jax.data.simulation._contrast import CONTRASTS, scan, smooth_noise
 from autoreg_jax.data.simulation._flow import exponential
 from autoreg_jax.data.simulation._parcels import STRUCTURES, parcels
 from autoreg_jax.data.simulation._template import Template, load_template
+from autoreg_jax.files import write_text
 from autoreg_jax.geometry._volume import Volume
 
 __all__ = ["CoarseGrid", "coarse_grid", "write_population"]
@@ -192,4 +189,4 @@ def _split(index: int, num_subjects: int) -> str:
 
 def _write_lines(path: Path, lines: list[str]) -> Path:
     """Write a text file, atomically."""
-    return write_atomic(path, ("\n".join(lines) + "\n").encode())
+    return write_text(path, "\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.runtime import append_record, read_records, write_text
+from autoreg_jax.files import append_record, read_records, write_file, write_text
 from autoreg_jax.studies.bench._methods import Method
 
 Pair = tuple[str, str]
@@ -59,14 +59,12 @@ class Results:
         """Keep the result of a pair, and the first displacement for a picture."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self.about:
-            partial = self._example.with_suffix(".partial.npz")
-            np.savez_compressed(
-                partial,
-                displacement=displacement.astype(np.float32),
-                moving=record["moving"],
-                fixed=record["fixed"],
-            )
-            partial.replace(self._example)
+            example = {
+                "displacement": displacement.astype(np.float32),
+                "moving": record["moving"],
+                "fixed": record["fixed"],
+            }
+            write_file(self._example, lambda f: np.savez_compressed(f, **example))
             append_record(self._path, self._pending)
             self.about = self._pending
         append_record(self._path, record)
@@ -81,7 +79,6 @@ class Results:
 
     def fail(self, reason: str) -> None:
         """Say why there is no further result."""
-        self._failure.parent.mkdir(parents=True, exist_ok=True)
         write_text(self._failure, f"{reason}\n")
 
     def example(self) -> tuple[Pair, np.ndarray] | None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.data import Cohort
+from autoreg_jax.files import write_file
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.spatial import warp
 
@@ -69,10 +70,7 @@ def write_panels(
             arrays[f"fixed_labels_{place}"] = cohort.labels[fixed].astype(np.int16)
             arrays[f"moving_labels_{place}"] = labels.astype(np.int16)
             arrays[f"moved_labels_{place}"] = np.asarray(moved[0], np.int16)
-    partial = path.with_name(f".{path.name}")
-    with partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    partial.replace(path)
+    write_file(path, lambda file: np.savez_compressed(file, **arrays))
 
 
 def _warped(image: np.ndarray, displacement: np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
-"""Records on disk: JSON files and JSON lines that survive an interruption."""
+"""JSON files and JSON lines that survive an interruption."""
 
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError
+from autoreg_jax.files._write import write_text
 
 
 def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
@@ -75,39 +75,6 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ArtifactError(f"{path}: must hold a JSON object, found {data!r:.60}.")
     return data
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file at once or not at all: whole beside it, then renamed.
-
-    Raises:
-        OSError: If it cannot be written; it names the file.
-    """
-    path = Path(path)
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        # mkstemp makes private files; a result is as readable as any new file.
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        error.filename = str(path)  # not that of the passing file
-        raise
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _drop_cut_line(file: Any) -> None:

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.runtime import (
-    append_record,
-    read_json,
-    read_records,
-    write_json,
-    write_text,
-)
+from autoreg_jax.files import append_record, read_json, read_records, write_json
 
 
 def test_records_come_back_in_order(tmp_path):
@@ -68,21 +62,6 @@ def test_everything_becomes_plain_json(tmp_path):
         "3": "key",
     }
     assert read_json(path)["scalar"] == 0.25
-
-
-def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "config.yaml"
-    write_text(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "\ud800")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_file_is_as_readable_as_any_new_file(tmp_path):
-    write_text(tmp_path / "a", "x")
-    (tmp_path / "b").write_text("x")
-    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
 @pytest.mark.parametrize(

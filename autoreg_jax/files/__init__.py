@@ -1,0 +1,19 @@
+"""Files that are written whole or not at all, and read with errors that help."""
+
+from autoreg_jax.files._records import (
+    append_record,
+    read_json,
+    read_records,
+    write_json,
+)
+from autoreg_jax.files._write import write_bytes, write_file, write_text
+
+__all__ = [
+    "append_record",
+    "read_json",
+    "read_records",
+    "write_bytes",
+    "write_file",
+    "write_json",
+    "write_text",
+]

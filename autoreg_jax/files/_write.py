@@ -1,0 +1,75 @@
+"""The only writer: a new file beside the old one, flushed to disk, then renamed."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_file(path: Path | str, write: Callable[[BinaryIO], object]) -> Path:
+    """Write a file atomically and durably.
+
+    A reader finds the old file or the new one, never a part, also after a crash or a
+    power failure: the content goes to a new file of a random name in the same folder,
+    is flushed to disk, and replaces the old file by one rename. Several processes may
+    write the same file; the last one wins. If anything fails the old file stays as it
+    was and the new one is removed.
+
+    Args:
+        path: File to write; missing folders are created.
+        write: Writes the content into the open binary file that it is given.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: If the file cannot be written; `filename` is `path`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = write_file(f"{folder}/new/a.txt", lambda f: f.write(b"1"))
+        ...     path.read_text()
+        '1'
+    """
+    path = Path(path)
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not `tempfile`, whose files only their owner may read: "x" applies the umask.
+        with partial.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not that of the temporary file
+        raise
+    finally:
+        # Gone after the rename; an error here must not hide the first one.
+        with contextlib.suppress(OSError):
+            partial.unlink()
+    _flush_folder(path.parent)
+    return path
+
+
+def write_bytes(path: Path | str, content: bytes) -> Path:
+    """Write bytes as `write_file` does."""
+    return write_file(path, lambda file: file.write(content))
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    """Write a text in UTF-8 as `write_file` does; line ends stay as they are."""
+    return write_bytes(path, text.encode())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename durable, where the system can: Windows and some networks cannot."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,146 @@
+"""A file is the old one or the new one, whatever happens between."""
+
+import errno
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoreg_jax.files import write_bytes, write_file, write_text
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file that exists already, alone in its folder."""
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    return path
+
+
+def check_untouched(path):
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_content_comes_back(tmp_path):
+    assert write_bytes(tmp_path / "a" / "b.bin", b"\x00\n\r").read_bytes() == b"\0\n\r"
+    assert write_text(str(tmp_path / "t"), "λ\r\n").read_bytes() == "λ\r\n".encode()
+    arrays = {"x": np.arange(3), "y": np.eye(2)}
+    path = write_file(tmp_path / "c.npz", lambda file: np.savez(file, **arrays))
+    with np.load(path) as found:
+        assert {name: found[name].tolist() for name in found} == {
+            name: array.tolist() for name, array in arrays.items()
+        }
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "c.npz", "t"]
+
+
+def test_the_old_file_is_whole_until_the_new_one_is_complete(path):
+    def write(file):
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+
+    assert write_file(path, write).read_text() == "new"
+
+
+def test_content_is_on_disk_before_the_name_and_the_name_before_the_end(
+    path, monkeypatch
+):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def log_fsync(descriptor):
+        mode = os.fstat(descriptor).st_mode
+        kind = "folder" if stat.S_ISDIR(mode) else "file"
+        events.append((kind, os.fstat(descriptor).st_size if kind == "file" else None))
+        fsync(descriptor)
+
+    def log_replace(source, target):
+        events.append(("rename", Path(target).name))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", log_fsync)
+    monkeypatch.setattr(Path, "replace", log_replace)
+    write_text(path, "new!")
+    assert events == [("file", 4), ("rename", "result.txt"), ("folder", None)]
+
+
+class Crash(BaseException):
+    """What no handler expects."""
+
+
+@pytest.mark.parametrize("error", [Crash(), KeyboardInterrupt(), OSError(5, "broken")])
+@pytest.mark.parametrize("place", ["write", "fsync", "rename"])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    path, monkeypatch, place, error
+):
+    def fail(*_):
+        raise error
+
+    def write(file):
+        file.write(b"new")
+        if place == "write":
+            fail()
+
+    if place == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    if place == "rename":
+        monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(type(error)) as caught:
+        write_file(path, write)
+    check_untouched(path)
+    if isinstance(error, OSError):
+        assert caught.value.filename == str(path)
+
+
+def test_text_that_is_not_unicode_leaves_the_old_file(path):
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\ud800")
+    check_untouched(path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(path):
+    below = path / "below" / "a.txt"
+    with pytest.raises(OSError, match=r"below.a\.txt") as caught:
+        write_text(below, "x")
+    assert caught.value.errno in (errno.ENOTDIR, errno.EEXIST)
+    check_untouched(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a umask")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_a_file_is_as_readable_as_any_new_file(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "a", "x")
+        (tmp_path / "b").write_text("x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def write_often(path, letter):
+    for _ in range(50):
+        write_text(path, letter * 10_000)
+
+
+def test_writers_at_the_same_time_do_not_collide(path):
+    path.write_text("a" * 10_000)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_often, args=(path, x)) for x in "bcd"]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        text = path.read_text()
+        assert text == text[0] * 10_000
+        seen.add(text[0])
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert seen & set("bcd")
+    assert list(path.parent.iterdir()) == [path]
