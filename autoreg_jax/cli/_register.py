@@ -27,7 +27,7 @@ class Register:
 
     Examples:
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --model runs/demo
-      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --refine 100
+      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --affine rigid
       autoreg register --pairs pairs.csv -o results/ --refine 100
     """
@@ -60,8 +60,12 @@ class Register:
     affine: Literal["auto", "rigid", "affine", "none"] = "auto"
     """Align first: auto where the images say so; none trusts the headers."""
 
-    refine: int = 0
-    """Steps on this pair at each resolution: of two with a model, of three without."""
+    refine: Annotated[int | None, tyro.conf.arg(metavar="STEPS")] = None
+    """Steps per resolution (two with a model, three without); default: 0 with a model,
+    100 without."""
+
+    affine_only: bool = False
+    """Stop after the alignment; the same as --refine 0 without a model."""
 
     similarity: Annotated[
         Literal["ncc", "mind"] | None, tyro.conf.arg(metavar="ncc|mind")
@@ -90,14 +94,20 @@ class Register:
         from autoreg_jax import data, inference
         from autoreg_jax.runtime import enable_compilation_cache
 
+        refine = self.refine
+        if self.affine_only:
+            if self.model is not None or refine:
+                raise ConfigError("--affine-only excludes --model and --refine.")
+            refine = 0
         many = self._many()
         options = {
             "model": self.model,
             "affine": self.affine,
-            "refine": self.refine,
+            "refine": refine,
             "similarity": self.similarity,
         }
         if many is not None:
+            self._say_what_is_done()
             enable_compilation_cache()
             return register_many(many, str(self.output), options, as_json=self.json)
         if self.fixed is None or self.moving is None:
@@ -119,6 +129,7 @@ class Register:
             with_labels=self.moving_labels is not None,
             inputs=pair.files,
         )
+        self._say_what_is_done()
         enable_compilation_cache()
         self._show(register_files(pair, self.output, options, **names))
         return 0
@@ -151,6 +162,16 @@ class Register:
         if self.fixed is None or self.moving is None:
             raise ConfigError("name fixed and moving images, -f and -m.")
         return data.match_images(self.fixed, self.moving)
+
+    def _say_what_is_done(self) -> None:
+        """Without a model and without --refine the alignment decides what is done."""
+        if self.model is not None or self.refine is not None or self.affine_only:
+            return
+        text = "deformable registration without a model; for the alignment alone use "
+        text += "--affine-only"
+        if self.affine in ("rigid", "affine"):
+            text = f"{self.affine} alignment alone; to register deformably add --refine"
+        print(f"autoreg register: {text}", file=sys.stderr)
 
     def _show(self, summary: dict[str, Any]) -> None:
         """Print the numbers and where the files are."""

@@ -39,6 +39,8 @@ from autoreg_jax.spatial import warp
 
 # Of the local correlation that is reported where no model says another.
 _WINDOW = 9
+# Of the optimisation without a model, at each resolution.
+_STEPS = 100
 
 
 def register(  # noqa: PLR0913
@@ -47,7 +49,7 @@ def register(  # noqa: PLR0913
     *,
     model: RegistrationModel | Path | str | None = None,
     affine: Literal["auto", "rigid", "affine", "none"] = "auto",
-    refine: int = 0,
+    refine: int | None = None,
     learning_rate: float = 0.1,
     similarity: Literal["ncc", "mind"] | None = None,
     fixed_mask: Volume | Path | str | None = None,
@@ -69,8 +71,10 @@ def register(  # noqa: PLR0913
             see `align`; "none" trusts the positions in the headers; "auto" aligns
             affinely where the images agree measurably better for it and the result is
             trusted.
-        refine: Steps of optimisation on this very pair after the network, at each of
-            two resolutions; without a model the largest number at each of three.
+        refine: Steps of optimisation on this pair at each resolution: two after a
+            network, three (at most so many steps) without. None: 0 with a model,
+            without one 100, or 0 if `affine` asks for a rigid or affine alignment. With
+            0 and no model the result is the alignment alone, and "auto" means "affine".
         learning_rate: Of the optimisation, voxels of half resolution a step.
         similarity: What the optimisation compares: "ncc" for images of one contrast,
             "mind" for two. The model's by default, without one "ncc".
@@ -83,17 +87,21 @@ def register(  # noqa: PLR0913
 
     Raises:
         ArtifactError: If there is no usable model in the folder.
-        ConfigError: If there is neither a model nor refinement nor an alignment that
-            was asked for, or an option has an unknown value.
+        ConfigError: If there is nothing to do (no model, `refine` 0 and `affine`
+            "none"), or an option has an unknown value.
         DataError: If an image file cannot be used, or shows nothing.
         GeometryError: If the images are of different dimensions, or of another than the
             model, or do not overlap in the world.
         NonFiniteError: If the displacement is not finite.
     """
+    if refine is None:
+        refine = _STEPS if model is None and affine in ("auto", "none") else 0
+    elif model is None and refine == 0 and affine == "auto":
+        affine = "affine"
     _check_options(model, affine, refine, similarity)
     if model is not None and not (fixed_mask is None and moving_mask is None):
         raise ConfigError(
-            "masks count without a model only; leave the masks or the model out."
+            "masks are supported only without a model; leave out one of the two."
         )
     if not isinstance(fixed, Volume):
         fixed = read_image(fixed)
@@ -174,11 +182,10 @@ def _check_options(model, affine, refine, similarity) -> None:
         raise ConfigError(
             f"refine: must be a number of steps, 0 or more, got {refine}."
         )
-    if model is None and refine == 0 and affine in ("auto", "none"):
+    if model is None and refine == 0 and affine == "none":
         raise ConfigError(
-            "without a model there is nothing to predict and with refine 0 nothing to "
-            "optimise; give a model, or some refine steps (100, say), or both; or ask "
-            "for a rigid or affine alignment alone."
+            'nothing to do: no model, refine 0 and affine "none"; give a model or '
+            "refine steps (e.g. 100), or ask for an alignment."
         )
 
 

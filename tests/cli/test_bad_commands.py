@@ -109,7 +109,9 @@ def test_register(command, images, model, tmp_path, damage, file, remedy):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "give a model"),
+        (["--refine", "0", "--affine", "none"], "nothing to do"),
+        (["--affine-only", "--refine", "5"], "--affine-only excludes"),
+        (["--affine-only", "--model", "x"], "--affine-only excludes"),
         (["--model", "nothing"], "no model in nothing"),
         (["--refine", "-3"], "0 or more"),
         (["--moved", "moved.png"], "must end in .nii.gz"),
@@ -244,7 +246,7 @@ def test_verbs(command, words):
 
 
 def test_debugging_shows_the_traceback(images):
-    words = ["register", "-f", "a.nii.gz", "-m", "b.nii.gz", "-o", "x_"]
+    words = ["register", "-f", "a.nii.gz", "-m", "b.nii.gz", "--refine", "-1"]
     program = f"from autoreg_jax.cli import main; main({words!r})"
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -69,13 +69,30 @@ def test_an_alignment_alone_and_its_doubts(command, pair, tmp_path):
         "register", *pair, "-o", tmp_path / "x_", "--affine", "rigid"
     )
     assert code == 0
-    assert err.startswith(
-        "autoreg register: warning: the rigid alignment is not trusted"
-    )
+    alone, warning = err.splitlines()
+    assert "rigid alignment alone" in alone
+    assert "--refine" in alone
+    assert "warning: the rigid alignment is not trusted" in warning
     assert "alignment" in out
     summary = json.loads((tmp_path / "x_summary.json").read_text())
     assert summary["is_aligned"]
     assert not summary["alignment"]["is_trusted"]
+
+
+def test_without_a_model(command, pair, tmp_path, monkeypatch):
+    """Deformable, and said so; --affine-only and --refine 0 only align."""
+    options = ("-o", tmp_path / "x_", "--json")
+    code, out, err = command("register", *pair, *options)
+    assert code == 0
+    assert json.loads(out)["refined_steps"] == 100
+    assert "without a model" in err
+    assert "--affine-only" in err
+    for words in (["--affine-only"], ["--refine", "0"]):
+        code, out, err = command("register", *pair, *options, *words)
+        assert code == 0
+        assert json.loads(out)["refined_steps"] == 0
+        assert json.loads(out)["is_aligned"]
+        assert "without a model" not in err
 
 
 def test_a_failed_run_is_not_a_wrong_command(command, pair, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data, inference, runtime, workflows
+from autoreg_jax import config, data, inference, runtime, studies, workflows
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.compare import CleaningRow, ComparisonRow
@@ -176,7 +176,7 @@ def test_compare(command, monkeypatch, tmp_path):
         return {"estimates": [row], "cleaning": [cleaned]}
 
     made = []
-    monkeypatch.setattr(workflows, "compare", compare)
+    monkeypatch.setattr(studies, "compare", compare)
     words = ["compare", "digits", "-o", tmp_path, "--only", "one", "--seeds", "3"]
     code, out, err = command(*words, "--set", "network.width=0.5")
     assert (code, err) == (0, "")
@@ -207,7 +207,7 @@ def test_reproduce(command, monkeypatch, dataset, tmp_path):
         return Reproduction({"table3": table}, ["As it was."], [folder / "a.png"])
 
     made = []
-    monkeypatch.setattr(workflows, "reproduce", reproduce)
+    monkeypatch.setattr(studies, "reproduce", reproduce)
     words = ["reproduce", "table3", "--data", dataset, "-o", tmp_path]
     code, out, err = command(*words, "--seeds", "2", "--set", "train.steps=9")
     assert (code, err) == (0, "")

@@ -171,6 +171,22 @@ def test_refinement_alone_finds_a_translation():
     np.testing.assert_allclose(found, [3, -3, 0], atol=0.9)
 
 
+def test_without_a_model_the_default_is_deformable(planes):
+    found = inference.register(*planes, affine="none")
+    assert found.refined_steps > 0
+    assert found.similarity > found.similarity_before
+    alone = inference.register(*planes, affine="rigid")
+    assert alone.refined_steps == 0
+    assert alone.is_aligned
+
+
+def test_zero_steps_without_a_model_give_the_alignment_alone(planes):
+    found = inference.register(*planes, refine=0)
+    asked = inference.register(*planes, affine="affine")
+    assert found.is_aligned
+    np.testing.assert_array_equal(found.displacement_mm, asked.displacement_mm)
+
+
 def test_refinement_improves_what_a_network_says(pair, model):
     """One that has learned nothing: two fifths of its field are folded."""
     plain = register(*pair, model=model)
@@ -314,9 +330,9 @@ def test_impossible_pairs_are_refused(pair, model, plane_model):
     fixed, moving = pair
     plane = Volume(fixed.array[0], fixed.affine)
     far = Volume(moving.array, np.diag([2.0, 2, 2, 1]) + np.eye(4, k=3) * 500)
-    with pytest.raises(ConfigError, match="give a model"):
-        register(fixed, moving)
-    with pytest.raises(ConfigError, match="masks count without a model"):
+    with pytest.raises(ConfigError, match="nothing to do"):
+        register(fixed, moving, affine="none", refine=0)
+    with pytest.raises(ConfigError, match="masks are supported only without a model"):
         register(fixed, moving, model=model, fixed_mask=fixed)
     with pytest.raises(ConfigError, match="affine"):
         register(fixed, moving, model=model, affine="elastic")
