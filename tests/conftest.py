@@ -4,12 +4,15 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chex
 import jax
+import numpy as np
 import pytest
+
+from autoreg_jax.geometry import Volume
 
 # Programs of their own, which need the extra `peers`.
 collect_ignore_glob = ["benchmarks/*"]
@@ -54,3 +57,17 @@ def shared() -> Path:
 def root() -> Path:
     """Top folder of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def turned() -> Callable[[Volume], Volume]:
+    """Permute and flip the axes of a volume without moving it in the world."""
+
+    def turn(volume: Volume) -> Volume:
+        array = np.transpose(volume.array, (2, 0, 1))[:, ::-1]
+        step = np.zeros((4, 4))
+        step[2, 0] = step[1, 2] = step[3, 3] = 1
+        step[0, 1], step[0, 3] = -1, volume.shape[0] - 1
+        return Volume(array, volume.affine @ step)
+
+    return turn

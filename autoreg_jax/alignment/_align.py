@@ -1,4 +1,4 @@
-"""Aligns two images rigidly or affinely, however they lie in the world."""
+"""Rigid and affine alignment of two images, and whether it can be trusted."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -8,26 +8,27 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.alignment._levels import Scene, make_scene, world_matrix
-from autoreg_jax.alignment._search import Found, information, search_map
-from autoreg_jax.alignment._similarity import Quality, quality
-from autoreg_jax.data import Volume
+from autoreg_jax.alignment._pyramid import make_pyramid
+from autoreg_jax.alignment._search import Estimate, search
+from autoreg_jax.alignment._similarity import information, quality
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.geometry._field_of_view import check_axes
+from autoreg_jax.geometry import Volume, check_axes, check_field_of_view
 
 # With fewer points a joint histogram is mostly noise.
 _POINTS_FOR_INFORMATION = 1000
 # What an alignment must reach to be trusted. Measured on brains, knees, lungs and
-# hippocampi: right ones tell 0.55 to 0.97 inside, images that do not belong together
-# and noise up to 0.37; the best wrong answer has up to 0.83 of the information of a
-# right one, and above 0.93 of that of another wrong one.
+# hippocampi: the information inside the object is 0.55 to 0.97 for right ones, up to
+# 0.37 for noise and for pairs of different anatomies; the best wrong answer has up to
+# 0.83 of the information of a right one, and above 0.93 of that of another wrong one.
 _LEAST_INFORMATION, _LARGEST_RIVAL = 0.42, 0.9
 _LEAST_OVERLAP, _LARGEST_STRETCH = 0.5, 1.5
-# Headers that reach this part of the information of the best map are good enough.
-# Brains that were aligned beforehand tell 0.84 and more, 4 mm beside that 0.69; up to
+# Headers that reach this fraction of the information of the best map are good enough.
+# Brains that were aligned beforehand reach 0.84 and more, 4 mm beside that 0.69; up to
 # there registration alone ends at the same Dice or a better one, since an alignment
 # costs an interpolation.
 _GOOD_HEADER = 0.7
+
+Masks = tuple[Volume | None, Volume | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,13 @@ class Alignment:
     Attributes:
         matrix: World position in the fixed image to world position in the moving one,
             mm, RAS+, `(4, 4)`.
-        score: Similarity after it, in [0, 1]: the correlation, or the correlation that
-            Gaussian intensities of the same mutual information would have.
-        score_before: The same where the headers alone put the images.
-        is_trusted: Whether nothing speaks against it.
-        reason: What speaks against it, a sentence; empty if nothing does.
+        score: Similarity after it, in [0, 1]: the correlation for "ncc", and for "mi"
+            the correlation of Gaussian intensities with the same mutual information.
+        score_before: Similarity if the headers alone place the images.
+        is_trusted: Whether it passed all plausibility checks.
+        reason: The first check that failed, a sentence; empty if none did.
         metric: "ncc" or "mi".
-        overlap: Part of the fixed object that lies inside the moving image, in [0, 1].
+        overlap: Fraction of the fixed object inside the moving image, in [0, 1].
     """
 
     matrix: Float[np.ndarray, "4 4"]
@@ -64,8 +65,37 @@ class Alignment:
         return before < _GOOD_HEADER * after
 
     def summary(self) -> dict[str, Any]:
-        """Its fields as JSON knows them."""
+        """The fields as values for JSON."""
         return {**asdict(self), "matrix": self.matrix.tolist()}
+
+
+@dataclass(frozen=True, eq=False)
+class Prealignment:
+    """How the moving image is placed before a deformable registration.
+
+    Attributes:
+        alignment: The alignment that was found; None if none was sought.
+        is_used: Whether it places the moving image; otherwise the headers do.
+        warnings: Warnings for the user, sentences.
+    """
+
+    alignment: Alignment | None = None
+    is_used: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def place(self, volume: Volume) -> Volume:
+        """A volume in the world of the moving image, moved into that of the fixed."""
+        if self.alignment is None or not self.is_used:
+            return volume
+        matrix = np.linalg.inv(self.alignment.matrix)
+        return Volume(volume.array, matrix @ volume.affine, volume.path)
+
+    def to_moving(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Positions in the placed moving image as positions in the original, mm."""
+        if self.alignment is None or not self.is_used:
+            return points
+        matrix = self.alignment.matrix
+        return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def align(
@@ -74,25 +104,27 @@ def align(
     *,
     kind: Literal["affine", "rigid"] = "affine",
     metric: Literal["auto", "mi", "ncc"] = "auto",
-    masks: tuple[Volume | None, Volume | None] | None = None,
+    masks: Masks = (None, None),
 ) -> Alignment:
-    """Find the rigid or affine map that brings two images of one anatomy together.
+    """Find the rigid or affine map that aligns two images of one anatomy.
 
-    Some thousand rotations around the centres of mass, and the headers, are compared on
-    a coarse level; the best are followed to finer ones by Levenberg-Marquardt steps,
-    first rigid, then affine. Neither orientation nor spacing nor a common world is
-    needed. A few programs are compiled for two and for three axes, once for all shapes.
+    About a thousand rotations around the centres of mass, and the headers, are compared
+    at a coarse resolution; the best are optimised from coarse to fine by
+    Levenberg-Marquardt steps, first rigidly, then affinely. The images may differ in
+    orientation, spacing and world. Few programs are compiled for two and for three
+    axes, once for all shapes.
 
     Args:
-        fixed: The image that stays, 2-D or 3-D.
-        moving: The image that is sought for, of as many axes.
-        kind: "rigid" (turn and shift) or "affine" (with scales and shears).
+        fixed: The fixed image, 2-D or 3-D.
+        moving: The moving image, with the same number of axes.
+        kind: "rigid" (rotation and translation) or "affine" (with scales and shears).
         metric: "mi", mutual information, for any contrasts; "ncc", correlation, for one
             contrast; "auto" is "mi" unless the images have too few voxels for it.
-        masks: Where each image counts (above 0), on any grid; None counts everywhere.
+        masks: Of the fixed and the moving image, on any grid: compare only where they
+            are above 0; None compares everywhere.
 
     Returns:
-        The map, with a verdict. It is never withheld: look at `is_trusted`.
+        The map and a verdict. A doubtful map is returned as well: check `is_trusted`.
 
     Raises:
         ConfigError: If an option has an unknown value.
@@ -104,52 +136,96 @@ def align(
     if metric not in ("auto", "mi", "ncc"):
         raise ConfigError(f'metric: must be "auto", "mi" or "ncc", got {metric!r}.')
     check_axes(fixed, moving)
-    scene = make_scene(fixed, moving, *(masks or (None, None)))
+    pyramid = make_pyramid(fixed, moving, *masks)
+    finest = pyramid.levels[-1]
     if metric == "auto":
-        is_small = np.sum(scene.levels[-1].weights) < _POINTS_FOR_INFORMATION
+        is_small = np.sum(finest.weights) < _POINTS_FOR_INFORMATION
         metric = "ncc" if is_small else "mi"
-    found = search_map(scene, metric, is_rigid=kind == "rigid")
-    judged = jax.device_get(quality(scene.levels[-1], found.matrix.astype(np.float32)))
-    reason = _doubt(scene, found, judged)
+    found = search(pyramid, metric, is_rigid=kind == "rigid")
+    inside, overlap = jax.device_get(quality(finest, found.matrix.astype(np.float32)))
+    reason = _failed_check(found, float(inside), float(overlap))
     return Alignment(
-        matrix=world_matrix(scene, found.matrix),
+        matrix=pyramid.world_matrix(found.matrix),
         score=_score(found.loss, metric),
         score_before=_score(found.header_loss, metric),
         is_trusted=not reason,
         reason=reason,
         metric=metric,
-        overlap=float(judged.overlap),
+        overlap=float(overlap),
     )
 
 
+def prealign(
+    fixed: Volume,
+    moving: Volume,
+    affine: Literal["auto", "rigid", "affine", "none"],
+    masks: Masks = (None, None),
+) -> Prealignment:
+    """Align a pair if that is requested, or if it is measurably better.
+
+    Args:
+        fixed: The fixed image.
+        moving: The moving image.
+        affine: "rigid" and "affine" always use the alignment, "none" never seeks one;
+            "auto" uses an affine alignment if it is measurably better and trusted.
+        masks: Of the fixed and the moving image, as for `align`.
+
+    Returns:
+        How the moving image is placed.
+
+    Raises:
+        GeometryError: If one image is 2-D and the other 3-D, if two slices lie in
+            different planes, or if the placed images do not overlap.
+    """
+    if affine == "none":
+        check_axes(fixed, moving)
+        result = Prealignment()
+    else:
+        kind = "rigid" if affine == "rigid" else "affine"
+        found = align(fixed, moving, kind=kind, masks=masks)
+        is_used, warnings = affine != "auto", ()
+        if is_used and not found.is_trusted:
+            warnings = (f"the {affine} alignment is not trusted: {found.reason}.",)
+        elif not is_used and found.is_needed:
+            is_used = found.is_trusted
+            doubt = (
+                "the images may be misaligned, but the alignment that was found is "
+                f"not trusted: {found.reason}; the positions in the headers were used."
+            )
+            warnings = () if is_used else (doubt,)
+        result = Prealignment(found, is_used, warnings)
+    check_field_of_view(fixed, result.place(moving))
+    return result
+
+
 def _score(loss: float, metric: str) -> float:
-    """A loss as a correlation in [0, 1]; 0 where a map is not admissible."""
+    """A loss as a correlation in [0, 1]; 0 for a map that is rejected."""
     if not math.isfinite(loss):
         return 0.0
     return math.sqrt(1 - math.exp(-2 * information(loss, metric)))
 
 
-def _doubt(scene: Scene, found: Found, judged: Quality) -> str:
-    """The first thing that speaks against a map."""
+def _failed_check(found: Estimate, information_inside: float, overlap: float) -> str:
+    """The first plausibility check that a map fails; empty if it passes all."""
     size = len(found.matrix) - 1
     linear = found.matrix[:size, :size]
     if not np.isfinite(found.matrix).all() or np.linalg.det(linear) <= 0:
         return "no invertible map was found"
     stretches = np.linalg.svd(linear)[1]
-    if judged.overlap < _LEAST_OVERLAP:
+    if overlap < _LEAST_OVERLAP:
         return (
-            f"only {judged.overlap:.0%} of the fixed object lies in the field of view "
-            "of the moving image"
+            f"only {overlap:.0%} of the fixed object lies in the field of view of the "
+            "moving image"
         )
     if max(stretches[0], 1 / stretches[-1]) > _LARGEST_STRETCH:
         return (
             f"it scales by {stretches[-1]:.2f} to {stretches[0]:.2f}, more than images "
             "of one anatomy differ"
         )
-    if judged.information_inside < _LEAST_INFORMATION:
+    if information_inside < _LEAST_INFORMATION:
         return (
-            f"the images agree little inside of the object "
-            f"({judged.information_inside:.2f}, where {_LEAST_INFORMATION} is needed)"
+            f"the images agree little inside the object ({information_inside:.2f}, "
+            f"below {_LEAST_INFORMATION})"
         )
     if found.rival_ratio > _LARGEST_RIVAL:
         return "another, quite different map is almost as good"

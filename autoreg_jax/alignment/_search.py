@@ -1,4 +1,4 @@
-"""From every start to the one best map, coarse to fine."""
+"""Search for the best linear map: many initial maps, followed from coarse to fine."""
 
 from functools import partial
 from typing import NamedTuple
@@ -6,36 +6,36 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
-from autoreg_jax.alignment._descent import Fit, descend
-from autoreg_jax.alignment._levels import Scene
-from autoreg_jax.alignment._similarity import losses_of
-from autoreg_jax.alignment._starts import (
-    directions,
-    distinct,
-    map_distance,
-    starts,
-)
+from autoreg_jax.alignment._optimise import optimise
+from autoreg_jax.alignment._pyramid import PairPyramid
+from autoreg_jax.alignment._similarity import information, initial_losses
+from autoreg_jax.spatial import affine_generators
 
-# How many starts are followed on the coarse level, and how many of those on the next.
+# Initial maps that are optimised on the coarse level, and of these on the next one.
 _CANDIDATES, _FINALISTS = 8, 3
-# Starts and finalists closer to a better one are the same one, in radii.
-_NEAR_START, _NEAR_FIT = 0.35, 0.1
-# Descents end with a step of so many mm, for an object of 63 mm (a brain).
-_TOLERANCES = (0.3 / 63, 0.1 / 63, 0.02 / 63)
-# Ends farther apart than this, in radii, are different answers.
+# Maps closer than this to a better one are dropped, in radii.
+_NEAR_START, _NEAR_END = 0.35, 0.1
+# Length of the last step at each level: mm for an object of 63 mm (a brain).
+_TOLERANCES = np.array([0.3 / 63, 0.1 / 63, 0.02 / 63], np.float32)
+# Results farther apart than this, in radii, are different answers.
 _APART = 0.3
+# The initial maps: rotations everywhere, rotations near the identity, largest scale.
+_NUM_ROTATIONS = {2: 36, 3: 480}
+_NEAR_ANGLES = (15.0, 30.0, 45.0)
+_LARGEST_SCALE = 1.4
 
 
-class Found(NamedTuple):
-    """The end of a search.
+class Estimate(NamedTuple):
+    """The result of a search.
 
     Attributes:
-        matrix: The best map, between the frames of the scene.
-        loss: Its loss on the fine level.
-        header_loss: That of the map that trusts the headers.
+        matrix: The best map between the frames of the pyramid.
+        loss: Its loss on the finest level.
+        header_loss: Loss of the map that trusts the headers, on the finest level.
         rival_ratio: Information of the best different answer in units of that of the
-            best one, both on the middle level; 0 if all starts led to one answer.
+            best one, both on the middle level; 0 if there is one answer only.
     """
 
     matrix: Float[np.ndarray, "d+1 d+1"]
@@ -44,62 +44,130 @@ class Found(NamedTuple):
     rival_ratio: float
 
 
-def search_map(scene: Scene, metric: str, *, is_rigid: bool) -> Found:
-    """Try all starts once, follow the best ones, and refine the best of them.
+def search(pyramid: PairPyramid, metric: str, *, is_rigid: bool) -> Estimate:
+    """Evaluate all initial maps once and optimise the best ones, coarse to fine.
 
-    Args:
-        scene: The pair.
-        metric: "ncc" or "mi".
-        is_rigid: A rigid map is wanted; else the rigid one is the start of an affine.
-
-    Returns:
-        The best map.
+    An affine search optimises rigidly first.
     """
-    ndim = scene.fixed.basis.shape[1]
-    coarse, middle, fine = scene.levels
-    rigid, wanted = directions(ndim, is_rigid=True), directions(ndim, is_rigid=is_rigid)
-    follow = partial(_follow, metric=metric)
-    tried = starts(ndim, scene.growth, scene.header, is_rigid=is_rigid)
-    losses = np.asarray(losses_of(coarse, tried, metric))
-    chosen = distinct(tried, losses, _CANDIDATES, _NEAR_START)
-    fits = [follow(coarse, start, rigid, _TOLERANCES[0]) for start in chosen]
+    coarse, middle, fine = pyramid.levels
+    affine = affine_generators(pyramid.ndim, "affine")
+    rigid = np.zeros_like(affine)
+    number = len(affine_generators(pyramid.ndim, "rigid"))
+    rigid[:number] = affine[:number]
+    wanted = rigid if is_rigid else affine
+
+    def optimised(level, starts, generators, tolerance):
+        run = partial(optimise, level, metric=metric)
+        ends = [run(s, generators=generators, tolerance=tolerance) for s in starts]
+        return map(np.stack, zip(*jax.device_get(ends), strict=True))
+
+    initial = _initial_maps(pyramid, is_rigid=is_rigid)
+    losses = np.asarray(initial_losses(coarse, initial, metric))
+    starts = _distinct(initial, losses, _CANDIDATES, _NEAR_START)
+    maps, losses = optimised(coarse, starts, rigid, _TOLERANCES[0])
     if not is_rigid:
         # Most starts have met by now.
-        chosen = distinct(*_stacked(fits), _CANDIDATES, _NEAR_FIT)
-        fits = [follow(coarse, start, wanted, _TOLERANCES[0]) for start in chosen]
-    finalists = distinct(*_stacked(fits), _FINALISTS, _NEAR_FIT)
-    fits = [follow(middle, start, wanted, _TOLERANCES[1]) for start in finalists]
-    matrices, losses = _stacked(fits)
+        starts = _distinct(maps, losses, _CANDIDATES, _NEAR_END)
+        maps, losses = optimised(coarse, starts, affine, _TOLERANCES[0])
+    starts = _distinct(maps, losses, _FINALISTS, _NEAR_END)
+    maps, losses = optimised(middle, starts, wanted, _TOLERANCES[1])
     best = int(np.argmin(losses))
     rivals = [
         information(loss, metric)
-        for matrix, loss in zip(matrices, losses, strict=True)
-        if map_distance(matrix, matrices[best]) > _APART
+        for matrix, loss in zip(maps, losses, strict=True)
+        if _map_distance(matrix, maps[best]) > _APART
     ]
     own = information(losses[best], metric)
-    end = follow(fine, matrices[best], wanted, _TOLERANCES[2])
-    # A descent without a direction is a plain evaluation.
-    header = follow(fine, tried[0], np.zeros_like(wanted), _TOLERANCES[2])
-    return Found(
-        np.asarray(end.matrix, np.float64),
-        float(end.loss),
-        float(header.loss),
+    (matrix,), (loss,) = optimised(fine, maps[best : best + 1], wanted, _TOLERANCES[2])
+    # Without directions the optimisation only evaluates the map of the headers.
+    nowhere = np.zeros_like(wanted)
+    _, (header_loss,) = optimised(fine, initial[:1], nowhere, _TOLERANCES[2])
+    return Estimate(
+        np.asarray(matrix, np.float64),
+        float(loss),
+        float(header_loss),
         max(rivals, default=0.0) / own if own > 0 else 1.0,
     )
 
 
-def information(loss: float, metric: str) -> float:
-    """Loss of either metric in nats; Gaussian intensities are meant for "ncc"."""
-    if metric == "mi":
-        return max(-float(loss), 0.0)
-    correlation = min(max(1 - float(loss), 0.0), 1 - 1e-6)
-    return float(-0.5 * np.log(1 - correlation**2))
+def _initial_maps(
+    pyramid: PairPyramid, *, is_rigid: bool
+) -> Float[np.ndarray, "s d+1 d+1"]:
+    """Rotations about the headers' positions (the identity first) and the centres."""
+    ndim, header_shift = pyramid.ndim, pyramid.header_shift
+    near = _near_rotations(ndim)
+    rotations = np.concatenate([near, _all_rotations(ndim)])
+    scale = np.clip(pyramid.size_ratio, 1 / _LARGEST_SCALE, _LARGEST_SCALE)
+    centre = np.zeros(ndim)
+    groups = [(near, 1.0, header_shift), (rotations, 1.0, centre)]
+    groups += [(rotations, *((1.0, header_shift) if is_rigid else (scale, centre)))]
+    maps = []
+    for turns, factor, shift in groups:
+        group = np.zeros((len(turns), ndim + 1, ndim + 1))
+        group[:, :ndim, :ndim] = factor * turns
+        group[:, :ndim, ndim] = shift
+        group[:, ndim, ndim] = 1
+        maps.append(group)
+    return np.concatenate(maps).astype(np.float32)
 
 
-def _follow(level, start, generators, tolerance, *, metric) -> Fit:
-    fit = descend(level, start, generators, np.float32(tolerance), metric=metric)
-    return jax.device_get(fit)
+def _distinct(
+    matrices: Float[np.ndarray, "s d+1 d+1"],
+    losses: Float[np.ndarray, " s"],
+    number: int,
+    distance: float,
+) -> Float[np.ndarray, "k d+1 d+1"]:
+    """At most `number` maps, best first, without those close to a better one."""
+    order = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
+    kept: list[np.ndarray] = []
+    for index in order:
+        if all(_map_distance(matrices[index], other) > distance for other in kept):
+            kept.append(matrices[index])
+        if len(kept) == number:
+            break
+    return np.stack(kept)
 
 
-def _stacked(fits: list[Fit]) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([f.matrix for f in fits]), np.stack([f.loss for f in fits])
+def _map_distance(
+    one: Float[np.ndarray, "d+1 d+1"], other: Float[np.ndarray, "d+1 d+1"]
+) -> float:
+    """Root mean square distance between the images of the object's points, in radii."""
+    difference = one - other
+    size = len(one) - 1
+    turn, shift = difference[:size, :size], difference[:size, size]
+    return float(np.sqrt(np.sum(turn**2) / size + np.sum(shift**2)))
+
+
+def _all_rotations(ndim: int) -> Float[np.ndarray, "n d d"]:
+    """Rotations spread evenly; in 3-D the super-Fibonacci spiral, Alexa, CVPR 2022."""
+    number = _NUM_ROTATIONS[ndim]
+    if ndim == 2:
+        return _turns(2 * np.pi * np.arange(number) / number)
+    index = np.arange(number) + 0.5
+    part = index / number
+    first = 2 * np.pi * index / np.sqrt(2)
+    second = 2 * np.pi * index / 1.533751168755204288118041
+    r, s = np.sqrt(part), np.sqrt(1 - part)
+    quaternions = np.stack(
+        [r * np.sin(first), r * np.cos(first), s * np.sin(second), s * np.cos(second)],
+        1,
+    )
+    return Rotation.from_quat(quaternions).as_matrix()
+
+
+def _near_rotations(ndim: int) -> Float[np.ndarray, "n d d"]:
+    """The identity and rotations by a few angles about evenly spread axes."""
+    angles = np.deg2rad(_NEAR_ANGLES)
+    if ndim == 2:
+        return _turns(np.concatenate([[0.0], angles, -angles]))
+    golden = (1 + np.sqrt(5)) / 2
+    corners = [(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)]
+    axes = np.array([np.roll(c, k) for c in corners for k in range(3)])
+    axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    vectors = np.concatenate([np.zeros((1, 3)), *(angle * axes for angle in angles)])
+    return Rotation.from_rotvec(vectors).as_matrix()
+
+
+def _turns(angles: np.ndarray) -> Float[np.ndarray, "n 2 2"]:
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.stack([np.stack([cos, -sin], 1), np.stack([sin, cos], 1)], 1)

@@ -1,5 +1,6 @@
-"""How well a linear map brings two images together, at one resolution."""
+"""How well a linear map aligns two images, at one resolution."""
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -12,28 +13,27 @@ from autoreg_jax.losses import global_ncc, mutual_information
 from autoreg_jax.ops import sample_linear
 from autoreg_jax.spatial import apply_affine
 
-# Part of the fixed object that must lie in the field of view of the moving image; below
-# it a map is the worse the less there is to compare.
+# Fraction of the fixed object that must lie in the field of view of the moving image;
+# below it the loss of a map grows with what is missing.
 _LEAST_OVERLAP = 0.4
 _OVERLAP_PENALTY = 10.0
-# Mean square stretch and volume ratio beyond which no map is tried.
+# Maps beyond this root mean square stretch or below this volume ratio are rejected.
 _LARGEST_STRETCH, _SMALLEST_VOLUME = 2.0, 0.25
 _NUM_BINS = 24
-# Points at which the many starts are compared, and starts compared at once.
-_NUM_LOOKS, _CHUNK = 2048, 32
+# Points at which the initial maps are compared, and how many maps at a time.
+_NUM_INITIAL_POINTS, _CHUNK = 2048, 32
 
 
 class Level(NamedTuple):
-    """The pair at one resolution, in lengths of the radius of the fixed object.
+    """A pair at one resolution, in units of the radius of the fixed object.
 
     Attributes:
-        points: Where the fixed image is looked at, from its centre, `(n, d)`.
-        values: Its intensities there, in [0, 1], `(n,)`.
-        weights: What each counts, 0 where there are fewer points than room, `(n,)`.
+        points: Positions in the frame of the fixed image, `(n, d)`.
+        values: Fixed intensities there, in [0, 1], `(n,)`.
+        weights: 1, and 0 for padding, `(n,)`.
         is_object: 1 at points of the object, 0 beside it, `(n,)`.
         image: Moving image times its mask, and the mask, `(*space, 2)`.
-        to_voxels: From positions about the centre of the moving image to its voxels,
-            `(d + 1, d + 1)`.
+        to_voxels: From the frame of the moving image to its voxels, `(d + 1, d + 1)`.
     """
 
     points: Array
@@ -44,84 +44,47 @@ class Level(NamedTuple):
     to_voxels: Array
 
 
-class Quality(NamedTuple):
-    """How well two images agree under a map.
-
-    Attributes:
-        correlation: Of all points, in [-1, 1].
-        correlation_inside: Of the points of the object alone, so that its outline does
-            not count.
-        information_inside: What the intensities tell about each other there beyond
-            chance, as the correlation of a Gaussian that tells as much, in [0, 1].
-        overlap: Part of the fixed object inside of the moving image, in [0, 1].
-    """
-
-    correlation: Array
-    correlation_inside: Array
-    information_inside: Array
-    overlap: Array
-
-
 @jax.jit
-def quality(level: Level, matrix: Float[Array, "d+1 d+1"]) -> Quality:
-    """Judge a map by measures that do not depend on the metric.
+def quality(level: Level, matrix: Float[Array, "d+1 d+1"]) -> tuple[Array, Array]:
+    """Information inside the object, and overlap, both in [0, 1].
 
-    Args:
-        level: The pair.
-        matrix: The map.
-
-    Returns:
-        Its quality; zeros where there is nothing to compare.
+    The first is mutual information beyond chance, as the correlation of Gaussian
+    intensities with the same information; the second is the fraction of the fixed
+    object that lies inside the moving image. Neither depends on the metric.
     """
-    values, share = moving_values(level, places(level, matrix))
-    every = level.weights * share
-    inside = every * level.is_object
+    values, coverage = moving_values(level, voxel_positions(level, matrix))
+    inside = level.weights * coverage * level.is_object
 
-    def arrays(weights: Array, values: Array) -> list[Array]:
-        return [x[None, :, None] for x in (level.values, values, weights)]
+    def information(values: Array) -> Array:
+        arrays = [x[None, :, None] for x in (level.values, values, inside)]
+        return mutual_information(*arrays, num_bins=_NUM_BINS)[0]
 
-    # Points are in random order: the next one is another voxel by chance.
-    told = mutual_information(*arrays(inside, values), num_bins=_NUM_BINS)[0]
-    shuffled = arrays(inside, jnp.roll(values, 1))
-    chance = mutual_information(*shuffled, num_bins=_NUM_BINS)[0]
-    objects = level.weights * level.is_object
-    return Quality(
-        global_ncc(*arrays(every, values))[0],
-        global_ncc(*arrays(inside, values))[0],
-        jnp.sqrt(1 - jnp.exp(-2 * jax.nn.relu(told - chance))),
-        jnp.sum(inside) / (jnp.sum(objects) + 1e-12),
-    )
+    # The points are in random order: the next one is another voxel by chance.
+    excess = jax.nn.relu(information(values) - information(jnp.roll(values, 1)))
+    whole = jnp.sum(level.weights * level.is_object) + 1e-12
+    return jnp.sqrt(1 - jnp.exp(-2 * excess)), jnp.sum(inside) / whole
 
 
 @partial(jax.jit, static_argnames="metric")
-def losses_of(
+def initial_losses(
     level: Level, matrices: Float[Array, "s d+1 d+1"], metric: str
 ) -> Float[Array, " s"]:
-    """Loss of each of many maps.
-
-    Args:
-        level: The pair.
-        matrices: The maps.
-        metric: "ncc" or "mi".
-
-    Returns:
-        Losses, infinite for maps that are not admissible.
-    """
-    # In random order, so that the first are as good as any.
-    few = {
-        name: getattr(level, name)[:_NUM_LOOKS]
-        for name in ("points", "values", "weights", "is_object")
-    }
-    level = level._replace(**few)
+    """Loss of each of many maps at a subset of the points; infinite if rejected."""
+    # The points are in random order, so the first ones are a fair sample.
+    level = level._replace(
+        points=level.points[:_NUM_INITIAL_POINTS],
+        values=level.values[:_NUM_INITIAL_POINTS],
+        weights=level.weights[:_NUM_INITIAL_POINTS],
+    )
 
     def loss(matrix: Array) -> Array:
-        values, share = moving_values(level, places(level, matrix))
-        return map_loss(level, matrix, values, share, metric)[0]
+        values, coverage = moving_values(level, voxel_positions(level, matrix))
+        return map_loss(level, matrix, values, coverage, metric)[0]
 
     return jax.lax.map(loss, matrices, batch_size=_CHUNK)
 
 
-def places(level: Level, matrix: Array) -> Float[Array, "n d"]:
+def voxel_positions(level: Level, matrix: Array) -> Float[Array, "n d"]:
     """Voxels of the moving image to which a map sends the points."""
     to_voxels = jnp.matmul(level.to_voxels, matrix, precision="highest")
     return apply_affine(to_voxels, level.points)
@@ -130,30 +93,22 @@ def places(level: Level, matrix: Array) -> Float[Array, "n d"]:
 def moving_values(
     level: Level, voxels: Float[Array, "n d"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Moving intensities at voxels, and how far these are inside the mask, 0 to 1."""
+    """Moving intensities at voxels, and how much the mask covers them, 0 to 1."""
     sampled = sample_linear(level.image[None], voxels[None])[0]
-    share = sampled[:, 1]
+    coverage = sampled[:, 1]
     # Beside the mask there is no intensity rather than a dark one.
-    return sampled[:, 0] / jnp.maximum(share, 1e-3), share
+    return sampled[:, 0] / jnp.maximum(coverage, 1e-3), coverage
 
 
 def map_loss(
-    level: Level, matrix: Array, values: Array, share: Array, metric: str
+    level: Level, matrix: Array, values: Array, coverage: Array, metric: str
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The loss of a map, and what a squared difference of intensity weighs in it.
+    """The loss of a map from the `moving_values` at the points.
 
-    Args:
-        level: The pair.
-        matrix: The map.
-        values: Moving intensities at the points.
-        share: How far these are inside.
-        metric: "ncc" or "mi".
-
-    Returns:
-        The loss, infinite for a map that is not admissible, and a factor on the squared
-        change of intensity, its Gauss-Newton curvature.
+    It is infinite for a map that is rejected. The second result is its Gauss-Newton
+    curvature, the factor on the squared change of an intensity.
     """
-    weights = level.weights * jax.lax.stop_gradient(share)
+    weights = level.weights * jax.lax.stop_gradient(coverage)
     arrays = [x[None, :, None] for x in (level.values, values, weights)]
     total = jnp.sum(weights) + 1e-12
     spread = jnp.sum(weights * values**2) - jnp.sum(weights * values) ** 2 / total
@@ -163,12 +118,20 @@ def map_loss(
         curvature = 1 / spread
     else:
         loss = -mutual_information(*arrays, num_bins=_NUM_BINS)[0]
-        # What a Gaussian of that information would leave unexplained.
+        # The unexplained variance of a Gaussian with this information.
         curvature = jnp.exp(-2 * jax.lax.stop_gradient(loss)) / spread
     overlap = jnp.sum(weights) / (jnp.sum(level.weights) + 1e-12)
     loss += _OVERLAP_PENALTY * jax.nn.relu(_LEAST_OVERLAP - overlap)
     size = len(matrix) - 1
     linear = matrix[:size, :size]
-    is_wild = jnp.linalg.det(linear) < _SMALLEST_VOLUME
-    is_wild |= jnp.sum(linear**2) / size > _LARGEST_STRETCH**2
-    return jnp.where(is_wild, jnp.inf, loss), curvature
+    is_rejected = jnp.linalg.det(linear) < _SMALLEST_VOLUME
+    is_rejected |= jnp.sum(linear**2) / size > _LARGEST_STRETCH**2
+    return jnp.where(is_rejected, jnp.inf, loss), curvature
+
+
+def information(loss: float, metric: str) -> float:
+    """A loss as mutual information in nats; "ncc" assumes Gaussian intensities."""
+    if metric == "mi":
+        return max(-float(loss), 0.0)
+    correlation = min(max(1 - float(loss), 0.0), 1 - 1e-6)
+    return -0.5 * math.log(1 - correlation**2)

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.alignment._prealign import prealign
+from autoreg_jax.alignment import prealign
 from autoreg_jax.data import (
     Intensity,
     Volume,
@@ -21,7 +21,6 @@ from autoreg_jax.data import (
     read_labels,
 )
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
-from autoreg_jax.geometry._field_of_view import check_axes, check_field_of_view
 from autoreg_jax.geometry._world import (
     displacement_on,
     resample,
@@ -107,16 +106,14 @@ def register(  # noqa: PLR0913
         fixed = read_image(fixed)
     if not isinstance(moving, Volume):
         moving = read_image(moving)
-    check_axes(fixed, moving)
     check_contrast(fixed)
     check_contrast(moving)
     if isinstance(model, Path | str):
         model = load_model(model)
     begin = time.perf_counter()
     masks = [_mask(mask, fixed.ndim) for mask in (fixed_mask, moving_mask)]
-    prealigned = prealign(fixed, moving, affine, (masks[0], masks[1]))
-    placed = prealigned.placed
-    check_field_of_view(fixed, placed)
+    prealignment = prealign(fixed, moving, affine, (masks[0], masks[1]))
+    placed = prealignment.place(moving)
     shape, grid = _grid(fixed, model)
     how = Intensity() if model is None else model.description.intensity
     seen_fixed, seen_moving = (
@@ -132,12 +129,12 @@ def register(  # noqa: PLR0913
         similarity=similarity,
         masks={
             "fixed": masks[0] and _seen(masks[0], shape, grid),
-            "moving": masks[1] and _seen(prealigned.place(masks[1]), shape, grid),
+            "moving": masks[1] and _seen(prealignment.place(masks[1]), shape, grid),
         },
     )
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = _similarities(seen_fixed, seen_moving, displacement, window=window)
-    if prealigned.is_used:
+    if prealignment.is_used:
         unaligned = _seen(_normalized(moving, how), shape, grid)
         still = jnp.zeros_like(displacement)
         before, _ = _similarities(seen_fixed, unaligned, still, window=window)
@@ -148,9 +145,9 @@ def register(  # noqa: PLR0913
             "is not finite; use a smaller learning rate, or train the model again."
         )
     points = world_coordinates(fixed.shape, fixed.affine)
-    if prealigned.is_used:
+    if prealignment.is_used:
         # One displacement for both maps: the network's first, then the linear one.
-        total = prealigned.carry(points + displacement_mm) - points
+        total = prealignment.to_moving(points + displacement_mm) - points
         displacement_mm = total.astype(displacement_mm.dtype)
     points = points + displacement_mm
     return Registered(
@@ -164,9 +161,9 @@ def register(  # noqa: PLR0913
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
         model=None if model is None else model.path,
-        alignment=prealigned.alignment,
-        is_aligned=prealigned.is_used,
-        warnings=prealigned.warnings,
+        alignment=prealignment.alignment,
+        is_aligned=prealignment.is_used,
+        warnings=prealignment.warnings,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.alignment._align import Alignment
+from autoreg_jax.alignment import Alignment
 from autoreg_jax.data import (
     Volume,
     read_image,

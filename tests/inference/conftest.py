@@ -72,17 +72,3 @@ def pair():
     affine = np.diag([SPACING] * 3 + [1.0])
     affine[:3, 3] = -10, 4, 7
     return tuple(Volume(smooth((16, 14, 12), seed), affine) for seed in (1, 2))
-
-
-@pytest.fixture
-def turned():
-    """Permute and flip the axes of a volume without moving it in the world."""
-
-    def turn(volume):
-        array = np.transpose(volume.array, (2, 0, 1))[:, ::-1]
-        step = np.zeros((4, 4))
-        step[2, 0] = step[1, 2] = step[3, 3] = 1
-        step[0, 1], step[0, 3] = -1, volume.shape[0] - 1
-        return Volume(array, volume.affine @ step)
-
-    return turn

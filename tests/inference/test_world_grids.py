@@ -6,7 +6,7 @@ import pytest
 
 from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.geometry._field_of_view import check_field_of_view
+from autoreg_jax.geometry._field_of_view import check_axes
 from autoreg_jax.geometry._world import (
     displacement_on,
     resample,
@@ -128,7 +128,7 @@ def test_planes_of_different_directions_are_refused():
     axial = Volume(np.zeros((8, 8), np.float32), np.eye(4))
     coronal = Volume(np.zeros((8, 8), np.float32), np.eye(4)[[0, 2, 1, 3]])
     with pytest.raises(GeometryError, match="different planes"):
-        check_field_of_view(axial, coronal)
+        check_axes(axial, coronal)
     with pytest.raises(GeometryError, match="its plane is not"):
         working_grid(coronal, "RAS", (1.0, 1.0))
     assert working_grid(coronal, "RSA", (1.0, 1.0))[0] == (8, 8)

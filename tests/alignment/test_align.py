@@ -128,7 +128,7 @@ def test_aligned_images_need_nothing(fixed, image):
 
 
 @pytest.mark.parametrize(("part", "is_needed"), [(0.65, True), (0.75, False)])
-def test_headers_that_tell_most_of_it_are_good_enough(part, is_needed):
+def test_headers_with_most_of_the_information_are_good_enough(part, is_needed):
     # Information of Gaussian intensities of correlation r: −log(1 − r²) / 2.
     best = 0.9
     before = np.sqrt(1 - (1 - best**2) ** part)

@@ -1,4 +1,4 @@
-"""Alignment of real brains that were carried off by a known map."""
+"""Alignment of real brains moved by a known map."""
 
 import numpy as np
 import pytest
