@@ -13,15 +13,14 @@ from jaxtyping import Float
 from autoreg_jax.inference._descent import descend
 from autoreg_jax.inference._gaussian import coarser_shape, gaussian_smooth, shrink
 from autoreg_jax.inference._refine import Refined
-from autoreg_jax.losses import local_ncc, mind_descriptor
+from autoreg_jax.losses import Similarity, find_similarity
 from autoreg_jax.spatial import half_shape, integrate, resize_displacement, warp
 
 # Resolutions, edge of the window of the correlation, squarings, and the width of the
 # kernel under which the velocity is sought, in its voxels.
 _LEVELS, _WINDOW, _NUM_STEPS, _WIDTH = 3, 7, 6, 1.0
-# Weights of the roughness of the displacement, and of MIND beside it. With ten times
-# that much of MIND pairs of two real contrasts end up worse than they began.
-_SMOOTHNESS, _MIND_WEIGHT = 0.5, 0.6
+# Weight of the roughness of the displacement.
+_SMOOTHNESS = 0.5
 # Gradients of a mean below this part of a voxel's share are noise, not a direction.
 _SMALL_GRADIENT = 1e-2
 
@@ -33,7 +32,7 @@ def register_pair(
     *,
     num_iterations: int,
     learning_rate: float = 0.05,
-    similarity: str = "ncc",
+    similarity: str | Similarity = "ncc",
     fixed_mask: Float[Array, "1 *space 1"] | None = None,
     moving_mask: Float[Array, "1 *space 1"] | None = None,
 ) -> Refined:
@@ -53,7 +52,7 @@ def register_pair(
         num_iterations: Largest number of steps of each level, ≥ 1; a level ends before
             where its loss is flat.
         learning_rate: Of Adam, voxels of half resolution a step; falls to zero.
-        similarity: "ncc" for one contrast, "mind" for two.
+        similarity: Of `losses.SIMILARITIES`: "ncc" for one contrast, "mind" for two.
         fixed_mask: Share of each voxel, 0 to 1, that is compared; all by default.
         moving_mask: The same in the moving image; it moves with it.
 
@@ -64,8 +63,9 @@ def register_pair(
     levels = [_Level(fixed, moving, fixed_mask, moving_mask, spacing)]
     while len(levels) < _LEVELS:
         levels.append(_coarser(levels[-1]))
-    if similarity == "mind":
-        levels = [x._replace(fixed=_describe(x.fixed)) for x in levels]
+    compared = find_similarity(similarity)
+    describe = jax.jit(compared.describe)
+    levels = [x._replace(fixed=describe(x.fixed)) for x in levels]
     dimensions = fixed.ndim - 2
     control = jnp.zeros((1, *half_shape(levels[-1].space), dimensions), fixed.dtype)
     loss = rest_loss = jnp.zeros((), fixed.dtype)
@@ -76,14 +76,14 @@ def register_pair(
             control,
             num_iterations=num_iterations,
             learning_rate=learning_rate,
-            similarity=similarity,
+            similarity=compared,
         )
     velocity, displacement = _fields(control, levels[0].space)
     return Refined(velocity, displacement, rest_loss, loss)
 
 
 class _Level(NamedTuple):
-    """A pair at one resolution; for MIND `fixed` is the descriptor of the image."""
+    """A pair at one resolution; `fixed` is what the similarity describes it by."""
 
     fixed: Array
     moving: Array
@@ -94,9 +94,6 @@ class _Level(NamedTuple):
     @property
     def space(self) -> tuple[int, ...]:
         return self.moving.shape[1:-1]
-
-
-_describe = jax.jit(mind_descriptor)
 
 
 @jax.jit
@@ -117,7 +114,7 @@ def _search(
     *,
     num_iterations: int,
     learning_rate: float,
-    similarity: str,
+    similarity: Similarity,
 ) -> tuple[Array, Array, Array]:
     """The best iterate of a level, its loss, and the loss of no motion."""
     return descend(
@@ -139,14 +136,10 @@ def _fields(control: Array, space: tuple[int, ...]) -> tuple[Array, Array]:
     return velocity, resize_displacement(half, space)
 
 
-def _loss(level: _Level, control: Array, similarity: str) -> Array:
+def _loss(level: _Level, control: Array, similarity: Similarity) -> Array:
     displacement = _fields(control, level.space)[1]
     moved = warp(level.moving, displacement, boundary="edge")
-    if similarity == "ncc":
-        differing = -local_ncc(level.fixed, moved, _WINDOW)
-    else:
-        squares = (level.fixed - mind_descriptor(moved)) ** 2
-        differing = _MIND_WEIGHT * jnp.mean(squares, axis=-1, keepdims=True)
+    differing = similarity.difference(level.fixed, moved, _WINDOW)
     roughness = _roughness(displacement, level.spacing)
     difference = _masked_mean(differing, level, displacement)
     return difference + _SMOOTHNESS * roughness

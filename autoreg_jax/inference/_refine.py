@@ -9,7 +9,7 @@ from jax import Array
 
 from autoreg_jax.inference._descent import descend
 from autoreg_jax.inference._gaussian import coarser_shape, shrink
-from autoreg_jax.losses import Weights, by_name, registration_loss
+from autoreg_jax.losses import Weights, in_order, registration_loss
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import (
     Pyramid,
@@ -93,7 +93,7 @@ def refine(  # noqa: PLR0913
     Returns:
         The best iterate at full resolution, the start included.
     """
-    folding = _FOLDING * sum(by_name(lam).values())
+    folding = _FOLDING * sum(in_order(lam).values())
 
     def fields(velocity: Array, space: tuple[int, ...]) -> Pyramid:
         half = integrate(velocity, num_steps)

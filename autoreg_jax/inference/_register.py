@@ -32,7 +32,7 @@ from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._refine import refine as refine_velocity
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.losses import local_ncc, make_weights
+from autoreg_jax.losses import local_ncc
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.spatial import warp
 
@@ -260,7 +260,7 @@ def _optimise(
         moving,
         fixed,
         predicted.velocity,
-        make_weights(about.lam),
+        about.lam,
         num_iterations=num_iterations,
         learning_rate=rate,
         similarity=similarity or about.similarity,

@@ -19,17 +19,19 @@ from autoreg_jax.losses._mutual_information import (
 )
 from autoreg_jax.losses._ncc import local_ncc as local_ncc
 from autoreg_jax.losses._ncc import local_ncc_loss as local_ncc_loss
-from autoreg_jax.losses._objective import LossTerms as LossTerms
-from autoreg_jax.losses._objective import ObjectiveWeights as ObjectiveWeights
+from autoreg_jax.losses._objective import PAPER_WEIGHTS as PAPER_WEIGHTS
+from autoreg_jax.losses._objective import Objective as Objective
 from autoreg_jax.losses._objective import Terms as Terms
 from autoreg_jax.losses._objective import Weights as Weights
-from autoreg_jax.losses._objective import by_name as by_name
-from autoreg_jax.losses._objective import make_weights as make_weights
+from autoreg_jax.losses._objective import in_order as in_order
 from autoreg_jax.losses._objective import registration_loss as registration_loss
 from autoreg_jax.losses._objective import segmentation_loss as segmentation_loss
 from autoreg_jax.losses._overlap import one_hot as one_hot
 from autoreg_jax.losses._overlap import soft_dice as soft_dice
 from autoreg_jax.losses._overlap import soft_dice_loss as soft_dice_loss
+from autoreg_jax.losses._similarity import SIMILARITIES as SIMILARITIES
+from autoreg_jax.losses._similarity import Similarity as Similarity
+from autoreg_jax.losses._similarity import find_similarity as find_similarity
 from autoreg_jax.losses._smoothness import bending_loss as bending_loss
 from autoreg_jax.losses._smoothness import diffusion_loss as diffusion_loss
 from autoreg_jax.losses._terms import TERMS as TERMS
@@ -37,23 +39,25 @@ from autoreg_jax.losses._terms import Term as Term
 from autoreg_jax.losses._terms import TermInputs as TermInputs
 
 __all__ = [
+    "PAPER_WEIGHTS",
+    "SIMILARITIES",
     "TERMS",
-    "LossTerms",
-    "ObjectiveWeights",
+    "Objective",
+    "Similarity",
     "Term",
     "TermInputs",
     "Terms",
     "Weights",
     "agreement_loss",
     "bending_loss",
-    "by_name",
     "diffusion_loss",
+    "find_similarity",
     "global_ncc",
     "global_ncc_loss",
+    "in_order",
     "landmark_loss",
     "local_ncc",
     "local_ncc_loss",
-    "make_weights",
     "mind_descriptor",
     "mind_loss",
     "mutual_information",

@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from autoreg_jax.losses import Weights, by_name, make_weights
+from autoreg_jax.losses import Weights
 from autoreg_jax.search._problem import PairBatch
 from autoreg_jax.search._step import InnerInfo, SearchAlgorithm, SearchState
 
@@ -41,7 +41,7 @@ def with_leaking_lambda(
         new, info = algorithm.inner_step(
             replace(state, omega_optimizer=of_omega), train_batch
         )
-        gradient = make_weights(by_name(info.terms))
+        gradient = dict(info.terms)
         updates, of_lam = optimizer.update(gradient, of_lam, state.outer)
         moved = replace(
             new,

@@ -1,6 +1,6 @@
 """The two bilevel problems of the paper: Eq. (6) for α and Eq. (7) for λ."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,13 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.hypergrad import BilevelProblem
-from autoreg_jax.losses import (
-    Term,
-    Terms,
-    Weights,
-    by_name,
-    registration_loss,
-)
+from autoreg_jax.losses import Objective, Terms, Weights
 from autoreg_jax.networks import Registration, RegistrationNetwork
 from autoreg_jax.search._batch import PairBatch
 from autoreg_jax.search._judge import Judge, overlap_judge
@@ -38,25 +32,17 @@ class SearchProblem(NamedTuple):
 
 def architecture_problem(
     network: RegistrationNetwork,
+    objective: Objective,
     lam: Weights,
     *,
-    similarity: str = "ncc",
-    windows: tuple[int, int, int] = (9, 7, 5),
-    interpolation: str = "linear",
-    is_dimmed: bool = False,
-    extra_terms: Mapping[str, Term] | None = None,
     has_summed_terms: bool = False,
 ) -> SearchProblem:
     """Outer variable α, L_reg in both levels, on different subjects (Eq. 6).
 
     Args:
         network: The mixed network.
-        lam: Weights of L_reg, fixed in this problem, where the batch brings none.
-        similarity: "ncc" or "mind".
-        windows: Windows of the local correlation at full, half and quarter resolution.
-        interpolation: Of the moving image: "linear" or "cubic".
-        is_dimmed: See `registration_loss`.
-        extra_terms: See `registration_loss`; λ names those that count.
+        objective: L_reg.
+        lam: Weights of L_reg, fixed in this problem, unless the batch has its own.
         has_summed_terms: The hypergradient differentiates L_reg + ℓ_sim(full) +
             ℓ_smooth on the training batch, as the published code does: it hands the
             tuple of loss and terms to a function that sums it.
@@ -67,25 +53,15 @@ def architecture_problem(
 
     def inner_terms(omega: Any, alpha: Any, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch, alpha)
-        return registration_loss(
-            batch.fixed,
-            batch.moving,
-            out.displacements,
-            lam if batch.lam is None else batch.lam,
-            similarity=similarity,
-            windows=windows,
-            interpolation=interpolation,
-            is_dimmed=is_dimmed,
-            extra_terms=extra_terms,
-        )
+        weights = lam if batch.lam is None else batch.lam
+        return objective(batch.fixed, batch.moving, out.displacements, weights)
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         return inner_terms(omega, alpha, batch)[0]
 
     def summed(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         value, terms = inner_terms(omega, alpha, batch)
-        named = by_name(terms)
-        return value + sum(named[name] for name in ("full", "smooth") if name in named)
+        return value + sum(terms[name] for name in ("full", "smooth") if name in terms)
 
     if has_summed_terms:
         return SearchProblem(BilevelProblem(summed, loss), inner_terms, True)
@@ -94,12 +70,8 @@ def architecture_problem(
 
 def objective_problem(
     network: RegistrationNetwork,
+    objective: Objective,
     *,
-    similarity: str = "ncc",
-    windows: tuple[int, int, int] = (9, 7, 5),
-    interpolation: str = "linear",
-    is_dimmed: bool = False,
-    extra_terms: Mapping[str, Term] | None = None,
     judge: Judge | None = None,
 ) -> SearchProblem:
     """Outer variable λ, L_reg inside and L_seg outside (Eq. 7).
@@ -110,12 +82,8 @@ def objective_problem(
 
     Args:
         network: The discrete network.
-        similarity: "ncc" or "mind".
-        windows: Windows of the local correlation at full, half and quarter resolution.
-        interpolation: Of the moving image: "linear" or "cubic".
-        is_dimmed: See `registration_loss`.
-        extra_terms: See `registration_loss`; λ names those that count.
-        judge: The outer loss; L_seg unless given.
+        objective: L_reg.
+        judge: The outer loss; default: L_seg.
 
     Returns:
         The problem; validation batches need what the judge looks at, training batches
@@ -125,17 +93,7 @@ def objective_problem(
 
     def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch)
-        return registration_loss(
-            batch.fixed,
-            batch.moving,
-            out.displacements,
-            lam,
-            similarity=similarity,
-            windows=windows,
-            interpolation=interpolation,
-            is_dimmed=is_dimmed,
-            extra_terms=extra_terms,
-        )
+        return objective(batch.fixed, batch.moving, out.displacements, lam)
 
     def inner_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:
         return inner_terms(omega, lam, batch)[0]

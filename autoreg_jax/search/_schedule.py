@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from autoreg_jax.losses import ObjectiveWeights, Weights
+from autoreg_jax.losses import PAPER_WEIGHTS, Weights
 from autoreg_jax.search_space import ArchitectureLogits
 
 STAGES = ("feature", "deformation", "lam")
@@ -56,7 +56,7 @@ def owned_by(name: str, lam: Weights | None = None) -> Any:
         ValueError: If there is no such stage.
     """
     if name == "lam":
-        like = ObjectiveWeights.start() if lam is None else lam
+        like = dict(PAPER_WEIGHTS if lam is None else lam)
         return jax.tree.map(jnp.ones_like, like)
     zeros = ArchitectureLogits.zeros()
     if name == "joint":

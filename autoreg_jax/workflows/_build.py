@@ -16,7 +16,7 @@ from autoreg_jax.config import (
     StopConfig,
 )
 from autoreg_jax.data import Cohort
-from autoreg_jax.losses import one_hot
+from autoreg_jax.losses import Objective, one_hot
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search import (
     PairBatch,
@@ -207,23 +207,21 @@ def make_problem(
     """Eq. (6) for the mixed network, Eq. (7) for a discrete one or a `decided` one."""
     network = decided or make_network(config, genotype)
     windows = config.objective.windows
-    settings: dict[str, Any] = {
-        "similarity": config.objective.similarity,
-        "windows": windows,
-        "interpolation": config.objective.interpolation,
-        "is_dimmed": config.quirks.half_intensity_pyramid,
-    }
+    objective = Objective(
+        config.objective.similarity,
+        windows,
+        config.objective.interpolation,
+        config.quirks.half_intensity_pyramid,
+    )
     if genotype is not None or decided is not None:
-        return objective_problem(network, **settings, judge=make_judge(config))
+        return objective_problem(network, objective, judge=make_judge(config))
     # On smaller images the windows cover the same anatomy with fewer voxels.
     shrink = config.search.shrink
-    settings["windows"] = tuple(
-        max(3, 2 * (window // (2 * shrink)) + 1) for window in windows
-    )
+    smaller = tuple(max(3, 2 * (window // (2 * shrink)) + 1) for window in windows)
     return architecture_problem(
         network,
+        replace(objective, windows=smaller),
         start_of_lambda(config),
-        **settings,
         has_summed_terms=config.quirks.summed_terms,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.losses import Weights, make_weights
+from autoreg_jax.losses import Weights
 
 
 def start_of_lambda(config: RunConfig) -> Weights:
@@ -33,4 +33,4 @@ def start_of_lambda(config: RunConfig) -> Weights:
 
 def make_lambda(values: Mapping[str, float]) -> Weights:
     """λ as device scalars from its named values."""
-    return make_weights({name: jnp.float32(value) for name, value in values.items()})
+    return {name: jnp.float32(value) for name, value in values.items()}

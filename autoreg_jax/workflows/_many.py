@@ -12,7 +12,7 @@ import numpy as np
 from autoreg_jax.config import ExtraTermsConfig, RunConfig
 from autoreg_jax.data import Cohort, PairSampler
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.losses import Weights, by_name
+from autoreg_jax.losses import Weights, in_order
 from autoreg_jax.search import STAGES, owned_by
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
@@ -131,7 +131,7 @@ def _common(configs: Sequence[RunConfig]) -> RunConfig:
             quarter=0.0,
             extra=ExtraTermsConfig(),
         )
-        names = tuple(by_name(start_of_lambda(config)))
+        names = tuple(in_order(start_of_lambda(config)))
         return replace(config, seed=0, objective=objective), names
 
     first = configs[0]

@@ -10,7 +10,7 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, PairSampler
-from autoreg_jax.losses import by_name
+from autoreg_jax.losses import in_order
 from autoreg_jax.search import InnerInfo, OuterInfo, PairBatch, owned_by
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._build import (
@@ -204,7 +204,7 @@ def search_fields(
     Raises:
         NonFiniteError: If one of the numbers is NaN or infinite.
     """
-    terms = {term: float(v) for term, v in by_name(inner.terms).items()}
+    terms = {term: float(v) for term, v in in_order(inner.terms).items()}
     values = {"train_loss": float(inner.train_loss)}
     is_finite = bool(inner.is_finite)
     if moved is not None:
@@ -251,4 +251,4 @@ def from_lists(like: Any, values: dict[str, Any]) -> Any:
 def _parts(outer: Any) -> dict[str, Any]:
     """α or λ by the names of its parts."""
     is_alpha = isinstance(outer, ArchitectureLogits)
-    return outer._asdict() if is_alpha else by_name(outer)
+    return outer._asdict() if is_alpha else in_order(outer)

@@ -11,7 +11,7 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
-from autoreg_jax.losses import by_name
+from autoreg_jax.losses import in_order
 from autoreg_jax.search import STAGES
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._build import (
@@ -131,11 +131,11 @@ def _train_task(
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         infos = jax.device_get(infos)
         for place, info in enumerate(infos, start=step - len(infos) + 1):
-            values = {"loss": info.loss, **by_name(info.terms)}
+            values = {"loss": info.loss, **in_order(info.terms)}
             values["gradient_norm"] = info.gradient_norm
             check_finite("train", place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
-        fields = {"loss": mean.loss, "terms": by_name(mean.terms)}
+        fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         is_due = step // score_every > (step - len(infos)) // score_every
         if validation_dice and (is_due or step == steps):
             fields["validation_dice"] = validation_dice(state.params)

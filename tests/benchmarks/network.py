@@ -20,7 +20,7 @@ import torch
 from autoreg_jax.config import load
 from autoreg_jax.data import Volume
 from autoreg_jax.inference import ModelDescription, RegistrationModel, register
-from autoreg_jax.losses import ObjectiveWeights, registration_loss
+from autoreg_jax.losses import PAPER_WEIGHTS, registration_loss
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import PairBatch, owned_by
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
@@ -116,7 +116,7 @@ def voxelmorph(device: str) -> Callable[..., Any] | None:
 def training_step(shape: tuple[int, ...], width: float, device: str) -> None:
     """Loss of Eq. (4) and its gradient in all weights."""
     network, params, moving, fixed = _setting(shape, width)
-    lam = ObjectiveWeights.start()
+    lam = dict(PAPER_WEIGHTS)
 
     def loss(params):
         out = network.apply({"params": params}, moving, fixed)

@@ -9,7 +9,7 @@ import pytest
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.losses import ObjectiveWeights
+from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import integrate, resize_displacement
 
@@ -49,7 +49,7 @@ def test_wiring_comes_back_and_is_used(plane_model, tmp_path):
     best = inference.refine(
         *images,
         out.velocity,
-        ObjectiveWeights.start(),
+        dict(PAPER_WEIGHTS),
         num_iterations=1,
         learning_rate=1e-9,
         num_steps=steps,

@@ -13,7 +13,7 @@ from scipy import ndimage
 from autoreg_jax import inference
 from autoreg_jax.data import Volume, write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
-from autoreg_jax.losses import ObjectiveWeights
+from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.spatial import jacobian_determinant
 
 # What is found where the images are; tests/inference/test_prealign.py moves them.
@@ -230,7 +230,7 @@ def test_refinement_returns_the_best_iterate(planes):
     moving, fixed = (jnp.asarray(x.array / x.array.max()) for x in planes)
     arguments = (moving[None, ..., None], fixed[None, ..., None])
     start = 0.2 * jnp.ones((1, 9, 8, 2))
-    weights = ObjectiveWeights.start()
+    weights = dict(PAPER_WEIGHTS)
     few, wild = (
         inference.refine(
             *arguments, start, weights, num_iterations=6, learning_rate=rate
@@ -259,7 +259,7 @@ def test_refinement_goes_from_coarse_to_fine():
             picture(0),
             picture(4),
             jnp.zeros((1, 20, 20, 2)),
-            ObjectiveWeights(full=10.0, smooth=4.0, half=3.0, quarter=1.0),
+            {"full": 10.0, "smooth": 4.0, "half": 3.0, "quarter": 1.0},
             num_iterations=16,
             learning_rate=rate,
         )
@@ -278,7 +278,7 @@ def test_refinement_does_not_fold(planes):
     moving, fixed = (
         jnp.asarray(x.array / x.array.max())[None, ..., None] for x in planes
     )
-    weights = ObjectiveWeights(full=10.0, smooth=0.1, half=3.0, quarter=1.0)
+    weights = {"full": 10.0, "smooth": 0.1, "half": 3.0, "quarter": 1.0}
     found = inference.refine(
         moving,
         fixed,

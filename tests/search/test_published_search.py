@@ -11,7 +11,7 @@ import pytest
 from unoptimised import QUICK
 
 from autoreg_jax import hypergrad
-from autoreg_jax.losses import LossTerms, ObjectiveWeights
+from autoreg_jax.losses import PAPER_WEIGHTS, Objective
 from autoreg_jax.networks import Registration
 from autoreg_jax.search import (
     PairBatch,
@@ -24,7 +24,8 @@ from autoreg_jax.search import (
 )
 from autoreg_jax.spatial import Pyramid, resize_displacement
 
-SHAPE, WINDOWS = (8, 8), (3, 3, 3)
+SHAPE, OBJECTIVE = (8, 8), Objective(windows=(3, 3, 3))
+LAM = jax.tree.map(jnp.float32, dict(PAPER_WEIGHTS))
 # Unoptimised programs compile three times as fast.
 
 
@@ -51,13 +52,13 @@ def pair():
 
 
 def test_summed_terms_reach_the_hypergradient_alone(pair):
-    lam, network = ObjectiveWeights.start(), ScaledField()
-    plain = architecture_problem(network, lam, windows=WINDOWS)
-    summed = architecture_problem(network, lam, windows=WINDOWS, has_summed_terms=True)
+    network = ScaledField()
+    plain = architecture_problem(network, OBJECTIVE, LAM)
+    summed = architecture_problem(network, OBJECTIVE, LAM, has_summed_terms=True)
     assert not plain.is_inner_apart
     assert summed.is_inner_apart
-    heavier = lam._replace(full=lam.full + 1, smooth=lam.smooth + 1)
-    other = architecture_problem(network, heavier, windows=WINDOWS)
+    heavier = LAM | {name: LAM[name] + 1 for name in ("full", "smooth")}
+    other = architecture_problem(network, OBJECTIVE, heavier)
 
     @partial(jax.jit, compiler_options=QUICK)
     def values(*point):
@@ -68,18 +69,19 @@ def test_summed_terms_reach_the_hypergradient_alone(pair):
 
     point = jnp.float32(0.7), jnp.float32(0.6), pair
     of_summed, of_other, (outer, (inner, _)), (value, terms) = values(*point)
-    np.testing.assert_allclose(of_summed[0], value + terms.full + terms.smooth, 1e-6)
+    both = terms["full"] + terms["smooth"]
+    np.testing.assert_allclose(of_summed[0], value + both, 1e-6)
     np.testing.assert_allclose(of_summed, of_other, rtol=1e-5)
     np.testing.assert_allclose([outer, inner], value, rtol=1e-6)
 
 
 def test_smoothness_target_is_part_of_what_judges_lambda(pair):
-    network, lam = ScaledField(), ObjectiveWeights.start()
-    point = jnp.float32(0.7), lam, pair
-    plain = objective_problem(network, windows=WINDOWS)
+    network = ScaledField()
+    point = jnp.float32(0.7), LAM, pair
+    plain = objective_problem(network, OBJECTIVE)
     judge = overlap_judge(smoothness_weight=1e4, smoothness_target=0.01)
-    drawn = objective_problem(network, windows=WINDOWS, judge=judge)
-    smooth = plain.inner_terms(*point)[1].smooth
+    drawn = objective_problem(network, OBJECTIVE, judge=judge)
+    smooth = plain.inner_terms(*point)[1]["smooth"]
     wanted = plain.bilevel.outer_loss(*point) + 1e4 * (smooth - 0.01) ** 2
     np.testing.assert_allclose(drawn.bilevel.outer_loss(*point), wanted, rtol=1e-6)
     assert drawn.inner_terms(*point)[0] == plain.inner_terms(*point)[0]
@@ -87,12 +89,13 @@ def test_smoothness_target_is_part_of_what_judges_lambda(pair):
 
 def constant_terms():
     """A loss whose terms are numbers of both signs, times ω."""
-    terms = LossTerms(*map(jnp.float32, (-0.3, 0.02, -0.4, 0.0)))
+    values = map(jnp.float32, (-0.3, 0.02, -0.4, 0.0))
+    terms = dict(zip(PAPER_WEIGHTS, values, strict=True))
 
     def inner_terms(omega, lam, batch):
         del batch
         scaled = jax.tree.map(lambda term: omega * term, terms)
-        return sum(w * t for w, t in zip(lam, scaled, strict=True)), scaled
+        return sum(lam[name] * scaled[name] for name in PAPER_WEIGHTS), scaled
 
     def loss(omega, lam, batch):
         return inner_terms(omega, lam, batch)[0]
@@ -101,7 +104,7 @@ def constant_terms():
 
 
 def test_lambda_leaks_down_the_training_loss():
-    rate, lam = 1e-2, ObjectiveWeights.start()
+    rate, lam = 1e-2, LAM
     tight = make_search(
         constant_terms(),
         hypergrad.one_step_unroll(),
@@ -120,12 +123,14 @@ def test_lambda_leaks_down_the_training_loss():
     chex.assert_trees_all_equal(states[0].outer, lam)
     # Under gradients that hardly change Adam goes one rate a step against their sign.
     drift = jax.tree.map(lambda new, old: float(new - old), states[1].outer, lam)
-    np.testing.assert_allclose(drift, (3 * rate, -3 * rate, 3 * rate, 0), atol=1e-5)
+    expected = (3 * rate, -3 * rate, 3 * rate, 0)
+    drifts = [drift[name] for name in PAPER_WEIGHTS]
+    np.testing.assert_allclose(drifts, expected, atol=1e-5)
     assert int(states[1].step) == 3
 
 
 def test_a_leak_leaves_the_outer_step_alone():
-    lam = ObjectiveWeights.start()
+    lam = LAM
     tight = make_search(
         constant_terms(),
         hypergrad.one_step_unroll(),

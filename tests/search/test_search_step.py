@@ -9,7 +9,7 @@ import pytest
 from unoptimised import quick
 
 from autoreg_jax import hypergrad
-from autoreg_jax.losses import LossTerms, ObjectiveWeights, one_hot
+from autoreg_jax.losses import PAPER_WEIGHTS, Objective, one_hot
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search import (
     STAGES,
@@ -32,7 +32,7 @@ def toy_problem():
         weights = jax.nn.softmax(alpha.feature) + 2 * jax.nn.softmax(alpha.deformation)
         kinds = jnp.arange(8.0).reshape(1, 1, 8)
         loss = jnp.sum((omega - batch.moving) ** 2) * jnp.mean(weights * kinds)
-        return loss, LossTerms(loss, loss, loss, loss)
+        return loss, {"full": loss, "smooth": loss, "half": loss, "quarter": loss}
 
     def loss(omega, alpha, batch):
         return inner_terms(omega, alpha, batch)[0]
@@ -99,8 +99,8 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
     train, valid = PairBatch(*pair), PairBatch(*reversed(pair), *labels)
     network = RegistrationNetwork(Genotype.uniform("conv_3"), 0.1, num_steps=2)
     omega = initial_weights(network, len(shape), (0,))
-    problem = objective_problem(network, windows=(5, 3, 3))
-    lam = ObjectiveWeights.start()
+    problem = objective_problem(network, Objective(windows=(5, 3, 3)))
+    lam = jax.tree.map(jnp.float32, dict(PAPER_WEIGHTS))
 
     @quick
     def both(omega, lam):
@@ -117,12 +117,12 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
         stepped = jax.tree.map(lambda w, g: w - rate * g, omega, gradient)
         dice = jax.grad(problem.bilevel.outer_loss)(stepped, lam, valid)
         terms = jax.jacrev(lambda w: problem.inner_terms(w, lam, train)[1])(omega)
-        aligned = [-rate * optax.tree.vdot(term, dice) for term in terms]
+        aligned = [-rate * optax.tree.vdot(term, dice) for term in terms.values()]
         return hyper, jnp.stack(aligned)
 
     hyper, aligned = both(omega, lam)
-    np.testing.assert_array_equal(jnp.stack(hyper.direct), 0)
-    np.testing.assert_allclose(jnp.stack(hyper.grad), aligned, rtol=2e-3)
+    np.testing.assert_array_equal(list(hyper.direct.values()), 0)
+    np.testing.assert_allclose(list(hyper.grad.values()), aligned, rtol=2e-3)
     assert float(jnp.abs(aligned).min()) > 0
 
 

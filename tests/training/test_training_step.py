@@ -4,13 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from autoreg_jax.losses import LossTerms
 from autoreg_jax.training import make_training
 
 
 def half_square(params, batch):
     loss = 0.5 * jnp.sum((params["w"] - batch) ** 2)
-    return loss, LossTerms(loss, 2 * loss, loss, loss)
+    return loss, {"full": loss, "smooth": 2 * loss, "half": loss, "quarter": loss}
 
 
 def test_gradient_descent_on_a_quadratic():
@@ -23,7 +22,7 @@ def test_gradient_descent_on_a_quadratic():
         )
         state, info = algorithm.step(state, target)
         np.testing.assert_allclose(info.loss, 13 * 0.81**step, rtol=1e-5)
-        np.testing.assert_allclose(info.terms.smooth, 26 * 0.81**step, rtol=1e-5)
+        np.testing.assert_allclose(info.terms["smooth"], 26 * 0.81**step, rtol=1e-5)
         np.testing.assert_allclose(info.gradient_norm**2, 2 * info.loss, rtol=1e-5)
         assert bool(info.is_finite)
     assert int(state.step) == 5

@@ -8,7 +8,6 @@ import optax
 import pytest
 
 from autoreg_jax import hypergrad
-from autoreg_jax.losses import LossTerms
 from autoreg_jax.search import SearchProblem
 from autoreg_jax.workflows._compiled import compiled_gradient, compiled_problem
 from autoreg_jax.workflows._flat import Layout, on_tree
@@ -20,7 +19,7 @@ ESTIMATORS = [hypergrad.one_step_unroll(), hypergrad.finite_difference(radius=0.
 
 def terms_of(omega, alpha, batch):
     loss = jnp.sum((jnp.tanh(alpha * omega) - batch) ** 2)
-    return loss, LossTerms(loss, 2 * loss, loss, loss)
+    return loss, {"full": loss, "smooth": 2 * loss, "half": loss, "quarter": loss}
 
 
 def problem_of(inner_terms, *, is_shared=True):

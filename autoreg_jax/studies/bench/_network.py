@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.inference import load_model, refine
-from autoreg_jax.losses import make_weights
 from autoreg_jax.runtime import enable_compilation_cache
 
 
@@ -27,7 +26,7 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     enable_compilation_cache()
     model = load_model(settings["model"])
     about = model.description
-    lam = make_weights(about.lam)
+    lam = about.lam
 
     def register(
         fixed: np.ndarray, moving: np.ndarray, spacing: Sequence[float]
