@@ -115,9 +115,9 @@ def test_dimmed_images_are_half_and_a_quarter_as_bright(case):
     found, _ = objective(fixed, moving, displacements, WEIGHTS, is_dimmed=True)
     _, plain = objective(*pyramids, displacements, WEIGHTS)
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
-    assert terms.full == plain.full
+    assert terms["full"] == plain["full"]
     # The correlation of dark images is damped by the 1e-5 in its denominator.
-    assert abs(terms.quarter) < 0.999 * abs(plain.quarter)
+    assert abs(terms["quarter"]) < 0.999 * abs(plain["quarter"])
 
 
 def test_smoothness_target_adds_its_parabola():
