@@ -151,7 +151,9 @@ class Bench:
         """Where the settings come from."""
         if self.config is not None:
             return self.config
-        stored = None if self.model is None else self.model / "config.yaml"
+        from autoreg_jax.runtime import RunFolder
+
+        stored = None if self.model is None else RunFolder(self.model).config
         return stored if stored is not None and stored.is_file() else "default"
 
     def _limits(self) -> "Limits":

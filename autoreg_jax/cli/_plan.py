@@ -50,6 +50,7 @@ class Plan:
         """Plan, and print what was decided."""
         settings = read_settings(self.config or "default", self.overrides)
         from autoreg_jax import workflows
+        from autoreg_jax.runtime import RunFolder
 
         made = workflows.plan(
             self.dataset, self.output, settings, overwrite=self.overwrite
@@ -73,7 +74,7 @@ class Plan:
         show_table(title, ["", "choice", "why"], rows, justify="left")
         for note in made.found.dataset.notes:
             print(note)
-        show_line("plan", self.output / "plan.yaml")
+        show_line("plan", RunFolder(self.output).plan)
         words = ["autoreg", "auto", str(self.dataset), "-o", str(self.output)]
         show_line("next", shlex.join(words))
         return 0

@@ -1,6 +1,5 @@
 """What the verbs that work on a run have in common: its settings and its data."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +53,9 @@ def run_settings(
         ConfigError: If a file or a value is wrong, or a run that goes on was started
             with other settings.
     """
-    stored = run / "config.yaml"
+    from autoreg_jax.runtime import RunFolder
+
+    stored = RunFolder(run).config
     goes_on = resume and stored.is_file()
     named = [[as_setting(word) for word in estimators]]
     if minutes is not None:
@@ -95,38 +96,11 @@ def dataset_of(run: Path, given: Path | None) -> Path:
     Raises:
         ArtifactError: If it is not known.
     """
-    from autoreg_jax.runtime import read_json
+    from autoreg_jax.runtime import RunFolder
 
-    if given is not None:
-        return given
-    provenance = run / "provenance.json"
-    stored = read_json(provenance).get("dataset") if provenance.is_file() else None
-    simulated = run / "data" / "dataset.csv"
-    if stored:
-        return Path(os.path.normpath(run / stored))
-    if simulated.is_file():
-        return simulated
+    found = given or RunFolder(run).dataset()
+    if found is not None:
+        return found
     raise ArtifactError(
         f"{run}: does not say which dataset it is of; name it with --dataset."
     )
-
-
-def write_provenance(run: Path, dataset: Path, seed: int) -> None:
-    """Add this command to what is known about a run.
-
-    Args:
-        run: Folder of the run.
-        dataset: File or folder; written relative to the folder, so that both can move.
-        seed: Of the run.
-    """
-    from autoreg_jax.runtime import provenance, read_json, read_records, write_json
-
-    path = run / "provenance.json"
-    content = read_json(path) if path.is_file() else {}
-    seconds = {r["stage"]: r["seconds"] for r in read_records(run / "metrics.jsonl")}
-    content |= provenance() | {
-        "dataset": Path(os.path.relpath(dataset, run)).as_posix(),
-        "seed": seed,
-        "seconds": content.get("seconds", {}) | seconds,
-    }
-    write_json(path, content)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -17,7 +17,6 @@ from autoreg_jax.cli._run_options import (
     Run,
     dataset_of,
     run_settings,
-    write_provenance,
 )
 from autoreg_jax.cli._settings import read_settings
 from autoreg_jax.cli._show import show_evaluation, show_json, show_line, show_table
@@ -77,7 +76,7 @@ class Search:
             minutes=self.minutes,
             resume=self.resume,
         )
-        from autoreg_jax import config, runtime, workflows
+        from autoreg_jax import config, files, runtime, workflows
 
         runtime.enable_compilation_cache()
         table = self.dataset
@@ -89,17 +88,17 @@ class Search:
             "validation",
             overwrite=self.overwrite,
         )
-        run = runtime.claim_run_folder(
-            self.output, resume=self.resume, overwrite=self.overwrite
-        )
-        runtime.write_text(run / "config.yaml", config.dump(settings))
+        folder = runtime.RunFolder(self.output)
+        folder.claim(resume=self.resume, overwrite=self.overwrite)
+        run = folder.path
+        files.write_text(folder.config, config.dump(settings))
         prepared.write_plan(run)
-        write_provenance(run, table, settings.seed)
+        folder.write_provenance(settings.seed, table)
         train, validation = prepared.cohorts
         found = workflows.search(
             train, validation, prepared.config, run=run, resume=self.resume
         )
-        write_provenance(run, table, settings.seed)
+        folder.write_provenance(settings.seed, table)
         if self.json:
             show_json({"run": run, "lam": found.lam, **vars(found.genotype)})
             return 0
@@ -148,12 +147,13 @@ class Train:
     def run(self) -> int:
         """Train, and print where the model is."""
         settings = read_settings(_stored_config(self.folder), self.overrides)
-        from autoreg_jax import config, runtime, workflows
+        from autoreg_jax import config, files, runtime, workflows
         from autoreg_jax.search_space import Genotype
 
         runtime.enable_compilation_cache()
-        objective = runtime.read_json(self.folder / "objective.json")
-        content = runtime.read_json(self.folder / "genotype.json")
+        folder = runtime.RunFolder(self.folder)
+        objective = files.read_json(folder.objective)
+        content = files.read_json(folder.genotype)
         try:
             genotype = Genotype.from_json(json.dumps(content))
             lam = {name: float(objective["lam"][name]) for name in objective["lam"]}
@@ -162,7 +162,7 @@ class Train:
                 f"{self.folder}: genotype.json or objective.json is damaged ({error}); "
                 "search again."
             ) from error
-        is_begun = any(r["stage"] == "train" for r in self._records())
+        is_begun = any(r["stage"] == "train" for r in folder.records())
         if is_begun and not self.resume:
             raise ArtifactError(
                 f"{self.folder}: holds a training already; use --resume to go on with "
@@ -173,7 +173,7 @@ class Train:
             table, self.folder, settings, "train", "validation"
         )
         train, validation = prepared.cohorts
-        runtime.write_text(self.folder / "config.yaml", config.dump(settings))
+        files.write_text(folder.config, config.dump(settings))
         workflows.train(
             train,
             prepared.config,
@@ -183,11 +183,11 @@ class Train:
             run=self.folder,
             resume=self.resume,
         )
-        write_provenance(self.folder, table, settings.seed)
-        trained = [r for r in self._records() if r["stage"] == "train"]
+        folder.write_provenance(settings.seed, table)
+        trained = [r for r in folder.records() if r["stage"] == "train"]
         last = trained[-1] if trained else {}
         if self.json:
-            show_json({"run": self.folder, "model": self.folder / "model", **last})
+            show_json({"run": self.folder, "model": folder.model, **last})
             return 0
         rows = [
             [name, f"{last[name]:.4g}"]
@@ -197,12 +197,6 @@ class Train:
         show_table(str(self.folder), ["", "training"], rows)
         show_line("next", f"autoreg evaluate {self.folder}")
         return 0
-
-    def _records(self) -> list[dict[str, Any]]:
-        """What the run has recorded so far."""
-        from autoreg_jax.runtime import read_records
-
-        return read_records(self.folder / "metrics.jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +234,7 @@ class Evaluate:
         )
         (test,) = prepared.cohorts
         evaluation = workflows.evaluate(test, model, prepared.config, run=self.folder)
-        write_provenance(self.folder, table, settings.seed)
+        runtime.RunFolder(self.folder).write_provenance(settings.seed, table)
         if self.json:
             show_json(evaluation.summary | {"run": self.folder})
             return 0
@@ -283,7 +277,9 @@ def _stored_config(run: Path) -> Path:
     Raises:
         ArtifactError: If there is none.
     """
-    path = run / "config.yaml"
+    from autoreg_jax.runtime import RunFolder
+
+    path = RunFolder(run).config
     if not path.is_file():
         raise ArtifactError(
             f"{run}: holds no run ({path.name} is missing); begin one with "

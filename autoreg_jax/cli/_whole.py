@@ -158,8 +158,11 @@ def show_run(run: Path, evaluation: "Evaluation", *, as_json: bool) -> None:
         evaluation: Its scores.
         as_json: One JSON object instead of a table.
     """
-    report = run / "report.html"
-    files = {"run": run, "model": run / "model"}
+    from autoreg_jax.runtime import RunFolder
+
+    folder = RunFolder(run)
+    report = folder.report
+    files = {"run": run, "model": folder.model}
     if report.is_file():
         files["report"] = report
     if as_json:

@@ -20,6 +20,7 @@ from autoreg_jax.data import Intensity
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import write_bytes, write_json
 from autoreg_jax.networks import Registration, RegistrationNetwork, Wiring
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 
 _FORMAT = 2
@@ -165,8 +166,8 @@ def load_model(path: Path | str) -> RegistrationModel:
         ArtifactError: If there is no complete model of this format.
     """
     folder = Path(path)
-    if not (folder / _DESCRIPTION).is_file() and (folder / "model").is_dir():
-        folder = folder / "model"
+    if not (folder / _DESCRIPTION).is_file() and RunFolder(folder).model.is_dir():
+        folder = RunFolder(folder).model
     for name in (_DESCRIPTION, _WEIGHTS):
         if not (folder / name).is_file():
             raise ArtifactError(

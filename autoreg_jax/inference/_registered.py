@@ -15,10 +15,10 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.files import write_json
 from autoreg_jax.geometry._world import sample_world, world_coordinates
 from autoreg_jax.inference._labels import sample_labels
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.runtime import write_json
 from autoreg_jax.transforms import Grid, Transform
 
 Interpolation = Literal["linear", "nearest", "label"]

@@ -146,9 +146,10 @@ class RunFolder(os.PathLike[str]):
     def write_provenance(
         self,
         seed: int,
+        dataset: str | os.PathLike[str],
         *,
+        trained_on: str | os.PathLike[str] | None = None,
         seconds: Mapping[str, float] | None = None,
-        **sources: str | os.PathLike[str],
     ) -> None:
         """Write provenance.json: this program, machine and command, seed, data, times.
 
@@ -156,18 +157,19 @@ class RunFolder(os.PathLike[str]):
 
         Args:
             seed: Seed of the run.
+            dataset: Its data, a file or folder; stored relative to this folder.
+            trained_on: The data of the training, if they are others.
             seconds: Times by name, beside those of metrics.jsonl.
-            **sources: What the run is made from, `dataset` usually: files or folders,
-                stored relative to the folder.
 
         Raises:
             ArtifactError: If provenance.json or metrics.jsonl is damaged.
         """
         content = self.read_provenance()
         times = content.get("seconds", {}) | self.seconds() | dict(seconds or {})
-        paths = {name: self.relative(path) for name, path in sources.items()}
-        content |= provenance() | paths | {"seed": seed, "seconds": times}
-        write_json(self.provenance, content)
+        content |= provenance() | {"dataset": self.relative(dataset)}
+        if trained_on is not None:
+            content["trained_on"] = self.relative(trained_on)
+        write_json(self.provenance, content | {"seed": seed, "seconds": times})
 
     def dataset(self) -> Path | None:
         """The dataset that provenance.json names, or the simulated one, or None.

@@ -1,23 +1,15 @@
 """The whole job on a dataset: search, train, evaluate, report."""
 
 import logging
-import os
 import time
 from pathlib import Path
-from typing import Any
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
+from autoreg_jax.files import write_text
 from autoreg_jax.report import write_report
-from autoreg_jax.runtime import (
-    claim_run_folder,
-    provenance,
-    read_json,
-    write_json,
-    write_text,
-)
-from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._judge import check_judge
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows._search import search
@@ -66,16 +58,12 @@ def auto(
     for cohort in cohorts:
         roles_of(cohort, config.pairs)
     check_judge(config, cohorts[1])
-    run = claim_run_folder(run, resume=resume, overwrite=overwrite)
-    _keep_config(run, config)
+    folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
+    run = folder.path
+    _keep_config(folder.config, config)
     prepared.write_plan(run)
     config = prepared.config
-    previous = _previous_seconds(run)
-    origin = {
-        "dataset": Path(os.path.relpath(dataset, run)).as_posix(),
-        "seed": config.seed,
-    }
-    _write_provenance(run, origin, previous)
+    folder.write_provenance(config.seed, dataset)
 
     result = search(cohorts[0], cohorts[1], config, run=run, resume=resume)
     model = train(
@@ -87,40 +75,26 @@ def auto(
         run=run,
         resume=resume,
     )
-    seconds = previous | Journal(run).seconds()
-    if resume and (run / "evaluation.json").is_file():
+    seconds = {}
+    if resume and folder.evaluation.is_file():
         evaluation = read_evaluation(run)
     else:
         begin = time.monotonic()
         evaluation = evaluate(cohorts[2], model, config, run=run)
         seconds["evaluate"] = time.monotonic() - begin
-    _write_provenance(run, origin, seconds)
+    folder.write_provenance(config.seed, dataset, seconds=seconds)
     _write_report(run)
     return evaluation
 
 
-def _keep_config(run: Path, config: RunConfig) -> None:
-    """Write config.yaml, or see that the one of the run to be resumed is the same."""
-    path = run / "config.yaml"
+def _keep_config(path: Path, config: RunConfig) -> None:
+    """Write config.yaml, or check that the run to be resumed has the same settings."""
     if path.is_file() and load_config(path) != config:
         raise ConfigError(
             f"{path}: the run was started with other settings; resume it with these, "
-            "or name another folder."
+            "or choose another folder."
         )
     write_text(path, dump(config))
-
-
-def _previous_seconds(run: Path) -> dict[str, float]:
-    """The times that an earlier part of this run took."""
-    path = run / "provenance.json"
-    return read_json(path).get("seconds", {}) if path.is_file() else {}
-
-
-def _write_provenance(
-    run: Path, origin: dict[str, Any], seconds: dict[str, float]
-) -> None:
-    content = provenance() | origin | {"seconds": seconds}
-    write_json(run / "provenance.json", content)
 
 
 def _write_report(run: Path) -> None:

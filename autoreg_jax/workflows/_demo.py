@@ -5,7 +5,7 @@ from pathlib import Path
 from autoreg_jax.config import RunConfig
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import write_population
-from autoreg_jax.runtime import claim_run_folder
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows.evaluation import Evaluation
 
@@ -41,13 +41,13 @@ def demo(
     if dimensions not in SPACING:
         raise ValueError(f"dimensions must be 2 or 3, got {dimensions}.")
     config = load_config("demo") if config is None else config
-    run = claim_run_folder(run, resume=resume, overwrite=overwrite)
-    table = run / "data" / "dataset.csv"
+    folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
+    table = folder.data / "dataset.csv"
     if not (resume and table.is_file()):  # the table is written last
         table = write_population(
-            run / "data",
+            folder.data,
             spacing=SPACING[dimensions],
             dimensions=dimensions,
             seed=config.seed,
         )
-    return auto(table, run, config, resume=resume)
+    return auto(table, folder.path, config, resume=resume)

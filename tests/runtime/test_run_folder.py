@@ -113,21 +113,21 @@ def test_provenance_keeps_what_it_knows_and_adds_what_is_new(tmp_path):
     assert run.dataset() is None
     append_record(run.metrics, {"stage": "lam", "seconds": 1.0})
     append_record(run.metrics, {"stage": "lam", "seconds": 2.0})
-    run.write_provenance(3, dataset=dataset, seconds={"evaluate": 5.0})
+    run.write_provenance(3, dataset, seconds={"evaluate": 5.0})
     first = run.read_provenance()
     assert first["dataset"] == "../d/subjects.csv"
     assert (first["seed"], first["seconds"]) == (3, {"lam": 2.0, "evaluate": 5.0})
     assert {"command", "packages", "platform"} <= set(first)
     assert run.dataset() == dataset
     append_record(run.metrics, {"stage": "train", "seconds": 7.0})
-    run.write_provenance(3, dataset=dataset)
+    run.write_provenance(3, dataset)
     times = {"lam": 2.0, "evaluate": 5.0, "train": 7.0}
     assert run.read_provenance() == first | {"seconds": times}
 
 
 def test_dataset_moves_with_the_folder_around_both(tmp_path):
     run = RunFolder(tmp_path / "old" / "run").claim()
-    run.write_provenance(0, dataset=tmp_path / "old" / "subjects.csv")
+    run.write_provenance(0, tmp_path / "old" / "subjects.csv")
     (tmp_path / "old").rename(tmp_path / "new")
     moved = RunFolder(tmp_path / "new" / "run")
     assert moved.dataset() == tmp_path / "new" / "subjects.csv"

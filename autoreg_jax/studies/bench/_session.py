@@ -20,8 +20,9 @@ from autoreg_jax.data import (
     read_dataset,
 )
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.files import read_json, write_json
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import provenance, read_json, write_json
+from autoreg_jax.runtime import provenance
 from autoreg_jax.studies.bench import _methods
 from autoreg_jax.studies.bench._methods import Method
 from autoreg_jax.studies.bench._pairs import ListedPair, listed_pairs

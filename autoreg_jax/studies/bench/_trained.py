@@ -7,7 +7,8 @@ from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.runtime import write_text
+from autoreg_jax.files import write_text
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._train import train
 
 _WEIGHTS = ("full", "smooth", "half", "quarter")
@@ -37,7 +38,7 @@ def trained_rival(
         ConfigError: If the folder holds a training of other settings.
         NonFiniteError: If a number became NaN or infinite.
     """
-    stored = run / "config.yaml"
+    stored = RunFolder(run).config
     text = dump(config) + "".join(f"# {key}: {lam[key]!r}\n" for key in _WEIGHTS)
     if stored.is_file() and stored.read_text(encoding="utf-8") != text:
         changed = "settings" if load_config(stored) != config else "loss weights"
@@ -45,7 +46,6 @@ def trained_rival(
             f"{run}: was trained with other {changed}; repeat the command with these, "
             "or name another folder."
         )
-    run.mkdir(parents=True, exist_ok=True)
     write_text(stored, text)
     train(subjects[0], config, name, lam, validation=subjects[1], run=run, resume=True)
     return run

@@ -11,7 +11,7 @@ import jax
 
 from autoreg_jax import hypergrad
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.runtime import write_text
+from autoreg_jax.files import write_text
 from autoreg_jax.studies.compare._measure import measure
 
 logger = logging.getLogger(__name__)

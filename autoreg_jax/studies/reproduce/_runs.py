@@ -1,10 +1,9 @@
 """The runs behind a table: each a folder, finished once and read from then on."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -12,13 +11,8 @@ from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.runtime import (
-    provenance,
-    read_json,
-    read_records,
-    write_json,
-    write_text,
-)
+from autoreg_jax.files import write_text
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.reproduce._experiment import Experiment
 from autoreg_jax.workflows._search import SearchResult, search
@@ -69,7 +63,7 @@ def searched(
     """
     run = experiment.run(seed, "search" if genotype is None else "search_lam")
     config = experiment.config(seed)
-    _begin(experiment, run, config, run / "objective.json")
+    _begin(experiment, run, config, RunFolder(run).objective)
     return search(
         experiment.train,
         experiment.validation,
@@ -110,14 +104,14 @@ def trained(
     run = experiment.run(seed, name)
     config = experiment.config(seed)
     source, subjects = elsewhere or (experiment.dataset, experiment.train)
-    _begin(experiment, run, config, run / "evaluation.json", source)
+    _begin(experiment, run, config, RunFolder(run).evaluation, source)
     model = train(subjects, config, genotype, lam, run=run, resume=True)
     if model.description.genotype != genotype:
         raise ConfigError(
             f"{run}: holds a model of another genotype; name another folder."
         )
-    write_text(run / "genotype.json", genotype.to_json())
-    if (run / "evaluation.json").is_file():
+    write_text(RunFolder(run).genotype, genotype.to_json())
+    if RunFolder(run).evaluation.is_file():
         evaluation = read_evaluation(run)
     else:
         # The first seed draws the pairs, so that all models register the same ones.
@@ -130,14 +124,9 @@ def trained(
         genotype,
         dict(lam),
         sum(leaf.size for leaf in jax.tree.leaves(model.params)),
-        seconds_of(run).get("train", float("nan")),
+        RunFolder(run).seconds().get("train", float("nan")),
         evaluation,
     )
-
-
-def seconds_of(run: Path) -> dict[str, float]:
-    """Seconds of each stage of a run, compilation included."""
-    return {r["stage"]: r["seconds"] for r in read_records(run / "metrics.jsonl")}
 
 
 def _begin(
@@ -148,18 +137,11 @@ def _begin(
     source: Path | None = None,
 ) -> None:
     """Make the folder of a run, or see that what it holds is of the same run."""
-    origin: dict[str, Any] = {
-        name: Path(os.path.relpath(path, run)).as_posix()
-        for name, path in (
-            ("dataset", experiment.dataset),
-            ("trained_on", source or experiment.dataset),
-        )
-    }
-    stored, about = run / "config.yaml", run / "provenance.json"
-    if about.is_file():  # it is written last
-        kept = read_json(about)
-        same = all(kept.get(name) == path for name, path in origin.items())
-        if not same or load_config(stored) != config:
+    folder, dataset = RunFolder(run), experiment.dataset
+    sources = {"dataset": dataset, "trained_on": source or dataset}
+    if kept := folder.read_provenance():  # it is written last
+        same = all(kept.get(n) == folder.relative(p) for n, p in sources.items())
+        if not same or load_config(folder.config) != config:
             raise ConfigError(
                 f"{run}: was started with other settings or data; repeat the command "
                 "with these, or name another folder."
@@ -168,10 +150,9 @@ def _begin(
         return
     experiment.check_time()
     name = f"{run.parent.name}/{run.name}"
-    if about.is_file():
+    if kept:
         logger.info("Going on with %s.", name)
         return
     logger.info("Beginning %s.", name)
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(stored, dump(config))
-    write_json(about, provenance() | origin | {"seed": config.seed})
+    write_text(folder.config, dump(config))
+    folder.write_provenance(config.seed, dataset, trained_on=sources["trained_on"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autoreg_jax.runtime import write_text
+from autoreg_jax.files import write_text
 from autoreg_jax.studies.compare._table import write_rows
 
 

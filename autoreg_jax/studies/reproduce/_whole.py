@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._experiment import Experiment
 from autoreg_jax.studies.reproduce._runs import (
     TrainedModel,
     searched,
-    seconds_of,
     trained,
 )
 from autoreg_jax.studies.reproduce._table import Table, mean_sd
@@ -103,7 +103,7 @@ def cost_table(wholes: Sequence[Whole]) -> Table:
     """Table I: what a search costs against one training."""
     rows = []
     for one in wholes:
-        stages = seconds_of(one.search_run)
+        stages = RunFolder(one.search_run).seconds()
         feature, deformation, lam = (
             sum(s for stage, s in stages.items() if stage.partition("-")[0] == name)
             for name in _STAGES
@@ -203,7 +203,7 @@ def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
     elif name == "figure4":
         yield place, report.dice_by_structure(one.model.evaluation.rows)
     else:
-        with np.load(one.train_run / "panels.npz", allow_pickle=False) as file:
+        with np.load(RunFolder(one.train_run).panels, allow_pickle=False) as file:
             stored: dict[str, Any] = {key: file[key] for key in file.files}
         for number, _ in enumerate(stored["names"]):
             arrays: dict[str, Any] = {

@@ -13,7 +13,7 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, evaluation_pairs
 from autoreg_jax.inference import RegistrationModel, refine
 from autoreg_jax.metrics import inverse_consistency_error
-from autoreg_jax.runtime import progress
+from autoreg_jax.runtime import RunFolder, progress
 from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows.evaluation._evaluation import Evaluation
@@ -92,7 +92,7 @@ def evaluate(
         run.mkdir(parents=True, exist_ok=True)
         chosen = choose_examples([result.quality() for result in results])
         examples = {name: _example(results[i]) for name, i in chosen.items()}
-        write_panels(run / "panels.npz", test, examples)
+        write_panels(RunFolder(run).panels, test, examples)
         evaluation.write(run)
     return evaluation
 

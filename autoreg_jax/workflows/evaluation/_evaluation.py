@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.runtime import read_json, write_json, write_text
+from autoreg_jax.files import read_json, write_json, write_text
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows.evaluation._tables import STRUCTURE_SCORES, SUFFIXES
 
 _TEXTS = ("fixed", "moving", "structure")
 _SCORES = [score + suffix for score in STRUCTURE_SCORES for suffix in SUFFIXES]
-_STRUCTURES, _PAIRS = "evaluation.csv", "evaluation_pairs.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +37,11 @@ class Evaluation:
 
     def write(self, run: Path) -> None:
         """Write the tables, then evaluation.json, each at once or not at all."""
-        write_text(run / _STRUCTURES, _table([*_TEXTS, *_SCORES], self.rows))
+        folder = RunFolder(run)
+        write_text(folder.structure_scores, _table([*_TEXTS, *_SCORES], self.rows))
         columns = list(self.pairs[0]) if self.pairs else list(_TEXTS[:2])
-        write_text(run / _PAIRS, _table(columns, self.pairs))
-        write_json(run / "evaluation.json", self.summary)
+        write_text(folder.pair_scores, _table(columns, self.pairs))
+        write_json(folder.evaluation, self.summary)
 
 
 def read_evaluation(run: Path | str) -> Evaluation:
@@ -55,10 +56,10 @@ def read_evaluation(run: Path | str) -> Evaluation:
     Raises:
         ArtifactError: If a file is missing or damaged.
     """
-    run = Path(run)
-    summary = read_json(run / "evaluation.json")
-    pairs = _read(run / _PAIRS) if (run / _PAIRS).exists() else []
-    return Evaluation(summary, _read(run / _STRUCTURES), pairs)
+    folder = RunFolder(run)
+    summary = read_json(folder.evaluation)
+    pairs = _read(folder.pair_scores) if folder.pair_scores.exists() else []
+    return Evaluation(summary, _read(folder.structure_scores), pairs)
 
 
 def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

@@ -15,7 +15,8 @@ from autoreg_jax.data import (
     read_dataset,
 )
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.runtime import claim_run_folder, device_memory, progress, write_text
+from autoreg_jax.files import write_text
+from autoreg_jax.runtime import RunFolder, device_memory, progress
 from autoreg_jax.workflows.planning._choices import (
     choose_affine,
     choose_intensity,
@@ -28,7 +29,6 @@ from autoreg_jax.workflows.planning._memory import Need, memory_need
 # Of the memory of the device; the rest is for what the estimate does not know.
 _PART = 0.7
 _GIB = 2**30
-PLAN_FILE = "plan.yaml"
 
 
 class Plan(NamedTuple):
@@ -72,17 +72,16 @@ def plan(
         ConfigError: If the folder cannot be made.
         ArtifactError: If it holds a run or a plan, and `overwrite` is not given.
     """
-    folder = None if run is None else Path(run)
-    if folder is not None and (folder / PLAN_FILE).is_file() and not overwrite:
+    folder = None if run is None else RunFolder(run)
+    if folder is not None and folder.plan.is_file() and not overwrite:
         raise ArtifactError(
-            f"{folder / PLAN_FILE}: is there already; edit it, use --overwrite to move "
+            f"{folder.plan}: is there already; edit it, use --overwrite to move "
             "it aside, or name another folder."
         )
     config = RunConfig() if config is None else config
-    made = make_plan(read_dataset(dataset), folder or Path(), config)
+    made = make_plan(read_dataset(dataset), Path(run or ""), config)
     if folder is not None:
-        folder = claim_run_folder(folder, overwrite=overwrite)
-        write_text(folder / PLAN_FILE, made.text)
+        write_text(folder.claim(overwrite=overwrite).plan, made.text)
     return made
 
 

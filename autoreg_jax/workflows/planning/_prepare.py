@@ -18,9 +18,10 @@ from autoreg_jax.data import (
     read_image,
 )
 from autoreg_jax.errors import ConfigError, GeometryError
-from autoreg_jax.runtime import write_text
+from autoreg_jax.files import write_text
+from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows.planning._align import make_align
-from autoreg_jax.workflows.planning._plan import PLAN_FILE, make_plan, with_plan
+from autoreg_jax.workflows.planning._plan import make_plan, with_plan
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Prepared(NamedTuple):
 
     def write_plan(self, run: Path) -> None:
         """Write plan.yaml, if it is not there as it is."""
-        path = run / PLAN_FILE
+        path = RunFolder(run).plan
         if self.text is not None and not path.is_file():
             write_text(path, self.text)
 
@@ -71,7 +72,7 @@ def prepare(
         DataError, GeometryError: If the dataset cannot be used.
         ConfigError: If the plan in the folder is wrong, or of another dataset.
     """
-    table, path = read_dataset(dataset), run / PLAN_FILE
+    table, path = read_dataset(dataset), RunFolder(run).plan
     plan = text = None
     if path.is_file():
         plan, text = load_plan(path), path.read_text(encoding="utf-8")
@@ -102,7 +103,7 @@ def prepare_again(
         DataError, GeometryError: If the dataset cannot be used.
         ConfigError: If the plan is wrong.
     """
-    table, path = read_dataset(dataset), run / PLAN_FILE
+    table, path = read_dataset(dataset), RunFolder(run).plan
     if not path.is_file():
         cohorts = load_planned(table, None, *splits, atlas=config.pairs.fixed)
         return Prepared(cohorts, config, None)
@@ -139,13 +140,13 @@ def _working(table: Dataset, plan: PlanConfig) -> Working:
     named = [s for s in table.subjects if s.name == plan.reference]
     if not named:
         raise ConfigError(
-            f"{PLAN_FILE}: reference: {plan.reference!r} is no subject of "
+            f"plan.yaml: reference: {plan.reference!r} is no subject of "
             f"{table.path}; name one, {table.subjects[0].name!r} for example."
         )
     reference = read_image(named[0].image)
     if len(plan.grid.shape) != reference.ndim:
         raise ConfigError(
-            f"{PLAN_FILE}: grid.shape has {len(plan.grid.shape)} axes, and the images "
+            f"plan.yaml: grid.shape has {len(plan.grid.shape)} axes, and the images "
             f"of {table.path} have {reference.ndim}; correct shape and spacing."
         )
     try:
@@ -157,7 +158,7 @@ def _working(table: Dataset, plan: PlanConfig) -> Working:
             centre=plan.grid.centre,
         )
     except GeometryError as error:
-        raise ConfigError(f"{PLAN_FILE}: grid.{error}") from None
+        raise ConfigError(f"plan.yaml: grid.{error}") from None
     how = plan.intensity
     return Working(
         grid,
