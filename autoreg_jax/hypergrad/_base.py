@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import jax
+import jax.numpy as jnp
+import optax
 from jax import Array
 
 Inner = Any
@@ -46,6 +49,22 @@ class BilevelProblem(NamedTuple):
     mixed_product: MixedProduct | None = None
 
 
+class Point(NamedTuple):
+    """Where a hypergradient is estimated; a pytree.
+
+    Attributes:
+        inner: ω, any tree of arrays.
+        outer: a, any tree of arrays.
+        train_batch: What the inner loss is computed on, any tree.
+        valid_batch: What the outer loss is computed on, any tree.
+    """
+
+    inner: Inner
+    outer: Outer
+    train_batch: Batch = None
+    valid_batch: Batch = None
+
+
 class Hypergradient(NamedTuple):
     """An estimate of dL_v/da, `grad == direct + indirect`.
 
@@ -66,16 +85,13 @@ class Hypergradient(NamedTuple):
 
 
 class EstimateFn(Protocol):
-    """Estimates the hypergradient at one pair of inner and outer variables."""
+    """Estimates the hypergradient at one point."""
 
     def __call__(
         self,
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
@@ -101,10 +117,26 @@ def no_state(inner: Inner, outer: Outer) -> State:
     return ()
 
 
-def as_inner_update(update: InnerUpdate | UpdateFn) -> InnerUpdate:
-    """The update with its state; a plain `(inner, gradient) -> inner` has none."""
-    if isinstance(update, InnerUpdate):
-        return update
-    return InnerUpdate(
-        (), lambda inner, gradient, state: (update(inner, gradient), state)
+def outer_gradient(problem: BilevelProblem, point: Point) -> tuple[Array, Inner, Outer]:
+    """L_v, v = ∇_ω L_v and ∂_a L_v from one reverse pass."""
+    value, (cotangent, direct) = jax.value_and_grad(problem.outer_loss, argnums=(0, 1))(
+        point.inner, point.outer, point.valid_batch
     )
+    return value, cotangent, direct
+
+
+def make_hypergradient(
+    direct: Outer, indirect: Outer, value: Array, **diagnostics: Array
+) -> Hypergradient:
+    """The estimate with the norms of its parts and the cosine between them."""
+    norms = optax.tree.norm(direct), optax.tree.norm(indirect)
+    product = norms[0] * norms[1]
+    aligned = optax.tree.vdot(direct, indirect)
+    cosine = jnp.where(product > 0, aligned / jnp.where(product > 0, product, 1.0), 0.0)
+    common = {
+        "direct_norm": norms[0],
+        "indirect_norm": norms[1],
+        "direct_indirect_cosine": cosine,
+    }
+    grad = optax.tree.add(direct, indirect)
+    return Hypergradient(grad, direct, indirect, value, common | diagnostics)

@@ -7,18 +7,19 @@ import jax
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
 from autoreg_jax.hypergrad._base import (
-    Batch,
     BilevelProblem,
     Hypergradient,
     HypergradientEstimator,
     Inner,
     InnerUpdate,
     Outer,
+    Point,
     State,
     UpdateFn,
+    make_hypergradient,
     no_state,
+    outer_gradient,
 )
 from autoreg_jax.hypergrad._second_order import MixedBackend, mixed_term
 
@@ -61,15 +62,13 @@ def implicit(
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
         del inner_update
-        value, cotangent, direct = outer_gradient(problem, inner, outer, valid_batch)
+        inner, outer, train_batch, _ = point
+        value, cotangent, direct = outer_gradient(problem, point)
 
         def gradient(omega: Inner) -> Inner:
             return jax.grad(problem.inner_loss)(omega, outer, train_batch)
@@ -79,9 +78,8 @@ def implicit(
 
         solution = solve(operator, cotangent, state)
         direction = optax.tree.scale(-1.0, solution.value)
-        point = inner, outer, train_batch
         indirect, epsilon = mixed_term(problem, mixed, point, direction, cotangent)
-        hyper = assemble(
+        hyper = make_hypergradient(
             direct,
             indirect,
             value,

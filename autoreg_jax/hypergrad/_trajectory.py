@@ -1,11 +1,12 @@
 """Steps of ω, and the derivatives of one step through its optimizer."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._base import (
     Batch,
@@ -16,46 +17,7 @@ from autoreg_jax.hypergrad._base import (
     Outer,
     State,
 )
-
-
-def finite_slopes(slopes: Any, given: Any) -> tuple[Any, Array]:
-    """Zero for the slopes of an update that have no value, and how many those were.
-
-    The slope of Adam's square root is infinite where a gradient has always been zero
-    (a dead unit) and infinity times zero is NaN; the update does not move there. That
-    is so only of an update of finite numbers: where one of `given` is not finite the
-    model has diverged, which must show, and all of the slopes are NaN.
-    """
-    sound = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(given)]
-    is_sound = jnp.all(jnp.stack(sound))
-    missing = jax.tree.map(lambda x: ~jnp.isfinite(x), slopes)
-    finite = jax.tree.map(
-        lambda x, gone: jnp.where(is_sound, jnp.where(gone, 0, x), jnp.nan),
-        slopes,
-        missing,
-    )
-    counts = [jnp.sum(gone) for gone in jax.tree.leaves(missing)]
-    return finite, jnp.where(is_sound, sum(counts), 0)
-
-
-def split_floats(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """The floating leaves, and the tree that has others in their place.
-
-    Counters and keys in the state of an optimizer have no derivative.
-    """
-    leaves, structure = jax.tree.flatten(tree)
-    floats = [jnp.issubdtype(jnp.result_type(x), jnp.inexact) for x in leaves]
-
-    def merge(values: list[Any]) -> Any:
-        source = iter(values)
-        merged = [
-            next(source) if is_float else leaf
-            for leaf, is_float in zip(leaves, floats, strict=True)
-        ]
-        return jax.tree.unflatten(structure, merged)
-
-    chosen = [x for x, is_float in zip(leaves, floats, strict=True) if is_float]
-    return chosen, merge
+from autoreg_jax.hypergrad._tree import finite_or_zero, split_floats
 
 
 def step_batches(batch: Batch, steps: int, stacked: bool) -> Batch:
@@ -122,7 +84,30 @@ def tangent_step(
         omega, moments = tangent
         _, slope = jax.jvp(gradient_at, (inner, outer), (omega, along))
         _, out = jax.jvp(phi, (gradient, floats, inner), (slope, moments, omega))
-        return finite_slopes(out, (new, omega, slope))
+        return finite_or_zero(out, (new, omega, slope))
 
     moved, missing = jax.vmap(push)(tangents, basis)
     return (new, after), moved, jnp.sum(missing)
+
+
+def unit_vectors(outer: Outer) -> Outer:
+    """The unit vectors of a, stacked on a leading axis."""
+    flat, unravel = ravel_pytree(outer)
+    return jax.vmap(unravel)(jnp.eye(flat.size, dtype=flat.dtype))
+
+
+def zero_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[Any]]:
+    """Tangents of (ω, s) before the first step: neither depends on a."""
+    size = ravel_pytree(outer)[0].size
+    inner, state = start
+    return jax.tree.map(
+        lambda x: jnp.zeros((size, *jnp.shape(x)), jnp.result_type(x)),
+        (inner, split_floats(state)[0]),
+    )
+
+
+def contract(cotangent: Inner, tangents: Inner, outer: Outer) -> Outer:
+    """Zᵀ v, a tree like a."""
+    flat, unravel = ravel_pytree(outer)
+    products = jax.vmap(lambda z: optax.tree.vdot(cotangent, z))(tangents)
+    return unravel(jnp.asarray(products, flat.dtype))

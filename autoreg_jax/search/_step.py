@@ -10,7 +10,7 @@ import optax
 from flax import struct
 from jax import Array
 
-from autoreg_jax.hypergrad import Hypergradient, HypergradientEstimator
+from autoreg_jax.hypergrad import Hypergradient, HypergradientEstimator, Point
 from autoreg_jax.losses import Terms
 from autoreg_jax.search._problem import PairBatch, SearchProblem
 
@@ -134,10 +134,7 @@ def make_search(
         hyper, carried = estimator.estimate(  # lines 3-4, 10-11, 17-18
             problem.bilevel,
             state.estimator,
-            state.omega,
-            state.outer,
-            train_batch,
-            valid_batch,
+            Point(state.omega, state.outer, train_batch, valid_batch),
             inner_update=look_ahead,
         )
         hyper = hyper._replace(

@@ -71,21 +71,18 @@ def compiled_estimator(
     """
 
     @partial(jax.jit, compiler_options=quick_compilation())
-    def compiled(*arguments: Any) -> Any:
-        return estimator.estimate(problem, *arguments, inner_update=look_ahead)
+    def compiled(state: Any, point: hypergrad.Point) -> Any:
+        return estimator.estimate(problem, state, point, inner_update=look_ahead)
 
     def estimate(
         problem: hypergrad.BilevelProblem,
         state: Any,
-        inner: Any,
-        outer: Any,
-        train_batch: Any,
-        valid_batch: Any,
+        point: hypergrad.Point,
         *,
         inner_update: Any,
     ) -> tuple[hypergrad.Hypergradient, Any]:
         del problem, inner_update
-        return compiled(state, inner, outer, train_batch, valid_batch)
+        return compiled(state, point)
 
     return HypergradientEstimator(estimator.init, estimate)
 

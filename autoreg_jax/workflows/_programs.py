@@ -123,7 +123,11 @@ def assemble(
     )
     rate, omega_rate = rates(search, stage)
     algorithm = make_search(
-        problem, estimator, hypergrad.sgd(rate), omega_optimizer, ready(outer)
+        problem,
+        estimator,
+        hypergrad.gradient_descent(rate),
+        omega_optimizer,
+        ready(outer),
     )
     if is_of_lambda and config.quirks.lam_descends:
         return with_leaking_lambda(algorithm, ready(optax.adam(omega_rate)))
@@ -255,7 +259,9 @@ def _estimator(
     problem = plain_problem(config, genotype, ndim)
     if is_averaged:
         problem = over_pairs(problem, is_scanned=True)
-    return compiled_estimator(estimator, problem.bilevel, hypergrad.sgd(learning_rate))
+    return compiled_estimator(
+        estimator, problem.bilevel, hypergrad.gradient_descent(learning_rate)
+    )
 
 
 def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:

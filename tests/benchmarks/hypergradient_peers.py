@@ -61,7 +61,10 @@ class Quadratic:
     def __init__(self, kind: Callable[[Any], Any] = jnp.asarray) -> None:
         self.example = hg.problems.quadratic(jax.random.key(0), inner_size=SIZE)
         inner, outer = self.example.problem.inner_loss, self.example.problem.outer_loss
-        zeros = jnp.zeros_like(self.example.inner), jnp.zeros_like(self.example.outer)
+        zeros = (
+            jnp.zeros_like(self.example.point.inner),
+            jnp.zeros_like(self.example.point.outer),
+        )
         slope = jax.grad(outer, (0, 1))(*zeros, None)
         by_omega = jax.jacfwd(jax.grad(inner), (0, 1))(*zeros, None)
         arrays = {
@@ -72,9 +75,9 @@ class Quadratic:
             "R": jax.hessian(outer, 1)(*zeros, None),
             "f": slope[0],
             "k": slope[1],
-            "omega": self.example.inner,
-            "a": self.example.outer,
-            "optimum": self.example.solution(self.example.outer),
+            "omega": self.example.point.inner,
+            "a": self.example.point.outer,
+            "optimum": self.example.solution(self.example.point.outer),
         }
         self.arrays = {name: kind(np.array(x)) for name, x in arrays.items()}
 
@@ -99,24 +102,21 @@ class Quadratic:
         hyper, _ = estimator.estimate(
             self.example.problem,
             estimator.init(omega, a),
-            omega,
-            a,
-            None,
-            None,
-            inner_update=update or hg.sgd(RATE),
+            hg.Point(omega, a),
+            inner_update=update or hg.gradient_descent(RATE),
         )
         return hyper.grad
 
     @property
     def implicit(self) -> Any:
         """The hypergradient at ω* in closed form."""
-        return self.example.reference(self.example.outer)
+        return self.example.reference(self.example.point.outer)
 
     @property
     def adam(self) -> Any:
         """Through five steps of Adam."""
         optimizer = optax.adam(RATE)
-        update = hg.from_optax(optimizer, optimizer.init(self.example.inner))
+        update = hg.from_optax(optimizer, optimizer.init(self.example.point.inner))
         return self.should_be(hg.unroll(5), update=update)
 
     @property

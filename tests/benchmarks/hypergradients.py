@@ -114,7 +114,7 @@ def pieces(problem: hg.BilevelProblem, point: tuple[Any, ...]) -> dict[str, floa
     def gradients(o: Any, a: Any) -> Any:
         return jax.grad(loss, (0, 1))(o, a, train)
 
-    def products(o: Any, a: Any, u: Any) -> hg.Products:
+    def products(o: Any, a: Any, u: Any) -> hg.SecondOrderProducts:
         return hg.forward_over_reverse(loss, o, a, train, u, u)
 
     def outer(o: Any, a: Any) -> Any:
@@ -163,7 +163,9 @@ def cases(omega: Any, alpha: Any) -> list[Case]:
             solved,
         ),
         Case(f"nystrom({k})", hg.nystrom(k, 0.1), solved),
-        Case("dense", hg.dense(1.0), {"O": 1, "H": 1, "h": p - 1, "M": 1}),
+        Case(
+            "full_hessian", hg.full_hessian(1.0), {"O": 1, "H": 1, "h": p - 1, "M": 1}
+        ),
         Case(f"unroll({k})", hg.unroll(k), {"G": k, "O": 1, "B": k}),
         Case(
             f"unroll({k}, truncate=1)",
@@ -246,7 +248,10 @@ def main() -> None:
 
         def estimate(o: Any, a: Any, state: Any, estimator: Any = estimator) -> Any:
             return estimator.estimate(
-                problem, state, o, a, train, valid, inner_update=hg.sgd(RATE)
+                problem,
+                state,
+                hg.Point(o, a, train, valid),
+                inner_update=hg.gradient_descent(RATE),
             )
 
         cost = measure(estimate, omega, alpha, estimator.init(omega, alpha))

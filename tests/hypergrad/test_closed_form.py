@@ -55,11 +55,8 @@ def test_quadratic(name):
         return estimator.estimate(
             problem,
             estimator.init(omega, outer),
-            omega,
-            outer,
-            jnp.zeros(()),
-            jnp.zeros(()),
-            inner_update=hypergrad.sgd(RATE),
+            hypergrad.Point(omega, outer, jnp.zeros(()), jnp.zeros(())),
+            inner_update=hypergrad.gradient_descent(RATE),
         )[0]
 
     hyper = jax.jit(run)(omega, outer)
@@ -82,7 +79,8 @@ def curved_case():
     omega = {"w": jnp.asarray(rng.normal(size=(4, 3)))}
     outer = jnp.asarray(rng.normal(size=3))
     train, valid = (jnp.asarray(rng.normal(size=(6, 4))) for _ in range(2))
-    return hypergrad.BilevelProblem(curved, curved), omega, outer, train, valid
+    point = hypergrad.Point(omega, outer, train, valid)
+    return hypergrad.BilevelProblem(curved, curved), point
 
 
 OPTIMIZERS = {
@@ -98,7 +96,8 @@ OPTIMIZERS = {
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_one_step_unroll_is_the_gradient_through_the_whole_update(name):
-    problem, omega, outer, train, valid = curved_case()
+    problem, point = curved_case()
+    omega, outer, train, valid = point
     optimizer = OPTIMIZERS[name]
     state = optimizer.init(omega)
     for shift in (0.0, 0.1):  # moments that are not those of a fresh state
@@ -111,9 +110,7 @@ def test_one_step_unroll_is_the_gradient_through_the_whole_update(name):
         return curved(stepped, outer, valid)
 
     estimator = hypergrad.one_step_unroll()
-    hyper, _ = estimator.estimate(
-        problem, (), omega, outer, train, valid, inner_update=update
-    )
+    hyper, _ = estimator.estimate(problem, (), point, inner_update=update)
     np.testing.assert_allclose(hyper.grad, jax.grad(after_one_step)(outer), rtol=1e-12)
     np.testing.assert_allclose(hyper.value, after_one_step(outer), rtol=1e-12)
     assert float(optax.tree.norm(hyper.indirect)) > 1e-6
@@ -121,9 +118,9 @@ def test_one_step_unroll_is_the_gradient_through_the_whole_update(name):
 
 @pytest.mark.usefixtures("x64")
 def test_finite_difference_converges_with_the_square_of_its_radius():
-    problem, omega, outer, train, valid = curved_case()
-    settings = {"inner_update": hypergrad.sgd(0.3)}
-    args = (problem, (), omega, outer, train, valid)
+    problem, point = curved_case()
+    settings = {"inner_update": hypergrad.gradient_descent(0.3)}
+    args = (problem, (), point)
     exact, _ = hypergrad.one_step_unroll().estimate(*args, **settings)
     radii = np.array([1e-3, 1e-2, 1e-1])
     errors = [
@@ -146,11 +143,8 @@ def test_a_vanishing_outer_gradient_is_finite():
         hyper, _ = estimator.estimate(
             problem,
             (),
-            jnp.ones(3),
-            jnp.asarray(2.0),
-            None,
-            None,
-            inner_update=hypergrad.sgd(0.1),
+            hypergrad.Point(jnp.ones(3), jnp.asarray(2.0)),
+            inner_update=hypergrad.gradient_descent(0.1),
         )
         np.testing.assert_allclose(hyper.grad, 4.0)
         assert float(hyper.indirect) == 0.0
@@ -161,17 +155,17 @@ def test_a_radius_that_is_not_positive_is_refused(radius):
     with pytest.raises(ValueError, match="radius must be positive"):
         hypergrad.finite_difference(radius)
     with pytest.raises(ValueError, match="learning_rate must be positive"):
-        hypergrad.sgd(radius)
+        hypergrad.gradient_descent(radius)
 
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_one_loss_in_both_levels_is_evaluated_in_one_loop_to_the_same_end(name):
-    problem, *rest = curved_case()
+    problem, point = curved_case()
     apart = problem._replace(outer_loss=lambda *args: curved(*args))
-    settings = {"inner_update": hypergrad.sgd(0.3)}
+    settings = {"inner_update": hypergrad.gradient_descent(0.3)}
     estimator = ESTIMATORS[name]
-    ours, _ = estimator.estimate(problem, (), *rest, **settings)
-    theirs, _ = estimator.estimate(apart, (), *rest, **settings)
+    ours, _ = estimator.estimate(problem, (), point, **settings)
+    theirs, _ = estimator.estimate(apart, (), point, **settings)
     for a, b in zip(ours[:4], theirs[:4], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)

@@ -86,7 +86,10 @@ def test_an_estimate_costs_what_its_formula_says(name, pieces):
 
     def estimate(omega, alpha):
         return estimator.estimate(
-            problem, (), omega, alpha, TRAIN, VALID, inner_update=hg.sgd(0.1)
+            problem,
+            (),
+            hg.Point(omega, alpha, TRAIN, VALID),
+            inner_update=hg.gradient_descent(0.1),
         )[0].grad
 
     predicted = sum(count * pieces[piece] for piece, count in formula.items())

@@ -24,16 +24,6 @@ def test_cosine():
     np.testing.assert_allclose(hypergrad.cosine(small, small), 1, rtol=1e-6)
 
 
-def test_parts():
-    hyper = hypergrad.Hypergradient(
-        jnp.array([3.0, -4.0]),
-        jnp.array([3.0, 0.0]),
-        jnp.array([0.0, -4.0]),
-        jnp.zeros(()),
-    )
-    np.testing.assert_allclose(hypergrad.parts(hyper), (3.0, 4.0, 0.0))
-
-
 @pytest.mark.usefixtures("x64")
 def test_alignment_is_the_one_step_hypergradient_of_loss_weights():
     omega = jnp.asarray(RNG.normal(size=4))
@@ -51,11 +41,8 @@ def test_alignment_is_the_one_step_hypergradient_of_loss_weights():
     hyper, _ = hypergrad.one_step_unroll().estimate(
         hypergrad.BilevelProblem(inner_loss, outer_loss),
         (),
-        omega,
-        lam,
-        None,
-        None,
-        inner_update=hypergrad.sgd(0.05),
+        hypergrad.Point(omega, lam),
+        inner_update=hypergrad.gradient_descent(0.05),
     )
     ahead = omega - 0.05 * jax.grad(inner_loss)(omega, lam, None)
     found = hypergrad.alignment(terms, omega, jax.grad(outer_loss)(ahead, lam, None))
@@ -192,8 +179,8 @@ def test_agreement():
 @pytest.mark.usefixtures("x64")
 def test_compare_holds_estimators_against_the_reference():
     example = problems.quadratic(jax.random.key(2))
-    outer = example.outer
-    omega = example.solution(outer)
+    outer = example.point.outer
+    point = example.point._replace(inner=example.solution(outer))
     estimators = {
         "exact": hypergrad.one_step_unroll(),
         "difference": hypergrad.finite_difference(0.1),
@@ -201,12 +188,9 @@ def test_compare_holds_estimators_against_the_reference():
     found = hypergrad.compare(
         estimators,
         example.problem,
-        omega,
-        outer,
-        None,
-        None,
+        point,
         example.reference(outer),
-        inner_update=hypergrad.sgd(0.1),
+        inner_update=hypergrad.gradient_descent(0.1),
     )
     assert list(found) == list(estimators)
     # The loss is quadratic: the difference is exact, both are the first Neumann term.

@@ -88,8 +88,9 @@ def run(estimator, q=Q, omega=None, update=None, state=None):
 
 def at(estimator, q, state, omega, update=None):
     problem = hg.BilevelProblem(q.inner_loss, q.outer_loss)
-    args = problem, state, omega, jnp.asarray(q.a), None, None
-    return estimator.estimate(*args, inner_update=update or hg.sgd(RATE))
+    update = update or hg.gradient_descent(RATE)
+    point = hg.Point(omega, jnp.asarray(q.a))
+    return estimator.estimate(problem, state, point, inner_update=update)
 
 
 def run_often(estimator, calls):
@@ -140,7 +141,7 @@ AT_OPTIMUM = {
     "neumann_200": (hg.neumann(200, 0.1), 1e-5),  # the rate 1/L
     "cg_p": (hg.conjugate_gradient(P), 1e-10),
     "nystrom_p": (hg.nystrom(P, 1e-8), 1e-5),
-    "dense": (hg.dense(), 1e-13),
+    "full_hessian": (hg.full_hessian(), 1e-13),
 }
 
 
@@ -154,12 +155,12 @@ def program(dtype):
     q = Quadratic()
     vars(q).update({name: value.astype(dtype) for name, value in vars(q).items()})
     problem = hg.BilevelProblem(q.inner_loss, q.outer_loss)
-    settings = {"inner_update": hg.sgd(RATE)}
+    settings = {"inner_update": hg.gradient_descent(RATE)}
 
     def everything(omega, a):
         return {
             name: estimator.estimate(
-                problem, estimator.init(omega, a), omega, a, None, None, **settings
+                problem, estimator.init(omega, a), hg.Point(omega, a), **settings
             )[0]
             for name, (estimator, _, _) in CASES.items()
         }
@@ -219,7 +220,7 @@ def test_solvers_decay_within_their_textbook_bounds():
 
         @jax.vmap
         def solve(A, omega):
-            args = problem, (), omega, jnp.zeros(P), A, None
+            args = problem, (), hg.Point(omega, jnp.zeros(P), A)
             return -estimator.estimate(*args, inner_update=None)[0].indirect
 
         miss = np.asarray(quick(solve)(matrices, omegas)) - exact
@@ -277,9 +278,9 @@ def test_a_sketch_of_a_singular_hessian_is_its_damped_inverse():
         lambda omega, a, batch: 0.5 * jnp.sum((omega - 1) ** 2),
     )
     omega, a, estimator = jnp.arange(6.0), jnp.array(0.3), hg.nystrom(4, 0.1)
-    update = {"inner_update": hg.sgd(0.1)}
+    update = {"inner_update": hg.gradient_descent(0.1)}
     state = estimator.init(omega, a)
-    hyper, _ = estimator.estimate(problem, state, omega, a, None, None, **update)
+    hyper, _ = estimator.estimate(problem, state, hg.Point(omega, a), **update)
     wanted = -np.linalg.solve(hessian + 0.1 * np.eye(6), np.arange(6.0) - 1).sum()
     np.testing.assert_allclose(hyper.grad, wanted, rtol=1e-10)
 
@@ -367,10 +368,7 @@ def test_an_update_that_is_constant_in_its_gradient_is_said_to_be():
             .estimate(
                 of,
                 (),
-                omega,
-                jnp.asarray(a),
-                None,
-                None,
+                hg.Point(omega, jnp.asarray(a)),
                 inner_update=hg.from_optax(optimizer, optimizer.init(omega)),
             )[0]
             .diagnostics
@@ -406,7 +404,7 @@ def test_a_dead_unit_under_adam_is_finite_and_counted(name):
         gradient = jax.grad(problem.inner_loss)(omega, a, None)
         _, moments = optimizer.update(optax.tree.scale(0.5, gradient), moments)
         estimator = SLOPES[name] or hg.online_forward_mode(moments)
-        args = problem, estimator.init(omega, a), omega, a, None, None
+        args = problem, estimator.init(omega, a), hg.Point(omega, a)
         update = hg.from_optax(optimizer, moments)
         return estimator.estimate(*args, inner_update=update)[0]
 
@@ -420,17 +418,15 @@ def test_a_dead_unit_under_adam_is_finite_and_counted(name):
 def test_refusals():
     loss, outer = (lambda o, a, b: jnp.sum(o * a)), jnp.ones(3)
     lam = hg.BilevelProblem(loss, lambda o, a, b: jnp.sum(o**2))
-    args = (lam, (), outer, outer, None, None)
+    update = {"inner_update": hg.gradient_descent(0.1)}
+    point = hg.Point(outer, outer)
     with pytest.raises(ValueError, match="contains the outer variable"):
-        hg.first_order().estimate(*args, inner_update=hg.sgd(0.1))
+        hg.first_order().estimate(lam, (), point, **update)
     with pytest.raises(ValueError, match="rank must be at most 3"):
-        hg.nystrom(4, 1.0).estimate(
-            lam, jnp.zeros((), jnp.int32), *args[2:], inner_update=hg.sgd(0.1)
-        )
+        hg.nystrom(4, 1.0).estimate(lam, jnp.zeros((), jnp.int32), point, **update)
     half = outer.astype(jnp.bfloat16)
-    args = (lam, (), half, half, None, None)
     with pytest.raises(ValueError, match="float32 or float64 weights"):
-        hg.finite_difference().estimate(*args, inner_update=hg.sgd(0.1))
-    stacked = (lam, (), outer, outer, jnp.ones(3), None)
+        hg.finite_difference().estimate(lam, (), hg.Point(half, half), **update)
+    stacked = hg.Point(outer, outer, jnp.ones(3))
     with pytest.raises(ValueError, match="must hold 4 batches"):
-        hg.unroll(4, stacked=True).estimate(*stacked, inner_update=hg.sgd(0.1))
+        hg.unroll(4, stacked=True).estimate(lam, (), stacked, **update)

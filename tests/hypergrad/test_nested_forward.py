@@ -109,8 +109,8 @@ ESTIMATORS = {
 def test_many_rounds_reach_the_closed_form(name):
     hyper = run(
         estimator=ESTIMATORS[name],
-        inner_update=hg.sgd(0.5),
-        middle_update=hg.sgd(0.1),
+        inner_update=hg.gradient_descent(0.5),
+        middle_update=hg.gradient_descent(0.1),
         steps=300,
         inner_steps=4,
     )
@@ -163,7 +163,8 @@ def test_few_rounds_are_the_gradient_through_the_loop():
 
 def test_a_fixed_alpha_leaves_the_two_levels_of_forward_mode():
     alpha = alpha_star(jnp.asarray(LAM))
-    settings = {"estimator": hg.one_step_unroll(), "inner_update": hg.sgd(0.5)}
+    update = hg.gradient_descent(0.5)
+    settings = {"estimator": hg.one_step_unroll(), "inner_update": update}
     hyper = run(
         (M["o"], alpha),
         middle_update=lambda alpha, gradient: alpha,
@@ -177,7 +178,7 @@ def test_a_fixed_alpha_leaves_the_two_levels_of_forward_mode():
     )
     wanted, _ = jax.jit(
         lambda omega, lam: hg.forward_mode(60).estimate(
-            two_levels, (), omega, lam, None, None, inner_update=hg.sgd(0.5)
+            two_levels, (), hg.Point(omega, lam), inner_update=update
         )
     )(jnp.asarray(M["o"]), jnp.asarray(LAM))
     assert relative(hyper.grad, wanted.grad) < 1e-13
@@ -202,7 +203,7 @@ def test_a_dead_unit_under_fresh_adam_is_finite():
         (None, None, None),
         estimator=hg.t1t2(0.1),
         inner_update=hg.from_optax(adam, adam.init(omega)),
-        middle_update=hg.sgd(0.1),
+        middle_update=hg.gradient_descent(0.1),
         steps=2,
     )
     assert np.isfinite(hyper.grad).all()
@@ -214,7 +215,7 @@ def test_counts_of_steps_must_be_positive():
         with pytest.raises(ValueError, match="must be positive"):
             run(
                 estimator=hg.t1t2(),
-                inner_update=hg.sgd(0.1),
-                middle_update=hg.sgd(0.1),
+                inner_update=hg.gradient_descent(0.1),
+                middle_update=hg.gradient_descent(0.1),
                 **counts,
             )

@@ -72,10 +72,7 @@ def ours(case):
     hyper, _ = estimator.estimate(
         hg.BilevelProblem(*losses(NUMBERS)),
         estimator.init(omega, a),
-        omega,
-        a,
-        None,
-        None,
+        hg.Point(omega, a),
         inner_update=hg.from_optax(optimizer, optimizer.init(omega)),
     )
     return np.asarray(hyper.grad)

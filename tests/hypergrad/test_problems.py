@@ -33,15 +33,16 @@ def examples():
 @pytest.mark.parametrize("name", ["quadratic", "ridge", "hyper_cleaning"])
 def test_solution_and_reference(name):
     example = examples()[name]
-    problem, outer = example.problem, example.outer + 0.1
+    problem, point = example.problem, example.point
+    outer = point.outer + 0.1
     solution = quick(example.solution)
     omega = solution(outer)
-    slope = jax.grad(problem.inner_loss)(omega, outer, example.train_batch)
+    slope = jax.grad(problem.inner_loss)(omega, outer, point.train_batch)
     assert float(jnp.abs(slope).max()) < 1e-12
-    assert omega.shape == example.inner.shape
+    assert omega.shape == point.inner.shape
 
     def solved(outer):
-        return problem.outer_loss(solution(outer), outer, example.valid_batch)
+        return problem.outer_loss(solution(outer), outer, point.valid_batch)
 
     step = 1e-4 * jnp.eye(outer.size)[:4]
     found = [(solved(outer + e) - solved(outer - e)) / 2e-4 for e in step]
@@ -51,7 +52,7 @@ def test_solution_and_reference(name):
     hessian = quick(
         jax.hessian(
             lambda w: problem.inner_loss(
-                w.reshape(omega.shape), outer, example.train_batch
+                w.reshape(omega.shape), outer, point.train_batch
             )
         )
     )(flat)
@@ -62,7 +63,7 @@ def test_solution_and_reference(name):
 
 def test_the_quadratic_has_the_condition_that_it_was_given():
     example = problems.quadratic(jax.random.key(0), condition=50.0)
-    hessian = jax.hessian(example.problem.inner_loss)(example.inner, example.outer, ())
+    hessian = jax.hessian(example.problem.inner_loss)(*example.point[:2], ())
     values = jnp.linalg.eigvalsh(hessian)
     np.testing.assert_allclose(values[-1] / values[0], 50.0, rtol=1e-9)
 

@@ -107,10 +107,7 @@ def estimate(name, carry, train, valid, problem=PROBLEM):
     return make(name, inner).estimate(
         problem,
         state,
-        inner,
-        outer,
-        train,
-        valid,
+        hg.Point(inner, outer, train, valid),
         inner_update=hg.from_optax(OPTIMIZER, moments),
     )
 

@@ -142,10 +142,7 @@ def test_kinships_on_a_loss_that_is_not_quadratic():
         hyper, _ = estimator.estimate(
             problem,
             estimator.init(inner, outer),
-            inner,
-            outer,
-            batch,
-            batch[::2],
+            hg.Point(inner, outer, batch, batch[::2]),
             inner_update=hg.from_optax(optimizer, moments),
         )
         return hyper.grad

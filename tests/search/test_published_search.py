@@ -108,7 +108,7 @@ def test_lambda_leaks_down_the_training_loss():
     tight = make_search(
         constant_terms(),
         hypergrad.one_step_unroll(),
-        hypergrad.sgd(0.1),
+        hypergrad.gradient_descent(0.1),
         optax.sgd(1e-3),
         optax.adam(1e-3),
     )
@@ -134,7 +134,7 @@ def test_a_leak_leaves_the_outer_step_alone():
     tight = make_search(
         constant_terms(),
         hypergrad.one_step_unroll(),
-        hypergrad.sgd(0.1),
+        hypergrad.gradient_descent(0.1),
         optax.sgd(1e-3),
         optax.adam(1e-3),
     )

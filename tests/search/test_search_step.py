@@ -44,7 +44,7 @@ def toy_search():
     return make_search(
         toy_problem(),
         hypergrad.one_step_unroll(),
-        hypergrad.sgd(0.01),
+        hypergrad.gradient_descent(0.01),
         optax.adam(0.1),
         optax.adam(0.1),
     )
@@ -107,11 +107,8 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
         hyper, _ = hypergrad.one_step_unroll().estimate(
             problem.bilevel,
             (),
-            omega,
-            lam,
-            train,
-            valid,
-            inner_update=hypergrad.sgd(rate),
+            hypergrad.Point(omega, lam, train, valid),
+            inner_update=hypergrad.gradient_descent(rate),
         )
         gradient = jax.grad(problem.bilevel.inner_loss)(omega, lam, train)
         stepped = jax.tree.map(lambda w, g: w - rate * g, omega, gradient)
@@ -149,11 +146,8 @@ def test_over_pairs_it_is_the_mean_of_the_estimates(estimator, is_scanned):
         return estimator.estimate(
             problem.bilevel,
             (),
-            jnp.array([1.0, -1.0]),
-            alpha,
-            batch(3.0),
-            valid,
-            inner_update=hypergrad.sgd(0.01),
+            hypergrad.Point(jnp.array([1.0, -1.0]), alpha, batch(3.0), valid),
+            inner_update=hypergrad.gradient_descent(0.01),
         )[0]
 
     averaged = over_pairs(problem, is_scanned=is_scanned)

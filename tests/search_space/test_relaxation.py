@@ -163,11 +163,8 @@ def test_composes_with_an_estimator(name):
         hyper, _ = hypergrad.one_step_unroll().estimate(
             hypergrad.BilevelProblem(loss, loss),
             (),
-            omega,
-            alpha,
-            train,
-            valid,
-            inner_update=hypergrad.sgd(0.3),
+            hypergrad.Point(omega, alpha, train, valid),
+            inner_update=hypergrad.gradient_descent(0.3),
         )
         return hyper, jax.grad(ahead)(alpha)
 

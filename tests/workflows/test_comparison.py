@@ -62,13 +62,13 @@ def digits():
     example = hyper_cleaning(train, valid, 10)
     named = all_estimators(LEARNING_RATE, 0.01)
     return compare_at(
-        {"at the solution": jax.jit(example.solution)(example.outer)},
+        {"at the solution": jax.jit(example.solution)(example.point.outer)},
         {name: named[name] for name in DIGITS},
         example.problem,
-        example.outer,
+        example.point.outer,
         (train, valid),
-        hypergrad.sgd(LEARNING_RATE),
-        jax.jit(example.reference)(example.outer),
+        hypergrad.gradient_descent(LEARNING_RATE),
+        jax.jit(example.reference)(example.point.outer),
     )
 
 
@@ -96,7 +96,7 @@ def test_files_hold_the_table(tmp_path, monkeypatch):
 def test_a_better_hypergradient_cleans_better():
     features, labels = load_digits()
     splits = [noisy_split(features, labels, sizes=(150, 150), seed=1)]
-    update = hypergrad.sgd(LEARNING_RATE)
+    update = hypergrad.gradient_descent(LEARNING_RATE)
     estimators = (
         hypergrad.one_step_unroll(),
         hypergrad.neumann(20, LEARNING_RATE),

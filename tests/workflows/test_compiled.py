@@ -37,11 +37,8 @@ def estimate(estimator, problem):
     return estimator.estimate(
         problem.bilevel,
         (),
-        OMEGA,
-        ALPHA,
-        TRAIN,
-        VALID,
-        inner_update=hypergrad.sgd(0.1),
+        hypergrad.Point(OMEGA, ALPHA, TRAIN, VALID),
+        inner_update=hypergrad.gradient_descent(0.1),
     )[0]
 
 

@@ -30,22 +30,23 @@ def outer_loss(omega, a, batch):
 PROBLEM = hypergrad.BilevelProblem(inner_loss, outer_loss)
 
 
-def arguments():
+def point():
     rng = np.random.default_rng(0)
     batches = [jnp.asarray(rng.normal(size=(6, 3))) for _ in range(2)]
-    return jnp.array([0.3, -0.2, 0.5]), jnp.array([0.1, -0.4]), *batches
+    omega, a = jnp.array([0.3, -0.2, 0.5]), jnp.array([0.1, -0.4])
+    return hypergrad.Point(omega, a, *batches)
 
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", NAMES)
 def test_compiled_is_plain(name):
     plain = make_estimator(HypergradientConfig(name=name, steps=3, pairs=2), RATE)
-    compiled = compiled_estimator(plain, PROBLEM, hypergrad.sgd(RATE))
-    inner, outer, *batches = arguments()
-    state = plain.init(inner, outer)
-    keywords = {"inner_update": hypergrad.sgd(RATE)}
-    wanted, _ = plain.estimate(PROBLEM, state, inner, outer, *batches, **keywords)
-    found, _ = compiled.estimate(None, state, inner, outer, *batches, inner_update=None)
+    compiled = compiled_estimator(plain, PROBLEM, hypergrad.gradient_descent(RATE))
+    at = point()
+    state = plain.init(at.inner, at.outer)
+    update = hypergrad.gradient_descent(RATE)
+    wanted, _ = plain.estimate(PROBLEM, state, at, inner_update=update)
+    found, _ = compiled.estimate(None, state, at, inner_update=None)
     assert np.any(wanted.grad)
     jax.tree.map(
         lambda f, w: np.testing.assert_allclose(f, w, rtol=1e-9, atol=1e-12),
@@ -65,7 +66,9 @@ def test_options_arrive(settings, like):
     name = HypergradientConfig(name="neumann", **settings)
     like = like or hypergrad.neumann(5, RATE, mixed=hypergrad.central_difference(0.5))
     found, wanted = (
-        kind.estimate(PROBLEM, (), *arguments(), inner_update=hypergrad.sgd(RATE))[0]
+        kind.estimate(
+            PROBLEM, (), point(), inner_update=hypergrad.gradient_descent(RATE)
+        )[0]
         for kind in (make_estimator(name, RATE), like)
     )
     np.testing.assert_array_equal(found.grad, wanted.grad)

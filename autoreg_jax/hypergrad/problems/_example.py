@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jax import Array
 
-from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer
+from autoreg_jax.hypergrad._base import BilevelProblem, Inner, Outer, Point
 
 
 class Example(NamedTuple):
@@ -13,10 +13,7 @@ class Example(NamedTuple):
 
     Attributes:
         problem: Inner and outer loss.
-        inner: A start of ω that solves nothing.
-        outer: A start of a.
-        train_batch: What the inner loss is computed on.
-        valid_batch: What the outer loss is computed on.
+        point: Initial ω, far from the solution, initial a and both batches.
         solution: `outer -> inner`, ω*(a).
         reference: `outer -> tree like outer`, the hypergradient dL_v(ω*(a), a)/da.
         smoothness: `outer -> scalar`, the largest eigenvalue L of ∇²_ω L_t at ω*(a):
@@ -24,10 +21,7 @@ class Example(NamedTuple):
     """
 
     problem: BilevelProblem
-    inner: Inner
-    outer: Outer
-    train_batch: Batch
-    valid_batch: Batch
+    point: Point
     solution: Callable[[Outer], Inner]
     reference: Callable[[Outer], Outer]
     smoothness: Callable[[Outer], Array]

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer
-from autoreg_jax.hypergrad._mixed_product import mixed_product
+from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer, Point
+from autoreg_jax.hypergrad._second_order import mixed_product
 from autoreg_jax.hypergrad.problems._example import Example
 
 # From zero, with a penalty of 0.01, Newton's method is at round-off after eight.
@@ -78,10 +78,9 @@ def hyper_cleaning(
 
     return Example(
         BilevelProblem(inner_loss, outer_loss),
-        start,
-        jnp.zeros(len(features), features.dtype),
-        train_batch,
-        valid_batch,
+        Point(
+            start, jnp.zeros(len(features), features.dtype), train_batch, valid_batch
+        ),
         solution,
         reference,
         smoothness,

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer
+from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer, Point
 from autoreg_jax.hypergrad.problems._example import Example
 
 
@@ -64,10 +64,10 @@ def quadratic(
 
     return Example(
         BilevelProblem(inner_loss, outer_loss),
-        jax.random.normal(keys[6], (inner_size,)),
-        jax.random.normal(keys[7], (outer_size,)),
-        None,
-        None,
+        Point(
+            jax.random.normal(keys[6], (inner_size,)),
+            jax.random.normal(keys[7], (outer_size,)),
+        ),
         solution,
         reference,
         lambda outer: jnp.asarray(condition, outer.dtype),

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer
+from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer, Point
 from autoreg_jax.hypergrad.problems._example import Example
 
 
@@ -51,10 +51,7 @@ def ridge(train_batch: Batch, valid_batch: Batch) -> Example:
     start = jnp.zeros(features.shape[1], features.dtype)
     return Example(
         BilevelProblem(inner_loss, outer_loss),
-        start,
-        start,
-        train_batch,
-        valid_batch,
+        Point(start, start, train_batch, valid_batch),
         solution,
         reference,
         lambda outer: jnp.linalg.eigvalsh(hessian(outer))[-1],

@@ -95,7 +95,7 @@ def cleaning_tables(
     rows, seeds = [], []
     for name, estimator in chosen(cleaning_estimators(LEARNING_RATE), only).items():
         logger.info("Cleaning with %s, seeds: %d.", name, len(splits))
-        inner_update = hypergrad.sgd(LEARNING_RATE)
+        inner_update = hypergrad.gradient_descent(LEARNING_RATE)
         found = clean(estimator, inner_update, splits, outer_steps=outer_steps)
         spread = [stat for v in found for stat in (float(v.mean()), float(v.std()))]
         rows.append(CleaningRow(name, *spread))
@@ -133,7 +133,7 @@ def clean(
 
     def run(split: NoisySplit) -> Cleaned:
         example = hyper_cleaning(split.train, split.valid, NUM_CLASSES)
-        problem, outer = example.problem, example.outer
+        problem, outer = example.problem, example.point.outer
 
         def descend(omega: Any, outer: Any) -> Any:
             slope = jax.grad(problem.inner_loss)(omega, outer, split.train)
@@ -149,9 +149,9 @@ def clean(
             )
             return (omega, outer, moments, state), None
 
-        state = () if estimator is None else estimator.init(example.inner, outer)
+        state = () if estimator is None else estimator.init(example.point.inner, outer)
         first, _ = step(example, state, example.solution(outer), outer)
-        start = example.inner, outer, optimizer.init(outer), state
+        start = example.point.inner, outer, optimizer.init(outer), state
         (_, found, _, _), _ = jax.lax.scan(advance, start, length=outer_steps)
         omega = example.solution(found)
         features, labels = split.test
@@ -175,10 +175,7 @@ def _step_of(
         hyper, state = estimator.estimate(
             example.problem,
             state,
-            omega,
-            outer,
-            example.train_batch,
-            example.valid_batch,
+            example.point._replace(inner=omega, outer=outer),
             inner_update=inner_update,
         )
         return hyper.grad, state

@@ -78,7 +78,7 @@ def compare(
         example = (
             quadratic(jax.random.key(0)) if problem == "quadratic" else noisy_ridge()
         )
-        rate = 1 / float(jax.jit(example.smoothness)(example.outer))
+        rate = 1 / float(jax.jit(example.smoothness)(example.point.outer))
         few = few_outer_estimators()
         rows = example_rows(example, rate, few, folder, only)
         tables = iter([("estimates", rows)])
@@ -117,7 +117,7 @@ def _on_digits(
     split = splits[0] if splits else noisy_split(features, labels)
     train, valid = jax.tree.map(jnp.asarray, (split.train, split.valid))
     example = hyper_cleaning(train, valid, NUM_CLASSES)
-    few = {"dense": hypergrad.dense()}
+    few = {"full Hessian": hypergrad.full_hessian()}
     yield "estimates", example_rows(example, LEARNING_RATE, few, folder, only)
     rows, by_seed = cleaning_tables(splits, outer_steps, only) if splits else ([], [])
     if rows:

@@ -46,7 +46,7 @@ def few_outer_estimators() -> dict[str, HypergradientEstimator]:
     """Those whose price grows with the number of outer variables."""
     return {
         "forward mode 20": hypergrad.forward_mode(20),
-        "dense": hypergrad.dense(),
+        "full Hessian": hypergrad.full_hessian(),
     }
 
 

@@ -60,14 +60,14 @@ def example_rows(
     Returns:
         Rows at the solution and after a few inner steps.
     """
-    inner_update, outer = hypergrad.sgd(rate), example.outer
+    inner_update, outer = hypergrad.gradient_descent(rate), example.point.outer
     reference = jax.jit(example.reference)(outer)
     points = {
         _SOLVED: jax.jit(example.solution)(outer),
         f"after {_UNCONVERGED} steps": _descended(example, inner_update),
     }
     estimators = chosen(all_estimators(rate, _DAMPING) | few, only)
-    batches = example.train_batch, example.valid_batch
+    batches = example.point.train_batch, example.point.valid_batch
     rows = compare_at(
         points, estimators, example.problem, outer, batches, inner_update, reference
     )
@@ -94,8 +94,8 @@ def example_rows(
 def _descended(example: Example, inner_update: Any) -> Any:
     """ω after a few steps, far from the solution."""
     slope = jax.jit(jax.grad(example.problem.inner_loss))
-    omega = example.inner
+    omega = example.point.inner
     for _ in range(_UNCONVERGED):
-        gradient = slope(omega, example.outer, example.train_batch)
+        gradient = slope(omega, example.point.outer, example.point.train_batch)
         omega = inner_update(omega, gradient)
     return omega

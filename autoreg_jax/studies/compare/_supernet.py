@@ -108,7 +108,7 @@ def make_supernet(config: RunConfig, *, warm_up: int, dimensions: int) -> Supern
         vector_problem(config, None, dimensions).bilevel,
         vector_problem(cubic, None, dimensions).bilevel,
         plain_problem(config, None, dimensions).bilevel,
-        hypergrad.sgd(rate),
+        hypergrad.gradient_descent(rate),
         rate,
     )
 

@@ -22,7 +22,7 @@ def radius_sweep(example: Example, inner_update: Any) -> dict[str, list[float]]:
     Returns:
         Errors at `RADII`, by name.
     """
-    omega = jax.tree.map(lambda leaf: leaf + 0.1, example.inner)
+    omega = jax.tree.map(lambda leaf: leaf + 0.1, example.point.inner)
     exact = _estimate(hypergrad.one_step_unroll(), example, omega, inner_update)
 
     def error(radius: float, *, normalise: bool) -> float:
@@ -52,8 +52,8 @@ def term_sweep(
     Returns:
         Errors at `TERMS`, by name.
     """
-    reference = jax.jit(example.reference)(example.outer)
-    optimum = jax.jit(example.solution)(example.outer)
+    reference = jax.jit(example.reference)(example.point.outer)
+    optimum = jax.jit(example.solution)(example.point.outer)
 
     def errors(make: Callable[[int], Any], omega: Any) -> Iterable[float]:
         for count in TERMS:
@@ -66,17 +66,17 @@ def term_sweep(
     return {
         "Neumann series": list(errors(series, optimum)),
         "conjugate gradient": list(errors(hypergrad.conjugate_gradient, optimum)),
-        "unroll": list(errors(hypergrad.unroll, example.inner)),
+        "unroll": list(errors(hypergrad.unroll, example.point.inner)),
     }
 
 
 def _estimate(estimator: Any, example: Example, omega: Any, inner_update: Any) -> Any:
     @jax.jit
-    def run(omega: Any, outer: Any, batches: Any) -> Any:
-        state = estimator.init(omega, outer)
+    def run(point: hypergrad.Point) -> Any:
+        state = estimator.init(point.inner, point.outer)
         hyper, _ = estimator.estimate(
-            example.problem, state, omega, outer, *batches, inner_update=inner_update
+            example.problem, state, point, inner_update=inner_update
         )
         return hyper
 
-    return run(omega, example.outer, (example.train_batch, example.valid_batch))
+    return run(example.point._replace(inner=omega))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import optax
 
 from autoreg_jax import hypergrad
 from autoreg_jax.errors import ConfigError
@@ -78,17 +79,15 @@ def compare_at(
         raise ConfigError(
             "only: no estimator is left; names begin as in one step, Neumann, unroll."
         )
-    calls = [(omega, outer, batches) for omega in points.values()]
+    calls = [(hypergrad.Point(omega, outer, *batches),) for omega in points.values()]
     results = {}
     for name, estimator in estimators.items():
         logger.info("Estimating with %s.", name)
 
-        def run(
-            omega: Any, outer: Any, batches: Any, estimator: Any = estimator
-        ) -> Any:
-            state = estimator.init(omega, outer)
+        def run(point: hypergrad.Point, estimator: Any = estimator) -> Any:
+            state = estimator.init(point.inner, point.outer)
             hyper, _ = estimator.estimate(
-                problem, state, omega, outer, *batches, inner_update=inner_update
+                problem, state, point, inner_update=inner_update
             )
             return hyper._replace(diagnostics={})
 
@@ -99,8 +98,8 @@ def compare_at(
         wanted = last[index].grad if reference is None else reference
         for name, (found, cost) in results.items():
             agreement = hypergrad.agreement(found[index].grad, wanted)
-            parts = hypergrad.parts(found[index])[:2]
-            numbers = map(float, jax.device_get((*agreement, *parts)))
+            norms = map(optax.tree.norm, (found[index].direct, found[index].indirect))
+            numbers = map(float, jax.device_get((*agreement, *norms)))
             rows.append(ComparisonRow(weights, name, *numbers, *cost))
     return rows
 

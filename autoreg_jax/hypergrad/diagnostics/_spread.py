@@ -8,21 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._base import Hypergradient, Inner, Outer
-
-
-class Parts(NamedTuple):
-    """Size and angle of the two parts of an estimate.
-
-    Attributes:
-        direct_norm: ‖direct‖.
-        indirect_norm: ‖indirect‖, the part that comes through ω.
-        cosine: Of the angle between them, in [−1, 1]; 0 if one of them vanishes.
-    """
-
-    direct_norm: Array
-    indirect_norm: Array
-    cosine: Array
+from autoreg_jax.hypergrad._base import Inner, Outer
 
 
 class BatchNoise(NamedTuple):
@@ -57,19 +43,6 @@ def cosine(first: Any, second: Any) -> Array:
     # Each tree by its own norm: the product of two small norms underflows.
     directions = (_unit(tree) for tree in (first, second))
     return jnp.clip(optax.tree.vdot(*directions), -1, 1)
-
-
-def parts(hyper: Hypergradient) -> Parts:
-    """Norms and cosine of the direct and the indirect part.
-
-    Where the indirect part is a percent of the direct one, an estimate is first-order
-    in all but name; where the cosine is negative, the inner problem answers against the
-    direct push.
-    """
-    direct, indirect = hyper.direct, hyper.indirect
-    return Parts(
-        optax.tree.norm(direct), optax.tree.norm(indirect), cosine(direct, indirect)
-    )
 
 
 def alignment(

@@ -6,26 +6,27 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
-from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
 from autoreg_jax.hypergrad._base import (
     Batch,
     BilevelProblem,
     Hypergradient,
     HypergradientEstimator,
-    Inner,
     InnerUpdate,
-    Outer,
+    Point,
     State,
     UpdateFn,
-    as_inner_update,
+    make_hypergradient,
     no_state,
+    outer_gradient,
 )
+from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._trajectory import (
-    split_floats,
+    contract,
     step_batches,
     tangent_step,
+    unit_vectors,
+    zero_tangents,
 )
 
 
@@ -59,16 +60,14 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
+        inner, outer, train_batch, _ = point
         update = as_inner_update(inner_update)
         batches = step_batches(train_batch, steps, stacked)
-        basis = basis_of(outer)
+        basis = unit_vectors(outer)
         start = inner, update.state
 
         def body(carry: Any, own: Batch) -> tuple[Any, Array]:
@@ -83,9 +82,9 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         ((omega, _), (tangents, _)), missing = jax.lax.scan(
             body, carry, batches, length=steps
         )
-        value, cotangent, direct = outer_gradient(problem, omega, outer, valid_batch)
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
         indirect = contract(cotangent, tangents, outer)
-        hyper = assemble(
+        hyper = make_hypergradient(
             direct,
             indirect,
             value,
@@ -95,26 +94,3 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         return hyper, state
 
     return HypergradientEstimator(no_state, estimate)
-
-
-def basis_of(outer: Outer) -> Outer:
-    """The unit vectors of a, stacked on a leading axis."""
-    flat, unravel = ravel_pytree(outer)
-    return jax.vmap(unravel)(jnp.eye(flat.size, dtype=flat.dtype))
-
-
-def zero_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[Any]]:
-    """Tangents of (ω, s) before the first step: neither depends on a."""
-    size = ravel_pytree(outer)[0].size
-    inner, state = start
-    return jax.tree.map(
-        lambda x: jnp.zeros((size, *jnp.shape(x)), jnp.result_type(x)),
-        (inner, split_floats(state)[0]),
-    )
-
-
-def contract(cotangent: Inner, tangents: Inner, outer: Outer) -> Outer:
-    """Zᵀ v, a tree like a."""
-    flat, unravel = ravel_pytree(outer)
-    products = jax.vmap(lambda z: optax.tree.vdot(cotangent, z))(tangents)
-    return unravel(jnp.asarray(products, flat.dtype))

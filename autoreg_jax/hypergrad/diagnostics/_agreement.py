@@ -9,14 +9,13 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import (
-    Batch,
     BilevelProblem,
     HypergradientEstimator,
-    Inner,
     InnerUpdate,
     Outer,
+    Point,
 )
-from autoreg_jax.hypergrad._diagnostics import cosine
+from autoreg_jax.hypergrad.diagnostics._spread import cosine
 
 
 class Agreement(NamedTuple):
@@ -56,10 +55,7 @@ def agreement(estimate: Outer, reference: Outer) -> Agreement:
 def compare(
     estimators: Mapping[str, HypergradientEstimator],
     problem: BilevelProblem,
-    inner: Inner,
-    outer: Outer,
-    train_batch: Batch,
-    valid_batch: Batch,
+    point: Point,
     reference: Outer,
     *,
     inner_update: InnerUpdate,
@@ -69,10 +65,7 @@ def compare(
     Args:
         estimators: By name.
         problem: Of which the hypergradient is wanted.
-        inner: ω.
-        outer: a.
-        train_batch: What the inner loss is computed on.
-        valid_batch: What the outer loss is computed on.
+        point: ω, a and both batches.
         reference: The hypergradient as it should be, a tree like a.
         inner_update: The inner step, for the estimators that look through one.
 
@@ -80,13 +73,13 @@ def compare(
         The agreement of each estimator with the reference, by the same names.
 
     Examples:
-        >>> from autoreg_jax.hypergrad import one_step_unroll, sgd
+        >>> from autoreg_jax.hypergrad import gradient_descent, one_step_unroll
         >>> problem = BilevelProblem(
         ...     lambda w, a, b: 0.5 * (w - a) ** 2, lambda w, a, b: 0.5 * w**2
         ... )
         >>> found = compare(
         ...     {"one step": one_step_unroll()},
-        ...     problem, 1.0, 1.0, None, None, 1.0, inner_update=sgd(1.0),
+        ...     problem, Point(1.0, 1.0), 1.0, inner_update=gradient_descent(1.0),
         ... )
         >>> float(found["one step"].relative_error)
         0.0
@@ -95,11 +88,8 @@ def compare(
     for name, estimator in estimators.items():
         hyper, _ = estimator.estimate(
             problem,
-            estimator.init(inner, outer),
-            inner,
-            outer,
-            train_batch,
-            valid_batch,
+            estimator.init(point.inner, point.outer),
+            point,
             inner_update=inner_update,
         )
         found[name] = agreement(hyper.grad, reference)

@@ -8,7 +8,6 @@ import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
 from autoreg_jax.hypergrad._base import (
     Batch,
     BilevelProblem,
@@ -18,11 +17,13 @@ from autoreg_jax.hypergrad._base import (
     InnerUpdate,
     Loss,
     Outer,
+    Point,
     UpdateFn,
-    as_inner_update,
+    make_hypergradient,
+    outer_gradient,
 )
-from autoreg_jax.hypergrad._forward_mode import basis_of, contract
-from autoreg_jax.hypergrad._trajectory import descend
+from autoreg_jax.hypergrad._inner_update import as_inner_update
+from autoreg_jax.hypergrad._trajectory import contract, descend, unit_vectors
 
 
 class ThreeLevelProblem(NamedTuple):
@@ -101,7 +102,7 @@ def nested_forward(
         ValueError: If `steps` or `inner_steps` is not positive.
 
     Examples:
-        >>> from autoreg_jax.hypergrad import sgd, t1t2
+        >>> from autoreg_jax.hypergrad import gradient_descent, t1t2
         >>> hyper = nested_forward(  # ω* = α*, α* = λ, L_s = ω²/2
         ...     ThreeLevelProblem(
         ...         lambda omega, outer, batch: 0.5 * (omega - outer[0]) ** 2,
@@ -111,8 +112,8 @@ def nested_forward(
         ...     (0.0, 0.0, 3.0),
         ...     (None, None, None),
         ...     estimator=t1t2(),
-        ...     inner_update=sgd(1.0),
-        ...     middle_update=sgd(1.0),
+        ...     inner_update=gradient_descent(1.0),
+        ...     middle_update=gradient_descent(1.0),
         ...     steps=2,
         ... )
         >>> float(hyper.grad)
@@ -135,14 +136,13 @@ def nested_forward(
             hyper, carried = estimator.estimate(
                 bilevel,
                 carried,
-                omega,
-                alpha,
-                train_batch,
-                valid_batch,
+                Point(omega, alpha, train_batch, valid_batch),
                 inner_update=InnerUpdate(optimizer, inner.step),
             )
-            above = guarded(middle.step(alpha, hyper.grad, middle_state))
-            step = InnerUpdate((), lambda *args: guarded(inner.step(*args)))
+            above = with_finite_tangents(middle.step(alpha, hyper.grad, middle_state))
+            step = InnerUpdate(
+                (), lambda *args: with_finite_tangents(inner.step(*args))
+            )
             below = descend(
                 bilevel.inner_loss,
                 step,
@@ -158,14 +158,14 @@ def nested_forward(
 
     # Only the tangents have an axis for the entries of λ: the rounds are made once.
     push = jax.vmap(lambda along: jax.jvp(rounds, (lam,), (along,)), out_axes=(None, 0))
-    (omega, alpha), (omega_tangents, alpha_tangents) = push(basis_of(lam))
+    (omega, alpha), (omega_tangents, alpha_tangents) = push(unit_vectors(lam))
     top = BilevelProblem(problem.inner_loss, problem.outer_loss)
     value, cotangent, (slope, direct) = outer_gradient(
-        top, omega, (alpha, lam), outer_batch
+        top, Point(omega, (alpha, lam), None, outer_batch)
     )
     through_omega = contract(cotangent, omega_tangents, lam)
     through_alpha = contract(slope, alpha_tangents, lam)
-    return assemble(
+    return make_hypergradient(
         direct,
         optax.tree.add(through_omega, through_alpha),
         value,
@@ -177,13 +177,15 @@ def nested_forward(
 
 
 @jax.custom_jvp
-def guarded(tree: Any) -> Any:
+def with_finite_tangents(tree: Any) -> Any:
     """The tree itself, whose tangents are zero where they are not finite."""
     return tree
 
 
-@guarded.defjvp
-def _guarded_jvp(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+@with_finite_tangents.defjvp
+def _with_finite_tangents_jvp(
+    primals: tuple[Any], tangents: tuple[Any]
+) -> tuple[Any, Any]:
     # A diverged model shows all the same: its cotangent is NaN, and so is the product.
     finite = jax.tree.map(
         lambda x: jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x)), tangents[0]

@@ -8,20 +8,23 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import (
-    Batch,
     BilevelProblem,
     Hypergradient,
     HypergradientEstimator,
     Inner,
     InnerUpdate,
     Outer,
+    Point,
     State,
     UpdateFn,
-    as_inner_update,
 )
-from autoreg_jax.hypergrad._evolution_strategies import from_samples, sample_of
-from autoreg_jax.hypergrad._random import gaussian_like
+from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._trajectory import descend
+from autoreg_jax.hypergrad._tree import gaussian_like
+from autoreg_jax.hypergrad.estimators._evolution_strategies import (
+    from_samples,
+    sample_of,
+)
 
 
 class Particles(NamedTuple):
@@ -91,14 +94,11 @@ def persistent_evolution_strategies(
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
-        del inner
+        _, outer, train_batch, valid_batch = point
         update = as_inner_update(inner_update)
 
         def run(start: Any, a: Outer) -> tuple[Any, Array]:

@@ -5,21 +5,21 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._assemble import assemble
 from autoreg_jax.hypergrad._base import (
-    Batch,
     BilevelProblem,
     Hypergradient,
     HypergradientEstimator,
     Inner,
     InnerUpdate,
     Outer,
+    Point,
     State,
     UpdateFn,
-    as_inner_update,
+    make_hypergradient,
 )
-from autoreg_jax.hypergrad._random import gaussian_like
+from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._trajectory import descend
+from autoreg_jax.hypergrad._tree import gaussian_like
 
 
 def evolution_strategies(
@@ -62,13 +62,11 @@ def evolution_strategies(
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
+        inner, outer, train_batch, valid_batch = point
         update = as_inner_update(inner_update)
         start = inner, update.state
 
@@ -101,4 +99,4 @@ def from_samples(samples: Outer, value: Array) -> Hypergradient:
     mean = jax.tree.map(lambda x: jnp.mean(x, 0), samples)
     spread = jax.tree.map(lambda x: jnp.std(x, 0, ddof=1) / x.shape[0] ** 0.5, samples)
     zero = optax.tree.zeros_like(mean)
-    return assemble(zero, mean, value, standard_error=optax.tree.norm(spread))
+    return make_hypergradient(zero, mean, value, standard_error=optax.tree.norm(spread))

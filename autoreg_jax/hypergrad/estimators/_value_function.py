@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
 from autoreg_jax.hypergrad._base import (
     Batch,
     BilevelProblem,
@@ -14,11 +13,14 @@ from autoreg_jax.hypergrad._base import (
     Inner,
     InnerUpdate,
     Outer,
+    Point,
     State,
     UpdateFn,
-    as_inner_update,
+    make_hypergradient,
     no_state,
+    outer_gradient,
 )
+from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._trajectory import descend
 
 
@@ -51,13 +53,11 @@ def value_function(steps: int, penalty: float) -> HypergradientEstimator:
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
+        inner, outer, train_batch, valid_batch = point
         update = as_inner_update(inner_update)
 
         def penalised(omega: Inner, a: Outer, batches: Batch) -> Array:
@@ -68,13 +68,13 @@ def value_function(steps: int, penalty: float) -> HypergradientEstimator:
         start, both = (inner, update.state), (train_batch, valid_batch)
         plain, _ = descend(problem.inner_loss, update, start, outer, train_batch, steps)
         pulled, _ = descend(penalised, update, start, outer, both, steps)
-        value, cotangent, direct = outer_gradient(problem, pulled, outer, valid_batch)
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=pulled))
         inner_gradient = jax.value_and_grad(problem.inner_loss, argnums=(0, 1))
         upper, (slope, at_pulled) = inner_gradient(pulled, outer, train_batch)
         lower, (_, at_plain) = inner_gradient(plain, outer, train_batch)
         indirect = optax.tree.scale(penalty, optax.tree.sub(at_pulled, at_plain))
         remaining = optax.tree.add_scale(slope, 1 / penalty, cotangent)
-        hyper = assemble(
+        hyper = make_hypergradient(
             direct,
             indirect,
             value,

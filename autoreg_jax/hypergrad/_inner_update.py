@@ -2,10 +2,10 @@
 
 import optax
 
-from autoreg_jax.hypergrad._base import Inner, InnerUpdate, State
+from autoreg_jax.hypergrad._base import Inner, InnerUpdate, State, UpdateFn
 
 
-def sgd(learning_rate: float) -> InnerUpdate:
+def gradient_descent(learning_rate: float) -> InnerUpdate:
     """ω′ = ω − ξ g, the virtual step of Algorithm 1.
 
     Args:
@@ -19,7 +19,7 @@ def sgd(learning_rate: float) -> InnerUpdate:
         ValueError: If `learning_rate` is not positive.
 
     Examples:
-        >>> float(sgd(0.5)(2.0, 1.0))
+        >>> float(gradient_descent(0.5)(2.0, 1.0))
         1.5
     """
     if learning_rate <= 0:
@@ -55,3 +55,12 @@ def from_optax(
         return optax.apply_updates(inner, updates), state
 
     return InnerUpdate(state, step)
+
+
+def as_inner_update(update: InnerUpdate | UpdateFn) -> InnerUpdate:
+    """The update with its state; a plain `(inner, gradient) -> inner` has none."""
+    if isinstance(update, InnerUpdate):
+        return update
+    return InnerUpdate(
+        (), lambda inner, gradient, state: (update(inner, gradient), state)
+    )

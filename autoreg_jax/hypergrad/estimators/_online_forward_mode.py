@@ -4,21 +4,26 @@ from typing import Any, NamedTuple
 
 import optax
 
-from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
 from autoreg_jax.hypergrad._base import (
-    Batch,
     BilevelProblem,
     Hypergradient,
     HypergradientEstimator,
     Inner,
     InnerUpdate,
     Outer,
+    Point,
     State,
     UpdateFn,
-    as_inner_update,
+    make_hypergradient,
+    outer_gradient,
 )
-from autoreg_jax.hypergrad._forward_mode import basis_of, contract, zero_tangents
-from autoreg_jax.hypergrad._trajectory import tangent_step
+from autoreg_jax.hypergrad._inner_update import as_inner_update
+from autoreg_jax.hypergrad._trajectory import (
+    contract,
+    tangent_step,
+    unit_vectors,
+    zero_tangents,
+)
 
 
 class Tangents(NamedTuple):
@@ -61,13 +66,11 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
+        inner, outer, train_batch, _ = point
         update = as_inner_update(inner_update)
         (omega, _), after, missing = tangent_step(
             problem,
@@ -75,12 +78,12 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
             (inner, update.state),
             (state.inner, state.optimizer),
             outer,
-            basis_of(outer),
+            unit_vectors(outer),
             train_batch,
         )
-        value, cotangent, direct = outer_gradient(problem, omega, outer, valid_batch)
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
         indirect = contract(cotangent, after[0], outer)
-        hyper = assemble(
+        hyper = make_hypergradient(
             direct,
             indirect,
             value,

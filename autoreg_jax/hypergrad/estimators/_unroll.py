@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from autoreg_jax.hypergrad._assemble import assemble, outer_gradient
 from autoreg_jax.hypergrad._base import (
     Batch,
     BilevelProblem,
@@ -15,18 +14,17 @@ from autoreg_jax.hypergrad._base import (
     Inner,
     InnerUpdate,
     Outer,
+    Point,
     State,
     UpdateFn,
-    as_inner_update,
+    make_hypergradient,
     no_state,
+    outer_gradient,
 )
+from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._trajectory import (
-    descend,
-    finite_slopes,
-    split_floats,
-    step_batches,
-)
+from autoreg_jax.hypergrad._trajectory import descend, step_batches
+from autoreg_jax.hypergrad._tree import finite_or_zero, split_floats
 
 
 def unroll(
@@ -81,13 +79,11 @@ def unroll(
     def estimate(
         problem: BilevelProblem,
         state: State,
-        inner: Inner,
-        outer: Outer,
-        train_batch: Batch,
-        valid_batch: Batch,
+        point: Point,
         *,
         inner_update: InnerUpdate | UpdateFn,
     ) -> tuple[Hypergradient, State]:
+        inner, outer, train_batch, _ = point
         update = as_inner_update(inner_update)
         batches = step_batches(train_batch, steps, stacked)
         early, late = (
@@ -116,7 +112,7 @@ def unroll(
             return after, (omega, gradient, optimizer, own, linear)
 
         end, path = jax.lax.scan(forward, start, late, length=back)
-        value, cotangent, direct = outer_gradient(problem, end[0], outer, valid_batch)
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=end[0]))
 
         def backward(carry: Any, step: Any) -> tuple[Any, Any]:
             p, q, indirect, nonfinite = carry
@@ -128,12 +124,11 @@ def unroll(
                 return new, split_floats(after)[0]
 
             (stepped, _), pullback = jax.vjp(phi, gradient, floats, omega)
-            slopes, missing = finite_slopes(pullback((p, q)), (stepped, p))
+            slopes, missing = finite_or_zero(pullback((p, q)), (stepped, p))
             gamma, q, through = slopes
             if linear is None:
                 batch = own if stacked else train_batch
-                point = omega, outer, batch
-                products = mixed(problem.inner_loss, *point, gamma, p)
+                products = mixed(problem.inner_loss, omega, outer, batch, gamma, p)
                 hessian, term = products.hessian, products.mixed
             else:
                 hessian, term = linear(gamma)
@@ -147,7 +142,7 @@ def unroll(
         (_, _, indirect, nonfinite), norms = jax.lax.scan(
             backward, begin, path, length=back, reverse=True
         )
-        hyper = assemble(
+        hyper = make_hypergradient(
             direct,
             indirect,
             value,

@@ -9,7 +9,7 @@ from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 
 
-def dense(
+def full_hessian(
     damping: float = 0.0, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M (H + δI)⁻¹ ∇_ω L_v with the whole matrix H.

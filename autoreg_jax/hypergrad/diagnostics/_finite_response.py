@@ -8,13 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._base import (
-    Batch,
-    Inner,
-    Loss,
-    MixedProduct,
-    Outer,
-)
+from autoreg_jax.hypergrad._base import Batch, Inner, Loss, MixedProduct, Outer
 
 
 class FiniteResponse(NamedTuple):

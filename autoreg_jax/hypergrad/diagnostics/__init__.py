@@ -1,0 +1,1 @@
+"""Quality of an estimate; `autoreg_jax.hypergrad` exports these functions."""

@@ -1,0 +1,1 @@
+"""Hypergradient estimators, one a file, exported by `autoreg_jax.hypergrad`."""
