@@ -122,13 +122,8 @@ def assemble(
         positive=search.positive if is_of_lambda else "none",
     )
     rate, omega_rate = rates(search, stage)
-    algorithm = make_search(
-        problem,
-        estimator,
-        hypergrad.gradient_descent(rate),
-        omega_optimizer,
-        ready(outer),
-    )
+    update = hypergrad.gradient_descent(rate)
+    algorithm = make_search(problem, estimator, update, omega_optimizer, ready(outer))
     if is_of_lambda and config.quirks.lam_descends:
         return with_leaking_lambda(algorithm, ready(optax.adam(omega_rate)))
     return algorithm
@@ -259,9 +254,8 @@ def _estimator(
     problem = plain_problem(config, genotype, ndim)
     if is_averaged:
         problem = over_pairs(problem, is_scanned=True)
-    return compiled_estimator(
-        estimator, problem.bilevel, hypergrad.gradient_descent(learning_rate)
-    )
+    update = hypergrad.gradient_descent(learning_rate)
+    return compiled_estimator(estimator, problem.bilevel, update)
 
 
 def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
