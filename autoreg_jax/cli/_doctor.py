@@ -1,13 +1,13 @@
 """`autoreg doctor`."""
 
 import dataclasses
-from dataclasses import dataclass
+from argparse import Namespace
 
+from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_table
 
 
-@dataclass(frozen=True, kw_only=True)
-class Doctor:
+class Doctor(Verb):
     """Check the installation: packages, devices and arithmetic, in ten seconds.
 
     Exit code 1 if a check fails.
@@ -16,20 +16,16 @@ class Doctor:
       autoreg doctor
     """
 
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    after_interrupt = "Nothing was written."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Run the checks and print them."""
         from autoreg_jax.runtime import selfcheck
 
         checks = selfcheck()
-        is_well = all(check.ok for check in checks)
-        if self.json:
+        is_ok = all(check.ok for check in checks)
+        if options.json:
             found = [dataclasses.asdict(check) for check in checks]
-            show_json({"ok": is_well, "checks": found})
+            show_json({"ok": is_ok, "checks": found})
         else:
             rows = [
                 [
@@ -40,10 +36,6 @@ class Doctor:
                 ]
                 for check in checks
             ]
-            show_table(
-                "autoreg doctor",
-                ["", "check", "found", "seconds"],
-                rows,
-                justify="left",
-            )
-        return 0 if is_well else 1
+            header = ["", "check", "result", "seconds"]
+            show_table("autoreg doctor", header, rows, justify="left")
+        return 0 if is_ok else 1

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from autoreg_jax.cli._apply import Apply
 from autoreg_jax.cli._bench import Bench
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
+from autoreg_jax.cli._parser import Parser, Verb
 from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._reproduce import Reproduce
@@ -63,14 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        name, verb = _parse(words)
+        name, run, after_interrupt = _parse(words)
     except SystemExit as stop:  # help, or a mistake that tyro has explained
         return stop.code if isinstance(stop.code, int) else WRONG
     try:
         with _log_to_stderr():
-            return verb.run()
+            return run()
     except KeyboardInterrupt:
-        _say(f"autoreg {name}: interrupted. {verb.after_interrupt}")
+        _say(f"autoreg {name}: interrupted. {after_interrupt()}")
         return INTERRUPTED
     except (AutoRegError, OSError) as error:
         if os.environ.get("AUTOREG_DEBUG"):
@@ -97,7 +98,7 @@ def _explain(error: AutoRegError | OSError) -> tuple[str, int]:
     return str(error), FAILED
 
 
-def _parse(words: list[str]) -> tuple[str, Any]:
+def _parse(words: list[str]) -> tuple[str, Any, Any]:
     """The verb and its options; exits where there is nothing to run."""
     style = (tyro.conf.FlagCreatePairsOff,)
     if words == ["--version"]:
@@ -105,12 +106,16 @@ def _parse(words: list[str]) -> tuple[str, Any]:
         raise SystemExit(DONE)
     if words and words[0] in _VERBS:
         kind = _VERBS[words[0]]
+        if issubclass(kind, Verb):
+            options = Parser(words[0], kind).parse(words[1:])
+            run, after = (partial(f, options) for f in (kind.run, kind.after_interrupt))
+            return words[0], run, after
         about = inspect.getdoc(kind)
         program = f"autoreg {words[0]}"
         verb = tyro.cli(
             kind, args=words[1:], prog=program, description=about, config=style
         )
-        return words[0], verb
+        return words[0], verb.run, lambda: verb.after_interrupt
     # Help for everything, and tyro's advice on a verb that it does not know.
     choices = (
         Annotated[kind, tyro.conf.subcommand(name, description=_summary(kind))]

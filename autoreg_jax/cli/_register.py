@@ -1,203 +1,256 @@
 """`autoreg register`."""
 
 import sys
-from dataclasses import dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
-import tyro
-
-from autoreg_jax.cli._register_files import register_files, register_many
+from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
-if TYPE_CHECKING:
-    from autoreg_jax.data import PairFiles
+# Options that go to `inference.register` under the same names.
+_OPTIONS = ("model", "affine", "refine", "similarity")
+# Label in the table of a pair, in the table of many pairs, key, format.
+_NUMBERS = (
+    ("Dice", "Dice", "dice", "{:.3f}"),
+    ("error, mm", "error, mm", "displacement_error", "{:.2f}"),
+    ("alignment", "", "score", "{:.3f}"),
+    ("local correlation", "correlation", "similarity", "{:.3f}"),
+    ("mean displacement, mm", "", "displacement_mean_mm", "{:.2f}"),
+    ("largest displacement, mm", "", "displacement_max_mm", "{:.2f}"),
+    ("folding, fraction of voxels", "folding", "folding_fraction", "{:.5f}"),
+    ("seconds", "seconds", "seconds", "{:.2f}"),
+)
 
-_PATH = "PATH"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Register:
+class Register(Verb):
     """Register two images, or many pairs, of any orientation, spacing and shape.
 
-    Writes OUT_moved.nii.gz (the moving image on the grid of the fixed one),
-    OUT_displacement.nii.gz (world vectors in mm along R, A, S on that grid) and
-    OUT_summary.json.
+    Without --model by optimisation alone. Writes PREFIXmoved.nii.gz (moving image on
+    the grid of the fixed image), PREFIXdisplacement.nii.gz (vectors in mm along R, A,
+    S on that grid) and PREFIXsummary.json.
 
     Examples:
-      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --model runs/demo
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_
-      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --affine rigid
-      autoreg register --pairs pairs.csv -o results/ --refine 100
+      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --model runs/mine
+      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --affine-only
+      autoreg register --pairs pairs.csv -o results/ --model runs/mine --refine 60
     """
 
-    fixed: Annotated[Path | None, tyro.conf.arg(aliases=["-f"], metavar=_PATH)] = None
-    """Fixed image, NIfTI, or a folder of them."""
+    usage = "-f FIXED -m MOVING -o PREFIX [options]\n--pairs CSV -o PREFIX [options]"
 
-    moving: Annotated[Path | None, tyro.conf.arg(aliases=["-m"], metavar=_PATH)] = None
-    """Moving image, NIfTI, or a folder; two folders: images of one name are a pair."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Images, outputs, registration, labels and masks."""
+        add = parser.add_argument_group("images").add_argument
+        path: Any = {"type": Path, "metavar": "PATH"}
+        add("-f", "--fixed", help="fixed image (NIfTI), or a folder of images", **path)
+        add(
+            "-m",
+            "--moving",
+            help="moving image, or a folder (same names in two folders are pairs)",
+            **path,
+        )
+        add(
+            "--pairs",
+            type=Path,
+            metavar="CSV",
+            help="many pairs: columns fixed,moving and, optional, fixed_labels, "
+            "moving_labels, fixed_mask, moving_mask, displacement (the true one, to "
+            "report the error)",
+        )
+        add = parser.add_argument_group("output").add_argument
+        add(
+            "-o",
+            "--output",
+            metavar="PREFIX",
+            help="prefix of the output files; a folder ends in /",
+        )
+        add("--moved", help="file name of the moved image", **path)
+        add(
+            "--warp",
+            help="file name of the displacement; .h5 or .tfm for ITK, .npz for "
+            "Learn2Reg",
+            **path,
+        )
+        add = parser.add_argument_group("registration").add_argument
+        add("--model", help="trained network: a run folder or its model/", **path)
+        add(
+            "--affine",
+            choices=("auto", "rigid", "affine", "none"),
+            default="auto",
+            metavar="KIND",
+            help="alignment before: rigid, affine, none (trust the headers) or auto "
+            "(default: affine where that is clearly better)",
+        )
+        add(
+            "--affine-only",
+            action="store_true",
+            help="alignment only, no deformable registration",
+        )
+        add(
+            "--refine",
+            type=int,
+            metavar="STEPS",
+            help="steps per resolution (two with a model, three without); default: 0 "
+            "with a model, 100 without",
+        )
+        add(
+            "--similarity",
+            metavar="NAME",
+            help="similarity to optimise: ncc (same contrast) or mind (different "
+            "contrasts); default: the model's, or ncc",
+        )
+        add = parser.add_argument_group("labels and masks").add_argument
+        add("--fixed-labels", help="label map of the fixed image, for Dice", **path)
+        add(
+            "--moving-labels",
+            help="label map of the moving image; it is moved as well",
+            **path,
+        )
+        add("--fixed-mask", help="compare only inside this mask (no --model)", **path)
+        add("--moving-mask", help="the same for the moving image", **path)
 
-    pairs: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """CSV fixed,moving[,fixed_labels,moving_labels,fixed_mask,moving_mask,displacement]
-    instead; displacement is the true one, to be compared with."""
-
-    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="PREFIX")] = (
-        None
-    )
-    """What the names of the results begin with; a folder ends in /."""
-
-    moved: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Name of the moved image."""
-
-    warp: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Name of the displacement; .h5 or .tfm for ITK, .npz for Learn2Reg."""
-
-    model: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Folder of a run or model; without it --affine aligns and --refine registers from
-    coarse to fine."""
-
-    affine: Literal["auto", "rigid", "affine", "none"] = "auto"
-    """Align first: auto where the images say so; none trusts the headers."""
-
-    refine: Annotated[int | None, tyro.conf.arg(metavar="STEPS")] = None
-    """Steps per resolution (two with a model, three without); default: 0 with a model,
-    100 without."""
-
-    affine_only: bool = False
-    """Stop after the alignment; the same as --refine 0 without a model."""
-
-    similarity: Annotated[
-        Literal["ncc", "mind"] | None, tyro.conf.arg(metavar="ncc|mind")
-    ] = None
-    """Of the optimisation: ncc for one contrast, mind for two; default: the model's."""
-
-    fixed_labels: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Label map of the fixed image, for the Dice overlap."""
-
-    moving_labels: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Label map of the moving image; it is moved as well (OUT_moved_labels.nii.gz)."""
-
-    fixed_mask: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """Where it is not 0 the fixed image is compared; without a model."""
-
-    moving_mask: Annotated[Path | None, tyro.conf.arg(metavar=_PATH)] = None
-    """The same of the moving image."""
-
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    after_interrupt = "Nothing was written."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Register, write, print."""
         from autoreg_jax import data, inference
         from autoreg_jax.runtime import enable_compilation_cache
 
-        refine = self.refine
-        if self.affine_only:
-            if self.model is not None or refine:
+        given = {name: getattr(options, name) for name in _OPTIONS}
+        if options.affine_only:
+            if options.model is not None or options.refine:
                 raise ConfigError("--affine-only excludes --model and --refine.")
-            refine = 0
-        many = self._many()
-        options = {
-            "model": self.model,
-            "affine": self.affine,
-            "refine": refine,
-            "similarity": self.similarity,
-        }
-        if many is not None:
-            self._say_what_is_done()
+            given["refine"] = 0
+        fixed, moving = options.fixed, options.moving
+        folders = any(path is not None and path.is_dir() for path in (fixed, moving))
+        if options.pairs is not None or folders:
+            _check_many(options)
+            if options.pairs is not None:
+                pairs = data.read_pairs(options.pairs)
+            else:
+                pairs = data.match_images(fixed, moving)
+            _say_what_is_done(given)
             enable_compilation_cache()
-            return register_many(many, str(self.output), options, as_json=self.json)
-        if self.fixed is None or self.moving is None:
-            raise ConfigError("name a fixed and a moving image, -f and -m, or --pairs.")
-        if self.fixed_labels and not self.moving_labels:
+            summaries = inference.register_many(pairs, options.output, **given)
+            _show_many(summaries, options)
+            return int(any("error" in summary for summary in summaries.values()))
+        if fixed is None or moving is None:
+            raise ConfigError("give a fixed and a moving image (-f, -m), or --pairs.")
+        if options.fixed_labels and not options.moving_labels:
             raise ConfigError("--fixed-labels needs --moving-labels to compare with.")
         pair = data.PairFiles(
-            self.fixed,
-            self.moving,
-            self.fixed_labels,
-            self.moving_labels,
-            self.fixed_mask,
-            self.moving_mask,
+            fixed,
+            moving,
+            options.fixed_labels,
+            options.moving_labels,
+            options.fixed_mask,
+            options.moving_mask,
         )
-        names = {"moved": self.moved, "displacement": self.warp}
-        inference.output_paths(
-            self.output,
-            **names,
-            with_labels=self.moving_labels is not None,
-            inputs=pair.files,
-        )
-        self._say_what_is_done()
+        _say_what_is_done(given)
         enable_compilation_cache()
-        self._show(register_files(pair, self.output, options, **names))
+        summary = inference.register_files(
+            pair,
+            options.output,
+            moved=options.moved,
+            displacement=options.warp,
+            **given,
+        )
+        _show_one(summary, options)
         return 0
 
-    def _many(self) -> "tuple[PairFiles, ...] | None":
-        """The pairs of a CSV or of folders; None where there is one pair of images.
 
-        Raises:
-            ConfigError: If many pairs are given together with files of one.
-        """
-        from autoreg_jax import data
+def _check_many(options: Namespace) -> None:
+    """Refuse options of one pair beside many.
 
-        sides = [path for path in (self.fixed, self.moving) if path is not None]
-        if self.pairs is None and not any(path.is_dir() for path in sides):
-            return None
-        if self.pairs is not None and sides:
-            raise ConfigError("--pairs names all images; leave -f and -m out.")
-        single = ("moved", "warp", "fixed_labels", "moving_labels")
-        for name in (*single, "fixed_mask", "moving_mask"):
-            if getattr(self, name) is not None:
-                option = name.replace("_", "-")
-                raise ConfigError(
-                    f"--{option} is of one pair; labels and masks of many pairs are "
-                    "columns of --pairs."
-                )
-        if self.output is None:
-            raise ConfigError("nothing is to be written; name an output prefix (-o).")
-        if self.pairs is not None:
-            return data.read_pairs(self.pairs)
-        if self.fixed is None or self.moving is None:
-            raise ConfigError("name fixed and moving images, -f and -m.")
-        return data.match_images(self.fixed, self.moving)
-
-    def _say_what_is_done(self) -> None:
-        """Without a model and without --refine the alignment decides what is done."""
-        if self.model is not None or self.refine is not None or self.affine_only:
-            return
-        text = "deformable registration without a model; for the alignment alone use "
-        text += "--affine-only"
-        if self.affine in ("rigid", "affine"):
-            text = f"{self.affine} alignment alone; to register deformably add --refine"
-        print(f"autoreg register: {text}", file=sys.stderr)
-
-    def _show(self, summary: dict[str, Any]) -> None:
-        """Print the numbers and where the files are."""
-        if self.json:
-            show_json(summary)
-            return
-        for warning in summary["warnings"]:
-            print(f"autoreg register: warning: {warning}", file=sys.stderr)
-        if summary["is_aligned"]:
-            summary |= summary["alignment"]
-        rows = [
-            [label, *(_number(summary.get(key), form) for key in keys)]
-            for label, keys, form in (
-                ("Dice", ("dice_before", "dice"), "{:.3f}"),
-                ("alignment", ("score_before", "score"), "{:.3f}"),
-                ("local correlation", ("similarity_before", "similarity"), "{:.3f}"),
-                ("mean displacement, mm", ("", "displacement_mean_mm"), "{:.2f}"),
-                ("largest displacement, mm", ("", "displacement_max_mm"), "{:.2f}"),
-                ("folding, fraction of voxels", ("", "folding_fraction"), "{:.5f}"),
-                ("seconds", ("", "seconds"), "{:.2f}"),
+    Raises:
+        ConfigError: If there is one, or the images or the output are missing.
+    """
+    if options.pairs is not None and (options.fixed or options.moving):
+        raise ConfigError("--pairs excludes -f and -m.")
+    single = ("moved", "warp", "fixed_labels", "moving_labels")
+    for name in (*single, "fixed_mask", "moving_mask"):
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for one pair; give labels and masks of "
+                "many pairs as columns of --pairs."
             )
-            if keys[1] in summary
-        ]
-        show_table(str(self.moving), ["", "before", "after"], rows)
-        for path in summary["files"]:
-            show_line("written", path)
+    if options.output is None:
+        raise ConfigError("no output; give an output prefix (-o).")
+    if options.pairs is None and (options.fixed is None or options.moving is None):
+        raise ConfigError("give fixed and moving images (-f, -m).")
+
+
+def _say_what_is_done(given: Mapping[str, Any]) -> None:
+    """Without a model and without --refine the alignment decides what is done."""
+    if given["model"] is not None or given["refine"] is not None:
+        return
+    text = "deformable registration without a model; for the alignment alone use "
+    text += "--affine-only"
+    if given["affine"] in ("rigid", "affine"):
+        text = f"{given['affine']} alignment alone; to register deformably add --refine"
+    print(f"autoreg register: {text}", file=sys.stderr)
+
+
+def _show_one(summary: dict[str, Any], options: Namespace) -> None:
+    """Print the numbers of a pair and where the files are."""
+    if options.json:
+        show_json(summary)
+        return
+    for warning in summary["warnings"]:
+        print(f"autoreg register: warning: {warning}", file=sys.stderr)
+    if summary["is_aligned"]:
+        summary |= summary["alignment"]
+    rows = [
+        [label, *(_number(summary.get(k), form) for k in (f"{key}_before", key))]
+        for label, _, key, form in _NUMBERS
+        if key in summary
+    ]
+    show_table(str(options.moving), ["", "before", "after"], rows)
+    for path in summary["files"]:
+        show_line("written", path)
+
+
+def _show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) -> None:
+    """Print a row for each pair, their mean, and what failed."""
+    if options.json:
+        show_json({"pairs": summaries})
+        return
+    done = {name: s for name, s in summaries.items() if "error" not in s}
+    columns = [
+        (title, key, form)
+        for _, label, name, form in _NUMBERS
+        for title, key in ((_before(label), f"{name}_before"), (label, name))
+        if label and any(key in summary for summary in done.values())
+    ]
+    rows = [
+        [name, *(_number(summary.get(key), form) for _, key, form in columns)]
+        for name, summary in done.items()
+    ]
+    if len(rows) > 1:
+        values = ([s[key] for s in done.values() if key in s] for _, key, _ in columns)
+        means = [sum(known) / len(known) for known in values]
+        forms = [form for *_, form in columns]
+        rows.append(["mean", *map(_number, means, forms)])
+    titles = [title for title, *_ in columns]
+    show_table(
+        f"{len(done)} of {len(summaries)} pairs",
+        ["", *titles],
+        rows,
+        drop=[title for title in titles if " before" in title],
+    )
+    for name, summary in summaries.items():
+        if "error" in summary:
+            show_line(f"failed: {name}", summary["error"])
+    show_line("written", f"{options.output}*")
+
+
+def _before(label: str) -> str:
+    """`error, mm` as `error before, mm`."""
+    name, comma, unit = label.partition(",")
+    return f"{name} before{comma}{unit}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,12 +1,15 @@
 """Results on standard output: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _COLUMNS = ("before", "network", "refined")
 _ENDINGS = ("_before", "", "_refined")
@@ -23,50 +26,104 @@ def show_table(
     rows: Sequence[Sequence[str]],
     *,
     justify: Literal["left", "right"] = "right",
+    drop: Sequence[str] = (),
 ) -> None:
-    """Print a table; the first column stands left, the others where `justify` says.
+    """Print a table in which no word and no number is broken over two lines.
 
-    So that numbers stay whole in a narrow terminal, first the standard deviations are
-    left out, then the space beside the columns.
+    If the terminal is too narrow, a table of numbers loses, in this order, its standard
+    deviations, the space beside its columns, the middle of its names and the columns in
+    `drop`. If it is still too wide, each row is printed as a block of lines.
+
+    Args:
+        title: Printed above the table.
+        header: Titles of the columns; the first column holds the names of the rows.
+        rows: Cells of each row.
+        justify: "right" for numbers; "left" for text, which may be wrapped at spaces.
+        drop: Titles of the columns that matter least.
     """
     console = Console(highlight=False)
-    padding = 1
-    if justify == "right":
-        if _width(header, rows, padding) > console.width:
-            rows = [[cell.split(" ± ")[0] for cell in row] for row in rows]
-        if _width(header, rows, padding) > console.width:
-            padding = 0
-    table = Table(
-        title=title, title_justify="left", title_style="bold", padding=(0, padding)
-    )
-    fits = justify == "right" and _width(header, rows, padding) <= console.width
-    for place, (name, width) in enumerate(
-        zip(header, _widths(header, rows), strict=True)
-    ):
-        table.add_column(
-            name,
-            justify=justify if place else "left",
-            overflow="fold",
-            no_wrap=not place,
-            min_width=width if fits else None,
-        )
-    for row in rows:
-        table.add_row(*row)
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    is_text = justify == "left"
+    layouts = [(header, rows, 1)] if is_text else _layouts(header, rows, drop)
+    for titles, cells, padding in layouts:
+        space = console.width - (2 * padding + 1) * len(titles) - 1
+        widths = _widths(titles, cells, space, is_text)
+        if widths is not None:
+            break
+    else:
+        _show_blocks(header, rows, console.width)
+        return
+    table = Table(padding=(0, padding))
+    for place, (name, width) in enumerate(zip(titles, widths, strict=True)):
+        side = justify if place else "left"
+        table.add_column(Text(name), justify=side, width=width)
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
+    if hidden := [name for name in header if name not in titles]:
+        print(f"columns not shown (too narrow, see --json): {'; '.join(hidden)}")
 
 
-def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Characters of each column: of its longest cell, or word of the title."""
-    return [
-        max(map(len, (*name.split(), *(row[place] for row in rows))), default=0)
-        for place, name in enumerate(header)
-    ]
+_Cells = Sequence[Sequence[str]]
 
 
-def _width(header: Sequence[str], rows: Sequence[Sequence[str]], padding: int) -> int:
-    """Characters of a table in whose titles alone words may go to the next line."""
-    widths = _widths(header, rows)
-    return sum(widths) + (2 * padding + 1) * len(widths) + 1
+def _layouts(
+    header: Sequence[str], rows: _Cells, drop: Sequence[str]
+) -> Iterator[tuple[Sequence[str], _Cells, int]]:
+    """Titles, cells and padding, from the widest table to the narrowest."""
+    yield header, rows, 1
+    rows = [[cell.split(" ± ")[0] for cell in row] for row in rows]
+    yield header, rows, 1
+    for dropped in ([], drop):
+        kept = [i for i, name in enumerate(header) if name not in dropped]
+        header = [header[i] for i in kept]
+        rows = [[row[i] for i in kept] for row in rows]
+        for width in (1000, 24, 16):
+            names = [_shortened(row[0], width) for row in rows]
+            if len(set(names)) == len({row[0] for row in rows}):
+                short = zip(names, rows, strict=True)
+                yield header, [[name, *row[1:]] for name, row in short], 0
+
+
+def _shortened(name: str, width: int) -> str:
+    """A name with "…" instead of its middle, if it is longer than `width`."""
+    if len(name) <= width:
+        return name
+    return f"{name[: width // 2]}…{name[len(name) - (width - 1) // 2 :]}"
+
+
+def _widths(
+    header: Sequence[str], rows: _Cells, space: int, is_text: bool
+) -> list[int] | None:
+    """Width of each column, as equal as possible; None if there is too little space."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    least, wanted = [], []
+    for name, cells in zip(header, columns, strict=True):
+        words = " ".join(cells).split() if is_text else cells
+        least.append(max(map(cell_len, [*name.split(), *words]), default=0))
+        wanted.append(max(map(cell_len, [name, *cells])))
+    for limit in range(max(wanted), -1, -1):
+        widths = [max(a, min(b, limit)) for a, b in zip(least, wanted, strict=True)]
+        if sum(widths) <= space:
+            return widths
+    return None
+
+
+def _show_blocks(header: Sequence[str], rows: _Cells, width: int) -> None:
+    """Print each row as its name and one line per column."""
+    for name, *cells in rows:
+        print(name)
+        shown = zip(header[1:], cells, strict=True)
+        for title, cell in ((title, cell) for title, cell in shown if cell):
+            line = textwrap.wrap(
+                f"{title}: {cell}",
+                width,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            print(*line, sep="\n")
 
 
 def show_line(name: str, path: Path | str) -> None:

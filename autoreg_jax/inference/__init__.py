@@ -4,6 +4,8 @@
 """
 
 from autoreg_jax.inference._classical import register_pair as register_pair
+from autoreg_jax.inference._files import register_files as register_files
+from autoreg_jax.inference._files import register_many as register_many
 from autoreg_jax.inference._known import KnownError as KnownError
 from autoreg_jax.inference._known import known_error as known_error
 from autoreg_jax.inference._labels import warp_labels as warp_labels
@@ -31,6 +33,8 @@ __all__ = [
     "output_paths",
     "refine",
     "register",
+    "register_files",
+    "register_many",
     "register_pair",
     "warp_labels",
 ]

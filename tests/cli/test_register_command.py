@@ -99,7 +99,7 @@ def test_a_failed_run_is_not_a_wrong_command(command, pair, tmp_path, monkeypatc
     def fail(*_, **__):
         raise NonFiniteError("step 3: the loss became NaN; use smaller steps.")
 
-    monkeypatch.setattr(inference, "register", fail)
+    monkeypatch.setattr(inference, "register_files", fail)
     code, out, err = command("register", *pair, "-o", tmp_path / "x_", "--refine", 5)
     assert (code, out) == (1, "")
     assert err == "autoreg register: step 3: the loss became NaN; use smaller steps.\n"
@@ -109,7 +109,7 @@ def test_an_interruption(command, pair, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(inference, "register", stop)
+    monkeypatch.setattr(inference, "register_files", stop)
     code, _, err = command("register", *pair, "-o", tmp_path / "x_", "--refine", 5)
     assert code == 130
     assert "interrupted" in err

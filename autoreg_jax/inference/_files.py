@@ -1,0 +1,116 @@
+"""Registration from files to files: one pair, or many with one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autoreg_jax.data import PairFiles, read_image, read_labels
+from autoreg_jax.errors import AutoRegError
+from autoreg_jax.inference._known import known_error
+from autoreg_jax.inference._model import load_model
+from autoreg_jax.inference._outputs import output_paths
+from autoreg_jax.inference._overlap import label_overlap
+from autoreg_jax.inference._register import register
+from autoreg_jax.runtime import progress
+from autoreg_jax.transforms import Transform
+
+
+def register_files(
+    pair: PairFiles,
+    prefix: Path | str | None = None,
+    *,
+    moved: Path | str | None = None,
+    displacement: Path | str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Register one pair of files and write the results.
+
+    Names of outputs and label maps are checked before the registration begins.
+
+    Args:
+        pair: The files.
+        prefix: Prefix of the output files, see `output_paths`.
+        moved: Another name for the moved image.
+        displacement: Another name for the displacement.
+        **options: Options of `register`: `model`, `affine`, `refine`, ...
+
+    Returns:
+        The content of summary.json, with `dice_before` and `dice` where both images
+        have labels, `displacement_error_before` and `displacement_error` (mm) where the
+        true displacement is known, and the written `files`.
+
+    Raises:
+        ConfigError: If an output has an unknown ending or is an input.
+        AutoRegError: As `register`.
+    """
+    output_paths(
+        prefix,
+        moved=moved,
+        displacement=displacement,
+        with_labels=pair.moving_labels is not None,
+        inputs=pair.files,
+    )
+    moving_labels, fixed_labels = (
+        path and read_labels(path) for path in (pair.moving_labels, pair.fixed_labels)
+    )
+    truth = pair.displacement and Transform.read(pair.displacement)
+    result = register(
+        pair.fixed,
+        pair.moving,
+        fixed_mask=pair.fixed_mask,
+        moving_mask=pair.moving_mask,
+        **options,
+    )
+    summary = result.summary()
+    if fixed_labels and moving_labels:
+        overlap = label_overlap(result, fixed_labels, moving_labels)
+        summary["dice_before"], summary["dice"] = overlap.means()
+    if truth:
+        mask = pair.fixed_mask and read_image(pair.fixed_mask)
+        error = known_error(result, truth, mask)
+        summary["displacement_error_before"], summary["displacement_error"] = error
+    summary["files"] = result.save(
+        prefix, moved=moved, displacement=displacement, labels=moving_labels
+    )
+    return summary
+
+
+def register_many(
+    pairs: Sequence[PairFiles], prefix: Path | str, **options: Any
+) -> dict[str, dict[str, Any]]:
+    """Register many pairs of files; a pair that fails does not stop the others.
+
+    The model is loaded once, and images of equal shape share one compilation.
+
+    Args:
+        pairs: The files, from `data.read_pairs` or `data.match_images`.
+        prefix: Prefix of all output files, which are named PREFIX MOVING_to_FIXED_*; a
+            folder ends in "/".
+        **options: Options of `register`.
+
+    Returns:
+        By `PairFiles.name` the summary of `register_files`, or `error`, a sentence.
+
+    Raises:
+        ArtifactError: If the model cannot be read.
+        ConfigError: If an output of any pair would overwrite an input.
+    """
+    start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
+    for pair in pairs:
+        output_paths(
+            f"{start}{pair.name}_",
+            with_labels=pair.moving_labels is not None,
+            inputs=pair.files,
+        )
+    if isinstance(options.get("model"), Path | str):
+        options["model"] = load_model(options["model"])
+    summaries: dict[str, dict[str, Any]] = {}
+    with progress("register", len(pairs)) as advance:
+        for pair in pairs:
+            try:
+                found = register_files(pair, f"{start}{pair.name}_", **options)
+            except AutoRegError as error:
+                found = {"error": str(error)}
+            summaries[pair.name] = found
+            advance()
+    return summaries
