@@ -4,7 +4,7 @@ import dataclasses
 from argparse import Namespace
 
 from autoreg_jax.cli._parser import Verb
-from autoreg_jax.cli._show import show_json, show_table
+from autoreg_jax.cli._show import show_json, show_line, show_table
 
 
 class Doctor(Verb):
@@ -19,7 +19,11 @@ class Doctor(Verb):
     @staticmethod
     def run(options: Namespace) -> int:
         """Run the checks and print them."""
-        from autoreg_jax.runtime import selfcheck
+        try:
+            from autoreg_jax.workflows import selfcheck
+        except ImportError as error:
+            show_line("FAILED", f"{error}; run: pip install autoreg_jax")
+            return 1
 
         checks = selfcheck()
         is_ok = all(check.ok for check in checks)

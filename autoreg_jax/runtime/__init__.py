@@ -1,4 +1,4 @@
-"""What a run needs from its host: folders, records, checkpoints, progress, checks."""
+"""What a run needs from its host: folder, checkpoints, progress, provenance, device."""
 
 from autoreg_jax.files import (
     append_record,
@@ -7,29 +7,28 @@ from autoreg_jax.files import (
     write_json,
     write_text,
 )
-from autoreg_jax.runtime._cache import enable_compilation_cache
 from autoreg_jax.runtime._checkpoint import Checkpointer
-from autoreg_jax.runtime._compilation import quick_compilation
-from autoreg_jax.runtime._memory import device_memory
+from autoreg_jax.runtime._device import (
+    device_memory,
+    enable_compilation_cache,
+    quick_compilation,
+)
 from autoreg_jax.runtime._progress import progress
-from autoreg_jax.runtime._provenance import provenance
-from autoreg_jax.runtime._run_folder import RunFolder, claim_run_folder
-from autoreg_jax.runtime._selfcheck import Check, selfcheck
+from autoreg_jax.runtime._provenance import package_versions, provenance
+from autoreg_jax.runtime._run_folder import RunFolder
 
 __all__ = [
-    "Check",
     "Checkpointer",
     "RunFolder",
     "append_record",
-    "claim_run_folder",
     "device_memory",
     "enable_compilation_cache",
+    "package_versions",
     "progress",
     "provenance",
     "quick_compilation",
     "read_json",
     "read_records",
-    "selfcheck",
     "write_json",
     "write_text",
 ]

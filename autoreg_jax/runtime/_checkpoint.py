@@ -1,4 +1,4 @@
-"""Checkpoints of a state and its description; the only file that knows orbax."""
+"""Checkpoints of a state with metadata; the only module that imports orbax."""
 
 import contextlib
 import logging
@@ -18,12 +18,12 @@ from autoreg_jax.errors import ArtifactError
 class Checkpointer:
     """Checkpoints in one folder, each a state (any pytree) and JSON metadata.
 
-    A checkpoint is complete once `save` returns; an interrupted save leaves nothing
-    that `restore` would find. Use it as a context manager, or call `close`.
+    A checkpoint is complete once `save` returns; `restore` never finds one whose save
+    was interrupted. Use it as a context manager, or call `close`.
 
     Args:
-        folder: Where the checkpoints live; created if missing.
-        keep: How many of the latest checkpoints are kept (>= 1).
+        folder: Folder of the checkpoints; created if missing.
+        keep: Number of checkpoints to keep, the latest ones (>= 1).
 
     Raises:
         ValueError: If `keep` is less than 1.
@@ -45,12 +45,12 @@ class Checkpointer:
             )
 
     def save(self, step: int, state: Any, metadata: dict[str, Any]) -> None:
-        """Write a checkpoint and drop the oldest ones.
+        """Write a checkpoint and delete the oldest ones.
 
         Args:
             step: Number of the checkpoint, greater than every earlier one.
             state: Pytree of arrays; typed random keys are fine.
-            metadata: What JSON can hold.
+            metadata: Values that JSON can hold.
 
         Raises:
             ValueError: If `step` is not greater than the latest one.
@@ -72,7 +72,10 @@ class Checkpointer:
         return self._manager.latest_step()
 
     def metadata(self, step: int | None = None) -> dict[str, Any]:
-        """Read the metadata of a checkpoint, the latest unless told.
+        """Read the metadata of a checkpoint.
+
+        Args:
+            step: Number of the checkpoint; default: the latest.
 
         Raises:
             ArtifactError: If there is no such checkpoint or it is damaged.
@@ -83,19 +86,18 @@ class Checkpointer:
     def restore(
         self, template: Any, step: int | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Read a checkpoint, the latest unless told.
+        """Read a checkpoint.
 
         Args:
-            template: The structure to fill: a state of the same kind, or what
-                `jax.eval_shape` says of one.
-            step: Number of the checkpoint.
+            template: A state of the same structure, or its `jax.eval_shape`.
+            step: Number of the checkpoint; default: the latest.
 
         Returns:
             The state and the metadata that were saved.
 
         Raises:
-            ArtifactError: If there is no such checkpoint, or it is damaged, or it was
-                written for another structure.
+            ArtifactError: If there is no such checkpoint, if it is damaged, or if it
+                has another structure.
         """
         step = self._find(step)
         saved = self._read(step, metadata=ocp.args.JsonRestore())["metadata"]
@@ -105,7 +107,7 @@ class Checkpointer:
         return items["state"], saved["given"]
 
     def close(self) -> None:
-        """Finish what is under way and end the background threads."""
+        """Wait for pending writes and stop the background threads."""
         with _quiet():
             self._manager.close()
 
@@ -119,7 +121,7 @@ class Checkpointer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it, whatever happened."""
+        """Close it, also after an error."""
         self.close()
 
     def _find(self, step: int | None) -> int:
@@ -155,7 +157,7 @@ class Checkpointer:
         if differing:
             name = differing[0]
             raise ArtifactError(
-                f"{self._folder}: checkpoint {step} was written with other settings: "
+                f"{self._folder}: checkpoint {step} has different settings: "
                 f"{name} is {saved.get(name, 'absent')} there and "
                 f"{wanted.get(name, 'absent')} here ({len(differing)} such arrays); "
                 "use the settings of its run, or start without resuming."
@@ -171,7 +173,7 @@ def _layout(state: Any) -> dict[str, str]:
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Describe one leaf and where it shall go: where it is, or the first device."""
+    """Shape, type and device of a leaf: the device it is on, or the first one."""
     if not hasattr(leaf, "dtype"):
         leaf = jax.numpy.asarray(leaf)
     sharding = getattr(leaf, "sharding", None)
@@ -184,7 +186,7 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the messages that orbax sends through absl; errors pass."""
+    """Suppress the messages that orbax logs through absl, except errors."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

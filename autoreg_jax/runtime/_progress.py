@@ -1,4 +1,4 @@
-"""A progress line: a bar on a terminal, one line in a notebook, now and then a log."""
+"""Progress: a bar in a terminal, one line in a notebook, lines in a log file."""
 
 import contextlib
 import sys
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from rich import progress as rich_progress
 from rich.console import Console
 
-# In a log, and only for loops that take as long: a short one says nothing.
+# In a log; a loop that takes less time writes nothing.
 SECONDS_BETWEEN_LINES = 30.0
 
 
 class Advance(Protocol):
-    """Report that one more step is done, and what there is to say about it."""
+    """Function to call after each step, with the values to show."""
 
     def __call__(self, **fields: Any) -> None:
         """Advance by one step; each field is shown as `name value`."""
@@ -24,15 +24,15 @@ class Advance(Protocol):
 def progress(
     description: str, total: int | None, *, completed: int = 0
 ) -> Iterator[Advance]:
-    """Show how far a loop has come.
+    """Show the progress of a loop.
 
-    On a terminal it is a bar on stderr, in a notebook one line that is rewritten in
-    place, and otherwise (a file, a queue's log) a line on stderr every half minute.
+    A bar on stderr in a terminal, one line that is updated in place in a notebook, and
+    otherwise (a file, the log of a queue) a line on stderr every half minute.
 
     Args:
-        description: What is being done, a few words.
-        total: Number of steps; `None` if it is not known.
-        completed: Steps that were done before, by a run that is being resumed.
+        description: Name of the loop, a few words.
+        total: Number of steps; None if unknown.
+        completed: Steps done before a run was resumed.
 
     Yields:
         A function to call after each step, `advance(loss=0.31)`.
@@ -125,7 +125,7 @@ def _log_lines(
 def _line(
     description: str, done: int, total: int | None, begin: float, note: str
 ) -> str:
-    """Say what is done, how far and for how long: `train  20/60  1:05  loss 0.3`."""
+    """One line, as `train  20/60  1:05  loss 0.3`."""
     count = f"{done}/{total}" if total is not None else f"{done}"
     seconds = int(time.monotonic() - begin)
     clock = f"{seconds // 60}:{seconds % 60:02d}"

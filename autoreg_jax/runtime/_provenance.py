@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, machine, commit, command. No user names."""
+"""Origin of a result: versions, machine, commit, command; no user names."""
 
 import getpass
 import os
@@ -28,16 +28,16 @@ PACKAGES = (
 
 
 def provenance(command: Sequence[str] | None = None) -> dict[str, Any]:
-    """Describe the program and the machine that make a result.
+    """Describe the program and the machine that compute a result.
 
     Args:
-        command: Words of the command line; those of this process unless told. The
-            home folder is written `~` and the user's name `user`.
+        command: Words of the command line; default: those of this process. The home
+            folder is replaced by `~` and the user name by `user`.
 
     Returns:
-        A mapping that JSON can hold: `command`, `packages`, `python`, `platform`,
-        `cpu_count`, `devices` (kind and number), `commit` (`None` outside a checkout;
-        with `+changes` if files differ from it).
+        JSON values: `command`, `packages`, `python`, `platform`, `cpu_count`, `devices`
+        (kind and number), `commit` (None outside a Git checkout; with `+changes` if
+        files differ from it).
     """
     kinds = [device.device_kind for device in jax.devices()]
     return {
@@ -52,7 +52,7 @@ def provenance(command: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str | None]:
-    """Return the versions of the packages that results depend on; `None`: absent."""
+    """Versions of the packages that results depend on; None: not installed."""
     versions: dict[str, str | None] = {"autoreg_jax": __version__}
     for name in PACKAGES:
         try:

@@ -200,10 +200,3 @@ class RunFolder(os.PathLike[str]):
                 f"{self}: is not writable; change its permissions, or choose another "
                 "folder."
             )
-
-
-def claim_run_folder(
-    folder: str | Path, *, resume: bool = False, overwrite: bool = False
-) -> Path:
-    """As `RunFolder.claim`; returns the path."""
-    return RunFolder(folder).claim(resume=resume, overwrite=overwrite).path

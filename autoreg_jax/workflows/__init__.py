@@ -2,6 +2,8 @@
 
 from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows._demo import demo
+from autoreg_jax.workflows._doctor import Check as Check
+from autoreg_jax.workflows._doctor import selfcheck as selfcheck
 from autoreg_jax.workflows._many import search_many
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
@@ -16,6 +18,7 @@ from autoreg_jax.workflows.planning import (
 from autoreg_jax.workflows.planning import summary as plan_summary
 
 __all__ = [
+    "Check",
     "Evaluation",
     "Plan",
     "Prepared",
@@ -30,5 +33,6 @@ __all__ = [
     "read_evaluation",
     "search",
     "search_many",
+    "selfcheck",
     "train",
 ]

@@ -23,7 +23,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from autoreg_jax import config, runtime, workflows
+from autoreg_jax import config, files, runtime, workflows
 from autoreg_jax.search_space import OPERATIONS, decode
 from autoreg_jax.studies.reproduce._ablation import HAND_MADE
 
@@ -175,7 +175,7 @@ def main() -> None:
         path = options.output / f"{name}.json"
         if not path.is_file():
             found = remedies.try_one(name)
-            runtime.write_json(path, found)
+            files.write_json(path, found)
         print(name, path.read_text(), flush=True)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from autoreg_jax import __version__, runtime
+from autoreg_jax import __version__, workflows
 
 VERBS = (
     "demo",
@@ -61,8 +61,8 @@ def test_doctor(command):
 
 
 def test_doctor_fails_with_a_check(command, monkeypatch):
-    bad = runtime.Check("arithmetic", False, "off by 3; install another version", 0.1)
-    monkeypatch.setattr(runtime, "selfcheck", lambda: [bad])
+    bad = workflows.Check("arithmetic", False, "off by 3; install another version", 0.1)
+    monkeypatch.setattr(workflows, "selfcheck", lambda: [bad])
     code, out, _ = command("doctor", "--json")
     assert code == 1
     assert json.loads(out)["checks"][0]["detail"] == bad.detail

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data, inference, runtime, studies, workflows
+from autoreg_jax import config, data, files, inference, studies, workflows
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.compare import CleaningRow, ComparisonRow
@@ -48,10 +48,10 @@ def calls(monkeypatch, model):
                 folder = options["run"]
                 (folder / "genotype.json").write_text(result.genotype.to_json())
                 content = {"format": 1, "lam": LAM, "lam_start": LAM}
-                runtime.write_json(folder / "objective.json", content)
+                files.write_json(folder / "objective.json", content)
             if name == "train":
                 record = {"stage": "train", "step": 2, "seconds": 1.5, "loss": -0.25}
-                runtime.append_record(options["run"] / "metrics.jsonl", record)
+                files.append_record(options["run"] / "metrics.jsonl", record)
                 loaded.save(options["run"] / "model")
             return result
 
@@ -103,7 +103,7 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     assert isinstance(trained, inference.RegistrationModel)
     assert settings.evaluate.pairs == 2
     assert options == {"run": run}
-    provenance = runtime.read_json(run / "provenance.json")
+    provenance = files.read_json(run / "provenance.json")
     assert provenance["dataset"] == "../subjects"
     assert provenance["seconds"] == {"train": 1.5}
 

@@ -1,4 +1,4 @@
-"""Provenance, compilation cache and the checks of `autoreg doctor`."""
+"""Provenance, compilation cache and compiler options."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax import runtime
-from autoreg_jax.runtime import _compilation, _selfcheck
+from autoreg_jax.runtime import _device
 
 
 def test_provenance_is_json_without_names(monkeypatch):
@@ -22,25 +22,6 @@ def test_provenance_is_json_without_names(monkeypatch):
     assert sum(found["devices"].values()) == jax.device_count()
     assert found["commit"] is None or re.match("[0-9a-f]{40}", found["commit"])
     assert json.loads(json.dumps(found)) == found
-
-
-def test_selfcheck_passes_here():
-    checks = runtime.selfcheck()
-    assert {check.name for check in checks} == set(_selfcheck._CHECKS)
-    assert all(check.ok for check in checks), checks
-    assert sum(check.seconds for check in checks) < 10
-
-
-def test_selfcheck_reports_wrong_numbers_and_broken_checks(monkeypatch):
-    ok, detail = _selfcheck._compare(
-        jax.numpy.float32(1071645696), np.asarray(1073741824.0)
-    )
-    assert not ok
-    assert "wrong numbers" in detail
-    monkeypatch.setattr(_selfcheck, "_CHECKS", {"broken": lambda: 1 / 0})
-    (check,) = runtime.selfcheck()
-    assert not check.ok
-    assert "ZeroDivisionError" in check.detail
 
 
 @pytest.fixture
@@ -87,5 +68,5 @@ def test_quick_compilation_gives_the_same_numbers():
 
 
 def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
-    monkeypatch.setattr(_compilation, "_OLDER_EMITTERS", {"xla_no_such_option": True})
+    monkeypatch.setattr(_device, "_OLDER_EMITTERS", {"xla_no_such_option": True})
     assert runtime.quick_compilation.__wrapped__() is None

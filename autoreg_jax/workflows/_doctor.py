@@ -1,4 +1,4 @@
-"""Checks of an installation, for `autoreg doctor`: versions, devices, arithmetic."""
+"""Checks of the installation: package versions, devices, arithmetic."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.runtime._provenance import package_versions
+from autoreg_jax.runtime import package_versions
 
 _ROWS = 40_000  # the known faults begin at 32,768
 _EXCLUDED_JAX = ("0.10.2", "0.11.1")
@@ -22,20 +22,20 @@ class Check:
     """What was checked."""
 
     ok: bool
-    """Whether it is as it should be."""
+    """Whether it passed."""
 
     detail: str
-    """What was found and, if it is not right, what to do."""
+    """What was found and, if the check failed, what to do."""
 
     seconds: float
-    """How long it took."""
+    """Time that it took."""
 
 
 def selfcheck() -> list[Check]:
-    """Run every check of the installation, about ten seconds at most.
+    """Check the installation, in ten seconds at most.
 
     Returns:
-        One result a check. A check that breaks counts as failed.
+        One result for each check. A check that raises an error counts as failed.
     """
     return [_run(name, check) for name, check in _CHECKS.items()]
 
@@ -44,7 +44,7 @@ def _run(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
     begin = time.perf_counter()
     try:
         ok, detail = check()
-    except Exception as error:  # whatever breaks is what the user wants to know
+    except Exception as error:  # whatever it is, the user wants to know
         ok, detail = False, f"{type(error).__name__}: {error}"
     return Check(name, ok, detail, time.perf_counter() - begin)
 
@@ -68,7 +68,7 @@ def _devices() -> tuple[bool, str]:
 def _vmapped_product() -> tuple[bool, str]:
     """Reproduce https://github.com/jax-ml/jax/issues/39103: an affine on a grid.
 
-    The last rows were those of other rows with jax 0.10.2.
+    With jax 0.10.2 the last rows held the values of other rows.
     """
     rows = np.zeros((_ROWS, 3), np.float32)
     rows[:, 0] = np.arange(_ROWS)
@@ -80,14 +80,17 @@ def _vmapped_product() -> tuple[bool, str]:
 def _constant_product() -> tuple[bool, str]:
     """Contract with a compile-time constant of equal values.
 
-    The sum was a third of the right one with jax 0.10.2 and 0.12.0.1. This package
-    writes no such product, so the fault is worth knowing but not a failure.
+    The sum was a third of the correct one with jax 0.10.2 and 0.12.0.1. This package
+    contains no such product, so the fault is reported but is not a failure.
     """
     rows = (np.arange(3 * _ROWS) % 7).astype(np.float32).reshape(_ROWS, 3)
     ones = jnp.ones((3, 3))
     product = jax.jit(lambda x: (x @ ones.T).sum())
     ok, detail = _compare(product(rows), np.asarray(3.0 * rows.sum(dtype=np.float64)))
-    return True, detail if ok else f"known fault, which this package avoids: {detail}"
+    return (
+        True,
+        detail if ok else f"known fault, of no effect here: {detail}",
+    )
 
 
 def _compare(found: jax.Array, expected: np.ndarray) -> tuple[bool, str]:
