@@ -10,11 +10,18 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.inference._descent import descend
-from autoreg_jax.inference._gaussian import coarser_shape, gaussian_smooth, shrink
+from autoreg_jax.inference._optimise import descend
 from autoreg_jax.inference._refine import Refined
 from autoreg_jax.losses import Similarity, find_similarity
-from autoreg_jax.spatial import half_shape, integrate, resize_displacement, warp
+from autoreg_jax.spatial import (
+    coarser_shape,
+    downsample,
+    gaussian_smooth,
+    half_shape,
+    integrate,
+    resize_displacement,
+    warp,
+)
 
 # Resolutions, edge of the window of the correlation, squarings, and the width of the
 # kernel under which the velocity is sought, in its voxels.
@@ -102,7 +109,9 @@ def _coarser(level: _Level) -> _Level:
     factor = np.maximum(np.asarray(level.space) - 1, 1) / np.maximum(
         np.asarray(shape) - 1, 1
     )
-    images = jax.tree.map(partial(shrink, shape=shape), level._replace(spacing=None))
+    images = jax.tree.map(
+        partial(downsample, shape=shape), level._replace(spacing=None)
+    )
     spacing = level.spacing * jnp.asarray(factor, level.spacing.dtype)
     return images._replace(spacing=spacing)
 
@@ -117,7 +126,7 @@ def _search(
     similarity: Similarity,
 ) -> tuple[Array, Array, Array]:
     """The best iterate of a level, its loss, and the loss of no motion."""
-    return descend(
+    found = descend(
         partial(_loss, level, similarity=similarity),
         jnp.zeros_like(start),
         start,
@@ -126,6 +135,7 @@ def _search(
         eps=_SMALL_GRADIENT / math.prod(level.space),
         ends_early=True,
     )
+    return found.best, found.loss, found.first_loss
 
 
 @partial(jax.jit, static_argnames="space")

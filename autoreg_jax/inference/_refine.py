@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.inference._descent import descend
-from autoreg_jax.inference._gaussian import coarser_shape, shrink
+from autoreg_jax.inference._optimise import descend
 from autoreg_jax.losses import Weights, in_order, registration_loss
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import (
     Pyramid,
+    coarser_shape,
+    downsample,
     half_shape,
     integrate,
     jacobian_determinant,
@@ -117,19 +118,21 @@ def refine(  # noqa: PLR0913
     def improve(moving: Array, fixed: Array, gain: Array) -> tuple[Array, ...]:
         half = half_shape(fixed.shape[1:-1])
         start = resize_displacement(velocity, half)
-        best, best_loss, start_loss = descend(
+        found = descend(
             partial(loss, moving, fixed),
             start,
             start + resize_displacement(gain, half),
             num_iterations=num_iterations,
             learning_rate=learning_rate,
         )
-        return best, best - start, start_loss, best_loss
+        return found.best, found.best - start, found.first_loss, found.loss
 
     gain = jnp.zeros_like(velocity)
     space = fixed.shape[1:-1]
     coarser = coarser_shape(space)
     if coarser != space:
-        _, gain, *_ = improve(shrink(moving, coarser), shrink(fixed, coarser), gain)
+        _, gain, *_ = improve(
+            downsample(moving, coarser), downsample(fixed, coarser), gain
+        )
     best, _, loss_before, best_loss = improve(moving, fixed, gain)
     return Refined(best, fields(best, space).full, loss_before, best_loss)

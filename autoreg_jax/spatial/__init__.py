@@ -19,6 +19,9 @@ from autoreg_jax.spatial._pyramid import Pyramid as Pyramid
 from autoreg_jax.spatial._pyramid import image_pyramid as image_pyramid
 from autoreg_jax.spatial._resize import resize_displacement as resize_displacement
 from autoreg_jax.spatial._resize import resize_image as resize_image
+from autoreg_jax.spatial._smooth import coarser_shape as coarser_shape
+from autoreg_jax.spatial._smooth import downsample as downsample
+from autoreg_jax.spatial._smooth import gaussian_smooth as gaussian_smooth
 from autoreg_jax.spatial._warp import compose as compose
 from autoreg_jax.spatial._warp import warp as warp
 
@@ -29,7 +32,10 @@ __all__ = [
     "affine_generators",
     "affine_matrix",
     "apply_affine",
+    "coarser_shape",
     "compose",
+    "downsample",
+    "gaussian_smooth",
     "half_shape",
     "identity_grid",
     "image_pyramid",

@@ -5,23 +5,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from autoreg_jax.inference._descent import descend
+from autoreg_jax.inference._optimise import BestSoFar, Descent, best_so_far, descend
 
 TARGET = jnp.array([1.0, -0.5])
 
 
 def run(num_iterations, **options):
-    """The result, and how often the loss was asked for."""
-    asked = []
+    """Best iterate, its loss, the loss of `safe`, and the number of evaluations."""
+    evaluated = []
 
     def loss(x):
-        jax.debug.callback(lambda _: asked.append(1), x)
+        jax.debug.callback(lambda _: evaluated.append(1), x)
         return jnp.sum((x - TARGET) ** 2)
 
     options = {"safe": jnp.zeros(2), "start": jnp.ones(2), **options}
     found = descend(loss, num_iterations=num_iterations, learning_rate=0.1, **options)
     jax.effects_barrier()
-    return found, len(asked)
+    return (found.best, found.loss, found.first_loss), len(evaluated)
 
 
 def test_takes_all_its_steps_and_finds_the_minimum():
@@ -50,3 +50,19 @@ def test_what_is_safe_comes_back_where_nothing_is_better():
     (best, best_loss, safe_loss), _ = run(3, safe=safe, start=jnp.full(2, 100.0))
     assert (best == safe).all()
     assert best_loss == safe_loss
+
+
+def test_the_best_iterate_of_any_step_is_kept():
+    @best_so_far
+    def step(state):
+        x = state.iterate
+        return Descent(state.num_evaluations + 1, x + 1, (x - 2.0) ** 2, None)
+
+    zero, infinite = jnp.zeros(()), jnp.asarray(jnp.inf)
+    first = Descent(0, zero, infinite, None)
+    state = BestSoFar(first, zero, infinite, infinite, infinite, 0)
+    for _ in range(5):
+        state = step(state)
+    assert (state.best, state.loss, state.first_loss) == (2.0, 0.0, 4.0)
+    assert state.descent.iterate == 5
+    assert state.num_idle == 2

@@ -1,4 +1,4 @@
-"""Smoothing and shrinking of images for a coarse-to-fine registration."""
+"""Smoothing and downsampling of images for a coarse-to-fine registration."""
 
 import math
 
@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from autoreg_jax.spatial import resize_image
+from autoreg_jax.spatial._resize import resize_image
 
-# Axes are not shortened below this: a window of the correlation must have room.
+# Axes are not shortened below this: a window of the correlation must fit.
 _SHORTEST = 12
-# Standard deviation, in voxels, of the smoothing before every second voxel is left out.
+# Standard deviation, in voxels, of the smoothing before downsampling by two.
 _ANTIALIAS = 0.7
 
 
@@ -20,12 +20,12 @@ def gaussian_smooth(
     """Convolution with a Gaussian, axis by axis; the edge is repeated.
 
     Args:
-        x: Any number of space axes.
+        x: Images or fields.
         sigma: Standard deviation in voxels, > 0.
-        axes: Space axes (from 0) along which to smooth; all of them by default.
+        axes: Space axes (from 0) along which to smooth; default: all.
 
     Returns:
-        The smoothed array; constants stay as they are.
+        The smoothed array; constants are unchanged.
     """
     reach = math.ceil(2.5 * sigma)
     weights = [math.exp(-0.5 * (i / sigma) ** 2) for i in range(-reach, reach + 1)]
@@ -43,7 +43,7 @@ def gaussian_smooth(
 
 
 def coarser_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Half as many voxels along each axis that is long enough.
+    """Half the number of voxels along each axis that is long enough.
 
     Examples:
         >>> coarser_shape((160, 33, 20, 1))
@@ -54,17 +54,17 @@ def coarser_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     )
 
 
-def shrink(
+def downsample(
     image: Float[Array, "b *space c"], shape: tuple[int, ...]
 ) -> Float[Array, "b *new_space c"]:
-    """An image on a grid of `coarser_shape`, first smoothed along axes that shrink.
+    """Resize to a `coarser_shape`, after smoothing along the axes that shrink.
 
     Args:
         image: Any intensities.
-        shape: Of the new grid, corners aligned.
+        shape: New number of voxels of each space axis, corners aligned.
 
     Returns:
-        The image on it.
+        The image on the new grid.
     """
     old = image.shape[1:-1]
     axes = tuple(axis for axis, size in enumerate(shape) if size < old[axis])
