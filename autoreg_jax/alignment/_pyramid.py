@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from autoreg_jax.alignment._similarity import Level
 from autoreg_jax.data import normalize_intensity
-from autoreg_jax.geometry import Volume, resample, sample_world, world_coordinates
+from autoreg_jax.geometry import Grid, Volume, resample, sample_world
 
 # Voxels along the longest axis at each level, coarse to fine: a head of 220 mm has
 # voxels of 7, 3.5 and 2.3 mm. The arrays of all levels have the size of the finest, and
@@ -130,7 +130,7 @@ def _fixed_points(
 
     The points are in random order.
     """
-    world = world_coordinates(image.shape, image.affine).reshape(-1, 3)
+    world = image.grid.points().reshape(-1, 3)
     compared_here, object_here = (
         sample_world(Volume(part.array.astype(np.float32), part.affine), world) > 0.5
         for part in (compared, is_object)
@@ -191,14 +191,14 @@ def _downsample(volume: Volume, spacing: float) -> Volume:
     affine[:3, :ndim] = affine[:3, :ndim] * factor
     corner = 0.5 * (shape - new * factor) + 0.5 * (factor - 1)
     affine[:3, 3] += volume.affine[:3, :ndim] @ corner
-    return Volume(resample(volume, tuple(map(int, new)), affine), affine)
+    return Volume(resample(volume, Grid(tuple(new), affine)), affine)
 
 
 def _mask_on(volume: Volume, mask: Volume | None) -> Float[np.ndarray, "*space"]:
     """1 where a mask is above 0, on the grid of a volume; everywhere without a mask."""
     if mask is None:
         return np.ones(volume.shape, np.float32)
-    points = world_coordinates(volume.shape, volume.affine)
+    points = volume.grid.points()
     inside = Volume((mask.array > 0).astype(np.float32), mask.affine)
     return (sample_world(inside, points) > 0.5).astype(np.float32)
 
@@ -230,7 +230,7 @@ def _centre_and_radius(
     volume: Volume, is_object: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Centre of mass and root mean square radius of an object, mm."""
-    points = world_coordinates(volume.shape, volume.affine)[is_object > 0]
+    points = volume.grid.points()[is_object > 0]
     centre = points.mean(0)
     # A single voxel has an extent, too.
     extent = np.sum((points - centre) ** 2, 1).mean() + max(volume.spacing) ** 2

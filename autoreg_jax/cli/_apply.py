@@ -80,7 +80,7 @@ class Apply:
         from autoreg_jax import data, transforms
 
         reference = data.read_image(self.reference) if self.reference else None
-        grid = transforms.Grid(reference.shape, reference.affine) if reference else None
+        grid = reference.grid if reference else None
         whole = transforms.read_chain(words, layout=self.layout, grid=grid)
         if self.inverse:
             whole = whole.inverse()
@@ -90,7 +90,7 @@ class Apply:
                 raise GeometryError(
                     f"{self.input}: has no column z, which a transform of space needs."
                 )
-            moved = whole.apply_to_points(points.positions)
+            moved = whole.points_to_fixed(points.positions)
             transforms.write_points(
                 self.output, dataclasses.replace(points, positions=moved)
             )
@@ -123,7 +123,7 @@ class Apply:
 
     def _resampled(self, whole: "Transform", reference: "Volume") -> "Volume":
         """The image on the grid of the reference."""
-        from autoreg_jax import data, transforms
+        from autoreg_jax import data
 
         read = data.read_image if self.interpolation == "linear" else data.read_labels
         image = read(self.input)
@@ -137,10 +137,7 @@ class Apply:
                 f"{self.input} is a volume, and the transforms are of a plane; give "
                 "transforms of space."
             )
-        grid, onto = (
-            transforms.Grid(one.shape, one.affine) for one in (image, reference)
-        )
-        array = whole.apply(image.array, grid, onto, self.interpolation)
+        array = whole.apply(image.array, image.grid, reference.grid, self.interpolation)
         if image.array.any() and not array.any():
             _LOGGER.warning(
                 "%s: nothing of it lies on the grid of %s; is the order or the "

@@ -17,9 +17,7 @@ from autoreg_jax.data.images._intensity import Intensity, normalize_intensity
 from autoreg_jax.data.images._reading import read_image, read_labels
 from autoreg_jax.data.images._writing import write_displacement, write_volume
 from autoreg_jax.data.simulation._population import write_population
-from autoreg_jax.geometry._grid import Grid, grid_along
-from autoreg_jax.geometry._resample import index_matrix, resample
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Grid, Volume, grid_along, resample
 
 __all__ = [
     "MOST_IMAGES",
@@ -40,7 +38,6 @@ __all__ = [
     "evaluation_pairs",
     "fingerprint",
     "grid_along",
-    "index_matrix",
     "label_values",
     "load_cohort",
     "match_images",

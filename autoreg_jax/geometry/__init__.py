@@ -1,29 +1,32 @@
 """Where voxels lie: grids, volumes and their values between voxels. NumPy alone."""
 
 from autoreg_jax.geometry._field_of_view import check_axes, check_field_of_view
-from autoreg_jax.geometry._grid import Grid, grid_along
-from autoreg_jax.geometry._resample import index_matrix, resample
-from autoreg_jax.geometry._volume import Volume, grid_distance
-from autoreg_jax.geometry._world import (
+from autoreg_jax.geometry._grid import Grid, homogeneous
+from autoreg_jax.geometry._regrid import grid_along, working_grid
+from autoreg_jax.geometry._sampling import (
+    Interpolation,
     displacement_on,
+    is_inside,
+    resample,
+    sample,
+    sample_edge,
     sample_world,
-    voxel_coordinates,
-    working_grid,
-    world_coordinates,
 )
+from autoreg_jax.geometry._volume import Volume
 
 __all__ = [
     "Grid",
+    "Interpolation",
     "Volume",
     "check_axes",
     "check_field_of_view",
     "displacement_on",
     "grid_along",
-    "grid_distance",
-    "index_matrix",
+    "homogeneous",
+    "is_inside",
     "resample",
+    "sample",
+    "sample_edge",
     "sample_world",
-    "voxel_coordinates",
     "working_grid",
-    "world_coordinates",
 ]

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry._volume import Volume
-from autoreg_jax.geometry._world import voxel_coordinates
 
 
 def check_axes(fixed: Volume, moving: Volume) -> None:
@@ -46,7 +44,7 @@ def check_field_of_view(fixed: Volume, moving: Volume) -> None:
     """
     fixed_name, moving_name = _names(fixed, moving)
     if _misses(fixed, moving) or _misses(moving, fixed):
-        distance = np.linalg.norm(_middle(fixed) - _middle(moving))
+        distance = np.linalg.norm(fixed.grid.centre - moving.grid.centre)
         raise GeometryError(
             f"{fixed_name} and {moving_name} do not overlap in the world: their "
             f"centres are {distance:.0f} mm apart. Repair the headers (sform or qform) "
@@ -61,8 +59,8 @@ def _names(fixed: Volume, moving: Volume) -> tuple[Path | str, Path | str]:
 def _misses(one: Volume, other: Volume) -> bool:
     """Whether the box of one image lies beside the other, seen along its axes."""
     ends = np.meshgrid(*[(-0.5, size - 0.5) for size in one.shape], indexing="ij")
-    corners = np.stack(ends, -1) @ one.affine[:3, : one.ndim].T + one.affine[:3, 3]
-    index = voxel_coordinates(other, corners).reshape(-1, other.ndim)
+    corners = one.grid.to_world(np.stack(ends, -1))
+    index = other.grid.to_voxels(corners).reshape(-1, other.ndim)
     beyond = index.min(0) >= np.asarray(other.shape) - 0.5
     return bool(np.any((index.max(0) <= -0.5) | beyond))
 
@@ -71,9 +69,3 @@ def _normal(plane: Volume) -> int:
     """World axis that stands most upright on a slice."""
     across = np.cross(plane.affine[:3, 0], plane.affine[:3, 1])
     return int(np.argmax(np.abs(across)))
-
-
-def _middle(volume: Volume) -> Float[np.ndarray, "3"]:
-    """World position of the middle of the field of view, mm."""
-    middle = (np.asarray(volume.shape) - 1) / 2
-    return volume.affine[:3, : volume.ndim] @ middle + volume.affine[:3, 3]

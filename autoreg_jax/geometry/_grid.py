@@ -1,36 +1,48 @@
-"""Where voxels lie in the world."""
+"""A grid of voxels and its place in the world."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from nibabel.orientations import (
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import aff2axcodes
 
-from autoreg_jax.errors import GeometryError
-
-__all__ = ["Grid", "grid_along"]
+__all__ = ["Grid", "homogeneous"]
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where voxels lie in the world.
+    """Voxels and where they lie: all that is known of an image but its values.
+
+    The world is three-dimensional, millimetres, RAS+, also for an image of one plane,
+    whose affine says in which plane it lies.
 
     Attributes:
-        shape: `(x, y, z)` or `(x, y)`.
-        affine: Voxel indices to world millimetres, RAS+, `(4, 4)`.
+        shape: `(x, y, z)`, or `(x, y)` for one plane.
+        affine: Voxel indices to world, `(4, 4)` float64. For one plane `(3, 3)` is
+            accepted as well: a plane of the world's x and y, at z = 0.
+
+    Raises:
+        ValueError: If the shape has not two or three axes, or the affine is not a
+            finite, invertible homogeneous matrix.
 
     Examples:
-        >>> Grid((4, 5), np.diag([2.0, 3, 1, 1])).spacing
-        (2.0, 3.0)
+        >>> grid = Grid((4, 5), np.diag([2.0, 3.0, 1.0, 1.0]))
+        >>> grid.ndim, grid.spacing, grid.axcodes, grid.points()[1, 1].tolist()
+        (2, (2.0, 3.0), 'RAS', [2.0, 3.0, 0.0])
+        >>> grid.to_voxels(grid.centre).tolist()
+        [1.5, 2.0]
     """
 
     shape: tuple[int, ...]
     affine: Float[np.ndarray, "4 4"]
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(size) for size in self.shape)
+        if len(shape) not in (2, 3) or min(shape) < 1:
+            raise ValueError(f"a grid has two or three axes, got the shape {shape}.")
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "affine", homogeneous(self.affine))
 
     @property
     def ndim(self) -> int:
@@ -39,72 +51,110 @@ class Grid:
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Distance of neighbouring voxels on each axis, millimetres."""
-        lengths = np.linalg.norm(self.affine[:3, : self.ndim], axis=0)
-        return tuple(float(length) for length in lengths)
+        """Distance between neighbouring voxels along each axis, mm."""
+        return tuple(map(float, voxel_sizes(self.affine)[: self.ndim]))
+
+    @property
+    def axcodes(self) -> str:
+        """Directions of the three axes to the nearest letter, as "RAS"."""
+        return "".join(aff2axcodes(self.affine))
 
     @property
     def centre(self) -> Float[np.ndarray, "3"]:
-        """World position of the middle, millimetres."""
+        """World position of the middle of the field of view, mm."""
         middle = (np.asarray(self.shape) - 1) / 2
         return self.affine[:3, : self.ndim] @ middle + self.affine[:3, 3]
 
+    def points(
+        self, begin: int = 0, end: int | None = None
+    ) -> Float[np.ndarray, "*space 3"]:
+        """World positions of all voxels, or of a slab of them.
 
-def grid_along(
-    axes: Grid,
-    *,
-    shape: tuple[int, ...],
-    spacing: tuple[float, ...],
-    orientation: str,
-    centre: tuple[float, ...],
-) -> Grid:
-    """A grid along the axes of another.
+        Args:
+            begin: First index of the slab on the first axis.
+            end: Index after its last one; default: the end of the grid.
+
+        Returns:
+            Positions, mm.
+        """
+        ranges = [range(*slice(begin, end).indices(self.shape[0]))]
+        ranges += [range(size) for size in self.shape[1:]]
+        return self.to_world(np.stack(np.meshgrid(*ranges, indexing="ij"), -1))
+
+    def to_world(self, index: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n 3"]:
+        """World positions of voxel indices, mm."""
+        return index @ self.affine[:3, : self.ndim].T + self.affine[:3, 3]
+
+    def to_voxels(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n d"]:
+        """Continuous voxel indices of world positions; 2-D: projected on the plane."""
+        inverse = np.linalg.inv(self.affine)[: self.ndim]
+        return points @ inverse[:, :3].T + inverse[:, 3]
+
+    def index_matrix(self, other: "Grid") -> Float[np.ndarray, "d+1 d+1"]:
+        """Homogeneous matrix from voxel indices of this grid to those of another."""
+        used = [*range(self.ndim), 3]
+        return (np.linalg.inv(other.affine) @ self.affine)[np.ix_(used, used)]
+
+    def distance(self, other: "Grid") -> float:
+        """Largest distance between corresponding corners of two grids of one shape.
+
+        Args:
+            other: A grid of the same shape.
+
+        Returns:
+            Distance in voxels (of the smallest spacing of this grid).
+
+        Raises:
+            ValueError: If the shapes differ.
+
+        Examples:
+            >>> one = Grid((4, 4, 4), np.diag([2.0, 2, 2, 1]))
+            >>> one.distance(Grid((4, 4, 4), one.affine + np.eye(4, k=3)))
+            0.5
+        """
+        if self.shape != other.shape:
+            raise ValueError(f"shapes differ: {self.shape} and {other.shape}.")
+        corners = np.stack(np.meshgrid(*[(0, size - 1) for size in self.shape]), -1)
+        apart = self.to_world(corners) - other.to_world(corners)
+        return float(np.linalg.norm(apart, axis=-1).max() / min(self.spacing))
+
+    def matches(self, other: "Grid", tolerance: float = 0.01) -> bool:
+        """Whether two grids have the same voxels: same shape, same corners.
+
+        This is the one comparison of grids. Affines are stored as float32 and pass
+        through many tools, so that a hundredth of a voxel is rounding.
+
+        Args:
+            other: Any grid.
+            tolerance: Largest `distance`, in voxels.
+        """
+        return self.shape == other.shape and self.distance(other) <= tolerance
+
+
+def homogeneous(matrix: Float[np.ndarray, "d+1 d+1"]) -> Float[np.ndarray, "4 4"]:
+    """A homogeneous matrix of the plane or of space as one of space.
 
     Args:
-        axes: Gives the directions, oblique or not.
-        shape: Number of voxels on each axis of the new grid.
-        spacing: Millimetres on each of its axes.
-        orientation: Where its axes point, three letters as "RAS"; the directions of
-            `axes` are put in this order and turned this way.
-        centre: World position of its middle, mm.
+        matrix: `(3, 3)` or `(4, 4)`, the last row 0, …, 0, 1.
 
     Returns:
-        The grid.
+        float64; a matrix of the plane leaves z as it is.
 
     Raises:
-        GeometryError: If `orientation` is none, or another plane than that of `axes`.
-
-    Examples:
-        >>> scan = Grid((4, 5, 6), np.diag([1.0, 1, 3, 1]))
-        >>> grid = grid_along(
-        ...     scan,
-        ...     shape=(2, 2, 2),
-        ...     spacing=(2.0, 2.0, 2.0),
-        ...     orientation="LPS",
-        ...     centre=(0.0, 0.0, 0.0),
-        ... )
-        >>> grid.affine.tolist()[0], grid.affine.tolist()[2]
-        ([-2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 2.0, -1.0])
+        ValueError: If the shape or the last row is another, or the matrix is not finite
+            or singular.
     """
-    ndim, full = axes.ndim, axes.shape + (1,) * (3 - axes.ndim)
-    try:
-        wanted = axcodes2ornt(tuple(orientation.upper()))
-    except ValueError:
-        wanted = np.full((3, 2), np.nan)
-    if wanted.shape != (3, 2) or sorted(wanted[:, 0].tolist()) != [0, 1, 2]:
-        raise GeometryError(
-            f"orientation: must be three letters, one each of R or L, A or P, S or I, "
-            f"as RAS; got {orientation!r}."
+    given = np.asarray(matrix, np.float64)
+    if given.shape not in ((3, 3), (4, 4)):
+        raise ValueError(f"a homogeneous matrix is 3×3 or 4×4, got {given.shape}.")
+    full = np.eye(4)
+    kept = [0, 1, 2, 3] if len(given) == 4 else [0, 1, 3]
+    full[np.ix_(kept, kept)] = given
+    if not np.isfinite(full).all() or np.any(full[3] != [0, 0, 0, 1]):
+        raise ValueError(
+            "a homogeneous matrix is finite and ends with the row 0, …, 0, 1, got "
+            f"{given.tolist()}."
         )
-    turn = ornt_transform(io_orientation(axes.affine), wanted)
-    if ndim == 2 and turn[2, 0] != 2:
-        raise GeometryError(
-            f"orientation: the images are slices of another plane than "
-            f"{orientation!r}; change its first two letters only."
-        )
-    affine = axes.affine @ inv_ornt_aff(turn, full)
-    lengths = np.linalg.norm(affine[:3, :ndim], axis=0)
-    affine[:3, :ndim] *= np.asarray(spacing) / lengths
-    middle = affine[:3, :ndim] @ ((np.asarray(shape) - 1) / 2)
-    affine[:3, 3] = np.asarray(centre) - middle
-    return Grid(shape, affine)
+    if abs(np.linalg.det(full)) <= 1e-9 * np.prod(voxel_sizes(full)):
+        raise ValueError(f"the matrix is singular: {given.tolist()}.")
+    return full

@@ -1,12 +1,15 @@
-"""A volume in memory: an array of voxels and where it stands in the world."""
+"""A volume in memory: an array of voxels on a grid."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Num
 
-__all__ = ["Volume", "grid_distance"]
+from autoreg_jax.geometry._grid import Grid
+
+__all__ = ["Volume"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +33,18 @@ class Volume:
     affine: Num[np.ndarray, "4 4"]
     path: Path | None = None
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Where the voxels lie.
+
+        Raises:
+            ValueError: If the affine is not an invertible homogeneous matrix.
+        """
+        return Grid(self.array.shape, self.affine)
+
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of voxels on each axis."""
+        """Number of voxels along each axis."""
         return self.array.shape
 
     @property
@@ -42,33 +54,5 @@ class Volume:
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Distance of neighbouring voxels on each axis of the array, millimetres."""
-        lengths = np.linalg.norm(self.affine[:3, : self.ndim], axis=0)
-        return tuple(float(length) for length in lengths)
-
-
-def grid_distance(one: Volume, other: Volume) -> float:
-    """How far two grids of the same shape lie apart, in voxels.
-
-    Args:
-        one: A volume; its voxel is the unit.
-        other: A volume of the same shape.
-
-    Returns:
-        Largest distance between corresponding corners, in voxels of `one`.
-
-    Raises:
-        ValueError: If the shapes differ.
-
-    Examples:
-        >>> at_zero = Volume(np.zeros((4, 4, 4)), np.diag([2.0, 2, 2, 1]))
-        >>> grid_distance(at_zero, at_zero)
-        0.0
-    """
-    if one.shape != other.shape:
-        raise ValueError(f"shapes differ: {one.shape} and {other.shape}.")
-    shape = one.shape + (1,) * (3 - one.ndim)
-    corners = np.stack(np.meshgrid(*[(0, size - 1) for size in shape]), -1)
-    offsets = corners @ (one.affine - other.affine)[:3, :3].T
-    offsets = offsets + (one.affine - other.affine)[:3, 3]
-    return float(np.linalg.norm(offsets, axis=-1).max() / min(one.spacing))
+        """Distance between neighbouring voxels along each axis of the array, mm."""
+        return self.grid.spacing

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.transforms import Grid, Transform
+from autoreg_jax.transforms import Transform
 
 
 class KnownError(NamedTuple):
@@ -46,7 +46,7 @@ def known_error(
             f"{fixed.path or 'the fixed image'} has {fixed.shape}; resample the mask."
         )
     counts = np.ones(fixed.shape, bool) if mask is None else mask.array > 0
-    true = truth.displacement_on(Grid(fixed.shape, fixed.affine))[counts]
+    true = truth.displacement_on(fixed.grid)[counts]
     if not len(true):
         return KnownError(float("nan"), float("nan"))
     found = result.displacement_mm[counts]

@@ -6,12 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.geometry._world import world_coordinates
-from autoreg_jax.inference._labels import sample_labels
+from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.metrics import dice
+from autoreg_jax.transforms import Transform
 
 
 class Overlap(NamedTuple):
@@ -50,9 +49,7 @@ def label_overlap(result: Registered, fixed: Volume, moving: Volume) -> Overlap:
             the moving labels of another dimension.
     """
     image = result.fixed
-    if fixed.shape != image.shape or not np.allclose(
-        fixed.affine, image.affine, atol=1e-2 * min(image.spacing)
-    ):
+    if not fixed.grid.matches(image.grid):
         raise GeometryError(
             f"{fixed.path or 'the fixed labels'} (shape {fixed.shape}, spacing "
             f"{_text(fixed)} mm) are not on the grid of "
@@ -61,8 +58,7 @@ def label_overlap(result: Registered, fixed: Volume, moving: Volume) -> Overlap:
             "interpolation, or repair their header."
         )
     moved = result.apply(moving, "label").array
-    points = world_coordinates(image.shape, image.affine)
-    unmoved = sample_labels(moving, points)
+    unmoved = Transform().apply(moving.array, moving.grid, image.grid, "label")
     values = np.unique(np.concatenate([fixed.array.ravel(), moving.array.ravel(), [0]]))
     indices = [
         jnp.asarray(np.searchsorted(values, array).astype(np.int32))

@@ -21,12 +21,11 @@ from autoreg_jax.data import (
     read_labels,
 )
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
-from autoreg_jax.geometry._world import (
+from autoreg_jax.geometry import (
+    Grid,
     displacement_on,
     resample,
-    sample_world,
     working_grid,
-    world_coordinates,
 )
 from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._model import RegistrationModel, load_model
@@ -114,46 +113,44 @@ def register(  # noqa: PLR0913
     masks = [_mask(mask, fixed.ndim) for mask in (fixed_mask, moving_mask)]
     prealignment = prealign(fixed, moving, affine, (masks[0], masks[1]))
     placed = prealignment.place(moving)
-    shape, grid = _grid(fixed, model)
+    grid = _grid(fixed, model)
     how = Intensity() if model is None else model.description.intensity
     seen_fixed, seen_moving = (
-        _seen(_normalized(image, how), shape, grid) for image in (fixed, placed)
+        _seen(_normalized(image, how), grid) for image in (fixed, placed)
     )
     displacement = _optimise(
         seen_fixed,
         seen_moving,
         model,
-        spacing=Volume(np.empty(shape), grid).spacing,
+        spacing=grid.spacing,
         num_iterations=refine,
         rate=learning_rate,
         similarity=similarity,
         masks={
-            "fixed": masks[0] and _seen(masks[0], shape, grid),
-            "moving": masks[1] and _seen(prealignment.place(masks[1]), shape, grid),
+            "fixed": masks[0] and _seen(masks[0], grid),
+            "moving": masks[1] and _seen(prealignment.place(masks[1]), grid),
         },
     )
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = _similarities(seen_fixed, seen_moving, displacement, window=window)
     if prealignment.is_used:
-        unaligned = _seen(_normalized(moving, how), shape, grid)
+        unaligned = _seen(_normalized(moving, how), grid)
         still = jnp.zeros_like(displacement)
         before, _ = _similarities(seen_fixed, unaligned, still, window=window)
-    displacement_mm = displacement_on(fixed, np.asarray(displacement[0]), grid)
+    displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     if not np.isfinite(displacement_mm).all():
         raise NonFiniteError(
             f"{fixed.path or 'fixed'} and {moving.path or 'moving'}: the displacement "
             "is not finite; use a smaller learning rate, or train the model again."
         )
-    points = world_coordinates(fixed.shape, fixed.affine)
     if prealignment.is_used:
         # One displacement for both maps: the network's first, then the linear one.
+        points = fixed.grid.points()
         total = prealignment.to_moving(points + displacement_mm) - points
         displacement_mm = total.astype(displacement_mm.dtype)
-    points = points + displacement_mm
     return Registered(
         fixed=fixed,
         moving=moving,
-        moved=Volume(sample_world(moving, points), fixed.affine),
         displacement_mm=displacement_mm,
         folding_fraction=_folding(displacement_mm, fixed),
         similarity_before=float(before),
@@ -186,12 +183,10 @@ def _check_options(model, affine, refine, similarity) -> None:
         )
 
 
-def _grid(
-    fixed: Volume, model: RegistrationModel | None
-) -> tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]:
+def _grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
     """Where the pair is compared: on the model's kind of grid, or the fixed one."""
     if model is None:
-        return fixed.shape, fixed.affine
+        return fixed.grid
     about = model.description
     if len(about.spacing) != fixed.ndim:
         raise GeometryError(
@@ -219,11 +214,9 @@ def _mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
     return Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
 
 
-def _seen(
-    volume: Volume, shape: tuple[int, ...], grid: Float[np.ndarray, "4 4"]
-) -> Array:
+def _seen(volume: Volume, grid: Grid) -> Array:
     """An image on the working grid, as a batch of one."""
-    return jnp.asarray(resample(volume, shape, grid))[None, ..., None]
+    return jnp.asarray(resample(volume, grid))[None, ..., None]
 
 
 def _optimise(

@@ -1,56 +1,49 @@
 """The result of a registration: what it moved, how far, and how to move more."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.alignment import Alignment
-from autoreg_jax.data import (
-    Volume,
-    read_image,
-    read_labels,
-    write_volume,
-)
+from autoreg_jax.data import read_image, read_labels, write_volume
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.files import write_json
-from autoreg_jax.geometry._world import sample_world, world_coordinates
-from autoreg_jax.inference._labels import sample_labels
+from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.transforms import Grid, Transform
-
-Interpolation = Literal["linear", "nearest", "label"]
+from autoreg_jax.transforms import Transform
 
 
 @dataclass(frozen=True, eq=False)
 class Registered:
     """A pair of images after registration.
 
+    Everything that is moved goes through `transform`, so that images, label maps,
+    points and files agree with `autoreg apply` and with ITK.
+
     Attributes:
         fixed: The fixed image as it was given.
         moving: The moving image as it was given.
-        moved: The moving image on the grid of the fixed one, sampled once, in its own
-            intensities, zero where it has no voxels.
         displacement_mm: u at every voxel of the fixed image, `(*space, 3)` in mm along
             R, A, S: what lies at x in the fixed image lies at x + u(x) in the moving
             one. A 2-D image has three components, too: its plane has a place in the
             world. An alignment is part of it.
-        folding_fraction: Part of the voxels where u folds space, in [0, 1].
+        folding_fraction: Fraction of the voxels where u folds space, in [0, 1].
         similarity_before: Mean local correlation of fixed and moving image, in [0, 1].
-        similarity: The same of fixed and moved image.
-        seconds: Time of the computation, with any compilation, without files.
+        similarity: Mean local correlation of fixed and moved image.
+        seconds: Time of the computation, including compilation, without files.
         refined_steps: Steps of the optimisation on this pair.
         model: Folder of the model; None without one, or if it never was on disk.
         alignment: The linear map that was found beforehand; None if none was sought.
-        is_aligned: Whether it was used.
-        warnings: What speaks against the result, sentences.
+        is_aligned: Whether the alignment was used.
+        warnings: Reasons to doubt the result, sentences.
     """
 
     fixed: Volume
     moving: Volume
-    moved: Volume
     displacement_mm: Float[np.ndarray, "*space 3"]
     folding_fraction: float
     similarity_before: float
@@ -62,11 +55,18 @@ class Registered:
     is_aligned: bool = False
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def transform(self) -> Transform:
-        """The map from fixed to moving, with files for ITK, ANTs and Learn2Reg."""
-        grid = Grid(self.fixed.shape, self.fixed.affine)
-        return Transform.displacement(self.displacement_mm, grid)
+        """The map from fixed to moving, which also writes files for other programs."""
+        return Transform.displacement(self.displacement_mm, self.fixed.grid)
+
+    @cached_property
+    def moved(self) -> Volume:
+        """The moving image on the fixed grid, interpolated once, its own intensities.
+
+        It is 0 where the moving image has no voxels.
+        """
+        return self.apply(self.moving)
 
     def apply(
         self, volume: Volume | Path | str, interpolation: Interpolation = "linear"
@@ -79,18 +79,14 @@ class Registered:
                 the largest linear share, smoother) or "nearest".
 
         Returns:
-            The volume on the fixed grid, 0 where the given one has no voxels.
+            The volume on the fixed grid, 0 where the given one has no voxels, as
+            `Transform.apply` returns it.
 
         Raises:
             DataError: If the file cannot be used.
             GeometryError: If its number of axes is another.
             ValueError: If `interpolation` is unknown.
         """
-        if interpolation not in ("linear", "nearest", "label"):
-            raise ValueError(
-                'interpolation must be "linear", "nearest" or "label", got '
-                f"{interpolation!r}."
-            )
         if not isinstance(volume, Volume):
             is_image = interpolation == "linear"
             volume = read_image(volume) if is_image else read_labels(volume)
@@ -99,39 +95,26 @@ class Registered:
                 f"{volume.path or 'the volume'} has {volume.ndim} axes, the registered "
                 f"images have {self.fixed.ndim}."
             )
-        points = world_coordinates(self.fixed.shape, self.fixed.affine)
-        points = points + self.displacement_mm
-        if interpolation == "label":
-            array = sample_labels(volume, points)
-        else:
-            order = 1 if interpolation == "linear" else 0
-            array = sample_world(volume, points, order)
+        array = self.transform.apply(
+            volume.array, volume.grid, self.fixed.grid, interpolation
+        )
         return Volume(array, self.fixed.affine)
 
-    def apply_to_points(
-        self, points: Float[np.ndarray, "n 3"]
-    ) -> Float[np.ndarray, "n 3"]:
-        """Where points of the fixed image lie in the moving one: x + u(x).
+    def points_to_moving(
+        self, points: Float[np.ndarray, "*n 3"]
+    ) -> Float[np.ndarray, "*n 3"]:
+        """`Transform.points_to_moving`: where points of the fixed image went."""
+        return self.transform.points_to_moving(points)
 
-        Args:
-            points: World positions in the fixed image, mm along R, A, S.
+    def points_to_fixed(
+        self, points: Float[np.ndarray, "*n 3"]
+    ) -> Float[np.ndarray, "*n 3"]:
+        """`Transform.points_to_fixed`: where points of the moving image came from."""
+        return self.transform.points_to_fixed(points)
 
-        Returns:
-            World positions in the moving image. Beyond the fixed image u is that of the
-            nearest voxel.
-
-        Raises:
-            ValueError: If the shape is another.
-        """
-        points = np.asarray(points, np.float64)
-        if points.ndim != 2 or points.shape[1] != 3:
-            raise ValueError(f"points have the shape (n, 3), got {points.shape}.")
-        vectors = np.moveaxis(self.displacement_mm, -1, 0)
-        moved = [
-            sample_world(Volume(part, self.fixed.affine), points, boundary="edge")
-            for part in vectors
-        ]
-        return points + np.stack(moved, -1)
+    def jacobian_determinant(self) -> Float[np.ndarray, "*space"]:
+        """`Transform.jacobian_determinant` at the voxels of the fixed image."""
+        return self.transform.jacobian_determinant(self.fixed.grid)
 
     def summary(self) -> dict[str, Any]:
         """The numbers of this registration, as `summary.json` holds them."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.transforms._grid import homogeneous
+from autoreg_jax.geometry import homogeneous
 
 __all__ = ["Affine"]
 

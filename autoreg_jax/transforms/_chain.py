@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._formats import Layout
-from autoreg_jax.transforms._grid import Grid
 from autoreg_jax.transforms._transform import Transform
 
 __all__ = ["read_chain", "split_word"]

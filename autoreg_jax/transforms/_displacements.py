@@ -14,9 +14,9 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
+from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._field import Field
 from autoreg_jax.transforms._files import unreadable
-from autoreg_jax.transforms._grid import Grid
 
 __all__ = ["Vectors", "read_array", "read_nifti", "write_array", "write_nifti"]
 

@@ -8,8 +8,7 @@ from jaxtyping import Float
 from scipy import spatial
 
 from autoreg_jax.errors import TransformError
-from autoreg_jax.transforms._grid import Grid
-from autoreg_jax.transforms._sampling import is_inside, sample_edge
+from autoreg_jax.geometry import Grid, is_inside, sample_edge
 
 __all__ = ["Field", "InverseField"]
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from autoreg_jax.errors import TransformError
 from autoreg_jax.files import write_bytes
+from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms import _displacements as displacements
 from autoreg_jax.transforms import _itk_files as itk_files
 from autoreg_jax.transforms._field import Field
-from autoreg_jax.transforms._grid import Grid
 from autoreg_jax.transforms._itk import links_from_records, records_from_links
 from autoreg_jax.transforms._links import Link, map_points, over_grid
 

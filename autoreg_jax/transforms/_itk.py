@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.geometry import Grid, homogeneous
 from autoreg_jax.transforms._affine import Affine
 from autoreg_jax.transforms._field import Field, InverseField
-from autoreg_jax.transforms._grid import Grid, homogeneous
 from autoreg_jax.transforms._itk_matrices import LINEAR, linear_matrix
 from autoreg_jax.transforms._links import Link, over_grid
 from autoreg_jax.transforms._velocity import Velocity

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._affine import Affine
 from autoreg_jax.transforms._field import Field, InverseField
-from autoreg_jax.transforms._grid import Grid
 from autoreg_jax.transforms._velocity import Velocity
 
 __all__ = ["Link"]

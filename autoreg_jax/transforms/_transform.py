@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Num
 
+from autoreg_jax.geometry import Grid, Interpolation, sample
 from autoreg_jax.transforms._affine import Affine
 from autoreg_jax.transforms._field import Field, determinant
 from autoreg_jax.transforms._formats import Layout, read_links, write_links
-from autoreg_jax.transforms._grid import Grid
 from autoreg_jax.transforms._links import Link, map_points, over_grid
-from autoreg_jax.transforms._sampling import Interpolation, sample
 from autoreg_jax.transforms._velocity import Velocity
 
 __all__ = ["Transform"]
@@ -24,8 +23,9 @@ class Transform:
 
     It pulls back: `moved(p) = moving(φ(p))` for every p of the fixed image. So an image
     of the moving subject is brought to the fixed one by φ itself, and a point of the
-    moving subject by the inverse of φ. `apply` and `apply_to_points` both go from
-    moving to fixed and see to that.
+    moving subject by the inverse of φ: `apply` and `points_to_fixed` both go from
+    moving to fixed, `points_to_moving` goes from fixed to moving. What happens at a
+    border is said in `autoreg_jax.geometry.sample`.
 
     `a @ b` is a after b, `(a @ b)(p) = a(b(p))`: if b maps fixed points to a middle
     image and a maps those to the moving image, a @ b maps fixed to moving.
@@ -39,7 +39,7 @@ class Transform:
         >>> double = Transform.affine(np.diag([2.0, 2.0, 1.0]))
         >>> (shift @ double)([[1.0, 1.0]]).tolist()
         [[5.0, 2.0]]
-        >>> (shift @ double).apply_to_points([[5.0, 2.0]]).tolist()
+        >>> (shift @ double).points_to_fixed([[5.0, 2.0]]).tolist()
         [[1.0, 1.0]]
     """
 
@@ -118,15 +118,20 @@ class Transform:
     def __matmul__(self, other: "Transform") -> "Transform":
         return Transform(self.links + other.links)
 
-    def __call__(self, points: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
+    def points_to_moving(
+        self, points: Float[np.ndarray, "*n d"]
+    ) -> Float[np.ndarray, "*n d"]:
         """φ(p): where points of the fixed image lie in the moving one.
 
+        This is `TransformPoint` of ITK and `antsApplyTransformsToPoints`: the direction
+        in which an image is looked up. Calling the transform does the same.
+
         Args:
-            points: World positions, mm, RAS+, with three components; with two for a
-                transform of the plane of x and y.
+            points: World positions in the fixed image, mm, RAS+, with three components;
+                with two for a transform of the plane of x and y.
 
         Returns:
-            World positions with as many components.
+            World positions in the moving image, with as many components.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
@@ -142,6 +147,30 @@ class Transform:
         flat = given.reshape(-1, d)
         flat = np.pad(flat, ((0, 0), (0, 3 - d)))
         return map_points(self.links, flat)[:, :d].reshape(given.shape)
+
+    def __call__(self, points: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
+        """φ(p), see `points_to_moving`."""
+        return self.points_to_moving(points)
+
+    def points_to_fixed(
+        self, points: Float[np.ndarray, "*n d"]
+    ) -> Float[np.ndarray, "*n d"]:
+        """Bring points of the moving subject to the fixed image, by the inverse of φ.
+
+        This is the direction in which `apply` and the command `autoreg apply` move an
+        image.
+
+        Args:
+            points: World positions in the moving image, mm, RAS+.
+
+        Returns:
+            World positions in the fixed image.
+
+        Raises:
+            TransformError: If a displacement folds there or is too steep.
+            ValueError: If the points have another number of components.
+        """
+        return self.inverse().points_to_moving(points)
 
     def inverse(self) -> "Transform":
         """The map from moving to fixed.
@@ -206,26 +235,6 @@ class Transform:
 
         found = over_grid(reference, values)
         return found.reshape(*reference.shape, *array.shape[grid.ndim :])
-
-    def apply_to_points(
-        self, points: Float[np.ndarray, "*n d"]
-    ) -> Float[np.ndarray, "*n d"]:
-        """Bring points of the moving subject to the fixed image, by the inverse of φ.
-
-        This is the direction of `apply`. The other one, points of the fixed image that
-        are looked up in the moving one, is `transform(points)`.
-
-        Args:
-            points: World positions in the moving image, mm, RAS+.
-
-        Returns:
-            World positions in the fixed image.
-
-        Raises:
-            TransformError: If a displacement folds there or is too steep.
-            ValueError: If the points have another number of components.
-        """
-        return self.inverse()(points)
 
     def displacement_on(self, grid: Grid) -> Float[np.ndarray, "*space 3"]:
         """u(p) = φ(p) - p at the voxels of a grid, in mm along R, A, S.

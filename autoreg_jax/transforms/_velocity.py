@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._field import Field, world_vectors
-from autoreg_jax.transforms._grid import Grid
 
 __all__ = ["Velocity"]
 

@@ -24,7 +24,7 @@ from scipy import ndimage
 
 from autoreg_jax.alignment import align
 from autoreg_jax.data import Volume, read_image
-from autoreg_jax.geometry._world import sample_world, world_coordinates
+from autoreg_jax.geometry import Grid, sample_world
 
 LARGEST_ANGLE, LARGEST_SHIFT, LARGEST_SCALE = 40.0, 40.0, 1.2
 RECOVERED_MM = 2.0
@@ -75,7 +75,7 @@ def carried_off(
     shape = np.ceil(np.abs(axes.T @ np.array([260, 290, 260])) / SPACING).astype(int)
     middle = matrix[:3, :3] @ centre + matrix[:3, 3] + rng.uniform(-10, 10, 3)
     affine[:3, 3] = middle - affine[:3, :3] @ ((shape - 1) / 2)
-    points = world_coordinates(tuple(map(int, shape)), affine)
+    points = Grid(tuple(shape), affine).points()
     array = sample_world(volume, moved_by(np.linalg.inv(matrix), points))
     array = array + NOISE * rng.standard_normal(array.shape) * (array > 0)
     return Volume(array.astype(np.float32), affine)
@@ -116,7 +116,7 @@ def recover(
     aligner: Callable[[Volume, Volume, str], Answer] = ours,
 ) -> list[Case]:
     """Carry `moving` off so many times and look for it."""
-    brain = world_coordinates(fixed.shape, fixed.affine)[fixed.array > 0]
+    brain = fixed.grid.points()[fixed.array > 0]
     centre, brain = brain.mean(0), brain[::37]
     base = np.eye(4) if is_same else aligner(fixed, moving, "affine").matrix
     cases = []

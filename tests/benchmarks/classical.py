@@ -92,7 +92,7 @@ def lung(folder, refine):
     }
     for title, given in (("no masks", {}), ("masks", masks)):
         done = inference.register(*pair, refine=refine, **given)
-        after = np.linalg.norm(done.apply_to_points(fixed) - moving, axis=-1)
+        after = np.linalg.norm(done.points_to_moving(fixed) - moving, axis=-1)
         print(
             f"lung, {title}: {np.mean(before):.2f} to {np.mean(after):.2f} mm, median "
             f"{np.median(after):.2f}, largest {np.max(after):.1f}; "

@@ -176,8 +176,10 @@ CASES = {
     "constant": Case(
         replaced(IMAGE, np.full(SHAPE, 3.0)), IMAGE, "all voxels are 3", "leave it out"
     ),
-    "flat affine": Case(flat_affine, IMAGE, "maps voxels to no volume", "repair the"),
-    "affine of NaN": Case(no_affine_number, IMAGE, "to no volume", "repair the"),
+    "flat affine": Case(flat_affine, IMAGE, "finite and invertible", "repair the"),
+    "affine of NaN": Case(
+        no_affine_number, IMAGE, "finite and invertible", "repair the"
+    ),
     "plane among volumes": Case(
         replaced(IMAGE, with_value(0)[..., :1]), IMAGE, "", "slices alone"
     ),

@@ -27,7 +27,6 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.data.images._reading import read_grid, read_vectors
-from autoreg_jax.geometry._volume import grid_distance
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 CODES = [
@@ -107,11 +106,11 @@ def test_a_turned_volume_is_the_same_on_any_grid(shape, affine, seed, code):
         np.ascontiguousarray(apply_orientation(one.array, turn)),
         affine @ inv_ornt_aff(turn, shape),
     )
-    back = resample(other, one.shape, one.affine)
+    back = resample(other, one.grid)
     np.testing.assert_allclose(back, one.array, atol=1e-4)
     labels = Volume((one.array > 0).astype(np.int32), affine)
     turned = Volume((other.array > 0).astype(np.int32), other.affine)
-    found = Working(Grid(one.shape, one.affine)).labels(turned, np.eye(4))
+    found = Working(one.grid).labels(turned, np.eye(4))
     np.testing.assert_array_equal(found, labels.array)
 
 
@@ -147,7 +146,7 @@ def test_a_plane_is_on_its_own_grid(shape, affine):
         centre=tuple(Grid(shape, affine).centre),
     )
     assert Working(grid).is_on_grid(one)
-    assert grid_distance(one, Volume(one.array, grid.affine)) < 1e-6
+    assert one.grid.distance(grid) < 1e-6
 
 
 def test_a_shifted_copy_is_found_by_its_matrix():
@@ -169,5 +168,5 @@ def test_a_coarse_grid_sees_means(size):
     array[::2] = 1
     coarse = np.diag([size, size, size, 1.0])
     coarse[:3, 3] = (size - 1) / 2
-    found = resample(Volume(array, np.eye(4)), (24 // size,) * 3, coarse)
+    found = resample(Volume(array, np.eye(4)), Grid((24 // size,) * 3, coarse))
     assert np.ptp(found[2:-2, 2:-2, 2:-2]) < 0.25

@@ -12,7 +12,6 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.data.images._reading import read_vectors
-from autoreg_jax.geometry._volume import grid_distance
 
 OBLIQUE = np.array(
     [[0.0, -2.0, 0.5, 10], [1.5, 0, 0, -20], [0, 0.3, 3.0, 5], [0, 0, 0, 1]]
@@ -121,12 +120,3 @@ def test_spacing_is_the_length_of_a_step_along_each_axis():
     expected = (1.5, np.hypot(2, 0.3), np.hypot(0.5, 3))
     np.testing.assert_allclose(volume.spacing, expected)
     assert len(Volume(random((2, 3)), OBLIQUE).spacing) == 2
-
-
-def test_grid_distance_of_a_shift_and_of_a_rotation():
-    at_zero = Volume(random((5, 5, 5)), np.diag([2.0, 2, 2, 1]))
-    shift = at_zero.affine.copy()
-    shift[:3, 3] = 0, 6, 8
-    assert grid_distance(at_zero, Volume(at_zero.array, shift)) == pytest.approx(5)
-    flip = at_zero.affine @ np.diag([-1.0, 1, 1, 1])
-    assert grid_distance(at_zero, Volume(at_zero.array, flip)) == pytest.approx(8)

@@ -89,7 +89,7 @@ def test_points(case, files):
     whole = read_chain(files)
     there = lps(expected[names].to_numpy())
     np.testing.assert_allclose(whole(points), there, atol=1e-3)
-    np.testing.assert_allclose(whole.apply_to_points(there), points, atol=1e-2)
+    np.testing.assert_allclose(whole.points_to_fixed(there), points, atol=1e-2)
 
 
 def test_a_registration_of_real_images(shared, tmp_path):

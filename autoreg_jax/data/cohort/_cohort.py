@@ -20,8 +20,7 @@ from autoreg_jax.data.images._intensity import Intensity
 from autoreg_jax.data.images._reading import read_image, read_labels, read_vectors
 from autoreg_jax.data.simulation._flow import compose, exponential
 from autoreg_jax.errors import DataError, GeometryError
-from autoreg_jax.geometry._grid import Grid
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Grid, Volume
 
 __all__ = ["STRUCTURES_FILE", "Cohort", "label_values", "load_cohort"]
 
@@ -151,7 +150,7 @@ def load_cohort(
     reference = None
     if working is None:
         reference = read_image(dataset.subjects[0].image)
-        working = Working(Grid(reference.shape, reference.affine))
+        working = Working(reference.grid)
     grid = working.grid
     images = np.empty((len(subjects), *grid.shape, 1), np.float32)
     labels = np.zeros((len(subjects), *grid.shape), np.int32) if has_labels else None

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from autoreg_jax.data.datasets._dataset import Subject, read_table
 from autoreg_jax.errors import DataError
-from autoreg_jax.geometry._grid import Grid
+from autoreg_jax.geometry import Grid
 
 __all__ = ["load_landmarks"]
 

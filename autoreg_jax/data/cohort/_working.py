@@ -8,9 +8,7 @@ from jaxtyping import Float, Int
 
 from autoreg_jax.data.images._intensity import Intensity, normalize_intensity
 from autoreg_jax.errors import DataError, GeometryError
-from autoreg_jax.geometry._grid import Grid
-from autoreg_jax.geometry._resample import index_matrix, resample
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Grid, Volume, resample
 
 __all__ = ["Align", "Working", "check_contrast"]
 
@@ -90,11 +88,10 @@ class Working:
         check_contrast(Volume(array, image.affine, image.path))
         scaled = normalize_intensity(array, self.intensity)
         matrix = self.matrix(image) if matrix is None else matrix
-        affine = matrix @ self.grid.affine
-        found = resample(Volume(scaled, image.affine), self.grid.shape, affine)
+        grid = Grid(self.grid.shape, matrix @ self.grid.affine)
+        found = resample(Volume(scaled, image.affine), grid)
         if not found.any():
-            middle = Grid(image.shape, image.affine).centre
-            distance = np.linalg.norm(middle - (matrix @ [*self.grid.centre, 1])[:3])
+            distance = np.linalg.norm(image.grid.centre - grid.centre)
             raise GeometryError(
                 f"{image.path} shows nothing on the working grid: their centres are "
                 f"{distance:.0f} mm apart. Repair the header (sform or qform), or edit "
@@ -106,15 +103,12 @@ class Working:
         self, labels: Volume, matrix: Float[np.ndarray, "4 4"]
     ) -> Int[np.ndarray, "*space"]:
         """A label map on the grid, by the nearest voxel."""
-        affine = matrix @ self.grid.affine
-        return resample(labels, self.grid.shape, affine, order=0)
+        grid = Grid(self.grid.shape, matrix @ self.grid.affine)
+        return resample(labels, grid, order=0)
 
     def is_on_grid(self, image: Volume) -> bool:
         """Whether an image needs no resampling."""
-        if image.shape != self.grid.shape or self.align is not None:
-            return False
-        offset = index_matrix(image, self.grid.affine) - np.eye(image.ndim + 1)
-        return bool(np.abs(offset).max() < 1e-3)
+        return self.align is None and image.grid.matches(self.grid)
 
 
 def check_contrast(image: Volume) -> None:

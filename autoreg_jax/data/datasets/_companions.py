@@ -5,20 +5,15 @@ from pathlib import Path
 from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.images._reading import read_image, read_labels
 from autoreg_jax.errors import DataError, GeometryError
-from autoreg_jax.geometry._volume import Volume, grid_distance
+from autoreg_jax.geometry import Volume
 
 __all__ = [
-    "TOLERANCE_VOXELS",
     "all_or_none",
     "check_complete",
     "check_grid",
     "read_foreground",
     "read_mask",
 ]
-
-# Header affines are float32 and pass through many tools; a hundredth of a voxel is
-# rounding, not geometry.
-TOLERANCE_VOXELS = 0.01
 
 
 def check_complete(dataset: Dataset) -> None:
@@ -63,8 +58,8 @@ def check_grid(one: Volume, other: Volume, rule: str) -> None:
             f"{other.path} has the shape {other.shape}, {one.path} has {one.shape}: "
             f"{rule}."
         )
-    distance = grid_distance(one, other)
-    if distance > TOLERANCE_VOXELS:
+    if not one.grid.matches(other.grid):
+        distance = one.grid.distance(other.grid)
         raise GeometryError(
             f"{other.path} lies {distance * min(one.spacing):.3g} mm away from "
             f"{one.path} by their affines: {rule}, or correct its header."

@@ -12,7 +12,6 @@ from nibabel.orientations import aff2axcodes
 
 from autoreg_jax.data.cohort._working import check_contrast
 from autoreg_jax.data.datasets._companions import (
-    TOLERANCE_VOXELS,
     check_complete,
     read_foreground,
     read_mask,
@@ -22,9 +21,7 @@ from autoreg_jax.data.datasets._names import scan_parts, stem
 from autoreg_jax.data.images._content import Content, content_of, thumbnail
 from autoreg_jax.data.images._reading import read_grid, read_image
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.geometry._grid import Grid
-from autoreg_jax.geometry._resample import index_matrix
-from autoreg_jax.geometry._volume import Volume, grid_distance
+from autoreg_jax.geometry import Grid, Volume
 
 __all__ = ["MOST_IMAGES", "Fingerprint", "Relation", "Scan", "fingerprint"]
 
@@ -175,7 +172,7 @@ def fingerprint(
     return Fingerprint(
         dataset=dataset,
         scans=tuple(scans),
-        has_one_grid=all(_is_same(first, grid) for grid in grids),
+        has_one_grid=all(first.grid.matches(one.grid) for one in grids),
         shapes=(tuple(shapes.min(0).tolist()), tuple(shapes.max(0).tolist())),
         relations=_relations(scans),
         overlap=_overlap(scans),
@@ -204,12 +201,7 @@ def _look(subject: Subject) -> Scan:
     if subject.labels is not None:
         stored = read_foreground(subject.labels, image)
         labels = tuple(int(v) for v in np.unique(stored.array) if v)
-    grid = Grid(image.shape, image.affine)
-    return Scan(subject, grid, content_of(image, mask), labels)
-
-
-def _is_same(one: Volume, other: Volume) -> bool:
-    return one.shape == other.shape and grid_distance(one, other) <= TOLERANCE_VOXELS
+    return Scan(subject, image.grid, content_of(image, mask), labels)
 
 
 def _relations(scans: Sequence[Scan]) -> dict[tuple[str, str], Relation]:
@@ -244,8 +236,7 @@ def _inside(one: Grid, other: Grid) -> float:
     """Part of the voxels of one grid that lie in the field of view of another."""
     places = [np.linspace(-0.5, size - 0.5, 9) for size in one.shape]
     points = np.stack(np.meshgrid(*places, indexing="ij"), -1).reshape(-1, one.ndim)
-    volume = Volume(np.empty(other.shape, np.uint8), other.affine)
-    matrix = index_matrix(volume, one.affine)
+    matrix = one.index_matrix(other)
     index = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
     limits = np.asarray(other.shape) - 0.5
     # A hundredth of a voxel: two equal grids overlap wholly in spite of rounding.

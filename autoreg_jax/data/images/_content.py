@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from autoreg_jax.data.images._intensity import normalize_intensity
-from autoreg_jax.geometry._grid import Grid
-from autoreg_jax.geometry._resample import resample
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Grid, Volume, resample
 
 __all__ = ["Content", "content_of", "thumbnail"]
 
@@ -105,7 +103,7 @@ def thumbnail(content: Content, size_mm: float) -> Float[np.ndarray, "*space"]:
     affine[:3, :3] = step * _directions(content.small)
     middle = affine[:3, :ndim] @ np.full(ndim, (_THUMBNAIL - 1) / 2)
     affine[:3, 3] = content.centre - middle
-    return resample(content.small, (_THUMBNAIL,) * ndim, affine)
+    return resample(content.small, Grid((_THUMBNAIL,) * ndim, affine))
 
 
 def _directions(volume: Volume) -> Float[np.ndarray, "3 3"]:
@@ -129,5 +127,5 @@ def _smaller(image: Volume) -> Volume:
     used = range(image.ndim)
     scale[used, used] = block
     scale[used, 3] = (block - 1) / 2
-    affine = Grid(image.shape, image.affine).affine @ scale
+    affine = image.affine @ scale
     return Volume(means.astype(np.float32), affine, image.path)

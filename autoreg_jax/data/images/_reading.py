@@ -15,7 +15,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from autoreg_jax.errors import DataError, GeometryError
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Volume, homogeneous
 
 __all__ = ["check_file", "read_grid", "read_image", "read_labels", "read_vectors"]
 
@@ -215,12 +215,13 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 def _affine(image: Nifti1Image, path: Path) -> Float[np.ndarray, "4 4"]:
     """Voxels to world, which must be a volume."""
     affine = np.asarray(image.affine, np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
+    try:
+        return homogeneous(affine)
+    except ValueError:
         raise GeometryError(
-            f"{path}: the affine maps voxels to no volume, {affine.tolist()}; repair "
-            "the sform or qform of the header."
-        )
-    return affine
+            f"{path}: the affine must be finite and invertible, got "
+            f"{affine.tolist()}; repair the sform or qform of the header."
+        ) from None
 
 
 def _one_channel(array: Num[np.ndarray, "..."], path: Path) -> Num[np.ndarray, "..."]:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Num
 from nibabel.nifti1 import Nifti1Image
 
 from autoreg_jax.files import write_bytes
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Volume
 
 __all__ = ["write_displacement", "write_volume"]
 

@@ -15,7 +15,7 @@ from autoreg_jax.data.simulation._flow import exponential
 from autoreg_jax.data.simulation._parcels import STRUCTURES, parcels
 from autoreg_jax.data.simulation._template import Template, load_template
 from autoreg_jax.files import write_text
-from autoreg_jax.geometry._volume import Volume
+from autoreg_jax.geometry import Volume
 
 __all__ = ["CoarseGrid", "coarse_grid", "write_population"]
 

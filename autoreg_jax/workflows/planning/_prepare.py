@@ -8,7 +8,6 @@ from autoreg_jax.config import PlanConfig, RunConfig, load_plan
 from autoreg_jax.data import (
     Cohort,
     Dataset,
-    Grid,
     Intensity,
     Working,
     grid_along,
@@ -151,7 +150,7 @@ def _working(table: Dataset, plan: PlanConfig) -> Working:
         )
     try:
         grid = grid_along(
-            Grid(reference.shape, reference.affine),
+            reference.grid,
             shape=plan.grid.shape,
             spacing=plan.grid.spacing,
             orientation=plan.grid.orientation,
