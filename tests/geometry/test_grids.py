@@ -7,7 +7,7 @@ from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import (
     Grid,
     Volume,
-    check_field_of_view,
+    check_axes,
     displacement_on,
     resample,
     working_grid,
@@ -133,7 +133,7 @@ def test_planes_of_different_directions_are_refused():
     axial = Volume(np.zeros((8, 8), np.float32), np.eye(4))
     coronal = Volume(np.zeros((8, 8), np.float32), np.eye(4)[[0, 2, 1, 3]])
     with pytest.raises(GeometryError, match="different planes"):
-        check_field_of_view(axial, coronal)
+        check_axes(axial, coronal)
     with pytest.raises(GeometryError, match="its plane is not"):
         working_grid(coronal, "RAS", (1.0, 1.0))
     assert working_grid(coronal, "RSA", (1.0, 1.0)).shape == (8, 8)
