@@ -12,7 +12,9 @@ from autoreg_jax.networks._matching import Matching
 from autoreg_jax.networks._wiring import Wiring
 from autoreg_jax.ops import convolution
 from autoreg_jax.search_space import (
+    CANDIDATES,
     ArchitectureLogits,
+    Candidate,
     Cell,
     Cells,
     Genotype,
@@ -36,7 +38,7 @@ _SMALLEST_VARIANCE = 1e-6
 
 
 class Registration(NamedTuple):
-    """What the network says about a batch of pairs.
+    """Prediction of the network for a batch of pairs.
 
     Attributes:
         velocity: Stationary velocity of the final field, half resolution, its voxels,
@@ -60,8 +62,8 @@ class RegistrationNetwork(nn.Module):
     otherwise.
 
     With `matching` each deformation cell also sees where the features match best, and
-    corrects that. The paper has no such thing; without it a network needs thousands of
-    steps to find out by itself that two feature maps are to be compared.
+    corrects that. The paper has no such module; without it a network needs thousands of
+    steps to learn that the two feature maps are to be compared.
 
     Attributes:
         genotype: The chosen operations, or None for the mixture weighed by α.
@@ -76,10 +78,11 @@ class RegistrationNetwork(nn.Module):
         is_normalised: Whether a mixture divides each candidate by its root mean square,
             see `search_space.MixedOperation`.
         relaxation: Maps logits `(kind, scale, edge, operation)` to the weights of the
-            mixture; the softmax of Eq. (3) unless given.
+            mixture; default: the softmax of Eq. (3).
         wiring: What happens between the cells.
-        extractor: Operations of the feature cells while α weighs the deformation cells
-            alone, as in the published code; None for mixtures in both.
+        extractor: Operations of the feature cells if α weighs only the deformation
+            cells, as in the published code; None for mixtures in both.
+        candidates: Table of operations; default: that of the paper.
     """
 
     genotype: Genotype | None = None
@@ -92,6 +95,7 @@ class RegistrationNetwork(nn.Module):
     relaxation: Relaxation = probabilities
     wiring: Wiring = Wiring()
     extractor: Cells | None = None
+    candidates: tuple[Candidate, ...] = CANDIDATES
 
     @nn.compact
     def __call__(
@@ -108,9 +112,9 @@ class RegistrationNetwork(nn.Module):
             Velocity and displacements.
 
         Raises:
-            ValueError: If the shapes differ, or if both or none of `genotype` and
-            `alpha`
-                are given.
+            ValueError: If the shapes differ, if both or none of `genotype` and `alpha`
+                are given, if the genotype names an unknown operation, or if there is
+                not one logit for each searched operation.
         """
         if moving.shape != fixed.shape:
             raise ValueError(
@@ -121,7 +125,8 @@ class RegistrationNetwork(nn.Module):
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
         weights = None
-        if alpha is not None:  # one call: a random relaxation draws for both kinds
+        if alpha is not None:
+            alpha.check(self.candidates)
             weights = ArchitectureLogits(*self.relaxation(jnp.stack(alpha)))
 
         wiring, shape = self.wiring, moving.shape[1:-1]
@@ -168,7 +173,7 @@ class RegistrationNetwork(nn.Module):
         return scales
 
     def _head(self, place: str, ndim: int) -> "VelocityHead":
-        """The convolution that tells the velocity of a scale."""
+        """The convolution that predicts the velocity at one scale."""
         return VelocityHead(ndim, name=f"velocity_{place}")
 
     def _velocity(
@@ -180,7 +185,7 @@ class RegistrationNetwork(nn.Module):
         fixed: Array,
         *context: Array,
     ) -> tuple[Array, Array]:
-        """Deformation features and the velocity that they tell, at one scale."""
+        """Deformation features and predicted velocity at one scale."""
         stack, matched = [moving, fixed, *context], None
         if self.matching:
             place = ("half", "quarter")[scale]
@@ -214,6 +219,7 @@ class RegistrationNetwork(nn.Module):
             self.precision,
             self.rematerialise,
             self.is_normalised,
+            self.candidates,
             name=name,
         )
         mixture = None if weights is None else getattr(weights, kind)[scale]

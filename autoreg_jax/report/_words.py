@@ -1,18 +1,13 @@
 """The words in which the report speaks of operations, cells and loss weights."""
 
+from autoreg_jax.search_space import CANDIDATES
+
 # In the order of the last axis of alpha.
-OPERATIONS = {
-    "conv_1": "convolution, width 1",
-    "conv_3": "convolution, width 3",
-    "conv_5": "convolution, width 5",
-    "sep_conv_3": "separable convolution, width 3",
-    "sep_conv_5": "separable convolution, width 5",
-    "dil_conv_3": "dilated convolution, width 3 (reach 5)",
-    "dil_conv_5": "dilated convolution, width 5 (reach 9)",
-    "dil_conv_7": "dilated convolution, width 7 (reach 13)",
-}
+OPERATIONS = {row.name: row.description for row in CANDIDATES if row.is_searched}
 # In the fixed feature cells of the published code, never weighed by alpha.
-FIXED_OPERATIONS = {"dil_conv_3_8": "dilated convolution, width 3 (reach 17)"}
+FIXED_OPERATIONS = {
+    row.name: row.description for row in CANDIDATES if not row.is_searched
+}
 
 CELLS = {"feature": "Feature cells", "deformation": "Deformation cells"}
 

@@ -1,68 +1,55 @@
 """α: the logits that weigh the candidate operations on every edge."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array
+
+from autoreg_jax.search_space._candidates import (
+    CANDIDATES,
+    Candidate,
+    searched_names,
+)
 
 NUM_SCALES = 2
 NUM_EDGES = 3
-OPERATIONS = (
-    "conv_1",
-    "conv_3",
-    "conv_5",
-    "sep_conv_3",
-    "sep_conv_5",
-    "dil_conv_3",
-    "dil_conv_5",
-    "dil_conv_7",
-)
-# In the fixed feature cells of the published code; never for α to choose.
-FIXED_OPERATIONS = ("dil_conv_3_8",)
 
 
 class ArchitectureLogits(NamedTuple):
     """α_F and α_D, one logit for each (scale, edge, operation).
 
     Scale 0 works at 1/2 and scale 1 at 1/4 of the resolution of the images; operations
-    stand in the order of `OPERATIONS`.
+    are in the order of the table, by default that of `OPERATIONS`.
 
     Attributes:
-        feature: α_F, `(2, 3, 8)`.
-        deformation: α_D, `(2, 3, 8)`.
+        feature: α_F, `(2, 3, operation)`.
+        deformation: α_D, `(2, 3, operation)`.
     """
 
     feature: Any
     deformation: Any
 
     @classmethod
-    def zeros(cls) -> "ArchitectureLogits":
-        """The start of the search: every operation weighs the same."""
-        shape = (NUM_SCALES, NUM_EDGES, len(OPERATIONS))
+    def zeros(
+        cls, candidates: Sequence[Candidate] = CANDIDATES
+    ) -> "ArchitectureLogits":
+        """Start of the search: every searched operation has the same weight."""
+        shape = (NUM_SCALES, NUM_EDGES, len(searched_names(candidates)))
         return cls(jnp.zeros(shape), jnp.zeros(shape))
 
+    def check(self, candidates: Sequence[Candidate]) -> None:
+        """Refuse logits that do not fit a table of operations.
 
-def probabilities(logits: Array) -> Array:
-    """Softmax over the operations, the weights of Eq. (3).
+        Args:
+            candidates: Table of operations.
 
-    Args:
-        logits: `(..., operation)`.
-
-    Returns:
-        The same shape, in (0, 1), summing to 1 over the last axis.
-    """
-    return jax.nn.softmax(logits, axis=-1)
-
-
-def entropy(logits: Array) -> Array:
-    """Entropy of the weights of each edge in nats, between 0 and log 8.
-
-    Args:
-        logits: `(..., operation)`.
-
-    Returns:
-        `(...)`; log 8 ≈ 2.08 while the search has not decided, 0 when it is certain.
-    """
-    logs = jax.nn.log_softmax(logits, axis=-1)
-    return -jnp.sum(jnp.exp(logs) * logs, axis=-1)
+        Raises:
+            ValueError: If a shape is not `(2, 3, operation)`.
+        """
+        wanted = NUM_SCALES, NUM_EDGES, len(searched_names(candidates))
+        for kind, logits in self._asdict().items():
+            if logits.shape != wanted:
+                raise ValueError(
+                    f"alpha.{kind} has shape {logits.shape}; the table of candidates "
+                    f"needs {wanted}."
+                )

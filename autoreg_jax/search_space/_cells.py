@@ -1,6 +1,7 @@
 """Edges and cells: mixtures of candidates while searching, one operation after."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +9,13 @@ from flax import linen as nn
 from jax import Array
 
 from autoreg_jax.ops import joint_convolution
-from autoreg_jax.search_space._architecture import OPERATIONS
-from autoreg_jax.search_space._operations import Operation, activation, make_operation
+from autoreg_jax.search_space._candidates import (
+    CANDIDATES,
+    Candidate,
+    make_operation,
+    searched_names,
+)
+from autoreg_jax.search_space._operations import LeadingConvolution, activation
 
 # The mean of eight outputs that are only partly alike varies less than one of them: a
 # mixed network starts with fields four times smaller than a discrete one with √2 here,
@@ -18,23 +24,6 @@ MIXTURE_GAIN = 1.6
 
 # Added to the mean square by which a candidate is divided.
 _TINY = 1e-8
-
-# Candidates whose first convolutions are computed as one, by the stride of the edge.
-_TOGETHER = {
-    1: (
-        ("conv_1", "conv_3", "sep_conv_3"),
-        ("conv_5", "sep_conv_5"),
-        ("dil_conv_3", "dil_conv_5"),
-        ("dil_conv_7",),
-    ),
-    2: (
-        ("conv_1", "conv_3"),
-        ("conv_5",),
-        ("sep_conv_3", "sep_conv_5"),
-        ("dil_conv_3", "dil_conv_5"),
-        ("dil_conv_7",),
-    ),
-}
 
 
 class MixedOperation(nn.Module):
@@ -55,12 +44,14 @@ class MixedOperation(nn.Module):
             α learns how fast W grows, which tends to nothing as W settles. With it the
             scale of W means nothing, and a alone says how much the candidate counts
             (as normalisation without scales in DARTS, Liu et al., ICLR 2019).
+        candidates: Table of operations; α weighs those that are searched.
     """
 
     features: int
     stride: int = 1
     rematerialise: bool = False
     is_normalised: bool = False
+    candidates: tuple[Candidate, ...] = CANDIDATES
 
     @nn.compact
     def __call__(self, x: Array, weights: Array) -> Array:
@@ -68,49 +59,65 @@ class MixedOperation(nn.Module):
 
         Args:
             x: `(b, *space, c)`.
-            weights: `(operation,)` in the order of `OPERATIONS`.
+            weights: `(operation,)` in the order of `candidates`.
 
         Returns:
             `(b, *⌈space / stride⌉, features)`.
         """
-        ndim, channels = x.ndim - 2, x.shape[-1]
+        names = searched_names(self.candidates)
+        groups: dict[str, list[str]] = {}
+        for row in self.candidates:
+            if row.is_searched:
+                is_leading = issubclass(row.module, LeadingConvolution)
+                label = row.joint[self.stride - 1] if is_leading else ""
+                groups.setdefault(label or row.name, []).append(row.name)
+        size = x.shape[-1], self.features, x.ndim - 2, self.stride, MIXTURE_GAIN
         operations = {
-            name: make_operation(
-                name, channels, self.features, ndim, self.stride, MIXTURE_GAIN
-            )
-            for name in OPERATIONS
+            name: make_operation(name, *size, self.candidates) for name in names
         }
         total: Array | float = 0.0
-        for names in _TOGETHER[self.stride]:
-            members = [operations[name] for name in names]
+        for group in groups.values():
+            members = [operations[name] for name in group]
+            shares = [weights[names.index(name)] for name in group]
+            if not isinstance(members[0], LeadingConvolution):
+                alone = nn.remat(_call) if self.rematerialise else _call
+                total = total + self._weighted(shares[0], alone(members[0], x))
+                continue
             kernels = [member.first_kernel() for member in members]
-            shares = [weights[OPERATIONS.index(name)] for name in names]
 
             def share(x: Array, kernels: list[Array], shares: list[Array]) -> Array:
-                return self._weighted_sum(members, x, kernels, shares)  # noqa: B023
+                return self._joint_sum(members, x, kernels, shares)  # noqa: B023
 
             if self.rematerialise:
                 share = jax.checkpoint(share)
             total = total + share(x, kernels, shares)
         return jnp.asarray(total)
 
-    def _weighted_sum(
+    def _joint_sum(
         self,
-        members: Sequence[Operation],
+        members: Sequence[Any],
         x: Array,
         kernels: Sequence[Array],
         shares: Sequence[Array],
     ) -> Array:
-        """Candidates whose first convolutions are one, weighed; sums not rounded."""
+        """Weighted sum of candidates whose first convolutions are computed as one."""
         responses = joint_convolution(
             x, kernels, stride=members[0].first_stride, dilation=members[0].dilation
         )
-        terms = []
-        for share, member, response in zip(shares, members, responses, strict=True):
-            output = activation(member.finish(response))
-            size = _root_mean_square(output) if self.is_normalised else 1.0
-            terms.append(share / size * output)
+        terms = [
+            self._weighted(share, activation(member.finish(response)))
+            for share, member, response in zip(shares, members, responses, strict=True)
+        ]
         return sum(terms[1:], terms[0])
+
+    def _weighted(self, share: Array, output: Array) -> Array:
+        """A candidate's part of the sum; float32 even where the output is not."""
+        size = _root_mean_square(output) if self.is_normalised else 1.0
+        return share / size * output
+
+
+def _call(module: nn.Module, x: Array) -> Array:
+    return module(x)
 
 
 def _root_mean_square(x: Array) -> Array:
@@ -133,6 +140,7 @@ class Cell(nn.Module):
             weights, sums of candidates and the result stay float32.
         rematerialise: See `MixedOperation`.
         is_normalised: See `MixedOperation`.
+        candidates: Table of operations.
     """
 
     features: tuple[int, ...]
@@ -141,6 +149,7 @@ class Cell(nn.Module):
     precision: str = "float32"
     rematerialise: bool = False
     is_normalised: bool = False
+    candidates: tuple[Candidate, ...] = CANDIDATES
 
     @nn.compact
     def __call__(self, x: Array, weights: Array | None = None) -> Array:
@@ -157,17 +166,18 @@ class Cell(nn.Module):
             stride, result = (self.stride if edge == 0 else 1), x.dtype
             if self.precision != "float32":
                 x = x.astype(self.precision)
+            name = f"edge_{edge}"
             if self.operations is not None:
-                x = _Edge(self.operations[edge], features, stride, name=f"edge_{edge}")(
-                    x
-                )
+                chosen = self.operations[edge]
+                x = _Edge(chosen, features, stride, self.candidates, name=name)(x)
             elif weights is not None:
                 mixture = MixedOperation(
                     features,
                     stride,
                     self.rematerialise,
                     self.is_normalised,
-                    name=f"edge_{edge}",
+                    self.candidates,
+                    name=name,
                 )
                 x = mixture(x, weights[edge])
             else:
@@ -182,10 +192,9 @@ class _Edge(nn.Module):
     operation: str
     features: int
     stride: int
+    candidates: tuple[Candidate, ...]
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        ndim, channels = x.ndim - 2, x.shape[-1]
-        return make_operation(
-            self.operation, channels, self.features, ndim, self.stride
-        )(x)
+        size = x.shape[-1], self.features, x.ndim - 2, self.stride, 1.0
+        return make_operation(self.operation, *size, self.candidates)(x)

@@ -1,17 +1,22 @@
 """The outcome of an architecture search: one operation for every edge."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from autoreg_jax.search_space._architecture import (
-    FIXED_OPERATIONS,
     NUM_EDGES,
     NUM_SCALES,
-    OPERATIONS,
     ArchitectureLogits,
+)
+from autoreg_jax.search_space._candidates import (
+    CANDIDATES,
+    Candidate,
+    check_names,
+    searched_names,
 )
 
 Cells = tuple[tuple[str, ...], ...]
@@ -23,13 +28,16 @@ _FORMAT = 1
 class Genotype:
     """A discrete architecture, hashable, readable and writable as JSON.
 
+    Names are compared with a table of operations where there is one: by `from_json` and
+    by the network that is built.
+
     Attributes:
         feature: Operations of the feature cells, `feature[scale][edge]`; scale 0 works
             at 1/2 of the resolution, scale 1 at 1/4.
         deformation: Operations of the deformation cells, in the same order.
 
     Raises:
-        ValueError: If the shape is not 2 scales of 3 edges or a name is unknown.
+        ValueError: If the shape is not 2 scales of 3 edges.
 
     Examples:
         >>> genotype = Genotype.uniform("conv_3")
@@ -48,12 +56,6 @@ class Genotype:
                     f"{kind} needs {NUM_SCALES} scales of {NUM_EDGES} operations, got "
                     f"{cells!r}."
                 )
-            known = OPERATIONS + FIXED_OPERATIONS
-            unknown = [name for cell in cells for name in cell if name not in known]
-            if unknown:
-                raise ValueError(
-                    f"unknown operations {unknown} in {kind}; known are {known}."
-                )
 
     @classmethod
     def uniform(cls, operation: str) -> "Genotype":
@@ -70,17 +72,21 @@ class Genotype:
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "Genotype":
+    def from_json(
+        cls, text: str, candidates: Sequence[Candidate] = CANDIDATES
+    ) -> "Genotype":
         """Read the text of `genotype.json`.
 
         Args:
             text: As written by `to_json`.
+            candidates: Table of operations, which must have each name.
 
         Returns:
             The genotype.
 
         Raises:
-            ValueError: If the text is no genotype of this format.
+            ValueError: If the text is not a genotype of this format, or names an
+                operation that the table does not have.
         """
         try:
             content = json.loads(text)
@@ -95,22 +101,34 @@ class Genotype:
             ]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not a genotype: {error!r}.") from error
-        return cls(*cells)
+        genotype = cls(*cells)
+        check_names(
+            [name for kind in cells for cell in kind for name in cell], candidates
+        )
+        return genotype
 
 
-def decode(alpha: ArchitectureLogits) -> Genotype:
+def decode(
+    alpha: ArchitectureLogits, candidates: Sequence[Candidate] = CANDIDATES
+) -> Genotype:
     """The operation of the largest logit on every edge; the first one of equals.
 
     Args:
         alpha: Logits, each `(scale, edge, operation)`.
+        candidates: Table of operations that the logits weigh.
 
     Returns:
         The discrete architecture.
+
+    Raises:
+        ValueError: If there is not one logit for each searched operation.
     """
+    names = searched_names(candidates)
+    alpha.check(candidates)
     return Genotype(
         *(
             tuple(
-                tuple(OPERATIONS[int(best)] for best in scale)
+                tuple(names[int(best)] for best in scale)
                 for scale in np.argmax(np.asarray(logits), axis=-1)
             )
             for logits in alpha

@@ -1,11 +1,4 @@
-"""The eight candidate operations, each ending in LeakyReLU(0.2).
-
-Every operation begins with one dense convolution of its input. That kernel and what
-follows it are separate methods, so that a mixture can compute the first convolutions of
-all its candidates together.
-"""
-
-from abc import abstractmethod
+"""The modules behind the candidate operations, each ending in LeakyReLU(0.2)."""
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -32,34 +25,46 @@ def activation(x: Array) -> Array:
 
 
 class Operation(nn.Module):
-    """A candidate: a dense convolution of the input, and the rest.
+    """Base class of the candidates.
 
     Attributes:
         channels: Input channels.
         features: Output channels.
-        size: Taps on each axis, odd.
         ndim: Number of spatial axes.
+        size: Taps on each axis, odd.
+        dilation: Distance between taps, at least 1.
         stride: 1 or 2.
-        gain: Factor on the spread with which the last kernel starts.
+        gain: Factor on the standard deviation of the last kernel at initialisation.
     """
 
     channels: int
     features: int
-    size: int
     ndim: int
+    size: int = 1
+    dilation: int = 1
     stride: int = 1
     gain: float = 1.0
 
-    dilation = 1
+    def __call__(self, x: Array) -> Array:
+        """Map `(b, *space, channels)` to `(b, *⌈space / stride⌉, features)`."""
+        raise NotImplementedError
 
-    @abstractmethod
+
+class LeadingConvolution(Operation):
+    """A candidate that begins with a dense convolution of its input.
+
+    That kernel and what follows it are separate methods, so that a mixture can compute
+    the first convolutions of several candidates together.
+    """
+
     def first_kernel(self) -> Array:
         """Kernel `(*k, channels, f)` of the first convolution."""
+        raise NotImplementedError
 
     def finish(self, response: Array) -> Array:
-        """Map the first convolution's output to `(b, *space, features)`.
+        """Map the output of the first convolution to `(b, *space, features)`.
 
-        What comes out still has to pass `activation`.
+        The result still has to pass `activation`.
         """
         return response
 
@@ -81,7 +86,7 @@ class Operation(nn.Module):
         return (self.size,) * self.ndim
 
 
-class PlainConvolution(Operation):
+class PlainConvolution(LeadingConvolution):
     """conv_k: a dense convolution without bias."""
 
     def setup(self) -> None:
@@ -94,7 +99,7 @@ class PlainConvolution(Operation):
         return self.kernel
 
 
-class SeparableConvolution(Operation):
+class SeparableConvolution(LeadingConvolution):
     """sep_conv_k: dense k, LeakyReLU, depthwise k, pointwise, LeakyReLU; no bias.
 
     Depthwise and pointwise convolution have no activation between them, so their
@@ -128,10 +133,8 @@ class SeparableConvolution(Operation):
         return convolution(activation(response), kernel, stride=self.stride)
 
 
-class DilatedConvolution(Operation):
-    """dil_conv_k: a dense convolution of dilation 2 with bias."""
-
-    dilation = 2
+class DilatedConvolution(LeadingConvolution):
+    """dil_conv_k: a dense dilated convolution with bias."""
 
     def setup(self) -> None:
         """Declare kernel and bias."""
@@ -144,46 +147,6 @@ class DilatedConvolution(Operation):
         return self.kernel
 
     def finish(self, response: Array) -> Array:
-        """Bias."""
+        """Add the bias."""
         bias = self.bias.reshape((1,) * (self.ndim + 1) + (-1,))
         return response + bias.astype(response.dtype)
-
-
-class WidelyDilatedConvolution(DilatedConvolution):
-    """dil_conv_k_8: the same with dilation 8, in no search space."""
-
-    dilation = 8
-
-
-_KINDS: dict[str, type[Operation]] = {
-    "conv": PlainConvolution,
-    "sep_conv": SeparableConvolution,
-    "dil_conv": DilatedConvolution,
-    "dil_conv_8": WidelyDilatedConvolution,
-}
-
-
-def make_operation(
-    name: str,
-    channels: int,
-    features: int,
-    ndim: int,
-    stride: int = 1,
-    gain: float = 1.0,
-) -> Operation:
-    """Build one candidate by its name.
-
-    Args:
-        name: One of `OPERATIONS`, or `dil_conv_3_8` of the published code.
-        channels: Input channels.
-        features: Output channels.
-        ndim: Number of spatial axes.
-        stride: 1 or 2.
-        gain: Factor on the spread with which the last kernel starts.
-
-    Returns:
-        A module named `name`; names are part of the checkpoint format.
-    """
-    kind, size = name.removesuffix("_8").rsplit("_", 1)
-    kind += "_8" if name.endswith("_8") else ""
-    return _KINDS[kind](channels, features, int(size), ndim, stride, gain, name=name)

@@ -5,18 +5,10 @@ import numpy as np
 import pytest
 
 from autoreg_jax.search_space import (
-    discretisation_gap,
     is_ranking_stable,
-    probabilities,
-    top_two_gap,
 )
 
 RNG = np.random.default_rng(0)
-
-
-def test_top_two_gap():
-    logits = jnp.log(jnp.array([[0.5, 0.3, 0.2], [1.0, 1.0, 0.5]]))
-    np.testing.assert_allclose(top_two_gap(logits), [0.2, 0.0], atol=1e-6)
 
 
 def test_a_ranking_is_stable_once_it_has_stayed():
@@ -50,12 +42,3 @@ def test_what_cannot_be_ranked_is_refused():
         is_ranking_stable(jnp.zeros((3, 2)), 1)
     with pytest.raises(ValueError, match="two options"):
         is_ranking_stable(jnp.zeros((3, 1)), 2)
-
-
-def test_discretisation_gap_of_a_linear_loss():
-    costs, logits = jnp.array([1.0, 3.0, 2.0]), jnp.array([0.0, 1.0, -1.0])
-    mixed, gap = discretisation_gap(lambda weights: weights @ costs, logits)
-    np.testing.assert_allclose(mixed, probabilities(logits) @ costs, rtol=1e-6)
-    np.testing.assert_allclose(gap, 3.0 - mixed, rtol=1e-6)
-    _, none = discretisation_gap(lambda w: w @ costs, jnp.array([0.0, 0.0, 90.0]))
-    np.testing.assert_allclose(none, 0.0, atol=1e-6)

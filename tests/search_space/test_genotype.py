@@ -14,7 +14,6 @@ from autoreg_jax.search_space import (
     ArchitectureLogits,
     Genotype,
     decode,
-    entropy,
     probabilities,
 )
 
@@ -45,13 +44,10 @@ def test_published_architectures_are_genotypes_that_alpha_cannot_choose():
         assert {name for cell in genotype.deformation for name in cell} < {*OPERATIONS}
 
 
-def test_probabilities_and_entropy():
+def test_probabilities():
     np.testing.assert_allclose(probabilities(jnp.zeros((2, 8))), np.full((2, 8), 1 / 8))
-    np.testing.assert_allclose(
-        entropy(jnp.zeros((3, 8))), np.log(8) * np.ones(3), rtol=1e-6
-    )
     certain = jnp.zeros(8).at[3].set(200.0)
-    np.testing.assert_allclose(entropy(certain), 0, atol=1e-6)
+    np.testing.assert_allclose(probabilities(certain), np.eye(8)[3], atol=1e-6)
 
 
 @pytest.mark.parametrize(
