@@ -77,12 +77,12 @@ def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
         >>> decision_sentence({"feature": zeros, "deformation": zeros})[:43]
         'The mean entropy over the 12 edges is 1.000'
     """
-    shares = np.concatenate(
-        [probabilities(alpha[kind]).reshape(-1, 8) for kind in CELLS]
-    )
+    maps = [probabilities(alpha[kind]) for kind in CELLS]
+    count = maps[0].shape[-1]
+    shares = np.concatenate(maps).reshape(-1, count)
     # The limit of p log p at 0 is 0; a probability may underflow.
     entropy = -np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=-1).mean()
-    relative = entropy / np.log(8)
+    relative = entropy / np.log(count)
     if relative > 0.98:
         verdict = "the search has hardly any preference yet: the choice is a narrow one"
     elif relative > 0.7:
@@ -91,10 +91,10 @@ def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
         verdict = "the search has a clear preference"
     return (
         f"The mean entropy over the {len(shares)} edges is {relative:.3f} of the "
-        "largest possible (1 = all eight operations equally likely, 0 = one is "
-        f"certain), as if {np.exp(entropy):.1f} of the 8 operations were still in "
-        f"play; {verdict}. All probabilities lie between {100 * shares.min():.1f} "
-        f"and {100 * shares.max():.1f} %; no preference would be 12.5 %."
+        f"largest possible (1 = all {count} operations equally likely, 0 = one is "
+        f"certain), as if {np.exp(entropy):.1f} of the {count} operations were still "
+        f"in play; {verdict}. All probabilities lie between {100 * shares.min():.1f} "
+        f"and {100 * shares.max():.1f} %; no preference would be {100 / count:.3g} %."
     )
 
 

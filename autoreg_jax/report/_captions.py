@@ -11,7 +11,7 @@ CAPTIONS = {
     ),
     "alpha": (
         "What the search prefers. The network is built of cells, and each cell is a "
-        "chain of three steps (edges). For each edge (column) the search gives eight "
+        "chain of three steps (edges). For each edge (column) the search gives the "
         "candidate operations (rows) a probability in percent; a darker field is more "
         "likely. Framed in orange: the operation that the final network uses. Feature "
         "cells describe each image, deformation cells compare the two and find the "

@@ -32,8 +32,8 @@ def alpha_heatmap(
 ) -> Figure:
     """Draw softmax(α) of both kinds of cell with the chosen operations framed.
 
-    One map for the feature and one for the deformation cells: a row for each of the
-    eight operations, a column for each edge (three at 1/2, three at 1/4 resolution).
+    One map for the feature and one for the deformation cells: a row for each operation,
+    a column for each edge (three at 1/2, three at 1/4 resolution).
 
     Args:
         alpha: Logits `(scale, edge, operation)` under `feature` and `deformation`,
@@ -44,8 +44,8 @@ def alpha_heatmap(
         Figure with two maps and a colour bar.
 
     Raises:
-        ValueError: If a map has not the shape (2, 3, 8), or if the genotype names an
-            unknown operation.
+        ValueError: If a map has not the shape (2, 3, operation), or if the
+            genotype names an unknown operation.
 
     References:
         AutoReg, Fig. 3.
@@ -55,12 +55,14 @@ def alpha_heatmap(
     for kind, values in maps.items():
         if values.shape != (2, 3, len(names)):
             raise ValueError(
-                f"alpha[{kind!r}] must have shape (2, 3, 8), got {values.shape}."
+                f"alpha[{kind!r}] must have shape {(2, 3, len(names))}, got "
+                f"{values.shape}."
             )
     low = min(values.min() for values in maps.values())
     high = max(values.max() for values in maps.values())
     # Rounding noise must not fill the colour range when nothing has been learnt yet.
-    low, high = min(low, 1 / 8 - 0.005), max(high, 1 / 8 + 0.005)
+    even = 1 / len(names)
+    low, high = min(low, even - 0.005), max(high, even + 0.005)
 
     colours = Normalize(low, high)
     figure = new_figure(11, 4.1, layout="constrained")

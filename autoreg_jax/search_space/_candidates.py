@@ -122,6 +122,6 @@ def check_names(names: Sequence[str], candidates: Sequence[Candidate]) -> None:
         ValueError: If a name is unknown.
     """
     known = [row.name for row in candidates]
-    unknown = [name for name in names if name not in known]
+    unknown = sorted(set(names) - set(known))
     if unknown:
         raise ValueError(f"unknown operations {unknown}; known are {known}.")
