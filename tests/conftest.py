@@ -54,6 +54,13 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def reference() -> dict[str, np.ndarray]:
+    """Values of the published PyTorch code, see tests/reference/README.md."""
+    with np.load(ROOT / "tests" / "reference" / "published_code.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
 def root() -> Path:
     """Top folder of the checkout."""
     return ROOT

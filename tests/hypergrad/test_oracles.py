@@ -1,11 +1,12 @@
 """Value for value against other libraries, on one quadratic in double precision.
 
-jaxopt runs here. torchopt needs PyTorch, which the tests do not: its values are kept
-in `oracle_values.json`, compared always, and computed again where it is installed
-(extra `oracles`). `python -m tests.hypergrad.test_oracles` writes the file anew.
+The values of jaxopt and torchopt are kept in `oracle_values.json` and always compared;
+where a library is installed (extra `oracles`) its values are computed again and must be
+those of the file. `python -m tests.hypergrad.test_oracles` writes the file anew.
 """
 
 import importlib.metadata
+import importlib.util
 import json
 from pathlib import Path
 
@@ -151,30 +152,36 @@ def agree(found, wanted, case):
     assert error < TOLERANCES[case]
 
 
+ORACLES = {
+    "jaxopt": (jaxopt_value, ("implicit", "sgd_10", "adam_5")),
+    "torchopt": (torchopt_value, tuple(TOLERANCES)),
+}
+
+
 @pytest.mark.filterwarnings("ignore:JAXopt is no longer maintained")
-@pytest.mark.parametrize("case", ["implicit", "sgd_10", "adam_5"])
-def test_jaxopt(case):
-    pytest.importorskip("jaxopt", reason="needs the extra 'oracles'")
-    agree(ours(case), jaxopt_value(case), case)
-
-
-@pytest.mark.parametrize("case", TOLERANCES)
-def test_recorded_values_of_torchopt(case):
-    agree(ours(case), np.array(json.loads(RECORD.read_text())["values"][case]), case)
-
-
 @pytest.mark.filterwarnings("ignore:We've integrated functorch:FutureWarning")
-@pytest.mark.parametrize("case", TOLERANCES)
-def test_torchopt(case):
-    pytest.importorskip("torchopt", reason="needs the extra 'oracles'")
-    value = torchopt_value(case)
-    agree(ours(case), value, case)
-    agree(np.array(json.loads(RECORD.read_text())["values"][case]), value, case)
+@pytest.mark.parametrize(
+    ("library", "case"),
+    [(library, case) for library, (_, cases) in ORACLES.items() for case in cases],
+)
+def test_values_of_other_libraries(library, case):
+    kept = np.array(json.loads(RECORD.read_text())["values"][library][case])
+    agree(ours(case), kept, case)
+    if importlib.util.find_spec(library):
+        agree(kept, ORACLES[library][0](case), case)
+
+
+def record():
+    names = ("jaxopt", "torchopt", "torch")
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in names},
+        "values": {
+            library: {case: value(case).tolist() for case in cases}
+            for library, (value, cases) in ORACLES.items()
+        },
+    }
 
 
 if __name__ == "__main__":
-    record = {
-        "versions": {n: importlib.metadata.version(n) for n in ("torchopt", "torch")},
-        "values": {case: torchopt_value(case).tolist() for case in TOLERANCES},
-    }
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    with jax.enable_x64(True):
+        RECORD.write_text(json.dumps(record(), indent=1) + "\n")

@@ -25,12 +25,6 @@ TORCH_NAMES = {
 }
 
 
-@pytest.fixture(scope="module")
-def reference(shared):
-    with np.load(shared / "reference" / "autoreg_reference.npz") as content:
-        return dict(content)
-
-
 def from_torch(kernel):
     """`(out, in, *k)` to `(*k, in, out)`."""
     return jnp.asarray(np.moveaxis(kernel, (0, 1), (-1, -2)))
@@ -65,7 +59,9 @@ def test_operation_equals_the_published_code(reference, name, stride):
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(
         jnp.shape, module.init(jax.random.key(0), x)
     )
-    np.testing.assert_allclose(module.apply(params, x), expected, rtol=1e-4, atol=1e-5)
+    step = 3 if stride == 1 else 1  # of the voxels whose values are kept
+    out = module.apply(params, x)[:, ::step, ::step, ::step]
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_mixture_equals_the_published_code(reference):
@@ -74,6 +70,7 @@ def test_mixture_equals_the_published_code(reference):
     weights = jax.nn.softmax(jnp.asarray(reference["mixture_logits"]))
     x = jnp.asarray(channels_last(reference["op_input"]))
     out = MixedOperation(expected.shape[-1]).apply({"params": params}, x, weights)
+    out = out[:, ::3, ::3, ::3]
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
 
 
