@@ -15,6 +15,7 @@ import tyro
 
 from autoreg_jax import __version__
 from autoreg_jax.cli._apply import Apply
+from autoreg_jax.cli._auto import Auto, Demo
 from autoreg_jax.cli._bench import Bench
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
@@ -23,7 +24,6 @@ from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
-from autoreg_jax.cli._whole import Auto, Demo
 from autoreg_jax.errors import AutoRegError, NonFiniteError
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130

@@ -100,3 +100,8 @@ class _Format(argparse.RawDescriptionHelpFormatter):
         default = self._get_default_metavar_for_optional(action)
         names = ", ".join(action.option_strings)
         return f"{names} {self._format_args(action, default)}"
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if action.nargs == argparse.ONE_OR_MORE:
+            return f"{action.metavar} ..."
+        return super()._format_args(action, default_metavar)

@@ -28,9 +28,9 @@ _NUMBERS = (
 class Register(Verb):
     """Register two images, or many pairs, of any orientation, spacing and shape.
 
-    Without --model by optimisation alone. Writes PREFIXmoved.nii.gz (moving image on
-    the grid of the fixed image), PREFIXdisplacement.nii.gz (vectors in mm along R, A,
-    S on that grid) and PREFIXsummary.json.
+    Without --model by optimisation alone. Writes PREFIXmoved.nii.gz (moving image
+    on the grid of the fixed image), PREFIXdisplacement.nii.gz (vectors in mm along
+    R, A, S on that grid) and PREFIXsummary.json.
 
     Examples:
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_

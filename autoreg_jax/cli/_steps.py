@@ -1,105 +1,45 @@
-"""`autoreg search | train | evaluate | report`: the parts of the job, one at a time."""
+"""`autoreg search | train | evaluate | report`: the steps of a run, one at a time."""
 
-import json
-from dataclasses import dataclass
+import shlex
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from autoreg_jax.cli._run_options import (
-    Config,
-    Data,
-    Estimators,
-    Minutes,
-    Output,
-    Overrides,
-    Run,
-    dataset_of,
-    run_settings,
-)
-from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.cli import _options as shared
+from autoreg_jax.cli._auto import Auto
+from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_evaluation, show_json, show_line, show_table
-from autoreg_jax.errors import ArtifactError
-
-Dataset = Annotated[Path | None, tyro.conf.arg(metavar="DATASET")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """Search the architecture and the loss weights alone.
+class Search(Verb):
+    """Search the architecture and the loss weights only.
 
     Example:
-      autoreg search subjects.csv -o runs/first
+      autoreg search subjects.csv -o runs/mine
     """
 
-    dataset: Data
-    """CSV file `subject,image,labels,split`, Learn2Reg dataset.json, BIDS folder, or a
-    folder of scans."""
+    usage = "DATASET -o RUN [options]"
 
-    output: Output
-    """Folder of the run."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """As for `auto`."""
+        Auto.add_options(parser)
 
-    config: Config = None
-    """Settings: a YAML file or the name of a preset; `default` unless given."""
-
-    hypergradient: Estimators = ()
-    """Estimator of the search, as neumann; or of one stage, as lam=forward_mode."""
-
-    minutes: Minutes = None
-    """Time for the search, divided over its stages; any unless given."""
-
-    overrides: Overrides = ()
-    """Single settings, as search.lam.steps=100."""
-
-    resume: bool = False
-    """Go on with the search that the folder holds."""
-
-    overwrite: bool = False
-    """Move the run that the folder holds aside."""
-
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    @property
-    def after_interrupt(self) -> str:
-        """What to do after Ctrl-C."""
-        return f"Go on with: autoreg search {self.dataset} -o {self.output} --resume"
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Search, and print the genotype and λ."""
-        settings = run_settings(
-            self.output,
-            self.config,
-            self.overrides,
-            self.hypergradient,
-            minutes=self.minutes,
-            resume=self.resume,
-        )
-        from autoreg_jax import config, files, runtime, workflows
+        settings = shared.run_settings(options, "default")
+        from autoreg_jax import runtime, workflows
 
         runtime.enable_compilation_cache()
-        table = self.dataset
-        prepared = workflows.prepare(
-            table,
-            self.output,
+        run = options.output
+        found = workflows.search_run(
+            options.dataset,
+            run,
             settings,
-            "train",
-            "validation",
-            overwrite=self.overwrite,
+            resume=options.resume,
+            overwrite=options.overwrite,
         )
-        folder = runtime.RunFolder(self.output)
-        folder.claim(resume=self.resume, overwrite=self.overwrite)
-        run = folder.path
-        files.write_text(folder.config, config.dump(settings))
-        prepared.write_plan(run)
-        folder.write_provenance(settings.seed, table)
-        train, validation = prepared.cohorts
-        found = workflows.search(
-            train, validation, prepared.config, run=run, resume=self.resume
-        )
-        folder.write_provenance(settings.seed, table)
-        if self.json:
+        if options.json:
             show_json({"run": run, "lam": found.lam, **vars(found.genotype)})
             return 0
         cells = {
@@ -115,174 +55,130 @@ class Search:
         show_line("next", f"autoreg train {run}")
         return 0
 
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """The command that resumes the search."""
+        words = ("autoreg", "search", str(options.dataset), "-o", str(options.output))
+        return f"Resume with: {shlex.join(words)} --resume"
 
-@dataclass(frozen=True, kw_only=True)
-class Train:
+
+class Train(Verb):
     """Train the network that the search of a run has found.
 
     Example:
-      autoreg train runs/first --set train.steps=4000
+      autoreg train runs/mine --set train.steps=4000
     """
 
-    folder: Run
-    """Folder of a run whose search is finished."""
+    usage = "RUN [options]"
 
-    dataset: Dataset = None
-    """Its data, if they are no longer where the search found them."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Run, settings."""
+        shared.add_run(parser, "run folder with a finished search")
+        group = parser.add_argument_group("settings")
+        text = "override settings, e.g. train.steps=100; kept in config.yaml"
+        shared.add_resume(group, "resume the training in this folder")
+        shared.add_overrides(group, text)
 
-    overrides: Overrides = ()
-    """Single settings, as train.steps=100; they are kept in config.yaml."""
-
-    resume: bool = False
-    """Go on with the training that the folder holds."""
-
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    @property
-    def after_interrupt(self) -> str:
-        """What to do after Ctrl-C."""
-        return f"Go on with: autoreg train {self.folder} --resume"
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Train, and print where the model is."""
-        settings = read_settings(_stored_config(self.folder), self.overrides)
-        from autoreg_jax import config, files, runtime, workflows
-        from autoreg_jax.search_space import Genotype
+        from autoreg_jax import runtime, workflows
 
+        run = options.run
+        settings = shared.settings_of(options, workflows.config_of(run))
         runtime.enable_compilation_cache()
-        folder = runtime.RunFolder(self.folder)
-        objective = files.read_json(folder.objective)
-        content = files.read_json(folder.genotype)
-        try:
-            genotype = Genotype.from_json(json.dumps(content))
-            lam = {name: float(objective["lam"][name]) for name in objective["lam"]}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(
-                f"{self.folder}: genotype.json or objective.json is damaged ({error}); "
-                "search again."
-            ) from error
-        is_begun = any(r["stage"] == "train" for r in folder.records())
-        if is_begun and not self.resume:
-            raise ArtifactError(
-                f"{self.folder}: holds a training already; use --resume to go on with "
-                "it, or search in another folder."
-            )
-        table = dataset_of(self.folder, self.dataset)
-        prepared = workflows.prepare_again(
-            table, self.folder, settings, "train", "validation"
+        workflows.train_run(
+            run, settings, dataset=options.dataset, resume=options.resume
         )
-        train, validation = prepared.cohorts
-        files.write_text(folder.config, config.dump(settings))
-        workflows.train(
-            train,
-            prepared.config,
-            genotype,
-            lam,
-            validation=validation,
-            run=self.folder,
-            resume=self.resume,
-        )
-        folder.write_provenance(settings.seed, table)
+        folder = runtime.RunFolder(run)
         trained = [r for r in folder.records() if r["stage"] == "train"]
         last = trained[-1] if trained else {}
-        if self.json:
-            show_json({"run": self.folder, "model": folder.model, **last})
+        if options.json:
+            show_json({"run": run, "model": folder.model, **last})
             return 0
         rows = [
             [name, f"{last[name]:.4g}"]
             for name in ("step", "seconds", "loss", "validation_dice")
             if last.get(name) is not None
         ]
-        show_table(str(self.folder), ["", "training"], rows)
-        show_line("next", f"autoreg evaluate {self.folder}")
+        show_table(str(run), ["", "training"], rows)
+        show_line("next", f"autoreg evaluate {run}")
         return 0
 
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """The command that resumes the training."""
+        return f"Resume with: autoreg train {options.run} --resume"
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluate:
+
+class Evaluate(Verb):
     """Evaluate the model of a run on pairs that it has not seen.
 
     Example:
-      autoreg evaluate runs/first --set evaluate.pairs=50
+      autoreg evaluate runs/mine --set evaluate.pairs=50
     """
 
-    folder: Run
-    """Folder of a run whose training is finished."""
+    usage = "RUN [options]"
 
-    dataset: Dataset = None
-    """Its data, if they are no longer where the search found them."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Run, settings."""
+        shared.add_run(parser, "run folder with a finished training")
+        group = parser.add_argument_group("settings")
+        text = "override settings, e.g. evaluate.pairs=50, for this evaluation only"
+        shared.add_overrides(group, text)
 
-    overrides: Overrides = ()
-    """Single settings, as evaluate.pairs=50; for this evaluation only."""
-
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    after_interrupt = "The results of an earlier evaluation are as they were."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Evaluate, and print the scores."""
-        settings = read_settings(_stored_config(self.folder), self.overrides)
-        from autoreg_jax import inference, runtime, workflows
+        from autoreg_jax import runtime, workflows
 
+        run = options.run
+        settings = shared.settings_of(options, workflows.config_of(run))
         runtime.enable_compilation_cache()
-        model = inference.load_model(self.folder)
-        table = dataset_of(self.folder, self.dataset)
-        prepared = workflows.prepare_again(
-            table, self.folder, settings, settings.evaluate.split
-        )
-        (test,) = prepared.cohorts
-        evaluation = workflows.evaluate(test, model, prepared.config, run=self.folder)
-        runtime.RunFolder(self.folder).write_provenance(settings.seed, table)
-        if self.json:
-            show_json(evaluation.summary | {"run": self.folder})
+        evaluation = workflows.evaluate_run(run, settings, dataset=options.dataset)
+        if options.json:
+            show_json(evaluation.summary | {"run": run})
             return 0
-        show_evaluation(evaluation.summary, str(self.folder))
-        show_line("next", f"autoreg report {self.folder}")
+        show_evaluation(evaluation.summary, str(run))
+        show_line("next", f"autoreg report {run}")
         return 0
 
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """What is left."""
+        return "The results of an earlier evaluation were not changed."
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+
+class Report(Verb):
     """Describe a run in one self-contained page.
 
     Example:
-      autoreg report runs/first
+      autoreg report runs/mine
     """
 
-    folder: Run
-    """Folder of a run."""
+    usage = "RUN [options]"
 
-    json: bool = False
-    """Print JSON."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Run."""
+        group = parser.add_argument_group("run")
+        group.add_argument("run", type=Path, metavar="RUN", help="run folder")
 
-    after_interrupt = "An earlier report is as it was."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Write the page and print where it is."""
         from autoreg_jax.report import write_report
 
-        page = write_report(self.folder)
-        if self.json:
-            show_json({"run": self.folder, "report": page})
+        page = write_report(options.run)
+        if options.json:
+            show_json({"run": options.run, "report": page})
         else:
             show_line("report", page)
         return 0
 
-
-def _stored_config(run: Path) -> Path:
-    """The config.yaml of a run.
-
-    Raises:
-        ArtifactError: If there is none.
-    """
-    from autoreg_jax.runtime import RunFolder
-
-    path = RunFolder(run).config
-    if not path.is_file():
-        raise ArtifactError(
-            f"{run}: holds no run ({path.name} is missing); begin one with "
-            f"`autoreg search DATASET -o {run}` or `autoreg auto DATASET -o {run}`."
-        )
-    return path
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """What is left."""
+        return "An earlier report was not changed."

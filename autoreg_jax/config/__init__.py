@@ -20,7 +20,7 @@ from autoreg_jax.config._schema import (
 from autoreg_jax.config._stopping import StopConfig
 from autoreg_jax.config._terms import ExtraTermsConfig
 from autoreg_jax.config._training import EvaluateConfig, RefineConfig, TrainConfig
-from autoreg_jax.config._yaml import dump, load, merge
+from autoreg_jax.config._yaml import dump, load, merge, override
 
 __all__ = [
     "EvaluateConfig",
@@ -44,6 +44,7 @@ __all__ = [
     "load",
     "load_plan",
     "merge",
+    "override",
     "preset_names",
     "preset_text",
 ]

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +78,29 @@ def merge(
     return _build(RunConfig, overrides, config, source, "")
 
 
+def override(config: RunConfig, words: Iterable[str]) -> RunConfig:
+    """Return the configuration with single values replaced, as `--set` does.
+
+    Args:
+        config: The configuration to start from; it is not changed.
+        words: `NAME=VALUE`, dotted names and YAML values; a later one wins.
+
+    Returns:
+        A new configuration, checked after all values are replaced.
+
+    Raises:
+        ConfigError: If a word has another form, or as `load`.
+
+    Examples:
+        >>> override(RunConfig(), ["train.steps=7", "seed=3"]).train.steps
+        7
+    """
+    values: dict[str, Any] = {}
+    for word in words:
+        values = _join(values, _nested(word))
+    return merge(config, values, source="--set")
+
+
 def parse_as(kind: type[T], text: str, source: str) -> T:
     """Read another class of settings as strictly.
 
@@ -103,6 +126,32 @@ def dump(config: RunConfig) -> str:
         seed: 0
     """
     return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+
+
+def _nested(word: str) -> dict[str, Any]:
+    """`a.b=1` as `{"a": {"b": 1}}`."""
+    name, sign, text = word.partition("=")
+    if not sign or not name:
+        raise ConfigError(
+            f"--set {word}: must be NAME=VALUE, for example train.steps=100."
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {word}: {text!r} is not a YAML value.") from None
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value
+
+
+def _join(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; where both hold a value, that of `above`."""
+    both = {
+        name: _join(below[name], value)
+        for name, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(name), dict)
+    }
+    return below | above | both
 
 
 def _build(kind: type, values: Any, base: Any, source: str, prefix: str) -> Any:

@@ -5,6 +5,12 @@ from autoreg_jax.workflows._demo import demo
 from autoreg_jax.workflows._doctor import Check as Check
 from autoreg_jax.workflows._doctor import selfcheck as selfcheck
 from autoreg_jax.workflows._many import search_many
+from autoreg_jax.workflows._run_steps import (
+    config_of,
+    evaluate_run,
+    search_run,
+    train_run,
+)
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
@@ -24,8 +30,10 @@ __all__ = [
     "Prepared",
     "SearchResult",
     "auto",
+    "config_of",
     "demo",
     "evaluate",
+    "evaluate_run",
     "plan",
     "plan_summary",
     "prepare",
@@ -33,6 +41,8 @@ __all__ = [
     "read_evaluation",
     "search",
     "search_many",
+    "search_run",
     "selfcheck",
     "train",
+    "train_run",
 ]

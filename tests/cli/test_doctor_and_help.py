@@ -8,15 +8,19 @@ import sys
 import pytest
 
 from autoreg_jax import __version__, workflows
+from autoreg_jax.cli import _parser
 
 VERBS = (
     "demo",
     "auto",
+    "plan",
     "search",
     "train",
     "evaluate",
     "report",
     "register",
+    "apply",
+    "bench",
     "compare",
     "reproduce",
     "doctor",
@@ -29,6 +33,41 @@ def test_every_verb_shows_an_example(command, verb):
     assert code == 0
     assert "Example" in out
     assert f"  autoreg {verb}" in out
+
+
+@pytest.mark.parametrize("verb", VERBS[:8])
+def test_help_fits_one_screen(command, verb, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command(verb, "--help")[1].splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if "None" in line]
+
+
+def test_options_are_strict_but_forgive_underscores(command):
+    code, out, err = command("register", "--fixd", "x")
+    assert (code, out) == (2, "")
+    assert "unknown argument --fixd; did you mean --fixed?" in err
+    code, _, err = command("register", "--fixed", "a.nii", "--affine_onl")
+    assert code == 2
+    code, _, err = command("register", "--fixed_mask", "a.nii", "--affine_only")
+    assert "give a fixed and a moving image" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_old_names_of_options_are_understood(capsys):
+    class Verb(_parser.Verb):
+        """A verb."""
+
+        renamed = {"--old": "--new"}  # noqa: RUF012
+
+        @staticmethod
+        def add_options(parser):
+            parser.add_argument("--new", nargs="+")
+
+    options = _parser.Parser("test", Verb).parse(["--old", "1", "--json", "--old=2"])
+    assert options.new == ["2"]
+    assert "autoreg test: --old is now --new." in capsys.readouterr().err
 
 
 def test_help_lists_the_verbs(command):

@@ -1,0 +1,134 @@
+"""Options that several verbs share, each declared once."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from autoreg_jax import config
+
+DATASET = (
+    "CSV with columns subject,image,labels,split, Learn2Reg dataset.json, BIDS folder, "
+    "or folder of scans"
+)
+
+
+def add_dataset(group: Any, text: str = DATASET) -> None:
+    """Add the positional DATASET."""
+    group.add_argument("dataset", type=Path, metavar="DATASET", help=text)
+
+
+def add_run(parser: ArgumentParser, text: str) -> None:
+    """Add the positional RUN, and where its data are now."""
+    group = parser.add_argument_group("run")
+    group.add_argument("run", type=Path, metavar="RUN", help=text)
+    group.add_argument(
+        "--dataset",
+        type=Path,
+        help="the data, if they were moved since the search",
+    )
+
+
+def add_output(group: Any, text: str, **options: Any) -> None:
+    """Add -o for a folder."""
+    options = {"type": Path, "metavar": "RUN", "help": text} | options
+    group.add_argument("-o", "--output", **options)
+
+
+def add_settings(group: Any, default: str, example: str) -> None:
+    """Add --config and --set; `default` says which settings are used without them."""
+    group.add_argument(
+        "--config",
+        metavar="NAME|FILE",
+        help=f"settings: a YAML file or a preset (default: {default})",
+    )
+    add_overrides(group, f"override settings, e.g. {example}")
+
+
+def add_overrides(group: Any, text: str) -> None:
+    """Add --set."""
+    group.add_argument(
+        "--set",
+        dest="overrides",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help=text,
+    )
+
+
+def add_search(group: Any) -> None:
+    """Add the options of a search that are worth an option of their own."""
+    group.add_argument(
+        "--minutes",
+        type=float,
+        help="time for the search, divided over its stages (default: no limit)",
+    )
+    group.add_argument(
+        "--hypergradient",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="estimator of the search, e.g. neumann, or of one stage, e.g. "
+        "lam=forward_mode",
+    )
+
+
+def add_continuation(group: Any) -> None:
+    """Add --resume and --overwrite."""
+    add_resume(group, "resume the run in this folder")
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="move an existing run to previous-N",
+    )
+
+
+def add_resume(group: Any, text: str) -> None:
+    """Add --resume."""
+    group.add_argument("--resume", action="store_true", help=text)
+
+
+def settings_of(
+    options: Namespace, default: str | Path | config.RunConfig
+) -> config.RunConfig:
+    """The settings that a command line means: a file or preset, then single values.
+
+    Args:
+        options: What was parsed, with any of the options of this module.
+        default: Preset, file or settings that are used without --config.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        ConfigError: If a file or a value is wrong.
+    """
+    given = vars(options)
+    words = [as_setting(word) for word in given.get("hypergradient", ())]
+    if given.get("minutes") is not None:
+        words.append(f"search.minutes={options.minutes}")
+    source = given.get("config") or default
+    base = source if isinstance(source, config.RunConfig) else config.load(source)
+    return config.override(base, [*words, *options.overrides])
+
+
+def run_settings(options: Namespace, preset: str) -> config.RunConfig:
+    """As `settings_of`; a run that is resumed starts from its own settings."""
+    from autoreg_jax.runtime import RunFolder
+
+    stored = RunFolder(options.output).config
+    is_resumed = options.resume and stored.is_file()
+    return settings_of(options, stored if is_resumed else preset)
+
+
+def as_setting(word: str) -> str:
+    """A word of --hypergradient as one of --set.
+
+    Examples:
+        >>> as_setting("unroll"), as_setting("lam=unroll")
+        ('search.hypergradient.name=unroll', 'search.lam.hypergradient.name=unroll')
+    """
+    stage, sign, name = word.rpartition("=")
+    place = f"search.{stage}.hypergradient" if sign else "search.hypergradient"
+    return f"{place}.name={name}"
