@@ -5,18 +5,14 @@ Every `*_loss` is minimised. A loss is the mean over the batch; images are
 """
 
 from autoreg_jax.losses._agreement import agreement_loss as agreement_loss
+from autoreg_jax.losses._agreement import landmark_loss as landmark_loss
 from autoreg_jax.losses._agreement import soft_folding_fraction as soft_folding_fraction
-from autoreg_jax.losses._global_ncc import global_ncc as global_ncc
-from autoreg_jax.losses._global_ncc import global_ncc_loss as global_ncc_loss
-from autoreg_jax.losses._landmarks import landmark_loss as landmark_loss
 from autoreg_jax.losses._mind import mind_descriptor as mind_descriptor
 from autoreg_jax.losses._mind import mind_loss as mind_loss
 from autoreg_jax.losses._mutual_information import (
     mutual_information as mutual_information,
 )
-from autoreg_jax.losses._mutual_information import (
-    mutual_information_loss as mutual_information_loss,
-)
+from autoreg_jax.losses._ncc import global_ncc as global_ncc
 from autoreg_jax.losses._ncc import local_ncc as local_ncc
 from autoreg_jax.losses._ncc import local_ncc_loss as local_ncc_loss
 from autoreg_jax.losses._objective import PAPER_WEIGHTS as PAPER_WEIGHTS
@@ -53,7 +49,6 @@ __all__ = [
     "diffusion_loss",
     "find_similarity",
     "global_ncc",
-    "global_ncc_loss",
     "in_order",
     "landmark_loss",
     "local_ncc",
@@ -61,7 +56,6 @@ __all__ = [
     "mind_descriptor",
     "mind_loss",
     "mutual_information",
-    "mutual_information_loss",
     "one_hot",
     "registration_loss",
     "segmentation_loss",

@@ -1,19 +1,23 @@
-"""What judges λ without labels: agreement of the images, and folds above a budget."""
+"""Losses that can judge λ without labels: landmarks, images and folds."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from autoreg_jax.losses._mind import mind_loss
+from autoreg_jax.ops import sample_linear
 from autoreg_jax.spatial import jacobian_determinant, warp
 
 # Width of the step from unfolded to folded, in units of the determinant: at rest (1) a
-# voxel counts as 5e-5 of a fold, so a smooth field is free of charge.
+# voxel counts as 5e-5 of a fold, so a smooth field costs nothing.
 _SOFTNESS = 0.1
 
 # A percent of folded voxels above the budget costs as much as a MIND loss of 0.1, more
 # than any registration gains.
 _PENALTY = 10.0
+
+# Added to the squared distance, voxels²: the root has a gradient where it is zero.
+_SMALLEST = 1e-6
 
 
 def soft_folding_fraction(
@@ -43,22 +47,47 @@ def agreement_loss(
     displacement: Float[Array, "b *space d"],
     folding_budget: float = 0.005,
 ) -> Float[Array, ""]:
-    """How badly a registration explains two images, by a measure it does not minimise.
+    """Disagreement of two registered images in a measure that was not minimised.
 
         mind_loss(fixed, moving ∘ φ) + 10 · max(0, soft_folding_fraction(u) − budget)
 
     MIND compares structure, not intensity, so that a loss built on NCC cannot flatter
     itself; and since any similarity can be bought with folds, those above the budget
-    are dearer than what they can gain.
+    cost more than they can gain.
 
     Args:
         fixed: Intensities in [0, 1].
         moving: The same for the moving image.
         displacement: At full resolution, in voxels.
-        folding_budget: Fraction of folded voxels that is free of charge.
+        folding_budget: Fraction of folded voxels that costs nothing.
 
     Returns:
         A non-negative scalar.
     """
     excess = jax.nn.relu(soft_folding_fraction(displacement) - folding_budget)
     return mind_loss(fixed, warp(moving, displacement)) + _PENALTY * excess
+
+
+def landmark_loss(
+    fixed_points: Float[Array, "b k d"],
+    moving_points: Float[Array, "b k d"],
+    displacement: Float[Array, "b *space d"],
+) -> Float[Array, ""]:
+    """Mean distance of φ(p) = p + u(p) from q, the landmark p in the moving image.
+
+    Args:
+        fixed_points: p, in voxels of the fixed image.
+        moving_points: q, in voxels of the moving image.
+        displacement: u at full resolution, in voxels.
+
+    Returns:
+        √(‖p + u(p) − q‖² + 1e-6), the mean over landmarks and batch, in voxels.
+
+    Examples:
+        >>> point = jnp.array([[[1.0, 1.0]]])
+        >>> landmark_loss(point, point + 3.0, jnp.full((1, 4, 4, 2), 3.0)).round(3)
+        Array(0.001, dtype=float32)
+    """
+    moved = fixed_points + sample_linear(displacement, fixed_points, boundary="edge")
+    squares = jnp.sum((moved - moving_points) ** 2, axis=-1)
+    return jnp.mean(jnp.sqrt(squares + _SMALLEST))

@@ -11,7 +11,7 @@ def mutual_information(
     *,
     num_bins: int = 32,
 ) -> Float[Array, " b"]:
-    """What one image tells about the other: Σ p(f, m) log(p(f, m) / p(f) p(m)), nats.
+    """Mutual information Σ p(f, m) log(p(f, m) / p(f) p(m)) of two images, in nats.
 
     The joint histogram is soft: a voxel falls into the four bins around its intensity
     with the weights of a cubic B-spline, so that derivatives are continuous.
@@ -19,7 +19,7 @@ def mutual_information(
     Args:
         fixed: Intensities in [0, 1], clipped to it.
         moved: Intensities in [0, 1], same shape.
-        weights: Of the voxels, not negative, a mask for example; all 1 by default.
+        weights: Weight of each voxel, ≥ 0, e.g. a mask; default: 1.
         num_bins: Bins of each image, at least 5.
 
     Returns:
@@ -48,30 +48,6 @@ def mutual_information(
     is_empty = joint <= jnp.finfo(joint.dtype).eps * 1e-3
     ratio = jnp.where(is_empty, 1.0, joint) / jnp.where(is_empty, 1.0, marginals)
     return jnp.sum(joint * jnp.log(ratio), (1, 2))
-
-
-def mutual_information_loss(
-    fixed: Float[Array, "b *space 1"],
-    moved: Float[Array, "b *space 1"],
-    weights: Float[Array, "b *space 1"] | None = None,
-    *,
-    num_bins: int = 32,
-) -> Float[Array, ""]:
-    """Minus the mean of `mutual_information`: 0 for images that tell nothing.
-
-    Args:
-        fixed: Intensities in [0, 1], clipped to it.
-        moved: Intensities in [0, 1], same shape.
-        weights: See `mutual_information`.
-        num_bins: Bins of each image, at least 5.
-
-    Returns:
-        A scalar, zero or negative.
-
-    Raises:
-        ValueError: If there are fewer than 5 bins.
-    """
-    return -jnp.mean(mutual_information(fixed, moved, weights, num_bins=num_bins))
 
 
 def _bins(intensity: Array, num_bins: int) -> Array:

@@ -1,24 +1,24 @@
 """Scores of a finished registration: overlap, distances, regularity, similarity.
 
-A score that is one number is over all voxels that it is given, the batch included: pass
-one pair (or `jax.vmap`) for a score by pair. `surface_distances` runs on the host, all
-others on the device.
+A score that is one number is computed over all voxels, the batch included: pass one
+pair (or use `jax.vmap`) for a score of each pair. `surface_distances` runs on the host,
+all others on the device.
 """
 
-from autoreg_jax.metrics._error import displacement_error as displacement_error
-from autoreg_jax.metrics._inverse import (
+from autoreg_jax.metrics._agreement import correlation as correlation
+from autoreg_jax.metrics._agreement import dice as dice
+from autoreg_jax.metrics._distance import displacement_error as displacement_error
+from autoreg_jax.metrics._distance import (
     inverse_consistency_error as inverse_consistency_error,
 )
-from autoreg_jax.metrics._landmarks import (
+from autoreg_jax.metrics._distance import (
     target_registration_error as target_registration_error,
 )
-from autoreg_jax.metrics._overlap import dice as dice
 from autoreg_jax.metrics._regularity import folding_fraction as folding_fraction
 from autoreg_jax.metrics._regularity import (
     learn2reg_log_jacobian_std as learn2reg_log_jacobian_std,
 )
 from autoreg_jax.metrics._regularity import log_jacobian_std as log_jacobian_std
-from autoreg_jax.metrics._similarity import correlation as correlation
 from autoreg_jax.metrics._surface import SurfaceDistances as SurfaceDistances
 from autoreg_jax.metrics._surface import surface_distances as surface_distances
 

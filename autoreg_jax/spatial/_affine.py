@@ -1,4 +1,4 @@
-"""Rigid, similarity and affine maps as exponentials, and images seen through them."""
+"""Rigid, similarity and affine maps as exponentials of their parameters."""
 
 import itertools
 from functools import partial
@@ -7,8 +7,6 @@ from typing import Literal
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-
-from autoreg_jax.ops import sample_linear
 
 AffineKind = Literal["rigid", "similarity", "affine"]
 
@@ -123,7 +121,7 @@ def apply_affine(
     """Map points by a homogeneous matrix.
 
     Args:
-        matrix: Its last row is (0 … 0 1) and not looked at.
+        matrix: Its last row is (0 … 0 1) and is not read.
         points: Positions.
 
     Returns:
@@ -133,24 +131,3 @@ def apply_affine(
     moved = _product(flat, matrix[:-1, :-1].T)
     moved = moved + matrix[:-1, -1][None]
     return moved.reshape(*points.shape[:-1], moved.shape[-1])
-
-
-def sample_affine(
-    image: Float[Array, "*space c"],
-    voxel_to_world: Float[Array, "d+1 d+1"],
-    matrix: Float[Array, "d+1 d+1"],
-    points: Float[Array, "n d"],
-) -> Float[Array, "n c"]:
-    """Values of a moving image where a map sends points of the fixed one.
-
-    Args:
-        image: Moving image, any number of channels.
-        voxel_to_world: Of the moving image, mm.
-        matrix: World of the fixed image to world of the moving image, mm.
-        points: World positions in the fixed image, mm.
-
-    Returns:
-        moving(matrix · x), linear between voxels, zero outside.
-    """
-    to_voxels = _product(jnp.linalg.inv(voxel_to_world), matrix)
-    return sample_linear(image[None], apply_affine(to_voxels, points)[None])[0]

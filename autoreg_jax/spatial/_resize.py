@@ -1,10 +1,45 @@
 """Images and displacements on a finer or coarser grid with the same corners."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+
+def half_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Shape of the next coarser scale, rounded up.
+
+    It is what a convolution of odd size k, stride 2 and padding (k - 1)/2 produces,
+    so images, features and fields of one scale share one grid. Applied twice it gives
+    the shape of the quarter scale.
+
+    Args:
+        shape: Number of voxels of each axis.
+
+    Returns:
+        (n + 1) // 2 for each axis.
+
+    Examples:
+        >>> half_shape((7, 8, 1))
+        (4, 4, 1)
+    """
+    return tuple((size + 1) // 2 for size in shape)
+
+
+class Pyramid(NamedTuple):
+    """Arrays of one kind at the three scales, each on its own grid.
+
+    Attributes:
+        full: At full resolution, `(b, *space, c)`.
+        half: On the grid `half_shape(space)`.
+        quarter: On the grid `half_shape(half_shape(space))`.
+    """
+
+    full: Array
+    half: Array
+    quarter: Array
 
 
 def resize_image(
@@ -66,6 +101,20 @@ def resize_displacement(
     ]
     scale = jnp.asarray(factors, resized.dtype)
     return resized * scale.reshape((1,) * (resized.ndim - 1) + (-1,))
+
+
+def image_pyramid(image: Array) -> Pyramid:
+    """The image at full, half and quarter resolution, intensities unchanged.
+
+    Args:
+        image: `(b, *space, c)`.
+
+    Returns:
+        Each coarser image is resized from the full one, corners aligned.
+    """
+    half = half_shape(image.shape[1:-1])
+    quarter = half_shape(half)
+    return Pyramid(image, resize_image(image, half), resize_image(image, quarter))
 
 
 def _resize_axis(x: Array, axis: int, size: int) -> Array:

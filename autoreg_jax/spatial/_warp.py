@@ -1,9 +1,28 @@
 """Moving an image along a displacement, and following one displacement by another."""
 
+from collections.abc import Sequence
+
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from autoreg_jax.ops import sample_cubic, sample_linear, sample_nearest
-from autoreg_jax.spatial._grid import identity_grid
+
+
+def identity_grid(shape: Sequence[int]) -> Float[Array, "*space d"]:
+    """Coordinates of every voxel, in voxels: the map φ(x) = x.
+
+    Args:
+        shape: Number of voxels of each axis.
+
+    Returns:
+        Component i is the index along axis i.
+
+    Examples:
+        >>> identity_grid((2, 3))[1, 2]
+        Array([1., 2.], dtype=float32)
+    """
+    axes = [jnp.arange(size, dtype=jnp.float32) for size in shape]
+    return jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
 def warp(

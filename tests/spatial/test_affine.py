@@ -12,7 +12,6 @@ from autoreg_jax.spatial import (
     affine_generators,
     affine_matrix,
     apply_affine,
-    sample_affine,
 )
 
 EXPONENTIAL = jax.jit(affine_exponential)
@@ -80,23 +79,6 @@ def test_the_centre_moves_by_the_translation(kind):
         np.testing.assert_allclose(singular, 1, atol=1e-6)
     if kind == "similarity":
         np.testing.assert_allclose(singular, np.exp(0.2), rtol=1e-6)
-
-
-def test_an_image_through_a_map_is_the_function_of_the_moved_points():
-    """A linear image on an oblique grid is exact between its voxels."""
-    voxel_to_world = np.eye(4, dtype=np.float32)
-    turn = Rotation.from_euler("xyz", [0.2, -0.1, 0.3]).as_matrix()
-    voxel_to_world[:3, :3] = turn * [2, 3, 1.5]
-    voxel_to_world[:3, 3] = -8, -12, -7
-    index = np.stack(np.indices((9, 10, 11)), -1)
-    world = index @ voxel_to_world[:3, :3].T + voxel_to_world[:3, 3]
-    slope = np.array([0.3, -0.2, 0.5])
-    image = jnp.asarray((world @ slope)[..., None], jnp.float32)
-    matrix = affine_matrix(0.05 * jnp.ones(12), jnp.array([1.0, 0, 2]))
-    points = jnp.asarray(np.random.default_rng(0).normal(0, 1.5, (20, 3)), jnp.float32)
-    found = sample_affine(image, jnp.asarray(voxel_to_world), matrix, points)
-    expected = apply_affine(matrix, points) @ slope
-    np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
 
 
 @pytest.mark.usefixtures("x64")

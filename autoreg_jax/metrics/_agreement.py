@@ -1,7 +1,7 @@
-"""Overlap of two label maps, structure by structure."""
+"""Agreement of label maps and of images after registration."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 
 def dice(
@@ -30,3 +30,30 @@ def dice(
     overlap = jnp.sum(fixed & moved, axis=1)
     volume = jnp.sum(fixed, axis=1) + jnp.sum(moved, axis=1)
     return jnp.where(volume > 0, 2 * overlap / jnp.maximum(volume, 1), jnp.nan)
+
+
+def correlation(
+    fixed: Float[Array, "*any"],
+    moved: Float[Array, "*any"],
+    mask: Bool[Array, "*any"] | None = None,
+) -> Float[Array, ""]:
+    """Normalised cross-correlation over the whole image: Pearson's coefficient.
+
+    Unlike `losses.local_ncc` it is signed and has no window.
+
+    Args:
+        fixed: Intensities of any scale.
+        moved: The same shape.
+        mask: Voxels that count, same shape; all of them by default.
+
+    Returns:
+        Between -1 and 1; NaN where one of the two is constant or the mask is empty.
+
+    Examples:
+        >>> ramp = jnp.arange(4.0)
+        >>> float(correlation(ramp, 5 - 2 * ramp))
+        -1.0
+    """
+    first, second = (x - jnp.mean(x, where=mask) for x in (fixed, moved))
+    spread = jnp.mean(first**2, where=mask) * jnp.mean(second**2, where=mask)
+    return jnp.mean(first * second, where=mask) / jnp.sqrt(spread)
