@@ -156,7 +156,7 @@ def _fields(kind: type) -> Iterator[tuple[str, str]]:
 
 
 def test_every_setting_is_read():
-    folders = [PACKAGE / name for name in ("workflows", "inference", "cli")]
+    folders = [PACKAGE / name for name in ("workflows", "inference", "cli", "data")]
     sources = [path for folder in folders for path in folder.rglob("*.py")]
     read = {
         node.attr

@@ -59,9 +59,9 @@ class Plan(Verb):
             ["affine", plan.affine, reasons["affine"]],
             ["precision", plan.precision, reasons["precision"]],
         ]
-        title = f"{len(made.found.dataset.subjects)} images"
+        title = f"{len(made.fingerprint.dataset.subjects)} images"
         show_table(title, ["", "choice", "reason"], rows, justify="left")
-        for note in made.found.dataset.notes:
+        for note in made.fingerprint.dataset.notes:
             print(note)
         show_line("plan", run / "plan.yaml")
         words = ["autoreg", "auto", str(options.dataset), "-o", str(run)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.data import read_image, read_labels
-from autoreg_jax.data.images._reading import read_vectors
+from autoreg_jax.data.images import read_vectors
 from autoreg_jax.errors import DataError, GeometryError
 
 
@@ -138,7 +138,7 @@ def test_bad_label(tmp_path, value):
     array[0, 0, :3] = value
     path = tmp_path / "seg.nii.gz"
     save(path, array)
-    with pytest.raises(DataError, match=r"seg\.nii\.gz: 3 voxels are no labels"):
+    with pytest.raises(DataError, match=r"seg\.nii\.gz: 3 voxels are not valid labels"):
         read_labels(path)
 
 
@@ -157,5 +157,5 @@ def test_bad_affine(tmp_path):
 def test_bad_vectors(tmp_path, shape):
     path = tmp_path / "v.nii.gz"
     save(path, np.zeros(shape, np.float32))
-    with pytest.raises(DataError, match="field of vectors"):
+    with pytest.raises(DataError, match="a vector field must"):
         read_vectors(path)

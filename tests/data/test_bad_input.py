@@ -199,7 +199,7 @@ CASES = {
         replaced(LABELS, np.ones((8, 8, 10), np.uint8)),
         LABELS,
         "(8, 8, 10)",
-        "resample it by nearest neighbour",
+        "with nearest-neighbour",
     ),
     "labels elsewhere": Case(
         replaced(LABELS, np.ones(SHAPE, np.uint8), SHIFTED),
@@ -214,7 +214,7 @@ CASES = {
         replaced(MASK, np.zeros(SHAPE, np.uint8)), MASK, "is empty", "leave it out"
     ),
     "duplicate subject": Case(
-        in_table("s4,", "s3,"), "dataset.csv", "'s3' appears 2", "name of its own"
+        in_table("s4,", "s3,"), "dataset.csv", "'s3' appears 2", "unique name"
     ),
     "empty CSV": Case(
         rewritten("dataset.csv", lambda c: b""), "dataset.csv", "is empty", "it needs"
@@ -229,7 +229,10 @@ CASES = {
         in_table("validation", "holdout"), "dataset.csv", "'holdout'", "write one of"
     ),
     "some labels": Case(
-        in_table(f",{LABELS}", ","), "dataset.csv", "no labels", "all of them or none"
+        in_table(f",{LABELS}", ","),
+        "dataset.csv",
+        "no labels",
+        "for all of them",
     ),
     "lonely split": Case(
         in_table("validation", "train"), "dataset.csv", "has 1 subject", "Move"
@@ -240,7 +243,7 @@ CASES = {
         "not a CSV file in UTF-8",
         "export it again",
     ),
-    "label map alone": Case(without_table, "Ä 4 labels", "there is none", "rename"),
+    "label map alone": Case(without_table, "Ä 4 labels", "does not exist", "rename"),
     "bad description": Case(bad_json, "none.nii.gz", "does not exist", "correct"),
 }
 

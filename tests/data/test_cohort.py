@@ -8,7 +8,6 @@ import pytest
 from autoreg_jax.data import (
     Cohort,
     Volume,
-    label_values,
     load_cohort,
     read_dataset,
     read_image,
@@ -49,8 +48,8 @@ def test_all_splits_share_class_indices(make_dataset):
     more = np.where(replaced.array == 3, 5, replaced.array)
     write_volume(path.parent / "0_seg.nii.gz", Volume(more, replaced.affine))
     dataset = read_dataset(path)
-    assert label_values(dataset) == (3, 5, 7)
     test = load_cohort(dataset, "test")
+    assert test.label_values == (3, 5, 7)
     assert test.structures == ("3", "5", "7")
     assert set(np.unique(test.labels)) == {0, 1, 3}
 
@@ -82,8 +81,8 @@ def test_no_labels(make_dataset):
     lines = [line.split(",") for line in path.read_text().split()]
     path.write_text("\n".join(",".join((n, i, s)) for n, i, _, s in lines))
     dataset = read_dataset(path)
-    assert label_values(dataset) == ()
     cohort = load_cohort(dataset, "train")
+    assert cohort.label_values == ()
     assert cohort.labels is None
     assert cohort.structures == ()
 
@@ -127,8 +126,8 @@ def flipped(array, affine):
 @pytest.mark.parametrize(
     ("changed", "other", "rule"),
     [
-        ("3.nii.gz", "0.nii.gz", "all images of a dataset share one grid"),
-        ("3_seg.nii.gz", "3.nii.gz", "label map is on the grid of its image"),
+        ("3.nii.gz", "0.nii.gz", "all images of a dataset must share one grid"),
+        ("3_seg.nii.gz", "3.nii.gz", "label map must be on the grid of its image"),
     ],
 )
 def test_another_grid(make_dataset, change, found, changed, other, rule):

@@ -74,7 +74,8 @@ def test_another_encoding(write):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none.csv", "does not exist"), ("", "holds no NIfTI images")]
+    ("name", "message"),
+    [("none.csv", "does not exist"), ("", "contains no NIfTI images")],
 )
 def test_no_table(tmp_path, name, message):
     with pytest.raises(DataError, match=message):

@@ -58,10 +58,10 @@ def test_in_a_plane_they_have_two_coordinates(make_dataset):
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("name,x,y,z\ntip,1,2,3\n", "'base' is in this file or in"),
+        ("name,x,y,z\ntip,1,2,3\n", "'base' is either in this file or in"),
         ("name,x,y,z\ntip,1,2,3\nbase,1,far,3\n", "must be numbers"),
         ("name,x,y,z\ntip,1,2,3\nbase,1,99,3\n", "outside of the image"),
-        ("name,x,y,z\ntip,1,2,3\nbase,1,2,3\ntip,1,2,3\n", "is there twice"),
+        ("name,x,y,z\ntip,1,2,3\nbase,1,2,3\ntip,1,2,3\n", "appears twice"),
         ("name,x,y\ntip,1,2\n", "the column 'z' is missing"),
     ],
 )

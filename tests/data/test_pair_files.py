@@ -52,7 +52,7 @@ def test_a_table(folder):
         (["fixed", "fixed/a.nii"], "the column 'moving' is missing"),
         (
             ["fixed,moving,fixed_labels", "fixed/a.nii,moving/a.nii,fixed/a.nii"],
-            "fill in moving_labels",
+            "add moving_labels",
         ),
         (
             ["fixed,moving", *["fixed/a.nii,moving/a.nii"] * 2],
@@ -83,5 +83,5 @@ def test_folders_that_do_not_match(folder):
     with pytest.raises(DataError, match=r"a\.nii is in one of the folders only"):
         match_images(folder / "fixed", folder / "moving")
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no images"):
+    with pytest.raises(DataError, match="contains no images"):
         match_images(folder / "empty", folder / "moving")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax.data import label_values, load_cohort, read_dataset
+from autoreg_jax.data import load_cohort, read_dataset
 
 DATASET = Path(__file__).parents[3] / "shared" / "data" / "hippocampus" / "dataset.csv"
 
@@ -18,8 +18,8 @@ def test_hippocampus():
     dataset = read_dataset(DATASET)
     sizes = [len(dataset.split(name)) for name in ("train", "validation", "test")]
     assert sizes == [100, 20, 20]
-    assert label_values(dataset) == (1, 2)
     cohort = load_cohort(dataset, "validation")
+    assert cohort.label_values == (1, 2)
     assert cohort.images.shape == (20, 48, 64, 48, 1)
     assert cohort.spacing == (1.0, 1.0, 1.0)
     for image, labels in zip(cohort.images, cohort.labels, strict=True):

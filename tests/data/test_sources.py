@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.data import read_dataset
-from autoreg_jax.data.datasets._split import choose_splits
+from autoreg_jax.data.datasets._dataset import choose_splits
 from autoreg_jax.errors import DataError
 
 
@@ -75,10 +75,13 @@ def test_one_label_map_of_a_person_with_two_contrasts(touch, tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "holds no NIfTI images"),
-        (["a_seg.nii.gz"], "holds no NIfTI images"),
-        (["a.nii.gz", "b_seg.nii.gz"], "'b', and there is none; rename"),
-        (["a.nii.gz", "a_seg.nii.gz", "a_labels.nii.gz"], "already; remove one"),
+        ([], "contains no NIfTI images"),
+        (["a_seg.nii.gz"], "contains no NIfTI images"),
+        (["a.nii.gz", "b_seg.nii.gz"], "'b', which does not exist; rename"),
+        (
+            ["a.nii.gz", "a_seg.nii.gz", "a_labels.nii.gz"],
+            "already has the labels .*; remove one",
+        ),
         (["a.nii.gz", "b.nii.gz"], "images of 2 subjects and no splits"),
         ([f"{f}/a{i}.nii" for f in "xy" for i in range(6)], "'a0' appears 2 times"),
     ],
@@ -126,7 +129,7 @@ def test_bids_prefers_the_label_map_of_the_contrast(touch, tmp_path):
     assert "space-T2w" in subjects["sub-03_T2w"].labels.name
     assert subjects["sub-03_T1w"].labels.name == "sub-03_dseg.nii.gz"
     touch("derivatives/other/sub-04/anat/sub-04_desc-x_dseg.nii.gz")
-    with pytest.raises(DataError, match=r"both .* fit it; keep one"):
+    with pytest.raises(DataError, match=r"both .* match it; keep one"):
         read_dataset(tmp_path)
 
 
@@ -215,7 +218,8 @@ def test_a_bad_description(touch, changes, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "not a JSON file"), ("[]", "no Learn2Reg description")]
+    ("text", "message"),
+    [("{", "not a JSON file"), ("[]", "not a Learn2Reg description")],
 )
 def test_another_json(tmp_path, text, message):
     path = tmp_path / "dataset.json"
@@ -226,7 +230,7 @@ def test_another_json(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none.csv", "does not exist"), ("scan.nii.gz", "is no dataset")],
+    [("none.csv", "does not exist"), ("scan.nii.gz", "not a dataset")],
 )
 def test_what_is_no_dataset(touch, tmp_path, name, message):
     touch("scan.nii.gz")

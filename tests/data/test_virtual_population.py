@@ -12,12 +12,13 @@ from autoreg_jax.data import (
     read_dataset,
     write_population,
 )
-from autoreg_jax.data.simulation._contrast import noise_free
-from autoreg_jax.data.simulation._flow import exponential, jacobian_determinant
+from autoreg_jax.data.simulation._contrast import CONTRASTS, noise_free
+from autoreg_jax.data.simulation._flow import exponential
 from autoreg_jax.data.simulation._parcels import STRUCTURES
-from autoreg_jax.data.simulation._population import _split, coarse_grid
+from autoreg_jax.data.simulation._population import _points_mm, _split, coarse_grid
 from autoreg_jax.data.simulation._template import load_template
 from autoreg_jax.errors import DataError
+from autoreg_jax.spatial import jacobian_determinant
 
 
 @pytest.fixture(scope="module", params=["population_2d", "population_3d"])
@@ -63,7 +64,8 @@ def test_truth_brings_the_noise_free_anatomies_together(cohort):
     for moving, fixed in pairs(cohort):
         images = [
             noise_free(
-                template.at(grid.points_mm(exponential(cohort.velocity[i]))), "t1"
+                template.at(_points_mm(grid, exponential(cohort.velocity[i]))),
+                CONTRASTS["t1"],
             )
             for i in (moving, fixed)
         ]
@@ -95,7 +97,7 @@ def test_truth_is_of_anatomical_size_and_does_not_fold(cohort):
     for moving, fixed in pairs(cohort):
         truth = cohort.true_displacement(moving, fixed)
         assert truth.dtype == np.float32
-        assert jacobian_determinant(truth).min() > 0
+        assert jacobian_determinant(truth[None]).min() > 0
         brain = cohort.images[fixed, ..., 0] > 0
         length = np.linalg.norm(truth * cohort.spacing, axis=-1)[brain]
         assert 2.5 < length.mean() < 8
@@ -105,7 +107,8 @@ def test_truth_is_of_anatomical_size_and_does_not_fold(cohort):
 def test_no_subject_folds(cohort):
     for velocity in cohort.velocity:
         for sign in (1, -1):
-            assert jacobian_determinant(exponential(sign * velocity)).min() > 0
+            flow = exponential(sign * velocity)
+            assert jacobian_determinant(flow[None]).min() > 0
         border = [np.take(velocity, (0, -1), axis) for axis in range(velocity.ndim - 1)]
         assert not any(side.any() for side in border)
 
@@ -208,6 +211,6 @@ def test_without_nilearn(tmp_path, monkeypatch):
 def test_every_grid_can_be_halved_three_times_and_holds_the_brain(spacing):
     grid = coarse_grid(spacing, 3)
     assert all(size % 8 == 0 for size in grid.shape)
-    ends = grid.points_mm(np.zeros((*grid.shape, 3))).reshape(3, -1)
+    ends = _points_mm(grid, np.zeros((*grid.shape, 3))).reshape(3, -1)
     assert (ends.min(1) < (-82, -116, -80)).all()
     assert (ends.max(1) > (82, 82, 90)).all()

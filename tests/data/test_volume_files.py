@@ -11,7 +11,7 @@ from autoreg_jax.data import (
     write_displacement,
     write_volume,
 )
-from autoreg_jax.data.images._reading import read_vectors
+from autoreg_jax.data.images import read_vectors
 
 OBLIQUE = np.array(
     [[0.0, -2.0, 0.5, 10], [1.5, 0, 0, -20], [0, 0.3, 3.0, 5], [0, 0, 0, 1]]

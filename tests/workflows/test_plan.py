@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from autoreg_jax import config, data, workflows
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.workflows.planning._memory import memory_need
-from autoreg_jax.workflows.planning._plan import with_plan
+from autoreg_jax.workflows.planning._memory import estimate_memory
+from autoreg_jax.workflows.planning._plan import apply_plan
 
 
 def anatomy(points, seed=0, contrast=1.0):
@@ -111,8 +111,8 @@ def test_one_grid_is_kept(alike, tmp_path):
 def test_any_grid_comes_to_one_grid_with_the_anatomy_in_place(unlike, tmp_path):
     plan = workflows.plan(unlike, tmp_path / "run")
     assert plan.config.affine in ("rigid", "affine")
-    assert not plan.found.has_one_grid
-    assert len(plan.found.orientations) >= 4
+    assert not plan.fingerprint.has_one_grid
+    assert len(plan.fingerprint.orientations) >= 4
     prepared = workflows.prepare(
         unlike, tmp_path / "run", config.RunConfig(), "train", "validation", "test"
     )
@@ -120,7 +120,7 @@ def test_any_grid_comes_to_one_grid_with_the_anatomy_in_place(unlike, tmp_path):
         assert cohort.images.shape[1:-1] == plan.config.grid.shape
         assert cohort.spacing == pytest.approx(plan.config.grid.spacing)
         # The anatomy of each, moved to the place of the reference.
-        offset = plan.found.reference.content.centre
+        offset = plan.fingerprint.reference.content.centre
         index = np.moveaxis(np.indices(plan.config.grid.shape), 0, -1)
         world = index @ cohort.affine[:3, :3].T + cohort.affine[:3, 3]
         for name, image, labels in zip(
@@ -175,7 +175,7 @@ def test_hounsfield_units_get_one_window(tmp_path):
     plan = workflows.plan(tmp_path / "scans", tmp_path / "run")
     assert plan.config.intensity.rule == "window"
     assert plan.config.intensity.low == -1000
-    assert plan.found.modalities == {"ct": 6}
+    assert plan.fingerprint.modalities == {"ct": 6}
     cohort = workflows.prepare(
         tmp_path / "scans", tmp_path / "run", config.RunConfig(), "train"
     ).cohorts[0]
@@ -215,7 +215,7 @@ def test_an_edited_plan_is_obeyed(alike, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reference": "nobody"}, "'nobody' is no subject"),
+        ({"reference": "nobody"}, "'nobody' is not a subject"),
         ({"grid": {"orientation": "RAX"}}, "orientation: must be three letters"),
         ({"grid": {"orientation": "RRS"}}, "orientation: must be three letters"),
         ({"grid": {"shape": [8, 8], "spacing": [9, 9]}}, "grid.shape has 2 axes"),
@@ -235,7 +235,7 @@ def test_a_plan_is_kept_until_it_is_overwritten(alike, tmp_path):
     run = tmp_path / "run"
     workflows.plan(alike, run)
     edit(run, metric="mind")
-    with pytest.raises(ArtifactError, match="is there already; edit it"):
+    with pytest.raises(ArtifactError, match="already exists; edit it"):
         workflows.plan(alike, run)
     workflows.plan(alike, run, overwrite=True)
     assert config.load_plan(run / "plan.yaml").metric == "ncc"
@@ -263,7 +263,7 @@ def test_small_memory_makes_large_voxels(alike, monkeypatch):
 
     monkeypatch.setattr(_plan, "device_memory", lambda: ("gpu", 10_000_000))
     plan = workflows.plan(alike)
-    assert plan.need.peak < 10_000_000
+    assert plan.memory.peak < 10_000_000
     assert np.prod(plan.config.grid.shape) < np.prod(SHAPE)
     field = np.multiply(plan.config.grid.shape, plan.config.grid.spacing)
     np.testing.assert_allclose(field, np.multiply(SHAPE, SPACING))
@@ -279,21 +279,23 @@ def test_small_memory_makes_large_voxels(alike, monkeypatch):
 
 def test_memory_grows_with_what_costs():
     base = config.RunConfig()
-    peak = memory_need((32, 32, 32), 10, base).peak
-    assert memory_need((64, 32, 32), 10, base).peak == pytest.approx(2 * peak)
+    peak = estimate_memory((32, 32, 32), 10, base).peak
+    assert estimate_memory((64, 32, 32), 10, base).peak == pytest.approx(2 * peak)
     for changes in (
         {"train": {"batch_size": 4}},
         {"network": {"width": 1.0}},
         {"objective": {"similarity": "mind"}},
     ):
-        assert memory_need((32, 32, 32), 10, config.merge(base, changes)).peak > peak
+        assert (
+            estimate_memory((32, 32, 32), 10, config.merge(base, changes)).peak > peak
+        )
     small = config.merge(base, {"network": {"precision": "bfloat16"}})
-    assert memory_need((32, 32, 32), 10, small).peak < peak
+    assert estimate_memory((32, 32, 32), 10, small).peak < peak
 
 
 def test_the_plan_stands_above_the_configuration(alike):
     plan = replace(workflows.plan(alike).config, precision="bfloat16", batch=5)
-    changed = with_plan(config.RunConfig(), plan)
+    changed = apply_plan(config.RunConfig(), plan)
     assert changed.network.precision == "bfloat16"
     assert changed.train.batch_size == 5
 

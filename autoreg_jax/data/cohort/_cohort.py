@@ -1,30 +1,20 @@
-"""One split of a dataset in memory, on one grid, ready for the device."""
+"""The subjects of one split in memory, on one grid."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from autoreg_jax.data.cohort._landmarks import load_landmarks
-from autoreg_jax.data.cohort._working import Working
-from autoreg_jax.data.datasets._companions import (
-    all_or_none,
-    check_grid,
-    read_foreground,
-    read_mask,
-)
-from autoreg_jax.data.datasets._dataset import Dataset, Subject, read_table
-from autoreg_jax.data.images._intensity import Intensity
-from autoreg_jax.data.images._reading import read_image, read_labels, read_vectors
-from autoreg_jax.data.simulation._flow import compose, exponential
+from autoreg_jax.data.cohort._preprocessing import Preprocessing
+from autoreg_jax.data.datasets import Dataset, Subject, read_structures
+from autoreg_jax.data.images import Intensity, read_grid, read_labels, read_vectors
+from autoreg_jax.data.simulation import true_displacement
 from autoreg_jax.errors import DataError, GeometryError
-from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.geometry import Grid
 
-__all__ = ["STRUCTURES_FILE", "Cohort", "label_values", "load_cohort"]
-
-STRUCTURES_FILE = "structures.csv"
+__all__ = ["Cohort", "load_cohort", "load_cohorts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +22,18 @@ class Cohort:
     """Subjects of one split.
 
     Attributes:
-        names: Of the n subjects.
+        names: Names of the n subjects.
         images: `(n, *space, 1)` float32 in [0, 1].
         labels: `(n, *space)` int32, 0 for the background and 1..K for `structures`;
             None without label maps.
         structures: Names of the K structures.
         affine: Voxel indices to world millimetres, RAS+, `(4, 4)`.
-        spacing: Millimetres on each axis.
+        spacing: Millimetres along each axis.
         velocity: `(n, *space, d)` float32, voxels; only for simulated subjects.
         landmarks: `(n, k, d)` float32, voxels, k corresponding points; None without.
         intensity: How `images` were scaled.
-        modalities: Of the n subjects as their lines say; empty where nothing is known.
+        modalities: Modality of each subject, None where unknown; may be empty.
+        label_values: Values of the K structures in the label maps.
     """
 
     names: tuple[str, ...]
@@ -55,21 +46,20 @@ class Cohort:
     landmarks: Float[np.ndarray, "n k d"] | None = None
     intensity: Intensity = field(default_factory=Intensity)
     modalities: tuple[str | None, ...] = ()
+    label_values: tuple[int, ...] = ()
 
     def true_displacement(
         self, moving: int, fixed: int
     ) -> Float[np.ndarray, "*space d"]:
-        """The deformation between two simulated subjects, exactly as they were made.
-
-        Subject i is the template at φ_i = exp(v_i). So moving(ψ(x)) shows the anatomy
-        of fixed(x) for ψ = φ_moving⁻¹ ∘ φ_fixed, and φ⁻¹ = exp(-v).
+        """The true deformation between two simulated subjects.
 
         Args:
             moving: Index of the moving subject.
             fixed: Index of the fixed subject.
 
         Returns:
-            u of ψ(x) = x + u(x), voxels, float32.
+            u of ψ(x) = x + u(x), voxels, float32; moving(ψ(x)) shows the anatomy of
+            fixed(x).
 
         Raises:
             DataError: If the subjects are not simulated.
@@ -80,142 +70,152 @@ class Cohort:
                 f"{self.names[fixed]!r} is not known: it exists for simulated subjects "
                 "only, those with the column 'velocity' in their dataset CSV."
             )
-        inverse = exponential(-self.velocity[moving])
-        truth = compose(inverse, exponential(self.velocity[fixed]))
-        return truth.astype(np.float32)
-
-
-def label_values(dataset: Dataset) -> tuple[int, ...]:
-    """Values of the label maps of all splits, so that they share their class indices.
-
-    Args:
-        dataset: Any dataset.
-
-    Returns:
-        Sorted, without the background 0; empty where there are no label maps.
-
-    Raises:
-        DataError: If a label map cannot be used.
-        GeometryError: If the affine of a label map cannot be used.
-    """
-    found: set[int] = set()
-    for subject in dataset.subjects:
-        if subject.labels is not None:
-            found.update(np.unique(read_labels(subject.labels).array).tolist())
-    return tuple(sorted(found - {0}))
+        return true_displacement(self.velocity[moving], self.velocity[fixed])
 
 
 def load_cohort(
     dataset: Dataset,
     split: str,
     *,
+    preprocessing: Preprocessing | None = None,
     label_values: Sequence[int] | None = None,
-    working: Working | None = None,
     atlas: str | None = None,
 ) -> Cohort:
-    """Load one split.
+    """Load one split; the arguments, errors and result are those of `load_cohorts`."""
+    (cohort,) = load_cohorts(
+        dataset,
+        (split,),
+        preprocessing=preprocessing,
+        label_values=label_values,
+        atlas=atlas,
+    )
+    return cohort
+
+
+def load_cohorts(
+    dataset: Dataset,
+    splits: Sequence[str],
+    *,
+    preprocessing: Preprocessing | None = None,
+    label_values: Sequence[int] | None = None,
+    atlas: str | None = None,
+) -> list[Cohort]:
+    """Load several splits; every file is read once.
 
     Args:
         dataset: From `read_dataset`.
-        split: `train`, `validation` or `test`.
+        splits: Each one of `train`, `validation`, `test`.
+        preprocessing: The grid to which images are resampled, and how. Default: all
+            images of the dataset must lie on one grid, which is used.
         label_values: Values that become the classes 1..K in this order; others count as
-            background. By default all that occur in the dataset, in any split.
-        working: The grid to which images are resampled, and how. Without it all images
-            of the dataset must lie on one grid, which is the grid of the cohort.
-        atlas: Name of a subject of any split that is loaded with this one, as its last
-            subject if it is of another.
+            background. Default: all values of the dataset, in any split, sorted; this
+            reads the label maps of the other splits, too.
+        atlas: Name of a subject that is added to each split as its last subject, unless
+            it is in it.
 
     Returns:
-        All subjects of the split, intensities normalised one by one. Structures take
-        their names from `structures.csv` (`value,name`) beside the dataset; without
-        it, or where it has no line for a value, the value is the name. True velocities
-        are there only where no image had to be resampled.
+        All subjects of each split, intensities normalised one by one. Structures are
+        named by `structures.csv` (`value,name`) beside the dataset, or else by their
+        values. True velocities are kept only if no image had to be resampled.
 
     Raises:
-        DataError: If the split has no subjects, there is no such atlas, a file cannot
-            be used, an image shows nothing, or only some of the subjects have label
-            maps or landmarks.
-        GeometryError: If a label map, mask or velocity is on another grid than its
-            image, or an image on another than the first of the dataset where there is
-            no `working`, or it lies outside of that.
+        DataError: If a split has no subjects, there is no such atlas, a file cannot be
+            used, an image is constant, or only some of the subjects of a split have
+            label maps, velocities or landmarks.
+        GeometryError: If an image, label map, mask or velocity is on the wrong grid, or
+            an image does not overlap the grid.
     """
-    own = dataset.split(split)
-    subjects = own if atlas is None else _with_atlas(dataset, own, atlas)
-    has_labels = _all_have(dataset, own, subjects, "labels")
-    has_velocity = _all_have(dataset, own, subjects, "velocity")
-    has_landmarks = _all_have(dataset, own, subjects, "landmarks")
-    values: tuple[int, ...] = ()
-    if has_labels:
-        values = _label_values(dataset) if label_values is None else tuple(label_values)
-    reference = None
-    if working is None:
-        reference = read_image(dataset.subjects[0].image)
-        working = Working(reference.grid)
-    grid = working.grid
-    images = np.empty((len(subjects), *grid.shape, 1), np.float32)
-    labels = np.zeros((len(subjects), *grid.shape), np.int32) if has_labels else None
-    matrices = []
-    for index, subject in enumerate(subjects):
-        image = read_image(subject.image)
-        if reference is not None:
-            rule = "all images of a dataset share one grid; resample one"
-            check_grid(reference, image, rule)
-        has_velocity = has_velocity and working.is_on_grid(image)
-        matrix = working.matrix(image)
-        mask = read_mask(subject, image) if working.has_masks else None
-        images[index, ..., 0] = working.image(image, mask, matrix)
-        if labels is not None:
-            classes = _read_classes(subject, image, values)
-            labels[index] = working.labels(classes, matrix)
-        matrices.append(matrix)
-    structures = dataset.folder / STRUCTURES_FILE
+    if preprocessing is None:
+        first = read_grid(dataset.subjects[0].image)
+        preprocessing = Preprocessing(first.grid, template=first)
+    groups = [_subjects(dataset, split, atlas) for split in splits]
+    cohorts = [_allocate(dataset, group, preprocessing) for group in groups]
+    has_labels = any(cohort.labels is not None for cohort in cohorts)
+    to_image: dict[str, np.ndarray] = {}
+    resampled: set[str] = set()
+    values: set[int] = set()
+    for subject in dataset.subjects:
+        places = [
+            (cohort, cohort.names.index(subject.name))
+            for cohort in cohorts
+            if subject.name in cohort.names
+        ]
+        if places:
+            one = preprocessing.load(subject, with_labels=has_labels)
+            to_image[subject.name] = one.to_image
+            resampled |= {subject.name} if one.is_resampled else set()
+            values.update(one.label_values)
+            for cohort, place in places:
+                cohort.images[place, ..., 0] = one.image
+                if cohort.labels is not None:
+                    cohort.labels[place] = one.labels
+        elif has_labels and label_values is None and subject.labels is not None:
+            values.update(np.unique(read_labels(subject.labels).array).tolist())
+    classes = tuple(sorted(values - {0}) if label_values is None else label_values)
+    return [
+        _complete(cohort, dataset, group, classes, resampled, to_image)
+        for cohort, group in zip(cohorts, groups, strict=True)
+    ]
+
+
+def _subjects(dataset: Dataset, split: str, atlas: str | None) -> tuple[Subject, ...]:
+    """The subjects of a split and the atlas, all with the same kinds of files."""
+    subjects = dataset.split(split)
+    named = [s for s in dataset.subjects if s.name == atlas]
+    if atlas is not None and not named:
+        raise DataError(
+            f"{dataset.path}: no subject is named {atlas!r}, but pairs.fixed asks for "
+            "it; set pairs.fixed to a name in the column 'subject'."
+        )
+    subjects += tuple(s for s in named if s not in subjects)
+    for column in ("labels", "velocity", "landmarks"):
+        dataset.all_have(column, subjects)
+    return subjects
+
+
+def _allocate(
+    dataset: Dataset, subjects: tuple[Subject, ...], preprocessing: Preprocessing
+) -> Cohort:
+    """A cohort of empty images and label maps."""
+    grid = preprocessing.grid
+    shape = (len(subjects), *grid.shape)
+    has_labels = dataset.all_have("labels", subjects)
     return Cohort(
         names=tuple(subject.name for subject in subjects),
-        images=images,
-        labels=labels,
-        structures=_structure_names(structures, values) if has_labels else (),
+        images=np.empty((*shape, 1), np.float32),
+        labels=np.zeros(shape, np.int32) if has_labels else None,
+        structures=(),
         affine=grid.affine,
         spacing=grid.spacing,
-        velocity=_load_velocity(subjects, grid) if has_velocity else None,
-        landmarks=load_landmarks(subjects, grid, matrices) if has_landmarks else None,
-        intensity=working.intensity,
+        intensity=preprocessing.intensity,
         modalities=tuple(subject.modality for subject in subjects),
     )
 
 
-# `load_cohort` has a keyword of the same name.
-_label_values = label_values
-
-
-def _read_classes(subject: Subject, image: Volume, values: tuple[int, ...]) -> Volume:
-    """The label map of an image as class indices."""
-    stored = read_foreground(Path(str(subject.labels)), image)
-    classes = np.zeros(max(*values, stored.array.max(), 0) + 1, np.int32)
-    classes[list(values)] = np.arange(1, len(values) + 1)
-    return Volume(classes[stored.array], stored.affine, stored.path)
-
-
-def _with_atlas(
-    dataset: Dataset, own: tuple[Subject, ...], atlas: str
-) -> tuple[Subject, ...]:
-    """The subjects of a split and the one of this name."""
-    found = [s for s in dataset.subjects if s.name == atlas]
-    if not found:
-        raise DataError(
-            f"{dataset.path}: no subject is named {atlas!r}, and pairs.fixed asks for "
-            "it; set pairs.fixed to a name of the column 'subject'."
-        )
-    return own if found[0] in own else (*own, *found)
-
-
-def _all_have(
+def _complete(
+    cohort: Cohort,
     dataset: Dataset,
-    own: tuple[Subject, ...],
     subjects: tuple[Subject, ...],
-    column: str,
-) -> bool:
-    """Whether the subjects of a split, and its atlas with them, have this file."""
-    return all(all_or_none(dataset, group, column) for group in (own, subjects))
+    values: Sequence[int],
+    resampled: set[str],
+    to_image: Mapping[str, np.ndarray],
+) -> Cohort:
+    """Number the classes of a cohort; add true velocities and landmarks."""
+    grid = Grid(cohort.images.shape[1:-1], cohort.affine)
+    velocity = landmarks = None
+    if cohort.labels is not None:
+        classes = np.zeros(max(*values, cohort.labels.max(), 0) + 1, np.int32)
+        classes[list(values)] = np.arange(1, len(values) + 1)
+        for one in cohort.labels:
+            one[...] = classes[one]
+        structures = read_structures(dataset, values)
+        cohort = replace(cohort, structures=structures, label_values=tuple(values))
+    if dataset.all_have("velocity", subjects) and resampled.isdisjoint(cohort.names):
+        velocity = _load_velocity(subjects, grid)
+    if dataset.all_have("landmarks", subjects):
+        matrices = [to_image[name] for name in cohort.names]
+        landmarks = load_landmarks(subjects, grid, matrices)
+    return replace(cohort, velocity=velocity, landmarks=landmarks)
 
 
 def _load_velocity(
@@ -230,13 +230,3 @@ def _load_velocity(
                 f"{subject.image} has {grid.shape}: make the population again."
             )
     return np.stack(stored)
-
-
-def _structure_names(path: Path, values: tuple[int, ...]) -> tuple[str, ...]:
-    """Names of label values; a value without a name is its own."""
-    names: dict[str, str] = {}
-    if path.exists():
-        names = {
-            row["value"]: row["name"] for _, row in read_table(path, ("value", "name"))
-        }
-    return tuple(names.get(str(value), str(value)) for value in values)

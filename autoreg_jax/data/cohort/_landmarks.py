@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.data.datasets._dataset import Subject, read_table
+from autoreg_jax.data.datasets import Subject, read_table
 from autoreg_jax.errors import DataError
 from autoreg_jax.geometry import Grid
 
@@ -18,23 +18,23 @@ def load_landmarks(
     grid: Grid,
     matrices: Sequence[Float[np.ndarray, "4 4"]],
 ) -> Float[np.ndarray, "n k d"]:
-    """Read the landmarks of subjects on one grid.
+    """Read corresponding landmarks as voxel coordinates of one grid.
 
-    Each file is a CSV `name,x,y,z` in world millimetres, RAS+, as the affine of a NIfTI
-    image has them; for an image of one plane the place across it does not matter.
-    Landmarks of one name correspond.
+    Each file is a CSV `name,x,y,z` in world millimetres, RAS+, the world of the NIfTI
+    affine; for an image of one plane the position across the plane is ignored.
+    Landmarks of the same name correspond.
 
     Args:
-        subjects: All of them have a landmarks file.
-        grid: Whose voxels are counted.
-        matrices: World of the grid to world of the image, of each subject.
+        subjects: Subjects that all have a landmarks file.
+        grid: The grid.
+        matrices: World of the grid to world of the image, for each subject.
 
     Returns:
         Voxel coordinates, float32, the k landmarks in the order of the first file.
 
     Raises:
-        DataError: If a file is no such table, a landmark is twice there, lies outside
-            of the image, or another subject has other landmarks.
+        DataError: If a file is not such a table, a landmark appears twice or lies
+            outside of the grid, or the subjects have different landmarks.
     """
     tables = [
         _read(Path(str(subject.landmarks)), grid, matrix)
@@ -45,9 +45,9 @@ def load_landmarks(
         differing = sorted(set(names) ^ set(table))
         if differing:
             raise DataError(
-                f"{subject.landmarks}: the landmark {differing[0]!r} is in this file "
-                f"or in {subjects[0].landmarks}, not in both; all subjects of a split "
-                "need the same landmarks."
+                f"{subject.landmarks}: the landmark {differing[0]!r} is either in this "
+                f"file or in {subjects[0].landmarks}; all subjects of a split need the "
+                "same landmarks."
             )
     points = [[table[name] for name in names] for table in tables]
     return np.asarray(points, np.float32)
@@ -70,11 +70,11 @@ def _read(
         voxel = (to_voxels @ [*world, 1.0])[: grid.ndim]
         if not np.all((voxel >= -0.5) & (voxel <= limits)):
             raise DataError(
-                f"{where}: is outside of the image, at the voxel "
-                f"{np.round(voxel, 1).tolist()}; coordinates are world millimetres, "
-                "RAS+."
+                f"{where}: outside of the image, at the voxel "
+                f"{np.round(voxel, 1).tolist()}; coordinates must be world "
+                "millimetres, RAS+."
             )
         if name in points:
-            raise DataError(f"{where}: is there twice; names are unique.")
+            raise DataError(f"{where}: appears twice; names must be unique.")
         points[name] = voxel
     return points

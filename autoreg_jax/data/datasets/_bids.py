@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from autoreg_jax.data.datasets._dataset import Dataset, Subject, check_subjects
+from autoreg_jax.data.datasets._dataset import Dataset, Subject, choose_splits
 from autoreg_jax.data.datasets._names import is_image_file, stem
-from autoreg_jax.data.datasets._split import choose_splits
 from autoreg_jax.errors import DataError
 
 __all__ = ["is_bids", "read_bids"]
@@ -15,7 +14,7 @@ OWN_SPACES = (None, "orig", *CONTRASTS)
 
 
 def is_bids(path: Path) -> bool:
-    """Whether a folder holds people as BIDS has them: `sub-*/anat` or with sessions."""
+    """Whether a folder contains `sub-*/anat` or `sub-*/ses-*/anat`."""
     return any(_anatomies(path))
 
 
@@ -23,18 +22,18 @@ def read_bids(path: Path) -> Dataset:
     """Read the T1w and T2w scans of a BIDS folder.
 
     Label maps are `derivatives/**/sub-*_dseg.nii.gz` of the same person, session and,
-    if the name says it, acquisition and run; one with `space-T2w` is of the T2w scan,
-    one in a template space is passed over. Masks are `*_desc-brain_mask.nii.gz`.
+    if they are in the name, acquisition and run; one with `space-T2w` belongs to the
+    T2w scan, one in a template space is ignored. Masks are `*_desc-brain_mask.nii.gz`.
 
     Args:
         path: The folder with `sub-*`.
 
     Returns:
-        One subject a scan, named as its file.
+        One subject for each scan, named after its file.
 
     Raises:
         DataError: If there are no such scans, or fewer than the splits need, or two
-            label maps fit one scan.
+            label maps match one scan.
     """
     scans = [
         file
@@ -44,8 +43,8 @@ def read_bids(path: Path) -> Dataset:
     ]
     if not scans:
         raise DataError(
-            f"{path}: looks like BIDS and has no scan named sub-*_T1w.nii.gz or "
-            "sub-*_T2w.nii.gz in a folder anat; list the images in a dataset CSV."
+            f"{path}: looks like BIDS, but no folder anat has a scan named "
+            "sub-*_T1w.nii.gz or sub-*_T2w.nii.gz; list the images in a dataset CSV."
         )
     derived = [f for f in sorted((path / "derivatives").rglob("sub-*")) if f.is_file()]
     maps = [f for f in derived if is_image_file(f) and _suffix(f) == "dseg"]
@@ -69,7 +68,6 @@ def read_bids(path: Path) -> Dataset:
         )
         for scan, split in zip(scans, splits, strict=True)
     )
-    check_subjects(path, subjects)
     with_labels = sum(s.labels is not None for s in subjects)
     notes = (f"BIDS: {len(scans)} scans, {with_labels} with a label map.", note)
     return Dataset(path, subjects, notes)
@@ -91,20 +89,20 @@ def _suffix(file: Path) -> str:
 
 
 def _derivative(scan: Path, files: list[Path]) -> Path | None:
-    """The derivative of a scan; one that names the contrast wins.
+    """The derivative of a scan, preferably one that names its contrast.
 
     Raises:
-        DataError: If two fit equally.
+        DataError: If two match equally well.
     """
     own = _entities(scan)
 
     def fits(file: Path) -> bool:
-        said = _entities(file)
-        is_same = said.get("sub") == own["sub"] and said.get("ses") == own.get("ses")
+        its = _entities(file)
+        is_same = its.get("sub") == own["sub"] and its.get("ses") == own.get("ses")
         details = all(
-            said[key] == own.get(key) for key in ("acq", "run", "rec") if key in said
+            its[key] == own.get(key) for key in ("acq", "run", "rec") if key in its
         )
-        return is_same and details and said.get("space") in OWN_SPACES
+        return is_same and details and its.get("space") in OWN_SPACES
 
     found = [file for file in files if fits(file)]
     named = [file for file in found if _entities(file).get("space") == _suffix(scan)]
@@ -112,7 +110,7 @@ def _derivative(scan: Path, files: list[Path]) -> Path | None:
     chosen = named or plain
     if len(chosen) > 1:
         raise DataError(
-            f"{scan}: both {chosen[0]} and {chosen[1]} fit it; keep one of them below "
+            f"{scan}: both {chosen[0]} and {chosen[1]} match it; keep one of them in "
             "derivatives, or list the files in a dataset CSV."
         )
     return chosen[0] if chosen else None

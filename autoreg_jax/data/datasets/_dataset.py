@@ -1,35 +1,32 @@
-"""The list of subjects, and the CSV file that holds one, read strictly."""
+"""The subjects of a dataset and their splits, chosen by name where none are given."""
 
-import csv
-import difflib
-import io
+import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoreg_jax.data.datasets._split import SPLITS, choose_splits
-from autoreg_jax.data.images._reading import check_file
 from autoreg_jax.errors import DataError
 
-__all__ = ["Dataset", "Subject", "check_subjects", "read_csv", "read_table"]
+__all__ = ["SPLITS", "Dataset", "Subject", "check_file", "choose_splits"]
 
-REQUIRED = ("subject", "image")
-OPTIONAL = ("labels", "split", "modality", "mask", "landmarks", "velocity")
+SPLITS = ("train", "validation", "test")
+HELD_OUT = 0.2  # fraction of the people in each of validation and test
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One image of a dataset and what belongs to it: a line of a dataset CSV.
+    """One image of a dataset and the files that belong to it.
 
     Attributes:
         name: Unique in the dataset.
         image: Image file.
-        labels: Label map on the grid of the image, if there is one.
+        labels: Label map on the grid of the image, if any.
         split: `train`, `validation` or `test`.
-        modality: Free text such as `t1`; None where the column is missing or empty.
-        mask: Mask file, if any.
+        modality: Free text such as `t1`; None if unknown.
+        mask: Mask on the grid of the image, if any.
         landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
-        velocity: Stationary velocity that made a simulated subject, voxels, if any.
+        velocity: Stationary velocity of a simulated subject, voxels, if any.
     """
 
     name: str
@@ -48,18 +45,35 @@ class Dataset:
 
     Attributes:
         path: The file or the folder that was read.
-        subjects: All of them.
-        notes: What was concluded and is written nowhere, in sentences: what the files
-            were taken for, how the splits were chosen.
+        subjects: All subjects.
+        notes: What was inferred while reading, in sentences: what the files were taken
+            for, how the splits were chosen.
+
+    Raises:
+        DataError: If a name appears twice or a split has a single subject.
     """
 
     path: Path
     subjects: tuple[Subject, ...]
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, count in Counter(s.name for s in self.subjects).items():
+            if count > 1:
+                raise DataError(
+                    f"{self.path}: the subject {name!r} appears {count} times; give "
+                    "each subject a unique name."
+                )
+        for name, count in Counter(s.split for s in self.subjects).items():
+            if count < 2:
+                raise DataError(
+                    f"{self.path}: the split {name!r} has {count} subject; a pair "
+                    "needs two. Move subjects between the splits or leave this one out."
+                )
+
     @property
     def folder(self) -> Path:
-        """Where the dataset lies."""
+        """Folder of the dataset."""
         return self.path if self.path.is_dir() else self.path.parent
 
     def split(self, name: str) -> tuple[Subject, ...]:
@@ -72,8 +86,7 @@ class Dataset:
             At least two subjects.
 
         Raises:
-            DataError: If the dataset has no subject in this split, or there is no split
-                of this name.
+            DataError: If the split has no subjects, or does not exist.
         """
         chosen = tuple(s for s in self.subjects if s.split == name)
         if not chosen:
@@ -85,164 +98,82 @@ class Dataset:
             )
         return chosen
 
+    def all_have(self, column: str, subjects: Sequence[Subject]) -> bool:
+        """Whether subjects that are used together have a file.
 
-def read_csv(path: Path) -> Dataset:
-    """Read a dataset CSV and check every line of it.
+        Args:
+            column: `labels`, `velocity` or `landmarks`.
+            subjects: Those of a split.
 
-    The columns are `subject,image` and, where there is something to say, `labels`,
-    `split`, `modality`, `mask`, `landmarks`, `velocity`. Paths are relative to the CSV
-    file. Without the column `split` the splits are chosen by the names.
+        Raises:
+            DataError: If only some of them have it.
+        """
+        without = [s.name for s in subjects if getattr(s, column) is None]
+        if without and len(without) < len(subjects):
+            raise DataError(
+                f"{self.path}: in the split {subjects[0].split!r} the subject "
+                f"{without[0]!r} has no {column}, but others have; provide {column} "
+                "for all of them or for none."
+            )
+        return not without
+
+
+def check_file(path: Path, where: str) -> None:
+    """Make sure that a file exists.
 
     Args:
-        path: The CSV file, UTF-8, comma separated, with a line of column names.
+        path: Its path.
+        where: What refers to it, for the message.
+
+    Raises:
+        DataError: If there is nothing, or a directory.
+    """
+    if path.is_dir():
+        raise DataError(f"{where}: {path} is a directory; a file is needed.")
+    if not path.is_file():
+        raise DataError(f"{where}: {path} does not exist; correct the path.")
+
+
+def choose_splits(path: Path, people: Sequence[str]) -> tuple[list[str], str]:
+    """Assign images to splits by the people they show.
+
+    The people are ordered by a hash of their names; the first fifth is for test, the
+    next for validation, the rest for training. All images of a person are in one split,
+    on every machine and in every order of the files.
+
+    Args:
+        path: The dataset, for messages.
+        people: Name of the person on each image.
 
     Returns:
-        The subjects; every file that they name exists.
+        The split of each image, and a sentence that says how the splits were chosen.
 
     Raises:
-        DataError: If the file is missing, empty or not such a table, a column is
-            missing or unknown, a subject appears twice, a split has an unknown name or
-            a single subject, or a file does not exist.
+        DataError: If there are too few people for three splits of two images each.
+
+    Examples:
+        >>> splits, note = choose_splits(Path("x.csv"), [f"p{i}" for i in range(10)])
+        >>> splits.count("train"), splits.count("validation"), splits.count("test")
+        (6, 2, 2)
     """
-    table = read_table(path, REQUIRED, OPTIONAL)
-    notes: tuple[str, ...] = ()
-    if "split" not in table[0][1]:
-        names = [row["subject"] for _, row in table]
-        splits, note = choose_splits(path, names)
-        table = [
-            (line, row | {"split": split})
-            for (line, row), split in zip(table, splits, strict=True)
-        ]
-        notes = (note,)
-    subjects = tuple(_subject(row, path, line) for line, row in table)
-    check_subjects(path, subjects)
-    return Dataset(path, subjects, notes)
-
-
-def check_subjects(path: Path, subjects: tuple[Subject, ...]) -> None:
-    """Make sure that names are unique and that every split can form a pair.
-
-    Args:
-        path: What was read, for messages.
-        subjects: The subjects of all splits.
-
-    Raises:
-        DataError: If a name appears twice or a split has a single subject.
-    """
-    for name, count in Counter(s.name for s in subjects).items():
-        if count > 1:
-            raise DataError(
-                f"{path}: the subject {name!r} appears {count} times; give every line "
-                "a name of its own."
-            )
-    for name, count in Counter(s.split for s in subjects).items():
-        if count < 2:
-            raise DataError(
-                f"{path}: the split {name!r} has {count} subject; a pair needs two. "
-                "Move subjects between the splits or leave this one out."
-            )
-
-
-def read_table(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> list[tuple[int, dict[str, str]]]:
-    """Read a CSV file with known columns.
-
-    Args:
-        path: The file.
-        required: Columns that must be there, with a value in every line.
-        optional: Columns that may be there, and cells of which may be empty.
-
-    Returns:
-        Line number and cells by column, spaces around them removed; no column is added.
-
-    Raises:
-        DataError: If the file is missing, is not a text table, has no lines, or its
-            columns or cells are not as required.
-    """
-    check_file(path, "CSV file")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+    images = Counter(people)
+    names = sorted(images, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    has_several = all(count > 1 for count in images.values())
+    if len(names) >= 2 * len(SPLITS):
+        size = max(2, round(HELD_OUT * len(names)))
+    elif len(names) >= len(SPLITS) and has_several:
+        size = 1
+    else:
         raise DataError(
-            f"{path}: not a CSV file in UTF-8 ({error}); export it again as such."
-        ) from error
-    lines = [(number, row) for number, row in lines if any(row)]
-    if len(lines) < 2:
-        raise DataError(
-            f"{path}: the file is empty; it needs a line of column names "
-            f"({','.join(required)}) and one line for each entry."
+            f"{path}: has images of {len(names)} subjects and no splits; at least "
+            f"{2 * len(SPLITS)} are needed, two for each of {', '.join(SPLITS)}. Add "
+            "subjects, or assign them in the column 'split' of a dataset CSV."
         )
-    columns = lines[0][1]
-    _check_columns(path, columns, required, optional)
-    table = []
-    for number, row in lines[1:]:
-        if len(row) != len(columns):
-            raise DataError(
-                f"{path}, line {number}: {len(row)} cells for {len(columns)} columns; "
-                "add what is missing, and quote a cell that holds a comma."
-            )
-        cells = dict(zip(columns, row, strict=True))
-        for column in required:
-            if not cells[column]:
-                raise DataError(f"{path}, line {number}: the cell {column!r} is empty.")
-        table.append((number, cells))
-    return table
-
-
-def _check_columns(
-    path: Path,
-    columns: list[str],
-    required: tuple[str, ...],
-    optional: tuple[str, ...],
-) -> None:
-    """Refuse missing, unknown and repeated columns."""
-    known = (*required, *optional)
-    for column in required:
-        if column not in columns:
-            raise DataError(
-                f"{path}: the column {column!r} is missing; found {','.join(columns)}. "
-                f"The first line must name {','.join(required)}, separated by commas."
-            )
-    for column, count in Counter(columns).items():
-        if column not in known:
-            near = difflib.get_close_matches(column, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "remove it."
-            raise DataError(
-                f"{path}: unknown column {column!r}; {hint} Allowed are "
-                f"{','.join(known)}."
-            )
-        if count > 1:
-            raise DataError(f"{path}: the column {column!r} appears {count} times.")
-
-
-def _subject(cells: dict[str, str], path: Path, line: int) -> Subject:
-    """Turn one line into a subject whose files exist."""
-    where = f"{path}, line {line}, subject {cells['subject']!r}"
-    if cells["split"] not in SPLITS:
-        raise DataError(
-            f"{where}: unknown split {cells['split']!r}; write one of "
-            f"{', '.join(SPLITS)}, or leave the column out to have them chosen."
-        )
-
-    def file(column: str) -> Path | None:
-        if not cells.get(column):
-            return None
-        found = path.parent / cells[column]
-        check_file(found, f"{where}, column {column!r}")
-        return found
-
-    image = path.parent / cells["image"]
-    check_file(image, f"{where}, column 'image'")
-    return Subject(
-        name=cells["subject"],
-        image=image,
-        labels=file("labels"),
-        split=cells["split"],
-        modality=cells.get("modality") or None,
-        mask=file("mask"),
-        landmarks=file("landmarks"),
-        velocity=file("velocity"),
+    chosen = dict.fromkeys(names, "train")
+    chosen |= dict.fromkeys(names[:size], "test")
+    chosen |= dict.fromkeys(names[size : 2 * size], "validation")
+    note = (
+        f"No splits are given: {len(names) - 2 * size} of {len(names)} subjects train, "
+        f"{size} validate, {size} test, chosen by a hash of their names."
     )
+    return [chosen[person] for person in people], note

@@ -1,4 +1,4 @@
-"""What a dataset is like: grids, positions, contrasts, labels."""
+"""Fingerprint of a dataset: grids, positions, contrasts, labels."""
 
 import itertools
 from collections import Counter
@@ -8,24 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from nibabel.orientations import aff2axcodes
 
-from autoreg_jax.data.cohort._working import check_contrast
-from autoreg_jax.data.datasets._companions import (
-    check_complete,
-    read_foreground,
-    read_mask,
-)
-from autoreg_jax.data.datasets._dataset import Dataset, Subject
+from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject
 from autoreg_jax.data.datasets._names import scan_parts, stem
-from autoreg_jax.data.images._content import Content, content_of, thumbnail
-from autoreg_jax.data.images._reading import read_grid, read_image
+from autoreg_jax.data.images import (
+    Content,
+    check_contrast,
+    content_of,
+    read_grid,
+    read_image,
+    read_labels,
+    read_mask,
+    thumbnail,
+)
 from autoreg_jax.errors import GeometryError
-from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.geometry import Grid
 
 __all__ = ["MOST_IMAGES", "Fingerprint", "Relation", "Scan", "fingerprint"]
 
-# So many images are looked at; of the others only the headers are read.
+# Voxels of at most so many images are read; of the others only the headers.
 MOST_IMAGES = 24
 # Hounsfield units: air is -1000, and few scanners write less than -1024 for outside.
 _AIR = -900.0
@@ -38,36 +39,34 @@ class Scan:
     """One image of the sample.
 
     Attributes:
-        subject: Whose it is.
+        subject: Its subject.
         grid: Its grid.
         content: What it shows.
-        labels: Values of its label map without the background; None without one.
     """
 
     subject: Subject
     grid: Grid
     content: Content
-    labels: tuple[int, ...] | None
 
     @property
     def orientation(self) -> str:
-        """Where its axes point, as "RAS"."""
-        return "".join(aff2axcodes(self.grid.affine))
+        """Directions of its axes, as "RAS"."""
+        return self.grid.axcodes
 
     @property
     def modality(self) -> str:
-        """As the dataset or the file is named, else `ct` by its values or `unknown`."""
+        """From the dataset or the file name, else `ct` by its values or `unknown`."""
         named = self.subject.modality or scan_parts(stem(self.subject.image))[1]
         looks_like_ct = self.content.quantiles[0] <= _AIR
         return named.lower() if named else "ct" if looks_like_ct else "unknown"
 
 
 class Relation(NamedTuple):
-    """How the grey values of two images correlate, over pairs of images.
+    """Correlation of the grey values of two images, over pairs of images.
 
     Attributes:
-        median: Of the pairs.
-        quartile: Below which a quarter of the pairs lie.
+        median: Median over the pairs.
+        quartile: First quartile over the pairs.
     """
 
     median: float
@@ -76,17 +75,18 @@ class Relation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What a dataset is like.
+    """What was measured on a dataset.
 
     Attributes:
         dataset: The dataset.
-        scans: The images that were looked at, evenly spread over the dataset.
+        scans: The sampled images, evenly spread over the dataset.
         has_one_grid: Whether all images lie on the grid of the first.
         shapes: Smallest and largest number of voxels on each axis, over all images.
-        relations: Correlation of grey values by pair of modalities, where both images
-            show something when laid on one another by their centres of mass.
-        overlap: Median and smallest part of the field of view that an image shares
+        relations: Correlation of grey values by pair of modalities, inside the content
+            of both images after their centres of mass were aligned.
+        overlap: Median and smallest fraction of the field of view that an image shares
             with another.
+        label_values: Values of the label maps of `scans` without the background 0.
     """
 
     dataset: Dataset
@@ -95,6 +95,7 @@ class Fingerprint:
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
     relations: dict[tuple[str, str], Relation]
     overlap: tuple[float, float]
+    label_values: tuple[int, ...]
 
     @property
     def ndim(self) -> int:
@@ -103,34 +104,29 @@ class Fingerprint:
 
     @property
     def modalities(self) -> Counter[str]:
-        """How many of the images looked at have each modality."""
+        """Number of sampled images of each modality."""
         return Counter(scan.modality for scan in self.scans)
 
     @property
     def orientations(self) -> Counter[str]:
-        """How many of the images looked at have each orientation."""
+        """Number of sampled images of each orientation."""
         return Counter(scan.orientation for scan in self.scans)
 
     @property
-    def labels(self) -> tuple[int, ...]:
-        """Label values that were seen."""
-        return tuple(sorted({v for scan in self.scans for v in scan.labels or ()}))
-
-    @property
     def reference(self) -> Scan:
-        """The image whose position and size are closest to those of the others."""
+        """The training image whose position and size are closest to the median."""
         corners = np.stack([[s.content.low, s.content.high] for s in self.scans])
         distance = np.abs(corners - np.median(corners, 0)).sum((1, 2))
         is_train = np.asarray([s.subject.split == "train" for s in self.scans])
         return self.scans[int(np.argmin(np.where(is_train, distance, np.inf)))]
 
     def distances_mm(self) -> Float[np.ndarray, " n"]:
-        """Of the centres of mass from that of the reference."""
+        """Distances of the centres of mass from that of the reference, mm."""
         centres = np.stack([scan.content.centre for scan in self.scans])
         return np.linalg.norm(centres - self.reference.content.centre, axis=-1)
 
     def size_differences(self) -> Float[np.ndarray, " n"]:
-        """Largest relative difference of an extent from the median, of each image."""
+        """Largest relative difference of the extents of each image from the median."""
         sizes = np.stack([scan.content.size for scan in self.scans])
         middle = np.median(sizes, 0)
         used = middle > 1e-3 * middle.max()  # not across a plane
@@ -138,35 +134,48 @@ class Fingerprint:
 
 
 def fingerprint(
-    dataset: Dataset, advance: Callable[[], None] = lambda: None
+    dataset: Dataset,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    with_labels: bool = True,
 ) -> Fingerprint:
-    """Look at a dataset.
+    """Measure a dataset: headers of all images, voxels of up to 24.
 
     Args:
         dataset: From `read_dataset`.
-        advance: Called after each image.
+        advance: Called after each image of the sample.
+        with_labels: Read the label maps of the sample. Without, `label_values` is
+            empty: for those who load the dataset anyway.
 
     Returns:
-        What it is like. Headers of all images are read, and voxels of up to 24.
+        The measurements.
 
     Raises:
-        DataError: If a file cannot be used, or an image shows nothing.
-        GeometryError: If an affine is singular, a label map is on another grid than its
-            image, or there are both planes and volumes.
+        DataError: If a file cannot be used, an image is constant, or only some of the
+            subjects of a split have label maps, velocities or landmarks.
+        GeometryError: If an affine is singular, a mask or label map is on another grid
+            than its image, or there are both planes and volumes.
     """
-    check_complete(dataset)
-    grids = [Volume(*read_grid(s.image), s.image) for s in dataset.subjects]
+    for split in SPLITS:
+        members = [s for s in dataset.subjects if s.split == split]
+        for column in ("labels", "velocity", "landmarks"):
+            dataset.all_have(column, members)
+    grids = [read_grid(subject.image) for subject in dataset.subjects]
     first = grids[0]
     for other in grids:
         if other.ndim != first.ndim:
             raise GeometryError(
                 f"{other.path} has {other.ndim} axes, {first.path} has {first.ndim}; a "
-                "dataset is of slices alone or of volumes alone."
+                "dataset must contain slices alone or volumes alone."
             )
-    chosen = _sample(dataset.subjects)
-    scans = []
-    for subject in chosen:
-        scans.append(_look(subject))
+    scans, values = [], set()
+    for subject in _sample(dataset.subjects):
+        image = read_image(subject.image)
+        check_contrast(image)
+        mask = None if subject.mask is None else read_mask(subject.mask, image)
+        if with_labels and subject.labels is not None:
+            values.update(np.unique(read_labels(subject.labels, image).array).tolist())
+        scans.append(Scan(subject, image.grid, content_of(image, mask)))
         advance()
     shapes = np.asarray([grid.shape for grid in grids])
     return Fingerprint(
@@ -175,12 +184,13 @@ def fingerprint(
         has_one_grid=all(first.grid.matches(one.grid) for one in grids),
         shapes=(tuple(shapes.min(0).tolist()), tuple(shapes.max(0).tolist())),
         relations=_relations(scans),
-        overlap=_overlap(scans),
+        overlap=_shared_field_of_view(scans),
+        label_values=tuple(sorted(values - {0})),
     )
 
 
 def _sample(subjects: Sequence[Subject]) -> list[Subject]:
-    """Evenly spread images, all modalities among them."""
+    """Evenly spread images of all modalities."""
     by_modality: dict[str | None, list[Subject]] = {}
     for subject in subjects:
         by_modality.setdefault(subject.modality, []).append(subject)
@@ -192,16 +202,6 @@ def _sample(subjects: Sequence[Subject]) -> list[Subject]:
     if not any(subject.split == "train" for subject in chosen):
         chosen += [s for s in subjects if s.split == "train"][:1]
     return chosen
-
-
-def _look(subject: Subject) -> Scan:
-    image = read_image(subject.image)
-    check_contrast(image)
-    mask, labels = read_mask(subject, image), None
-    if subject.labels is not None:
-        stored = read_foreground(subject.labels, image)
-        labels = tuple(int(v) for v in np.unique(stored.array) if v)
-    return Scan(subject, image.grid, content_of(image, mask), labels)
 
 
 def _relations(scans: Sequence[Scan]) -> dict[tuple[str, str], Relation]:
@@ -223,22 +223,22 @@ def _relations(scans: Sequence[Scan]) -> dict[tuple[str, str], Relation]:
     }
 
 
-def _overlap(scans: Sequence[Scan]) -> tuple[float, float]:
-    """Parts of fields of view that are in those of the next in a ring."""
+def _shared_field_of_view(scans: Sequence[Scan]) -> tuple[float, float]:
+    """Median and smallest fraction of a field of view inside that of the next scan."""
     parts = [
-        _inside(one.grid, other.grid)
+        _fraction_inside(one.grid, other.grid)
         for one, other in zip(scans, [*scans[1:], scans[0]], strict=True)
     ]
     return float(np.median(parts)), float(np.min(parts))
 
 
-def _inside(one: Grid, other: Grid) -> float:
-    """Part of the voxels of one grid that lie in the field of view of another."""
+def _fraction_inside(one: Grid, other: Grid) -> float:
+    """Fraction of one field of view that lies inside of another."""
     places = [np.linspace(-0.5, size - 0.5, 9) for size in one.shape]
     points = np.stack(np.meshgrid(*places, indexing="ij"), -1).reshape(-1, one.ndim)
     matrix = one.index_matrix(other)
     index = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
     limits = np.asarray(other.shape) - 0.5
-    # A hundredth of a voxel: two equal grids overlap wholly in spite of rounding.
+    # A hundredth of a voxel, so that equal grids overlap fully in spite of rounding.
     is_in = (index >= -0.51) & (index <= limits + 0.01)
     return float(is_in.all(-1).mean())

@@ -1,12 +1,11 @@
-"""A folder of scans as a dataset: what each file is, told by its name."""
+"""A folder of scans as a dataset: the name of a file says what it is."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoreg_jax.data.datasets._dataset import Dataset, Subject, check_subjects
+from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject, choose_splits
 from autoreg_jax.data.datasets._names import is_image_file, scan_parts, stem
-from autoreg_jax.data.datasets._split import SPLITS, choose_splits
 from autoreg_jax.errors import DataError
 
 __all__ = ["read_folder"]
@@ -34,20 +33,20 @@ _SPLIT_FOLDERS = {name: name for name in SPLITS} | {
 def read_folder(path: Path) -> Dataset:
     """Read a folder of NIfTI images, with or without label maps and masks.
 
-    A label map is named as its image and ends in `_seg`, `_labels` or the like, or it
-    has the name of its image in a folder `labels`; a mask ends in `_mask` or lies in a
-    folder `masks`. Endings as `_t1` or `_T2w` tell the modality. Where all images lie
-    in folders `train`, `validation` and `test`, these are the splits.
+    A label map has the name of its image followed by `_seg`, `_labels` or the like, or
+    the same name in a folder `labels`; a mask ends in `_mask` or is in a folder
+    `masks`. Endings such as `_t1` or `_T2w` give the modality. If all images are in
+    folders `train`, `validation` and `test`, these are the splits.
 
     Args:
-        path: The folder; folders below it are read too.
+        path: The folder; subfolders are read too.
 
     Returns:
-        One subject an image, in the order of the names.
+        One subject for each image, in the order of the names.
 
     Raises:
         DataError: If there are no images, or fewer than the splits need, two images
-            have the same name, or a label map or mask belongs to no image.
+            have the same name, or no image matches a label map or mask.
     """
     files = sorted(
         file
@@ -60,7 +59,7 @@ def read_folder(path: Path) -> Dataset:
     images = by_role["image"]
     if not images:
         raise DataError(
-            f"{path}: holds no NIfTI images (.nii.gz or .nii) and no dataset.csv, "
+            f"{path}: contains no NIfTI images (.nii.gz or .nii) and no dataset.csv, "
             "dataset.json or BIDS folders; name the folder of the scans."
         )
     belongs = {
@@ -70,7 +69,7 @@ def read_folder(path: Path) -> Dataset:
     splits = [_split(image.relative_to(path)) for image in images]
     notes = [
         f"A folder of scans: {len(images)} images, {len(by_role['labels'])} label maps "
-        f"and {len(by_role['mask'])} masks, told by their names."
+        f"and {len(by_role['mask'])} masks, identified by their names."
     ]
     if not all(splits) or len(set(splits)) == 1:
         splits, note = choose_splits(path, people)
@@ -86,7 +85,6 @@ def read_folder(path: Path) -> Dataset:
         )
         for image, split in zip(images, splits, strict=True)
     )
-    check_subjects(path, subjects)
     return Dataset(path, subjects, tuple(notes))
 
 
@@ -104,7 +102,7 @@ def _role(file: Path, top: Path) -> str:
 
 
 def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path, Path]:
-    """The file of each image; a file of a person belongs to all images of the person.
+    """The file of each image; one that names a person alone belongs to all of theirs.
 
     Raises:
         DataError: If a file belongs to no image, or two to one.
@@ -124,14 +122,14 @@ def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path
         chosen = _nearest(file, exact or alike)
         if not chosen:
             raise DataError(
-                f"{file}: was taken for the {role} of an image named {name!r}, and "
-                "there is none; rename the file, move it elsewhere, or list the files "
-                "in a dataset CSV."
+                f"{file}: looks like the {role} of an image named {name!r}, which does "
+                "not exist; rename the file, move it elsewhere, or list the files in a "
+                "dataset CSV."
             )
         for image in chosen:
             if image in found:
                 raise DataError(
-                    f"{file}: {found[image]} is the {role} of {image} already; remove "
+                    f"{file}: {image} already has the {role} {found[image]}; remove "
                     "one, or list the files in a dataset CSV."
                 )
             found[image] = file
@@ -139,7 +137,7 @@ def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path
 
 
 def _nearest(file: Path, images: list[Path]) -> list[Path]:
-    """Of images with one name in several folders those that share most folders."""
+    """Among images of one name in several folders, those nearest to the file."""
 
     def shared(image: Path) -> int:
         pairs = zip(image.parts, file.parts, strict=False)

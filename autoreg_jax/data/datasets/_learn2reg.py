@@ -1,8 +1,8 @@
 """The description of a Learn2Reg task, `NAME_dataset.json`.
 
 Its entries `training` (and `test`) list images with `label`, `mask` and `keypoints`;
-`registration_val` lists pairs of images that are for validation. Paths are relative to
-the file. Image names are `TASK_0001_0000.nii.gz`: person, then number of the image.
+`registration_val` lists pairs of validation images. Paths are relative to the file.
+Image names are `TASK_0001_0000.nii.gz`: person, then number of the image.
 
 Reference: https://learn2reg.grand-challenge.org
 """
@@ -13,10 +13,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.data.datasets._dataset import Dataset, Subject, check_subjects
+from autoreg_jax.data.datasets._dataset import (
+    SPLITS,
+    Dataset,
+    Subject,
+    check_file,
+    choose_splits,
+)
 from autoreg_jax.data.datasets._names import is_image_file, scan_parts, stem
-from autoreg_jax.data.datasets._split import SPLITS, choose_splits
-from autoreg_jax.data.images._reading import check_file
 from autoreg_jax.errors import DataError
 
 __all__ = ["find_description", "read_learn2reg"]
@@ -35,15 +39,14 @@ def find_description(folder: Path) -> Path | None:
 def read_learn2reg(path: Path) -> Dataset:
     """Read a Learn2Reg `dataset.json`.
 
-    Images of `registration_val` are for validation. Images of `test` or
-    `registration_test` are for test where the files are there; otherwise part of the
-    training people is, chosen by their names.
+    Images of `registration_val` are for validation. Images of `test` are for test if
+    the files exist; otherwise some of the training people are, chosen by name.
 
     Args:
         path: The JSON file.
 
     Returns:
-        One subject an image, named as its file.
+        One subject for each image, named after its file.
 
     Raises:
         DataError: If the file is not of this format, an image or label map that it
@@ -80,14 +83,13 @@ def read_learn2reg(path: Path) -> Dataset:
         )
         for file, split in zip(names, splits, strict=True)
     )
-    check_subjects(path, subjects)
     if any(_POINTS.match(key) for entry in files.values() for key in entry):
         notes.append(
             "Key points correspond within a pair only and are not used; landmarks that "
-            "correspond in all subjects can be named in a dataset CSV."
+            "correspond in all subjects can be listed in a dataset CSV."
         )
-    about = content.get("name") or stem(path)
-    return Dataset(path, subjects, (f"Learn2Reg, {about}.", *notes))
+    task = content.get("name") or stem(path)
+    return Dataset(path, subjects, (f"Learn2Reg, {task}.", *notes))
 
 
 def _is_description(file: Path) -> bool:
@@ -107,8 +109,8 @@ def _content(path: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(content, dict) or "training" not in content:
         raise DataError(
-            f"{path}: no Learn2Reg description, the list 'training' is missing; name "
-            "the dataset.json of a task, a dataset CSV, or a folder of scans."
+            f"{path}: not a Learn2Reg description: the list 'training' is missing. "
+            "Name the dataset.json of a task, a dataset CSV, or a folder of scans."
         )
     return content
 
@@ -116,7 +118,7 @@ def _content(path: Path) -> Mapping[str, Any]:
 def _entries(
     path: Path, content: Mapping[str, Any], key: str
 ) -> Iterator[Mapping[str, Any]]:
-    """The images of a list; a bare name is an image without anything else."""
+    """The images of a list; a plain name is an image without other files."""
     listed = content.get(key) or []
     for entry in listed if isinstance(listed, list) else [listed]:
         if isinstance(entry, str):
@@ -124,7 +126,7 @@ def _entries(
         if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
             raise DataError(
                 f"{path}: an entry of {key!r} names no image, {entry!r:.80}; it must "
-                'be of the form {"image": "./imagesTr/NAME.nii.gz"}.'
+                'have the form {"image": "./imagesTr/NAME.nii.gz"}.'
             )
         yield entry
 
@@ -144,7 +146,7 @@ def _file(path: Path, entry: Mapping[str, Any], keys: tuple[str, ...]) -> Path |
 
 
 def _modality(file: Path, modalities: Any) -> str | None:
-    """By the number at the end of the name; one modality alone is that of all."""
+    """By the number at the end of the name, unless there is only one modality."""
     if not isinstance(modalities, dict) or not modalities:
         return None
     number = re.search(r"_(\d{4})$", stem(file))
@@ -157,7 +159,7 @@ def _modality(file: Path, modalities: Any) -> str | None:
 def _splits(
     path: Path, content: Mapping[str, Any], names: list[Path], test: set[Path]
 ) -> tuple[list[str], list[str]]:
-    """The split of each image, and what is to be said about it."""
+    """The split of each image, and notes on how it was chosen."""
     people = [scan_parts(stem(file))[0] for file in names]
     valid = {
         scan_parts(stem(Path(str(pair.get(side)))))[0]
@@ -170,7 +172,7 @@ def _splits(
         return splits, [note]
     held = {scan_parts(stem(file))[0] for file in test if file in names} - valid
     rest = [person for person in people if person not in valid | held]
-    notes = ["Images of registration_val validate."]
+    notes = ["Images of registration_val are for validation."]
     if held:
         notes.append("Images of the list test are for test.")
     else:

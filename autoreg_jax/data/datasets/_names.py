@@ -1,4 +1,4 @@
-"""What the name of a scan says: whose it is, its modality, its role."""
+"""What the name of a scan says: the person and the modality."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ _CHANNEL = re.compile(r"(?<=_)00\d\d$")
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether the name ends as that of a NIfTI file and is not hidden."""
+    """Whether a name is that of a NIfTI file, and not hidden."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
@@ -32,14 +32,13 @@ def stem(path: Path) -> str:
 
 
 def scan_parts(name: str) -> tuple[str, str | None]:
-    """Person and modality, as far as the name says them.
+    """Person and modality, as far as they are in the name.
 
     Args:
         name: A stem.
 
     Returns:
-        The person, which is the whole name where it says nothing else, and the
-        modality in lower case or None.
+        The person, by default the whole name, and the modality in lower case or None.
 
     Examples:
         >>> scan_parts("IXI014-HH-1236_t1"), scan_parts("anna"), scan_parts("a_T2w")
@@ -51,7 +50,7 @@ def scan_parts(name: str) -> tuple[str, str | None]:
     if found := _ENDING.search(name):
         return name[: found.start()], found[1].lower()
     if (found := _CHANNEL.search(name)) and len(found[0]) + 1 < len(name):
-        # Only a second number is one: the first is whose image it is.
+        # The first number of a name is the person, a second one the channel.
         head = name[: found.start() - 1]
         if re.search(r"\d", head):
             return head, None

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoreg_jax.data.datasets._dataset import read_table
-from autoreg_jax.data.images._reading import check_file
+from autoreg_jax.data.datasets._names import is_image_file, stem
+from autoreg_jax.data.datasets._read import existing_files, read_table
 from autoreg_jax.errors import DataError
 
 __all__ = ["PairFiles", "match_images", "read_pairs"]
@@ -19,7 +19,6 @@ OPTIONAL = (
     "moving_mask",
     "displacement",
 )
-ENDINGS = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class PairFiles:
         fixed_labels: Label map of the fixed image, if any.
         moving_labels: Label map of the moving image, if any.
         fixed_mask: Where the fixed image is compared, if not everywhere.
-        moving_mask: The same of the moving image.
-        displacement: The true one, of the fixed image, where it is known: a file that
-            `transforms` reads.
+        moving_mask: Where the moving image is compared, if not everywhere.
+        displacement: The true displacement of the fixed grid, if it is known: a file
+            that `transforms` reads.
     """
 
     fixed: Path
@@ -47,12 +46,12 @@ class PairFiles:
 
     @property
     def name(self) -> str:
-        """What the results are called, MOVING_to_FIXED without endings."""
-        return f"{_stem(self.moving)}_to_{_stem(self.fixed)}"
+        """Name of the results, MOVING_to_FIXED without extensions."""
+        return f"{stem(self.moving)}_to_{stem(self.fixed)}"
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files that are there."""
+        """All files of the pair."""
         columns = (*REQUIRED, *OPTIONAL)
         found = (getattr(self, column) for column in columns)
         return tuple(path for path in found if path is not None)
@@ -61,9 +60,9 @@ class PairFiles:
 def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
     """Read a CSV of pairs and check that every file exists.
 
-    The columns are `fixed,moving` and, where there is something to say,
-    `fixed_labels`, `moving_labels`, `fixed_mask`, `moving_mask`, `displacement` (the
-    true one). Paths are relative to the CSV file.
+    The columns are `fixed,moving` and optionally `fixed_labels`, `moving_labels`,
+    `fixed_mask`, `moving_mask`, `displacement` (the true one). Paths are relative to
+    the CSV file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.
@@ -72,40 +71,39 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
         The pairs in the order of the lines.
 
     Raises:
-        DataError: If the file is not such a table, a file of it does not exist, fixed
-            labels have no moving ones, or two pairs would write the same results.
+        DataError: If the file is not such a table, a file does not exist, a pair has
+            fixed labels but no moving ones, or two pairs have the same name.
     """
     path = Path(path)
     pairs = []
     for line, cells in read_table(path, REQUIRED, OPTIONAL):
-        files = {name: path.parent / cell for name, cell in cells.items() if cell}
-        for column, file in files.items():
-            check_file(file, f"{path}, line {line}, column {column!r}")
+        where = f"{path}, line {line}"
+        files = existing_files(path, cells, (*REQUIRED, *OPTIONAL), where)
         if "fixed_labels" in files and "moving_labels" not in files:
             raise DataError(
-                f"{path}, line {line}: fixed_labels has nothing to be compared with; "
-                "fill in moving_labels, too."
+                f"{where}: fixed_labels has nothing to be compared with; add "
+                "moving_labels, too."
             )
         pairs.append(PairFiles(**files))
     return _distinct(pairs, path)
 
 
 def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]:
-    """Pairs of images of which one side, or both, is a folder.
+    """Pair images where one side, or both, is a folder.
 
-    Two folders: images of the same name belong together. A folder and an image: that
-    image with each of the folder.
+    Two folders: images of the same name form a pair. A folder and an image: that image
+    with each of the folder.
 
     Args:
         fixed: Folder of fixed images, or a fixed image.
-        moving: The same for the moving images.
+        moving: Folder of moving images, or a moving image.
 
     Returns:
         The pairs, by name.
 
     Raises:
-        DataError: If a folder holds no NIfTI images, or two folders do not hold images
-            of the same names.
+        DataError: If a folder contains no NIfTI images, or two folders do not contain
+            images of the same names.
     """
     fixed, moving = Path(fixed), Path(moving)
     if not moving.is_dir():
@@ -118,22 +116,20 @@ def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]
     if differing:
         raise DataError(
             f"{fixed} and {moving}: {differing[0]} is in one of the folders only; give "
-            "images that belong together one name, or list the pairs in a CSV."
+            "the images of a pair the same name, or list the pairs in a CSV."
         )
     return tuple(PairFiles(by_name[image.name], image) for image in movings)
 
 
 def _images(folder: Path) -> list[Path]:
-    images = sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS))
+    images = sorted(filter(is_image_file, folder.iterdir()))
     if not images:
-        raise DataError(
-            f"{folder}: the folder holds no images, whose names end in .nii.gz or .nii."
-        )
+        raise DataError(f"{folder}: the folder contains no images (.nii.gz or .nii).")
     return images
 
 
 def _distinct(pairs: Sequence[PairFiles], source: Path) -> tuple[PairFiles, ...]:
-    """The pairs, unless the results of two would have one name."""
+    """The pairs, unless two have the same name."""
     for name, count in Counter(pair.name for pair in pairs).items():
         if count > 1:
             raise DataError(
@@ -141,7 +137,3 @@ def _distinct(pairs: Sequence[PairFiles], source: Path) -> tuple[PairFiles, ...]
                 "different names, or register these pairs one by one."
             )
     return tuple(pairs)
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")

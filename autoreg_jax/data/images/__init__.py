@@ -1,1 +1,36 @@
-"""Reading and writing image files."""
+"""NIfTI files, read strictly and written whole; grey values and what images show."""
+
+from autoreg_jax.data.images._content import Content, content_of, thumbnail
+from autoreg_jax.data.images._intensity import (
+    Intensity,
+    check_contrast,
+    masked,
+    normalize_intensity,
+)
+from autoreg_jax.data.images._reading import (
+    check_grid,
+    read_grid,
+    read_image,
+    read_labels,
+    read_mask,
+    read_vectors,
+)
+from autoreg_jax.data.images._writing import write_displacement, write_volume
+
+__all__ = [
+    "Content",
+    "Intensity",
+    "check_contrast",
+    "check_grid",
+    "content_of",
+    "masked",
+    "normalize_intensity",
+    "read_grid",
+    "read_image",
+    "read_labels",
+    "read_mask",
+    "read_vectors",
+    "thumbnail",
+    "write_displacement",
+    "write_volume",
+]

@@ -1,22 +1,22 @@
-"""What an image shows, in a few numbers: where it is, how large, how bright."""
+"""Position, size and brightness of what an image shows."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from autoreg_jax.data.images._intensity import normalize_intensity
+from autoreg_jax.data.images._intensity import masked, normalize_intensity
 from autoreg_jax.geometry import Grid, Volume, resample
 
 __all__ = ["Content", "content_of", "thumbnail"]
 
-# Brighter than this part of the range is content, not background.
+# Voxels brighter than this fraction of the range are content, not background.
 _FOREGROUND = 0.1
-# An image is looked at with at most so many voxels on each axis.
+# Images are reduced to about so many voxels on each axis.
 _SIZE = 48
 # Voxels of a thumbnail on each axis.
 _THUMBNAIL = 24
-# Specks beside the anatomy: the outermost part of the content on each side.
+# Fraction of the content on each side that may be specks beside the anatomy.
 _SPECKS = 0.005
 
 
@@ -25,9 +25,9 @@ class Content:
     """What an image shows.
 
     Attributes:
-        small: The image from 0 to 1 with few voxels.
+        small: The image with few voxels, values from 0 to 1.
         centre: Centre of mass of the content, world mm.
-        low: Lower corner of its box along R, A, S, world mm.
+        low: Lower corner of its bounding box along R, A, S, world mm.
         high: Upper corner.
         quantiles: Grey values at 0.5, 50 and 99.5 % of the voxels.
     """
@@ -53,46 +53,42 @@ def content_of(image: Volume, mask: Volume | None = None) -> Content:
     """Measure an image.
 
     Args:
-        image: Any image that is not constant.
-        mask: Where its anatomy is, on its grid.
+        image: An image that is not constant.
+        mask: Its mask, on its grid.
 
     Returns:
-        The measurements; positions are as exact as the voxels of `small` are small.
+        The measurements; positions are accurate to a voxel of `small`.
     """
-    array = image.array
-    if mask is not None:
-        inside = mask.array != 0
-        array = np.where(inside, array, array[inside].min())
-    small = _smaller(Volume(normalize_intensity(array), image.affine, image.path))
+    scaled = normalize_intensity(masked(image, mask))
+    small = _smaller(Volume(scaled, image.affine, image.path))
     content = small.array > _FOREGROUND
     if not content.any():  # a few bright voxels in the dark
         content = small.array > 0
     weights = np.where(content, small.array, 0).ravel().astype(np.float64)
     ends = np.indices(small.shape).reshape(small.ndim, -1)
     world = small.affine[:3, : small.ndim] @ ends + small.affine[:3, 3:]
-    seen = world[:, content.ravel()]
     # Half a voxel beyond the outermost centres.
     margin = 0.5 * np.abs(small.affine[:3, : small.ndim]).sum(1)
-    low, high = np.quantile(seen, [_SPECKS, 1 - _SPECKS], axis=1)
-    found = np.percentile(image.array, [0.5, 50, 99.5])
+    inside = world[:, content.ravel()]
+    low, high = np.quantile(inside, [_SPECKS, 1 - _SPECKS], axis=1)
+    quantiles = np.percentile(image.array, [0.5, 50, 99.5])
     return Content(
         small=small,
         centre=world @ weights / weights.sum(),
         low=low - margin,
         high=high + margin,
-        quantiles=(float(found[0]), float(found[1]), float(found[2])),
+        quantiles=(float(quantiles[0]), float(quantiles[1]), float(quantiles[2])),
     )
 
 
 def thumbnail(content: Content, size_mm: float) -> Float[np.ndarray, "*space"]:
-    """The content in a box about its centre of mass, axes along R, A, S.
+    """The content in a box around its centre of mass, axes along R, A, S.
 
-    Images of one kind then lie roughly over one another, wherever their headers put
-    them.
+    So images of the same anatomy roughly coincide, whatever their headers say.
 
     Args:
-        content: Of an image.
-        size_mm: Edge of the box.
+        content: Content of an image.
+        size_mm: Edge of the box, mm.
 
     Returns:
         `(24, 24, 24)`, or `(24, 24)` along the axes of the plane.
@@ -107,7 +103,7 @@ def thumbnail(content: Content, size_mm: float) -> Float[np.ndarray, "*space"]:
 
 
 def _directions(volume: Volume) -> Float[np.ndarray, "3 3"]:
-    """R, A, S; for a plane the two of them that are closest to it, then its normal."""
+    """R, A, S; for a plane the two closest to it, then the third."""
     if volume.ndim == 3:
         return np.eye(3)
     normal = np.cross(volume.affine[:3, 0], volume.affine[:3, 1])
@@ -127,5 +123,4 @@ def _smaller(image: Volume) -> Volume:
     used = range(image.ndim)
     scale[used, used] = block
     scale[used, 3] = (block - 1) / 2
-    affine = image.affine @ scale
-    return Volume(means.astype(np.float32), affine, image.path)
+    return Volume(means.astype(np.float32), image.affine @ scale, image.path)

@@ -1,4 +1,4 @@
-"""Brings intensities of any scanner to the interval from 0 to 1."""
+"""Scales grey values to the interval from 0 to 1."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Num
 
-__all__ = ["Intensity", "normalize_intensity"]
+from autoreg_jax.errors import DataError
+from autoreg_jax.geometry import Volume
+
+__all__ = ["Intensity", "check_contrast", "masked", "normalize_intensity"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,13 @@ class Intensity:
 
 
 def normalize_intensity(
-    array: Num[np.ndarray, "*space"], how: Intensity = Intensity()
+    array: Num[np.ndarray, "*space"], intensity: Intensity = Intensity()
 ) -> Float[np.ndarray, "*space"]:
-    """Scale and clip; by robust percentiles unless told otherwise.
+    """Scale grey values and clip them, by default to robust percentiles.
 
     Args:
-        array: Intensities in any unit. Voxels that are not finite count as the darkest.
-        how: The rule.
+        array: Grey values in any unit; NaN and infinite ones become 0.
+        intensity: The rule.
 
     Returns:
         float32 in [0, 1], always finite; a constant image gives zeros.
@@ -51,12 +54,40 @@ def normalize_intensity(
     finite = values[np.isfinite(values)]
     if finite.size == 0 or finite.min() == finite.max():
         return np.zeros(array.shape, np.float32)
-    low, high = how.low, how.high
-    if how.rule == "percentile":
-        low = np.percentile(finite, how.low, method="lower")
+    low, high = intensity.low, intensity.high
+    if intensity.rule == "percentile":
+        low = np.percentile(finite, low, method="lower")
         brighter = finite[finite > low]
         if brighter.size == 0:  # all but a few voxels are as bright as the brightest
             low, brighter = finite.min(), finite[finite > finite.min()]
-        high = np.percentile(brighter, how.high, method="higher")
+        high = np.percentile(brighter, high, method="higher")
     values = np.where(np.isfinite(values), values, low)
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def masked(image: Volume, mask: Volume | None) -> Num[np.ndarray, "*space"]:
+    """Voxels of an image; outside of its mask the darkest value inside.
+
+    So percentiles are those of the inside.
+
+    Args:
+        image: The image.
+        mask: Its mask, not empty; None keeps all voxels.
+    """
+    if mask is None:
+        return image.array
+    inside = mask.array != 0
+    return np.where(inside, image.array, image.array[inside].min())
+
+
+def check_contrast(image: Volume) -> None:
+    """Refuse a constant image.
+
+    Raises:
+        DataError: If all voxels have the same value.
+    """
+    if image.array.min() == image.array.max():
+        raise DataError(
+            f"{image.path}: all voxels are {image.array.flat[0]:g}, the image shows "
+            "nothing; export it again, or leave it out."
+        )

@@ -1,4 +1,4 @@
-"""Reads NIfTI files, and says what is wrong with those that cannot be used."""
+"""Reads NIfTI files, with errors that say what is wrong and what to do."""
 
 import gzip
 import math
@@ -17,9 +17,20 @@ from nibabel.wrapstruct import WrapStructError
 from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.geometry import Volume, homogeneous
 
-__all__ = ["check_file", "read_grid", "read_image", "read_labels", "read_vectors"]
+__all__ = [
+    "check_grid",
+    "read_grid",
+    "read_image",
+    "read_labels",
+    "read_mask",
+    "read_vectors",
+]
 
-UNREADABLE = (
+_SHARED_GRID = (
+    "must be on the grid of its image; resample it with nearest-neighbour interpolation"
+)
+
+_UNREADABLE = (
     EOFError,  # a truncated gzip stream
     HeaderDataError,
     ImageFileError,
@@ -49,19 +60,22 @@ def read_image(path: Path | str) -> Volume:
     return Volume(_one_channel(array, Path(path)), affine, Path(path))
 
 
-def read_labels(path: Path | str) -> Volume:
+def read_labels(path: Path | str, image: Volume | None = None) -> Volume:
     """Read a label map.
 
     Args:
         path: A `.nii` or `.nii.gz` file; a floating-point file is fine as long as
             every voxel is a whole number.
+        image: The image that it labels; the map must be on its grid and not empty.
 
     Returns:
         The labels as stored, int32.
 
     Raises:
-        DataError: As `read_image`, and if a voxel is negative or not a whole number.
-        GeometryError: If its affine is singular or not finite.
+        DataError: As `read_image`, and if a voxel is negative or not a whole number, or
+            all voxels are background.
+        GeometryError: If its affine is singular or not finite, or it is on another grid
+            than the image.
     """
     path = Path(path)
     array, affine = _read(path)
@@ -69,15 +83,44 @@ def read_labels(path: Path | str) -> Volume:
     wrong = array[(array != np.round(array)) | (array < 0) | (array >= 2**24)]
     if wrong.size:
         raise DataError(
-            f"{path}: {wrong.size} voxels are no labels, {wrong[0]:g} among them; a "
-            "label map holds whole numbers from 0. Is this an image, or was it "
+            f"{path}: {wrong.size} voxels are not valid labels (e.g. {wrong[0]:g}); a "
+            "label map contains whole numbers from 0. Is this an image, or was it "
             "resampled with linear instead of nearest-neighbour interpolation?"
         )
-    return Volume(array.astype(np.int32), affine, path)
+    labels = Volume(array.astype(np.int32), affine, path)
+    if image is not None:
+        check_grid(labels, image, f"a label map {_SHARED_GRID}")
+        if not labels.array.any():
+            raise DataError(
+                f"{path}: all voxels are background, 0, so that nothing can be scored; "
+                "correct the label map, or leave this subject out."
+            )
+    return labels
+
+
+def read_mask(path: Path, image: Volume) -> Volume:
+    """Read the mask of an image.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file, not 0 inside of the mask.
+        image: The image.
+
+    Raises:
+        DataError: As `read_image`, and if the mask is empty.
+        GeometryError: If its affine is singular or not finite, or it is on another grid
+            than the image.
+    """
+    mask = read_image(path)
+    check_grid(mask, image, f"a mask {_SHARED_GRID}")
+    if not mask.array.any():
+        raise DataError(
+            f"{path}: the mask of {image.path} is empty; correct it, or leave it out."
+        )
+    return mask
 
 
 def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
-    """Read a field of vectors as `write_displacement` stores it.
+    """Read a vector field as `write_displacement` stores it.
 
     Args:
         path: A `.nii` or `.nii.gz` file, `(x, y, z, 1, d)` or `(x, y, z, d)`.
@@ -86,7 +129,8 @@ def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
         `(x, y, z, 3)` or `(x, y, 2)` float32, in the units of the file.
 
     Raises:
-        DataError: As `read_image`, and if the last axis is not the number of axes.
+        DataError: As `read_image`, and if the length of the last axis is not the number
+            of spatial axes.
         GeometryError: If its affine is singular or not finite.
     """
     path = Path(path)
@@ -99,21 +143,20 @@ def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
         or array.size != np.prod((*space, len(space)))
     ):
         raise DataError(
-            f"{path}: a field of vectors has the shape (x, y, z, 1, 3), or "
+            f"{path}: a vector field must have the shape (x, y, z, 1, 3), or "
             f"(x, y, 1, 1, 2) in a plane; found {shape}."
         )
     return array.reshape(*space, len(space))
 
 
-def read_grid(path: Path) -> tuple[Num[np.ndarray, "*space"], Float[np.ndarray, "4 4"]]:
-    """Read the header of an image alone.
+def read_grid(path: Path) -> Volume:
+    """Read only the header of an image.
 
     Args:
         path: A `.nii` or `.nii.gz` file with one channel, 2-D or 3-D.
 
     Returns:
-        An array of the shape of the image, without values and without memory, and the
-        affine.
+        A volume on the grid of the image whose voxels are all 0 and take no memory.
 
     Raises:
         DataError: If there is no such file or its header is not that of an image.
@@ -123,27 +166,35 @@ def read_grid(path: Path) -> tuple[Num[np.ndarray, "*space"], Float[np.ndarray, 
     try:
         with warnings.catch_warnings(action="ignore"):
             image = Nifti1Image.from_filename(path)
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     _check_voxels(image.shape, path)
     empty = np.broadcast_to(np.zeros((), np.uint8), image.shape)
-    return _one_channel(empty, path), _affine(image, path)
+    return Volume(_one_channel(empty, path), _affine(image, path), path)
 
 
-def check_file(path: Path, where: str) -> None:
-    """Make sure that a path names an existing file.
+def check_grid(volume: Volume, other: Volume, rule: str) -> None:
+    """Refuse a volume that is not on the grid of another.
 
     Args:
-        path: The path.
-        where: What refers to it, the beginning of the message.
+        volume: The volume.
+        other: The other one.
+        rule: What is required and what to do, for the message.
 
     Raises:
-        DataError: If there is nothing, or a directory.
+        GeometryError: If their grids differ by more than rounding.
     """
-    if path.is_dir():
-        raise DataError(f"{where}: {path} is a directory; a file is needed.")
-    if not path.is_file():
-        raise DataError(f"{where}: {path} does not exist; correct the path.")
+    if volume.shape != other.shape:
+        raise GeometryError(
+            f"{volume.path} has the shape {volume.shape}, {other.path} has "
+            f"{other.shape}: {rule}."
+        )
+    if not other.grid.matches(volume.grid):
+        distance = other.grid.distance(volume.grid)
+        raise GeometryError(
+            f"{volume.path} lies {distance * min(other.spacing):.3g} mm away from "
+            f"{other.path} by their affines: {rule}, or correct its header."
+        )
 
 
 def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]:
@@ -154,18 +205,18 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
         if path.name.lower().endswith(".gz"):
             # The whole stream, for its checksum: nibabel stops after the last voxel.
             content = gzip.decompress(content)
-        # What nibabel and NumPy warn of is either harmless or found below.
+        # Warnings of nibabel and NumPy are either harmless or found below.
         with warnings.catch_warnings(action="ignore"):
             image = Nifti1Image.from_bytes(content)
             _check_voxels(image.shape, path)
             _check_length(image, len(content))
             stored = np.asanyarray(image.dataobj)
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     if stored.dtype.kind not in "iuf":
         raise DataError(
             f"{path}: voxels of type {stored.dtype} have no single grey value; convert "
-            "the image to one number a voxel."
+            "the image to one number per voxel."
         )
     # A value beyond float32 becomes infinite and is reported below.
     with np.errstate(over="ignore"):
@@ -174,14 +225,16 @@ def _read(path: Path) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
     if bad:
         raise DataError(
             f"{path}: {bad} of {array.size} voxels are NaN or infinite; replace them "
-            "by a number, for example the background."
+            "with a number, for example the background."
         )
     return array, _affine(image, path)
 
 
 def _check_name(path: Path) -> None:
-    """Refuse what is not there, and other formats."""
-    check_file(path, "image file")
+    """Refuse missing files and other formats."""
+    if not path.is_file():
+        found = "is a directory" if path.is_dir() else "does not exist"
+        raise DataError(f"image file: {path} {found}; correct the path.")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         raise DataError(
             f"{path}: only NIfTI files, .nii or .nii.gz, can be read; convert it first."
@@ -194,7 +247,7 @@ def _check_length(image: Nifti1Image, length: int) -> None:
     needed = math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize
     needed += int(proxy.offset)
     if needed > length:
-        raise ValueError(f"{needed} bytes are needed and {length} are there")
+        raise ValueError(f"{needed} bytes are needed, {length} are present")
 
 
 def _check_voxels(shape: tuple[int, ...], path: Path) -> None:
@@ -207,13 +260,13 @@ def _check_voxels(shape: tuple[int, ...], path: Path) -> None:
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split())
     return DataError(
-        f"{path}: not a readable NIfTI image ({reason}); it may be truncated or of "
+        f"{path}: not a readable NIfTI image ({reason}); it may be truncated or in "
         "another format. Copy or convert it again."
     )
 
 
 def _affine(image: Nifti1Image, path: Path) -> Float[np.ndarray, "4 4"]:
-    """Voxels to world, which must be a volume."""
+    """Voxel indices to world; it must be invertible."""
     affine = np.asarray(image.affine, np.float64)
     try:
         return homogeneous(affine)
@@ -225,13 +278,13 @@ def _affine(image: Nifti1Image, path: Path) -> Float[np.ndarray, "4 4"]:
 
 
 def _one_channel(array: Num[np.ndarray, "..."], path: Path) -> Num[np.ndarray, "..."]:
-    """Drop trailing axes of one and refuse what has more than three left."""
+    """Drop trailing axes of length one; two or three axes must be left."""
     shape = array.shape
     while len(shape) > 2 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) not in (2, 3):
         raise DataError(
-            f"{path}: an image has two or three axes and one channel; found the shape "
-            f"{array.shape}. Extract one volume of it."
+            f"{path}: an image must have two or three axes and one channel; found the "
+            f"shape {array.shape}. Extract one volume of it."
         )
     return array.reshape(shape)

@@ -1,4 +1,4 @@
-"""What a scanner would make of the tissues: contrast, bias field and noise."""
+"""Simulated images of tissues: contrast, bias field and noise."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -22,36 +22,38 @@ NOISE = 0.02  # standard deviation in each of the two channels of a magnitude im
 WHITE = 210.0  # grey level of intensity 1; leaves room for bias and noise below 255
 
 
-def noise_free(tissues: Tissues, contrast: str) -> Float[np.ndarray, "*space"]:
-    """Ideal image of the tissues.
+def noise_free(
+    tissues: Tissues, means: tuple[float, ...]
+) -> Float[np.ndarray, "*space"]:
+    """Ideal image of the tissues: their sum weighted by `means`.
 
     Args:
         tissues: Fractions and detail.
-        contrast: `t1` or `t2`.
+        means: Weights of them, as in `CONTRASTS`.
 
     Returns:
         Intensity, about 0 to 1; 0 outside of the brain.
     """
-    return _mix(tissues, CONTRASTS[contrast])
+    return np.maximum(sum(m * t for m, t in zip(means, tissues, strict=True)), 0)
 
 
 def scan(
     tissues: Tissues, contrast: str, spacing: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "*space"]:
-    """Image of the tissues with the imperfections of a scanner.
+    """Image of the tissues with bias field and noise.
 
     Args:
         tissues: Fractions and detail.
         contrast: `t1` or `t2`.
-        spacing: Millimetres.
+        spacing: Voxel size, mm.
         rng: Source of the variation; advanced.
 
     Returns:
-        Grey levels. As in a skull-stripped scan there is nothing outside of the brain.
+        Grey levels; 0 outside of the brain, as in a skull-stripped scan.
     """
     *means, detail = CONTRASTS[contrast]
     varied = [mean * (1 + TISSUE_VARIATION * rng.standard_normal()) for mean in means]
-    ideal = _mix(tissues, (*varied, detail))
+    ideal = noise_free(tissues, (*varied, detail))
     bias = np.exp(BIAS * smooth_noise(ideal.shape, BIAS_MM / spacing, rng))
     real, imaginary = NOISE * rng.standard_normal((2, *ideal.shape))
     magnitude = np.hypot(ideal * bias + real, imaginary)
@@ -65,8 +67,8 @@ def smooth_noise(
     """Smooth random field.
 
     Args:
-        shape: Of the grid.
-        sigma: Width of its bumps (of the Gaussian that smooths white noise), voxels.
+        shape: Shape of the grid.
+        sigma: Standard deviation of the Gaussian that smooths white noise, voxels.
         rng: Source of the noise; advanced.
 
     Returns:
@@ -74,8 +76,3 @@ def smooth_noise(
     """
     field = gaussian_filter(rng.standard_normal(shape), sigma, truncate=3)
     return (field - field.mean()) / field.std()
-
-
-def _mix(tissues: Tissues, means: tuple[float, ...]) -> Float[np.ndarray, "*space"]:
-    """Sum of the tissues weighted by their intensities."""
-    return np.maximum(sum(m * t for m, t in zip(means, tissues, strict=True)), 0)

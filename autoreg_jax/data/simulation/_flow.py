@@ -1,15 +1,15 @@
 """Deformations that are known exactly: exponentials of stationary velocities.
 
-NumPy and float64: this is the truth that a registration is compared with, so it is
-computed on its own, not by the code that it judges. Everything is in voxels and follows
-the pull-back convention, φ(x) = x + u(x).
+NumPy and float64. This is the ground truth of registrations, so it does not share code
+with what it judges. Everything is in voxels and follows the pull-back convention,
+φ(x) = x + u(x).
 """
 
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import map_coordinates
 
-__all__ = ["compose", "exponential", "jacobian_determinant", "sample"]
+__all__ = ["compose", "exponential", "sample", "true_displacement"]
 
 # Voxels. φ ≈ id + v / 2ⁿ for a step of this length leaves an error of 0.01 voxel in the
 # virtual population; half of it halves that.
@@ -67,24 +67,19 @@ def sample(
     return map_coordinates(array, coordinates, np.float64, order=1, mode="nearest")
 
 
-def jacobian_determinant(
-    displacement: Float[np.ndarray, "*space d"],
-) -> Float[np.ndarray, "*space"]:
-    """Determinant of ∂φ/∂x by central differences (one-sided at the border).
+def true_displacement(
+    moving: Float[np.ndarray, "*space d"], fixed: Float[np.ndarray, "*space d"]
+) -> Float[np.ndarray, "*space d"]:
+    """Deformation between two simulated subjects.
+
+    Subject i is the template at φ_i = exp(v_i). So moving(ψ(x)) shows the anatomy of
+    fixed(x) for ψ = φ_moving⁻¹ ∘ φ_fixed, and φ⁻¹ = exp(-v).
 
     Args:
-        displacement: u, voxels.
+        moving: Velocity of the moving subject, voxels.
+        fixed: Velocity of the fixed subject, voxels.
 
     Returns:
-        Local change of volume, dimensionless; below zero the deformation folds.
-
-    Examples:
-        >>> float(jacobian_determinant(np.zeros((4, 4, 2))).min())
-        1.0
+        u of ψ(x) = x + u(x), voxels, float32.
     """
-    axes = range(displacement.shape[-1])
-    rows = [
-        np.stack([np.gradient(displacement[..., k], axis=axis) for axis in axes], -1)
-        for k in axes
-    ]
-    return np.linalg.det(np.stack(rows, -2) + np.eye(len(axes)))
+    return compose(exponential(-moving), exponential(fixed)).astype(np.float32)

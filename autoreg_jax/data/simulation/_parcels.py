@@ -1,7 +1,7 @@
-"""Divides the brain into a dozen structures by tissue and by place.
+"""Divides the brain into a dozen structures by tissue and position.
 
-The borders are planes and ellipsoids that follow the great fissures of the template.
-They are made for scoring a registration, and are no anatomical atlas.
+The borders are planes and ellipsoids that follow the large fissures of the template.
+They serve to score a registration and are not an anatomical atlas.
 """
 
 import numpy as np
@@ -34,8 +34,8 @@ def parcels(
     """Structure of each voxel.
 
     Args:
-        tissues: What is in the voxels.
-        points_mm: Where in the template each of them is, MNI millimetres, RAS+.
+        tissues: Tissues of the voxels.
+        points_mm: Position of each voxel in the template, MNI millimetres, RAS+.
 
     Returns:
         0 for the background and the fluid around the brain, 1.. for `STRUCTURES`.

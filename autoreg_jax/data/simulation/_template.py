@@ -21,18 +21,18 @@ from autoreg_jax.errors import DataError
 
 __all__ = ["Template", "Tissues", "load_template"]
 
-# The template is stored at 1 mm; blocks of 2 × 2 × 2 of that carry all the detail that
-# a grid of 2 mm or more can show.
+# The template is stored at 1 mm; blocks of 2 × 2 × 2 voxels keep all the detail that a
+# grid of 2 mm or more can show.
 BLOCK = 2
 
 
 class Tissues(NamedTuple):
-    """What is in each voxel.
+    """Tissues of each voxel.
 
     Attributes:
         grey: Fraction of grey matter.
         white: Fraction of white matter.
-        fluid: Fraction of cerebrospinal fluid, inside of the brain mask.
+        fluid: Fraction of cerebrospinal fluid inside the brain mask.
         detail: T1 intensity that the three fractions do not explain.
     """
 
@@ -72,7 +72,7 @@ def load_template(spacing: float) -> Template:
     """Load the template for sampling on a coarser grid.
 
     Args:
-        spacing: Of that grid, millimetres; the maps are smoothed accordingly, so that
+        spacing: Voxel size of that grid, mm; the maps are smoothed accordingly, so that
             thin structures do not alias.
 
     Returns:
@@ -100,14 +100,14 @@ def load_template(spacing: float) -> Template:
 def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Intensity, grey and white matter and the affine."""
     with warnings.catch_warnings():
-        # Announcements of nilearn and what it imports about their own future.
+        # nilearn and its imports announce future changes.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             from nilearn import datasets
         except ImportError as error:
             raise DataError(
-                "the virtual population is made of the ICBM 152 template inside the "
+                "the virtual population is made from the ICBM 152 template in the "
                 f"package nilearn, which cannot be imported ({error}); install it with "
                 '`pip install "autoreg_jax[demo]"`.'
             ) from error
@@ -129,7 +129,7 @@ def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def _block_means(
     array: Float[np.ndarray, "x y z"],
 ) -> Float[np.ndarray, "x2 y2 z2"]:
-    """Means over blocks; a remainder at the upper ends, all empty, is dropped."""
+    """Means over blocks; the remainder at the upper ends, empty, is dropped."""
     x, y, z = (size // BLOCK for size in array.shape)
     whole = array[: x * BLOCK, : y * BLOCK, : z * BLOCK].astype(np.float64)
     return whole.reshape(x, BLOCK, y, BLOCK, z, BLOCK).mean((1, 3, 5))

@@ -15,8 +15,8 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import (
     Cohort,
     evaluation_pairs,
-    label_values,
     load_cohort,
+    load_cohorts,
     read_dataset,
 )
 from autoreg_jax.errors import ConfigError
@@ -76,9 +76,10 @@ class Session:
     def __init__(self, folder: Path, protocol: BenchProtocol) -> None:
         self.folder, self.protocol = folder, protocol
         self._table = read_dataset(protocol.dataset)
-        self._values = label_values(self._table)
         config = protocol.config
-        self.test = self._cohort(config.evaluate.split)
+        self.test = load_cohort(
+            self._table, config.evaluate.split, atlas=config.pairs.fixed
+        )
         self.pairs = self._pairs()
 
     def _pairs(self) -> list[ListedPair]:
@@ -122,13 +123,15 @@ class Session:
             )
         write_json(path, provenance() | about)
 
-    def _cohort(self, split: str) -> Cohort:
-        atlas = self.protocol.config.pairs.fixed
-        return load_cohort(self._table, split, label_values=self._values, atlas=atlas)
-
     @cached_property
     def _subjects(self) -> tuple[Cohort, Cohort]:
-        return self._cohort("train"), self._cohort("validation")
+        train, validation = load_cohorts(
+            self._table,
+            ("train", "validation"),
+            label_values=self.test.label_values or None,
+            atlas=self.protocol.config.pairs.fixed,
+        )
+        return train, validation
 
     def method(self, name: str) -> Method:
         """A method by name; a rival that is not trained is trained."""

@@ -1,60 +1,49 @@
-"""The working grid that a dataset asks for and the memory allows."""
+"""Chooses the working grid of a dataset within the memory."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from nibabel.orientations import aff2axcodes, io_orientation, ornt_transform
+from nibabel.orientations import io_orientation, ornt_transform
 
 from autoreg_jax.config import GridConfig
-from autoreg_jax.data import Fingerprint, Grid, Scan
+from autoreg_jax.data import Fingerprint, Scan
+from autoreg_jax.geometry import Grid
+from autoreg_jax.workflows.planning._choices import Choice
 
-# Content that the sample does not show: so much is added on each side, mm.
+# Margin for content that the sample does not show, mm on each side.
 _MARGIN_MM = 2.0
-# The grid of one network pyramid needs a few voxels.
+# The pyramid of the network needs a few voxels on each axis.
 _FEWEST = 8
 
 
-class GridChoice(NamedTuple):
-    """The grid and why.
-
-    Attributes:
-        value: For the plan.
-        reason: In sentences.
-    """
-
-    value: GridConfig
-    reason: str
-
-
-def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> GridChoice:
+def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> Choice:
     """The grid of the images if they share one, else one that covers their content.
 
     Args:
         found: The dataset.
-        affine: `none`, or what is to be aligned: then the content of all images is
-            moved onto that of the reference.
-        most_voxels: That fit into memory.
+        affine: The alignment. Unless it is `none`, the content of all images is moved
+            onto that of the reference.
+        most_voxels: Largest number of voxels that fits into memory.
 
     Returns:
         Shape, spacing, orientation and centre.
     """
-    reference = found.reference
-    orientation = "".join(map(str, aff2axcodes(reference.grid.affine)))
+    orientation = found.reference.orientation
     if found.has_one_grid:
         grid = found.scans[0].grid
         shape, spacing, centre = grid.shape, grid.spacing, grid.centre
-        reason = "All images lie on this grid; nothing has to be resampled. "
+        reason = "All images are on this grid; nothing has to be resampled. "
     else:
         shape, spacing, centre = _cover(found, affine)
         centre = np.round(centre, 2)
         names = ", ".join(f"{n} {name}" for name, n in found.orientations.items())
         few, many = (" × ".join(map(str, shape)) for shape in found.shapes)
         reason = (
-            f"Images differ in their grids (from {few} to {many} voxels; orientations "
-            f"{names}). This one has the axes of the reference and the median voxel "
-            f"size, and covers the content of the {len(found.scans)} images looked at. "
+            f"The images have different grids (from {few} to {many} voxels; "
+            f"orientations {names}). This one has the axes of the reference and the "
+            "median voxel size, and covers the content of the "
+            f"{len(found.scans)} sampled images. "
         )
     factor = (math.prod(shape) / most_voxels) ** (1 / len(shape))
     if factor > 1:
@@ -64,9 +53,9 @@ def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> GridChoi
             for length, size, new in zip(spacing, shape, smaller, strict=True)
         )
         shape = tuple(smaller)
-        reason += "Larger voxels than the images have: finer ones need more memory. "
+        reason += "Voxels are larger than in the images: finer ones need more memory. "
     size = " × ".join(f"{s * n:.0f}" for s, n in zip(spacing, shape, strict=True))
-    return GridChoice(
+    return Choice(
         GridConfig(
             shape=tuple(map(int, shape)),
             spacing=tuple(map(float, spacing)),
@@ -74,7 +63,7 @@ def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> GridChoi
             centre=(float(centre[0]), float(centre[1]), float(centre[2])),
         ),
         f"{reason}Shape times spacing is the field of view, {size} mm; centre is its "
-        "middle in the world.",
+        "centre in the world.",
     )
 
 
@@ -107,10 +96,10 @@ def _cover(
 
 
 def _corners(scan: Scan) -> Float[np.ndarray, "8 3"]:
-    """World places of the corners of the content, inside of the field of view."""
+    """World positions of the corners of the content, inside the field of view."""
     small = scan.content.small
-    seen = np.argwhere(scan.content.inside)
-    low, high = np.quantile(seen, [0.005, 0.995], axis=0)
+    inside = np.argwhere(scan.content.inside)
+    low, high = np.quantile(inside, [0.005, 0.995], axis=0)
     ends = np.zeros((2, 3))
     ends[:, : small.ndim] = [low - 0.5, high + 0.5]
     grid = np.stack(np.meshgrid(*ends.T, indexing="ij"), -1).reshape(-1, 3)
@@ -118,7 +107,7 @@ def _corners(scan: Scan) -> Float[np.ndarray, "8 3"]:
 
 
 def _spacing_along(grid: Grid, reference: Grid) -> Float[np.ndarray, " d"]:
-    """Voxel size on the axes of the reference that are closest."""
+    """Voxel size along the closest axes of the reference."""
     turn = ornt_transform(io_orientation(grid.affine), io_orientation(reference.affine))
     spacing = np.empty(3)
     full = np.ones(3)

@@ -1,26 +1,26 @@
-"""Memory that a run needs, estimated from measurements."""
+"""Estimates the memory of a run from measurements."""
 
 import math
 from typing import NamedTuple
 
 from autoreg_jax.config import RunConfig
 
-# Bytes a voxel for the gradient of the loss of one pair, float32, as XLA reports its
-# temporaries on a CPU (width 0.5 and 1, 32³ and 48³ voxels, and 64² in a plane): a part
-# for the images and fields, and what grows with the width of one network or a mixture.
+# Bytes per voxel for the gradient of the loss of one pair, float32, as XLA reports its
+# temporaries on a CPU (width 0.5 and 1, 32³ and 48³ voxels, and 64² in a plane): images
+# and fields, and what grows with the width of one network or of a mixture.
 _IMAGES, _MIND = 280.0, 660.0
 _NETWORK, _MIXTURE = 1350.0, 6200.0
 # A hypergradient keeps up to two gradients at once.
 _HYPERGRADIENT = 2.0
 
 
-class Need(NamedTuple):
+class MemoryEstimate(NamedTuple):
     """Bytes at the peak.
 
     Attributes:
-        search: Of the search of α, on images smaller by `search.shrink`.
-        train: Of the training and the search of λ.
-        images: Of the images and label maps of all subjects.
+        search: The search of α, on images reduced by `search.shrink`.
+        train: The training and the search of λ.
+        images: Images and label maps of all subjects.
     """
 
     search: float
@@ -29,16 +29,18 @@ class Need(NamedTuple):
 
     @property
     def peak(self) -> float:
-        """Of the whole run."""
+        """The whole run."""
         return self.images + max(self.search, self.train)
 
 
-def memory_need(shape: tuple[int, ...], num_images: int, config: RunConfig) -> Need:
+def estimate_memory(
+    shape: tuple[int, ...], num_images: int, config: RunConfig
+) -> MemoryEstimate:
     """Estimate the memory of a run.
 
     Args:
-        shape: Of the working grid.
-        num_images: Subjects in all splits.
+        shape: Shape of the working grid.
+        num_images: Number of subjects in all splits.
         config: The run: width, precision, batch and shrink count.
 
     Returns:
@@ -50,7 +52,7 @@ def memory_need(shape: tuple[int, ...], num_images: int, config: RunConfig) -> N
     width = half * config.network.width
     base = _IMAGES + (_MIND if config.objective.similarity == "mind" else 0.0)
     pairs = max(config.train.batch_size, _HYPERGRADIENT)
-    return Need(
+    return MemoryEstimate(
         search=(base + width * _MIXTURE) * _HYPERGRADIENT * small,
         train=(base + width * _NETWORK) * pairs * voxels,
         images=8.0 * voxels * num_images,

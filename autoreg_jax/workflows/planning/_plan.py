@@ -1,4 +1,4 @@
-"""Plans a run: looks at the data and decides grid, intensities, metric, alignment."""
+"""Plans a run: measures the data and decides grid, intensities, metric, alignment."""
 
 import math
 import os
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autoreg_jax.config import GridConfig, PlanConfig, RunConfig, dump_plan
+from autoreg_jax.config import PlanConfig, RunConfig, dump_plan
 from autoreg_jax.data import (
     MOST_IMAGES,
     Dataset,
@@ -21,32 +21,34 @@ from autoreg_jax.workflows.planning._choices import (
     choose_affine,
     choose_intensity,
     choose_metric,
-    describe_labels,
 )
 from autoreg_jax.workflows.planning._grid import choose_grid
-from autoreg_jax.workflows.planning._memory import Need, memory_need
+from autoreg_jax.workflows.planning._memory import MemoryEstimate, estimate_memory
+from autoreg_jax.workflows.planning._words import describe, explain_precision
 
-# Of the memory of the device; the rest is for what the estimate does not know.
-_PART = 0.7
-_GIB = 2**30
+# Fraction of the device's memory to use; the rest covers what the estimate misses.
+_USABLE = 0.7
 
 
 class Plan(NamedTuple):
-    """A plan that was made.
+    """The plan of a run.
 
     Attributes:
         config: The choices.
-        reasons: Why, by the name of the field.
-        found: What the data are like.
-        need: Memory of the run.
-        text: The file plan.yaml.
+        reasons: Their reasons, by the name of the field.
+        fingerprint: The measurements behind them.
+        memory: Estimated memory of the run.
     """
 
     config: PlanConfig
     reasons: dict[str, str]
-    found: Fingerprint
-    need: Need
-    text: str
+    fingerprint: Fingerprint
+    memory: MemoryEstimate
+
+    @property
+    def text(self) -> str:
+        """The content of plan.yaml."""
+        return dump_plan(self.config, self.reasons, describe(self.fingerprint))
 
 
 def plan(
@@ -60,95 +62,97 @@ def plan(
 
     Args:
         dataset: Anything that `read_dataset` reads.
-        run: Folder of the run to be; None writes nothing.
-        config: The run; the defaults unless given.
-        overwrite: Move a run or a plan that the folder holds aside.
+        run: Run folder to create; None writes nothing.
+        config: The run; default: the default configuration.
+        overwrite: Move an existing run or plan to previous-N.
 
     Returns:
         The plan.
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
-        ConfigError: If the folder cannot be made.
-        ArtifactError: If it holds a run or a plan, and `overwrite` is not given.
+        ConfigError: If the folder cannot be created.
+        ArtifactError: If it contains a run or a plan, and `overwrite` is not given.
     """
     folder = None if run is None else RunFolder(run)
     if folder is not None and folder.plan.is_file() and not overwrite:
         raise ArtifactError(
-            f"{folder.plan}: is there already; edit it, use --overwrite to move "
-            "it aside, or name another folder."
+            f"{folder.plan}: already exists; edit it, use --overwrite to move it to "
+            "previous-N, or name another folder."
         )
     config = RunConfig() if config is None else config
-    made = make_plan(read_dataset(dataset), Path(run or ""), config)
+    made = make_plan(read_dataset(dataset), Path(run or "."), config)
     if folder is not None:
-        write_text(folder.claim(overwrite=overwrite).plan, made.text)
+        folder.claim(overwrite=overwrite)
+        write_text(folder.plan, made.text)
     return made
 
 
-def make_plan(dataset: Dataset, run: Path, config: RunConfig) -> Plan:
-    """Look at a dataset and decide how a run treats it. Nothing is written.
+def make_plan(
+    dataset: Dataset, run: Path, config: RunConfig, *, with_labels: bool = True
+) -> Plan:
+    """Measure a dataset and decide how a run treats it. Nothing is written.
 
     Args:
         dataset: From `read_dataset`.
-        run: Folder of the run, in which the plan will lie.
+        run: Folder of the run, in which the plan will be.
         config: The run. A metric, batch or precision other than the default is kept.
+        with_labels: Read label maps for their values, as `data.fingerprint`.
 
     Returns:
         The plan.
 
     Raises:
-        DataError: If a file cannot be used, or an image shows nothing.
+        DataError: If a file cannot be used, or an image is constant.
         GeometryError: If an affine is singular, a label map is on another grid than its
             image, or there are both planes and volumes.
     """
     with progress("plan", min(len(dataset.subjects), MOST_IMAGES)) as advance:
-        found = fingerprint(dataset, advance)
+        found = fingerprint(dataset, advance, with_labels=with_labels)
     device, memory = device_memory()
     metric, affine = choose_metric(found, config), choose_affine(found)
-    intensity = choose_intensity(found)
-    num_images, kind = len(dataset.subjects), str(affine.value)
+    intensity, num_images = choose_intensity(found), len(dataset.subjects)
     config = replace(
         config, objective=replace(config.objective, similarity=metric.value)
     )
     if device != "cpu" and memory is not None:
-        whole = choose_grid(found, kind, math.inf).value.shape
-        if memory_need(whole, num_images, config).peak > _PART * memory:
+        finest = choose_grid(found, affine.value, math.inf).value.shape
+        if estimate_memory(finest, num_images, config).peak > _USABLE * memory:
             network = replace(config.network, precision="bfloat16")
             config = replace(config, network=network)
-    unit = memory_need((16,) * found.ndim, num_images, config)
-    most = math.inf if memory is None else _PART * memory / unit.peak
-    grid = choose_grid(found, kind, most * 16**found.ndim)
+    unit = estimate_memory((16,) * found.ndim, num_images, config)
+    most = math.inf if memory is None else _USABLE * memory / unit.peak
+    grid = choose_grid(found, affine.value, most * 16**found.ndim)
     plan = PlanConfig(
         dataset=Path(os.path.relpath(dataset.path, run)).as_posix(),
         reference=found.reference.subject.name,
         grid=grid.value,
-        intensity=intensity.value,  # type: ignore[arg-type]
+        intensity=intensity.value,
         masks=True,
-        metric=metric.value,  # type: ignore[arg-type]
-        affine=affine.value,  # type: ignore[arg-type]
+        metric=metric.value,
+        affine=affine.value,
         batch=config.train.batch_size,
         precision=config.network.precision,
     )
-    need = memory_need(plan.grid.shape, num_images, with_plan(config, plan))
+    need = estimate_memory(plan.grid.shape, num_images, apply_plan(config, plan))
     reasons = {
-        "reference": "Its axes and position are those of the grid: the training image "
-        "whose place and size are closest to the median.",
+        "reference": "The grid has its axes and position: the training image whose "
+        "position and size are closest to the median.",
         "grid": grid.reason,
         "intensity": intensity.reason,
-        "masks": "What lies outside of the mask of an image, where it has one, becomes "
-        "background; false leaves it.",
+        "masks": "Outside of its mask, if it has one, an image becomes background; "
+        "false keeps it.",
         "metric": metric.reason,
         "affine": affine.reason,
-        "batch": "Pairs in a training step, as the configuration has it; more take as "
-        "many times the memory and time.",
-        "precision": _about_precision(device, need, memory),
+        "batch": "Pairs in a training step, from the configuration; memory and time "
+        "grow in proportion.",
+        "precision": explain_precision(device, need, memory),
     }
-    text = dump_plan(plan, reasons, _head(found, plan))
-    return Plan(plan, reasons, found, need, text)
+    return Plan(plan, reasons, found, need)
 
 
-def with_plan(config: RunConfig, plan: PlanConfig) -> RunConfig:
-    """The configuration with what the plan decides."""
+def apply_plan(config: RunConfig, plan: PlanConfig) -> RunConfig:
+    """The configuration with the metric, batch and precision of a plan."""
     return replace(
         config,
         objective=replace(config.objective, similarity=plan.metric),
@@ -157,44 +161,10 @@ def with_plan(config: RunConfig, plan: PlanConfig) -> RunConfig:
     )
 
 
-def _about_precision(device: str, need: Need, memory: int | None) -> str:
-    has = "" if memory is None else f" of {memory / _GIB:.1f} GiB"
-    words = (
-        f"About {need.peak / _GIB:.1f} GiB{has} of memory on this device ({device}): "
-        f"{need.search / _GIB:.2f} for the search of the architecture, "
-        f"{need.train / _GIB:.2f} for the training, {need.images / _GIB:.2f} for the "
-        "images. "
-    )
-    if device == "cpu":
-        return words + "A CPU has no quick convolution of bfloat16."
-    return words + (
-        "bfloat16 halves what the networks need and is chosen where float32 does not "
-        "fit."
-    )
-
-
-def _head(found: Fingerprint, plan: PlanConfig) -> str:
-    dataset = found.dataset
-    splits = ", ".join(
-        f"{sum(s.split == name for s in dataset.subjects)} {name}"
-        for name in dict.fromkeys(s.split for s in dataset.subjects)
-    )
-    kinds = ", ".join(f"{n} {name}" for name, n in found.modalities.items())
-    notes = " ".join(dataset.notes)
-    return (
-        f"Plan of {dataset.path.name}: {len(dataset.subjects)} images in "
-        f"{found.ndim}-D ({splits}), {describe_labels(found)}; modalities of the "
-        f"{len(found.scans)} looked at: {kinds}. {notes}\n\n"
-        "Edit what you know better; search, train and evaluate obey this file. It "
-        "stands above config.yaml in metric, batch and precision."
-    )
-
-
 def summary(plan: Plan) -> dict[str, Any]:
-    """A plan and the fingerprint behind it as JSON holds them."""
-    found = plan.found
-    distances, sizes = found.distances_mm(), found.size_differences()
-    grid: GridConfig = plan.config.grid
+    """A plan and the measurements behind it, for JSON."""
+    found, config = plan.fingerprint, plan.config
+    distances = found.distances_mm()
     return {
         "images": len(found.dataset.subjects),
         "looked_at": len(found.scans),
@@ -211,21 +181,16 @@ def summary(plan: Plan) -> dict[str, Any]:
             "median": float(sorted(distances)[len(distances) // 2]),
             "max": float(distances.max()),
         },
-        "size_difference": float(sizes.max()),
+        "size_difference": float(found.size_differences().max()),
         "field_of_view_overlap": found.overlap[0],
-        "labels": found.labels,
-        "memory_bytes": plan.need.peak,
-        "grid": {
-            "shape": grid.shape,
-            "spacing": grid.spacing,
-            "orientation": grid.orientation,
-            "centre": grid.centre,
-        },
-        "metric": plan.config.metric,
-        "affine": plan.config.affine,
-        "intensity": vars(plan.config.intensity),
-        "batch": plan.config.batch,
-        "precision": plan.config.precision,
+        "labels": found.label_values,
+        "memory_bytes": plan.memory.peak,
+        "grid": vars(config.grid),
+        "metric": config.metric,
+        "affine": config.affine,
+        "intensity": vars(config.intensity),
+        "batch": config.batch,
+        "precision": config.precision,
         "reasons": plan.reasons,
         "notes": found.dataset.notes,
     }

@@ -1,37 +1,41 @@
-"""The data of a run as its plan wants them: the plan that lies there, or a new one."""
+"""Loads the data of a run by its plan, an existing one or a new one."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
+from autoreg_jax import alignment
 from autoreg_jax.config import PlanConfig, RunConfig, load_plan
 from autoreg_jax.data import (
     Cohort,
     Dataset,
     Intensity,
-    Working,
-    grid_along,
-    label_values,
-    load_cohort,
+    Preprocessing,
+    load_cohorts,
     read_dataset,
     read_image,
 )
 from autoreg_jax.errors import ConfigError, GeometryError
 from autoreg_jax.files import write_text
+from autoreg_jax.geometry import Volume, grid_along
 from autoreg_jax.runtime import RunFolder
-from autoreg_jax.workflows.planning._align import make_align
-from autoreg_jax.workflows.planning._plan import make_plan, with_plan
+from autoreg_jax.workflows.planning._plan import apply_plan, make_plan
 
 logger = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
-    """What a stage of a run works with.
+    """Data and settings of a stage of a run.
 
     Attributes:
-        cohorts: The splits that were asked for.
-        config: The configuration with what the plan decides.
-        text: The plan as a file; None where there is none.
+        cohorts: The requested splits.
+        config: The configuration after the plan was applied.
+        text: The content of plan.yaml; None without a plan.
     """
 
     cohorts: list[Cohort]
@@ -39,7 +43,7 @@ class Prepared(NamedTuple):
     text: str | None
 
     def write_plan(self, run: Path) -> None:
-        """Write plan.yaml, if it is not there as it is."""
+        """Write plan.yaml, unless it exists."""
         path = RunFolder(run).plan
         if self.text is not None and not path.is_file():
             write_text(path, self.text)
@@ -52,7 +56,7 @@ def prepare(
     *splits: str,
     overwrite: bool = False,
 ) -> Prepared:
-    """Load splits for a run that begins; by its plan, which is made if need be.
+    """Load splits for a new run, by the plan in its folder or else by a new one.
 
     Nothing is written.
 
@@ -60,108 +64,125 @@ def prepare(
         dataset: File or folder.
         run: Folder of the run, which need not exist.
         config: The run.
-        *splits: What to load.
-        overwrite: The folder is about to be claimed anew: a plan of another dataset
-            in it does not count.
+        *splits: Splits to load.
+        overwrite: The folder is about to be claimed again: ignore a plan of another
+            dataset in it.
 
     Returns:
         Cohorts, configuration and plan.
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
-        ConfigError: If the plan in the folder is wrong, or of another dataset.
+        ConfigError: If the plan in the folder is invalid, or of another dataset.
     """
     table, path = read_dataset(dataset), RunFolder(run).plan
-    plan = text = None
-    if path.is_file():
-        plan, text = load_plan(path), path.read_text(encoding="utf-8")
-        if not _is_of(plan, run, table):
-            if not overwrite:
-                raise ConfigError(
-                    f"{path}: is the plan of {plan.dataset}, not of {table.path}; name "
-                    "another folder, correct its line 'dataset', or use --overwrite."
-                )
-            plan = None
-    if plan is None:
-        for note in table.notes:
-            logger.info("%s", note)
-        made = make_plan(table, run, config)
-        plan, text = made.config, made.text
-    cohorts = load_planned(table, plan, *splits, atlas=config.pairs.fixed)
-    return Prepared(cohorts, with_plan(config, plan), text)
+    plan = load_plan(path) if path.is_file() else None
+    if plan is not None and (run / plan.dataset).resolve() != table.path.resolve():
+        if not overwrite:
+            raise ConfigError(
+                f"{path}: is the plan of {plan.dataset}, not of {table.path}; name "
+                "another folder, correct its line 'dataset', or use --overwrite."
+            )
+        plan = None
+    if plan is not None:
+        cohorts = load_planned(table, plan, *splits, atlas=config.pairs.fixed)
+        text = path.read_text(encoding="utf-8")
+        return Prepared(cohorts, apply_plan(config, plan), text)
+    for note in table.notes:
+        logger.info("%s", note)
+    made = make_plan(table, run, config, with_labels=False)
+    cohorts = load_planned(table, made.config, *splits, atlas=config.pairs.fixed)
+    values = max((cohort.label_values for cohort in cohorts), key=len, default=())
+    measured = replace(made.fingerprint, label_values=values)
+    text = made._replace(fingerprint=measured).text
+    return Prepared(cohorts, apply_plan(config, made.config), text)
 
 
 def prepare_again(
     dataset: Path | str, run: Path, config: RunConfig, *splits: str
 ) -> Prepared:
-    """Load splits for a run that exists, by the plan in its folder.
+    """Load splits for an existing run, by the plan in its folder.
 
-    A run without a plan takes the grid that all images share.
+    Without a plan all images must share one grid, which is used.
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
-        ConfigError: If the plan is wrong.
+        ConfigError: If the plan is invalid.
     """
     table, path = read_dataset(dataset), RunFolder(run).plan
-    if not path.is_file():
-        cohorts = load_planned(table, None, *splits, atlas=config.pairs.fixed)
-        return Prepared(cohorts, config, None)
-    plan = load_plan(path)
+    plan = load_plan(path) if path.is_file() else None
     cohorts = load_planned(table, plan, *splits, atlas=config.pairs.fixed)
-    return Prepared(cohorts, with_plan(config, plan), None)
+    return Prepared(cohorts, config if plan is None else apply_plan(config, plan), None)
 
 
 def load_planned(
     table: Dataset, plan: PlanConfig | None, *splits: str, atlas: str | None = None
 ) -> list[Cohort]:
-    """Splits on the working grid of a plan; all have the classes of the whole dataset.
+    """Load splits on the working grid of a plan, or on the grid that they share.
 
-    An atlas is loaded with each of them.
+    Args:
+        table: The dataset.
+        plan: Its plan, if any.
+        *splits: Splits to load.
+        atlas: Subject that is added to each split.
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
         ConfigError: If the plan does not fit it.
     """
-    values = label_values(table)
-    working = None if plan is None else _working(table, plan)
-    return [
-        load_cohort(table, split, label_values=values, working=working, atlas=atlas)
-        for split in splits
-    ]
+    preprocessing = None if plan is None else _preprocessing(table, plan)
+    return load_cohorts(table, splits, preprocessing=preprocessing, atlas=atlas)
 
 
-def _is_of(plan: PlanConfig, run: Path, table: Dataset) -> bool:
-    return (run / plan.dataset).resolve() == table.path.resolve()
-
-
-def _working(table: Dataset, plan: PlanConfig) -> Working:
-    """The way to the grid of a plan."""
+def _preprocessing(table: Dataset, plan: PlanConfig) -> Preprocessing:
+    """The preprocessing that a plan describes."""
     named = [s for s in table.subjects if s.name == plan.reference]
     if not named:
         raise ConfigError(
-            f"plan.yaml: reference: {plan.reference!r} is no subject of "
-            f"{table.path}; name one, {table.subjects[0].name!r} for example."
+            f"plan.yaml: reference: {plan.reference!r} is not a subject of "
+            f"{table.path}; name one, for example {table.subjects[0].name!r}."
         )
     reference = read_image(named[0].image)
     if len(plan.grid.shape) != reference.ndim:
         raise ConfigError(
-            f"plan.yaml: grid.shape has {len(plan.grid.shape)} axes, and the images "
-            f"of {table.path} have {reference.ndim}; correct shape and spacing."
+            f"plan.yaml: grid.shape has {len(plan.grid.shape)} axes, the images of "
+            f"{table.path} have {reference.ndim}; correct shape and spacing."
         )
     try:
-        grid = grid_along(
-            reference.grid,
-            shape=plan.grid.shape,
-            spacing=plan.grid.spacing,
-            orientation=plan.grid.orientation,
-            centre=plan.grid.centre,
-        )
+        grid = grid_along(reference.grid, **vars(plan.grid))
     except GeometryError as error:
         raise ConfigError(f"plan.yaml: grid.{error}") from None
-    how = plan.intensity
-    return Working(
+    return Preprocessing(
         grid,
         align=make_align(plan.affine, reference),
-        intensity=Intensity(how.rule, how.low, how.high),
+        intensity=Intensity(**vars(plan.intensity)),
         has_masks=plan.masks,
     )
+
+
+def make_align(
+    kind: Literal["none", "rigid", "affine"], reference: Volume
+) -> Callable[[Volume], Float[np.ndarray, "4 4"]] | None:
+    """The alignment of the images of a run with its reference.
+
+    Args:
+        kind: From the plan.
+        reference: The image on which the working grid is placed.
+
+    Returns:
+        Function from an image to the matrix, world of the grid to world of the image,
+        mm; None trusts the headers. An implausible alignment is used and logged.
+    """
+    if kind == "none":
+        return None
+
+    def align(image: Volume) -> Float[np.ndarray, "4 4"]:
+        if image.path is not None and image.path == reference.path:
+            return np.eye(4)
+        found = alignment.align(reference, image, kind=kind)
+        if not found.is_trusted:
+            name = image.path or "an image"
+            logger.warning("%s: its alignment is not trusted: %s.", name, found.reason)
+        return found.matrix
+
+    return align

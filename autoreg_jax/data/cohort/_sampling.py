@@ -1,7 +1,6 @@
-"""Which subjects are registered to which: for a training step and for evaluation."""
+"""Pairs of subjects for the training steps and for evaluation."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Int
@@ -12,21 +11,20 @@ __all__ = ["PairSampler", "evaluation_pairs"]
 class PairSampler:
     """The pairs of every training step, a pure function of the seed and the step.
 
-    An epoch holds each ordered pair (moving, fixed) of different subjects exactly once
-    — of those that may be moving and those that may be fixed, if not all may be both —
-    in an order of its own. Epochs follow one another without a gap, so a batch may hold
-    the last pairs of one and the first of the next. There is no state: any step can be
-    asked for at any time, in any order, and a resumed run sees what the first one saw.
+    An epoch contains each ordered pair (moving, fixed) of different subjects exactly
+    once, in random order. Epochs follow one another without a gap, so a batch may
+    contain the last pairs of one and the first of the next. There is no state: any step
+    can be drawn at any time, and a resumed run sees the same pairs.
 
     Args:
-        num_subjects: At least two.
+        num_subjects: Number of subjects, at least two.
         batch_size: Pairs in a step, at least one.
-        seed: Not negative.
-        moving: Indices of the subjects that may be moving; all unless given.
-        fixed: Indices of those that may be fixed; all unless given.
+        seed: Seed of the order, not negative.
+        moving: Indices of the subjects that may be moving; default: all.
+        fixed: Indices of the subjects that may be fixed; default: all.
 
     Raises:
-        ValueError: If one of them is too small, or there is no pair.
+        ValueError: If an argument is too small, or there is no pair.
 
     Examples:
         >>> sampler = PairSampler(3, batch_size=6, seed=0)
@@ -58,7 +56,7 @@ class PairSampler:
         pairs = table.reshape(-1, 2)
         self._pairs = pairs[pairs[:, 0] != pairs[:, 1]]
         if not len(self._pairs):
-            raise ValueError("no two subjects make a pair of moving and fixed.")
+            raise ValueError("no two subjects form a pair of moving and fixed.")
 
     @property
     def pairs_per_epoch(self) -> int:
@@ -71,24 +69,25 @@ class PairSampler:
         """Indices of the moving and of the fixed subjects of a step.
 
         Args:
-            step: From 0, without end.
+            step: Any step from 0.
 
         Returns:
-            Two integer arrays of the length of a batch.
+            Two integer arrays, `(batch,)`.
 
         Raises:
             IndexError: If `step` is negative.
         """
         if step < 0:
-            raise IndexError(f"a step is not negative, got {step}.")
+            raise IndexError(f"a step must not be negative, got {step}.")
         positions = step * self.batch_size + np.arange(self.batch_size)
         epochs, places = np.divmod(positions, self.pairs_per_epoch)
-        pairs = np.array(
-            [
-                _shuffled(self.pairs_per_epoch, self.seed, int(epoch))[place]
-                for epoch, place in zip(epochs, places, strict=True)
-            ]
-        )
+        orders = {
+            epoch: np.random.default_rng((self.seed, epoch)).permutation(
+                self.pairs_per_epoch
+            )
+            for epoch in set(epochs.tolist())
+        }
+        pairs = [orders[e][p] for e, p in zip(epochs.tolist(), places, strict=True)]
         moving, fixed = self._pairs[pairs].T.copy()
         return moving, fixed
 
@@ -103,24 +102,22 @@ def evaluation_pairs(
 ) -> list[tuple[int, int]]:
     """Distinct ordered pairs for evaluation, spread evenly over the subjects.
 
-    The subjects stand in a ring in random order; each is registered to its neighbour,
-    then to the next but one, and so on. The first `num_subjects` pairs therefore use
-    every subject once as moving and once as fixed.
+    The subjects form a ring in random order; each is registered to its neighbour, then
+    to the next but one, and so on. So the first `num_subjects` pairs use every subject
+    once as moving and once as fixed.
 
     Args:
-        num_subjects: At least two.
-        num_pairs: How many, at least one; no more than there are ordered pairs are
-            returned.
-        seed: Decides the order in the ring.
-        moving: Indices of the subjects that may be moving; all unless given. Pairs of
-            others are left out of the ring.
-        fixed: Indices of those that may be fixed; all unless given.
+        num_subjects: Number of subjects, at least two.
+        num_pairs: Largest number of pairs, at least one.
+        seed: Seed of the order in the ring.
+        moving: Indices of the subjects that may be moving; default: all.
+        fixed: Indices of the subjects that may be fixed; default: all.
 
     Returns:
         `(moving, fixed)` indices.
 
     Raises:
-        ValueError: If there are fewer than two subjects or no pair is asked for.
+        ValueError: If there are fewer than two subjects or less than one pair.
 
     Examples:
         >>> len(evaluation_pairs(5, 7)), len(evaluation_pairs(3, 100))
@@ -128,7 +125,7 @@ def evaluation_pairs(
     """
     if num_subjects < 2 or num_pairs < 1:
         raise ValueError(
-            f"needs two subjects and one pair at least, got {num_subjects} and "
+            f"at least two subjects and one pair are needed, got {num_subjects} and "
             f"{num_pairs}."
         )
     ring = np.random.default_rng(seed).permutation(num_subjects).tolist()
@@ -141,9 +138,3 @@ def evaluation_pairs(
         set(range(num_subjects) if side is None else side) for side in (moving, fixed)
     ]
     return [p for p in pairs if p[0] in allowed[0] and p[1] in allowed[1]][:num_pairs]
-
-
-@lru_cache(maxsize=4)
-def _shuffled(num_pairs: int, seed: int, epoch: int) -> Int[np.ndarray, " pairs"]:
-    """Order of the pairs in an epoch; remembered, since every step of it needs it."""
-    return np.random.default_rng((seed, epoch)).permutation(num_pairs)
