@@ -6,14 +6,17 @@ from autoreg_jax.files._records import (
     read_records,
     write_json,
 )
+from autoreg_jax.files._tables import read_scores, write_scores
 from autoreg_jax.files._write import write_bytes, write_file, write_text
 
 __all__ = [
     "append_record",
     "read_json",
     "read_records",
+    "read_scores",
     "write_bytes",
     "write_file",
     "write_json",
+    "write_scores",
     "write_text",
 ]

@@ -12,14 +12,14 @@ from autoreg_jax.files._write import write_text
 
 
 def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Add one line to a JSON-lines file and hand it to the system at once.
+    """Append one line to a JSON-lines file and flush it.
 
-    A last line that an interruption has cut is dropped first.
+    An incomplete last line, of an interrupted run, is removed first.
 
     Args:
         path: File, created if missing; its folder must exist.
         record: Numbers, texts, lists, mappings, NumPy and JAX arrays. NaN and
-            infinity, which JSON cannot hold, become null.
+            infinity become null.
     """
     line = json.dumps(_plain(record)).encode() + b"\n"
     with Path(path).open("a+b") as file:
@@ -28,10 +28,10 @@ def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
 
 
 def read_records(path: str | Path) -> list[dict[str, Any]]:
-    """Read a JSON-lines file; a last line that was cut is left out.
+    """Read a JSON-lines file, without an incomplete last line.
 
     Args:
-        path: File; a missing one counts as empty.
+        path: File; if there is none the result is empty.
 
     Raises:
         ArtifactError: If another line is not JSON.
@@ -46,14 +46,14 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
             records.append(json.loads(line))
         except ValueError as error:
             raise ArtifactError(
-                f"{path}: line {number} is not JSON ({error}); remove the line, or "
-                "start the run again."
+                f"{path}: line {number} is not JSON ({error}); delete the line, or run "
+                "the step again."
             ) from None
     return records
 
 
 def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON file at once or not at all; arrays and NaN as `append_record`."""
+    """Write a JSON file as `write_file` does; values as in `append_record`."""
     write_text(path, json.dumps(_plain(data), indent=2) + "\n")
 
 
@@ -68,17 +68,22 @@ def read_json(path: str | Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(
-            f"{path}: no such file; the step of the run that writes it has not run."
+            f"{path}: no such file; run the step that writes it first."
         ) from None
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path}: cannot be read as JSON ({error}).") from None
+        raise ArtifactError(
+            f"{path}: not valid JSON ({error}); run the step that writes it again."
+        ) from None
     if not isinstance(data, dict):
-        raise ArtifactError(f"{path}: must hold a JSON object, found {data!r:.60}.")
+        raise ArtifactError(
+            f"{path}: expected a JSON object, found {data!r:.60}; run the step that "
+            "writes it again."
+        )
     return data
 
 
 def _drop_cut_line(file: Any) -> None:
-    """Truncate an open file behind its last line end."""
+    """Truncate an open file after its last line end."""
     end = file.seek(0, os.SEEK_END)
     if end == 0:
         return
@@ -89,7 +94,7 @@ def _drop_cut_line(file: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Reduce a value to what JSON holds."""
+    """Convert a value to types of JSON."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if hasattr(value, "tolist"):  # NumPy and JAX arrays and scalars

@@ -1,27 +1,26 @@
-"""Figures and the self-contained HTML page that describe one RUN folder.
+"""Figures, and the self-contained HTML page that describes a run.
 
-`write_report` needs only the files of the folder. The figure functions take plain
-arrays and records, so they serve notebooks too; each returns a matplotlib `Figure`
-that belongs to no window and no global state. Matplotlib and jinja2 are loaded on
-first use, so importing this package costs nothing.
+`write_report` reads only the files of the run folder. The figure functions take arrays
+and records; each returns a matplotlib `Figure` that belongs to no window and no global
+state. Matplotlib and jinja2 are loaded on first use.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autoreg_jax.report._write import check_extra, write_report
+from autoreg_jax.report._run import check_extra, write_report
 
 if TYPE_CHECKING:
-    from autoreg_jax.report._ablation import ablation_means as ablation_means
+    from autoreg_jax.report._architecture import alpha_heatmap as alpha_heatmap
+    from autoreg_jax.report._comparison import ablation_means as ablation_means
     from autoreg_jax.report._comparison import error_against_cost as error_against_cost
     from autoreg_jax.report._comparison import error_curves as error_curves
     from autoreg_jax.report._curves import hypergradient_curves as hypergradient_curves
     from autoreg_jax.report._curves import lambda_history as lambda_history
     from autoreg_jax.report._curves import loss_curves as loss_curves
-    from autoreg_jax.report._heatmap import alpha_heatmap as alpha_heatmap
-    from autoreg_jax.report._methods import method_boxes as method_boxes
+    from autoreg_jax.report._dice import dice_by_structure as dice_by_structure
+    from autoreg_jax.report._dice import method_boxes as method_boxes
     from autoreg_jax.report._methods import method_panels as method_panels
-    from autoreg_jax.report._overlap import dice_by_structure as dice_by_structure
     from autoreg_jax.report._panel import registration_panel as registration_panel
 
 __all__ = [
@@ -40,15 +39,15 @@ __all__ = [
 ]
 
 _FIGURES = {
-    "ablation_means": "_ablation",
-    "alpha_heatmap": "_heatmap",
-    "dice_by_structure": "_overlap",
+    "ablation_means": "_comparison",
+    "alpha_heatmap": "_architecture",
+    "dice_by_structure": "_dice",
     "error_against_cost": "_comparison",
     "error_curves": "_comparison",
     "hypergradient_curves": "_curves",
     "lambda_history": "_curves",
     "loss_curves": "_curves",
-    "method_boxes": "_methods",
+    "method_boxes": "_dice",
     "method_panels": "_methods",
     "registration_panel": "_panel",
 }

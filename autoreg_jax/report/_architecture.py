@@ -1,13 +1,18 @@
-"""The searched architecture and loss weights as tables and sentences."""
+"""The searched architecture and loss weights: heat maps, tables, a sentence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from autoreg_jax.report._heatmap import probabilities
+from autoreg_jax.report._style import INK, MUTED, REFINED, new_figure
 from autoreg_jax.report._words import (
     CELLS,
     FIXED_OPERATIONS,
@@ -41,7 +46,7 @@ class WeightRow:
 
 
 def last_alpha(records: Sequence[Mapping[str, Any]]) -> Mapping[str, ArrayLike] | None:
-    """Take the newest α of both kinds from the records, or None."""
+    """The latest α of both kinds in the records, or None."""
     for record in reversed(records):
         alpha = record.get("alpha")
         if alpha and all(kind in alpha for kind in CELLS):
@@ -53,7 +58,7 @@ def chosen_operations(
     genotype: Mapping[str, Mapping[str, Sequence[str]]],
     alpha: Mapping[str, ArrayLike] | None,
 ) -> list[CellRow]:
-    """Spell out the operation on each edge, with its probability where known."""
+    """The operation on each edge in words, with its probability where known."""
     names, words = list(OPERATIONS), OPERATIONS | FIXED_OPERATIONS
     rows = []
     for kind, kind_words in CELLS.items():
@@ -70,7 +75,7 @@ def chosen_operations(
 
 
 def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
-    """Say how decided the search is: the mean entropy over edges, in plain words.
+    """Describe how decided the search is: the mean entropy over edges, in words.
 
     Examples:
         >>> zeros = np.zeros((2, 3, 8))
@@ -91,17 +96,129 @@ def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
         verdict = "the search has a clear preference"
     return (
         f"The mean entropy over the {len(shares)} edges is {relative:.3f} of the "
-        f"largest possible (1 = all {count} operations equally likely, 0 = one is "
-        f"certain), as if {np.exp(entropy):.1f} of the {count} operations were still "
-        f"in play; {verdict}. All probabilities lie between {100 * shares.min():.1f} "
-        f"and {100 * shares.max():.1f} %; no preference would be {100 / count:.3g} %."
+        f"largest possible (1: all {count} operations equally likely, 0: one is "
+        f"certain), equivalent to {np.exp(entropy):.1f} of {count} operations; "
+        f"{verdict}. All probabilities are between {100 * shares.min():.1f} and "
+        f"{100 * shares.max():.1f} %; without a preference each is {100 / count:.3g} %."
     )
 
 
 def loss_weights(objective: Mapping[str, Any]) -> list[WeightRow]:
-    """List λ at the start and at the end of its search."""
+    """λ at the start and at the end of its search."""
     start = objective.get("lam_start") or {}
     return [
         WeightRow(WEIGHTS.get(key) or key, start.get(key), weight)
         for key, weight in objective.get("lam", {}).items()
+    ]
+
+
+def probabilities(logits: ArrayLike) -> Float[np.ndarray, "scale edge op"]:
+    """Softmax over the operations, paper Eq. (3).
+
+    Examples:
+        >>> probabilities([[[0.0, 0.0]]]).tolist()
+        [[[0.5, 0.5]]]
+    """
+    values = np.asarray(logits, dtype=float)
+    weights = np.exp(values - values.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def alpha_heatmap(
+    alpha: Mapping[str, ArrayLike],
+    genotype: Mapping[str, Mapping[str, Sequence[str]]] | None,
+) -> Figure:
+    """Draw softmax(α) of both kinds of cell with the chosen operations framed.
+
+    One map for the feature and one for the deformation cells: a row for each operation,
+    a column for each edge (three at 1/2, three at 1/4 resolution).
+
+    Args:
+        alpha: Logits `(scale, edge, operation)` under `feature` and `deformation`,
+            scale 0 = half, 1 = quarter resolution.
+        genotype: Contents of `genotype.json`; None draws no frames.
+
+    Returns:
+        Figure with two maps and a colour bar.
+
+    Raises:
+        ValueError: If the shape of a map is not (2, 3, operations), or if the genotype
+            names an unknown operation.
+
+    References:
+        AutoReg, Fig. 3.
+    """
+    names = list(OPERATIONS)
+    shape = (2, 3, len(names))
+    maps = {kind: probabilities(alpha[kind]) for kind in CELLS}
+    for kind, values in maps.items():
+        if values.shape != shape:
+            raise ValueError(
+                f"alpha[{kind!r}] must have shape {shape}, got {values.shape}."
+            )
+    # Rounding noise must not fill the colour range when nothing has been learnt yet.
+    even = 1 / len(names)
+    low = min(even - 0.005, *(values.min() for values in maps.values()))
+    high = max(even + 0.005, *(values.max() for values in maps.values()))
+
+    colours = Normalize(low, high)
+    figure = new_figure(11, 4.1, layout="constrained")
+    plots = figure.subplots(1, 2, sharey=True)
+    for axes, (kind, values) in zip(plots, maps.items(), strict=True):
+        columns = values.reshape(6, len(names)).T
+        axes.imshow(columns, cmap="Blues", norm=colours, aspect="auto")
+        for (row, column), value in np.ndenumerate(columns):
+            ink = "white" if value > low + 0.6 * (high - low) else INK
+            text = f"{100 * value:.1f}"
+            axes.text(
+                column, row, text, ha="center", va="center", fontsize=8.5, color=ink
+            )
+        axes.set_title(CELLS[kind], fontsize=11, color=INK, pad=24)
+        axes.set_xticks(range(6), [f"edge {1 + i % 3}" for i in range(6)])
+        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        axes.tick_params(labelsize=8.5, colors=INK, length=0)
+        axes.axvline(2.5, color="white", linewidth=5)
+        for place, scale in zip((1, 4), SCALES.values(), strict=True):
+            axes.text(
+                place, -0.62, scale, ha="center", va="bottom", fontsize=9, color=MUTED
+            )
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        for row, column in _chosen(genotype, kind, names):
+            corner = column - 0.47, row - 0.45
+            frame = Rectangle(
+                corner, 0.94, 0.9, fill=False, edgecolor=REFINED, linewidth=2.4
+            )
+            axes.add_patch(frame)
+    bar = figure.colorbar(
+        ScalarMappable(colours, "Blues"),
+        ax=list(plots),
+        shrink=0.9,
+        pad=0.015,
+        aspect=28,
+    )
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+    bar.ax.tick_params(labelsize=8.5, colors=INK)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _chosen(
+    genotype: Mapping[str, Mapping[str, Sequence[str]]] | None,
+    kind: str,
+    names: list[str],
+) -> list[tuple[int, int]]:
+    """Row and column of each operation that the genotype chose, where it has a row."""
+    if genotype is None:
+        return []
+    chosen = [name for scale in SCALES for name in genotype[kind][scale]]
+    unknown = sorted(set(chosen) - set(names) - set(FIXED_OPERATIONS))
+    if unknown:
+        raise ValueError(
+            f"genotype[{kind!r}] names {unknown[0]!r}; known are {', '.join(names)}."
+        )
+    return [
+        (names.index(name), column)
+        for column, name in enumerate(chosen)
+        if name in names
     ]

@@ -13,19 +13,19 @@ from autoreg_jax.report._words import STAGES, WEIGHTS
 
 Records = Sequence[Mapping[str, Any]]
 
-# Enough for the width of the page; a long run would make the file heavy.
+# Enough for the width of the page; more would only enlarge the file.
 _MAX_POINTS = 400
 
 
 def series(
     records: Records, stage: str, key: str
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Pick steps and values of one quantity in one stage.
+    """Steps and values of one quantity in one stage.
 
     Args:
         records: Lines of `metrics.jsonl`.
         stage: `feature`, `deformation`, `joint`, `lam` or `train`.
-        key: Name of the quantity; `lam.full` reaches into a nested object.
+        key: Name of the quantity; `lam.full` is an entry of a nested object.
 
     Returns:
         Steps and values of the records that have it, NaN where it is null.
@@ -58,7 +58,7 @@ def lambda_history(records: Records) -> Figure:
         records: Lines of `metrics.jsonl`; only stage `lam` is read.
 
     Returns:
-        Figure with one small plot a weight, each on its own scale.
+        Figure with one small plot for each weight, each with its own scale.
 
     Raises:
         ValueError: If no record of stage `lam` holds the weights.
@@ -87,9 +87,9 @@ def lambda_history(records: Records) -> Figure:
 def loss_curves(records: Records) -> Figure:
     """Draw the losses of every stage that is in the records.
 
-    A column a stage; above, the loss on training pairs; below, what is watched on
-    validation pairs: the registration loss, that of the judge in the search of λ, and
-    the Dice score in training. Every plot has its own scale.
+    A column for each stage; top: the loss on training pairs; bottom: on validation
+    pairs the registration loss, the validation criterion in the search of λ, and the
+    Dice in training. Every plot has its own scale.
 
     Args:
         records: Lines of `metrics.jsonl`.
@@ -136,7 +136,7 @@ def hypergradient_curves(records: Records) -> Figure:
         records: Lines of `metrics.jsonl`; those of the stages of the search.
 
     Returns:
-        Figure with one plot a stage, logarithmic; a part that is zero throughout is
+        Figure with one logarithmic plot for each stage; a part that is always zero is
         named in the legend but has no line.
 
     Raises:
@@ -180,7 +180,7 @@ def hypergradient_curves(records: Records) -> Figure:
 def _watched_name(stage: str) -> str:
     if stage == "train":
         return "Dice, validation"
-    return "loss of the judge, validation" if stage == "lam" else "validation loss"
+    return "validation criterion" if stage == "lam" else "validation loss"
 
 
 def _thin(
@@ -207,7 +207,7 @@ def _draw_noisy(
     dash: str = "-",
     label: str = "",
 ) -> None:
-    """Draw a curve faintly and, where it is long, its running mean on top."""
+    """Draw a curve; a long one faintly, with its running mean on top."""
     steps, values = _thin(steps, values)
     if len(steps) < 30:
         axes.plot(steps, values, dash, color=colour, marker="o", ms=3, label=label)

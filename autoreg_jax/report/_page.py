@@ -1,9 +1,10 @@
-"""Assemble the parts of the page from a RUN folder and render them."""
+"""Collect the sections of the page and render them."""
 
 import math
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,25 +13,24 @@ from matplotlib.figure import Figure
 from autoreg_jax.report._architecture import (
     CellRow,
     WeightRow,
+    alpha_heatmap,
     chosen_operations,
     decision_sentence,
     last_alpha,
     loss_weights,
 )
-from autoreg_jax.report._captions import CAPTIONS, MISSING, pair_guide
 from autoreg_jax.report._curves import (
     hypergradient_curves,
     lambda_history,
     loss_curves,
 )
-from autoreg_jax.report._heatmap import alpha_heatmap
-from autoreg_jax.report._overlap import STEPS, dice_by_structure
+from autoreg_jax.report._dice import STEPS, dice_by_structure
 from autoreg_jax.report._pairs import ShownPair, select_pairs
 from autoreg_jax.report._panel import registration_panel
-from autoreg_jax.report._provenance import command_text, provenance_rows
 from autoreg_jax.report._run import Run
 from autoreg_jax.report._style import to_data_uri
 from autoreg_jax.report._summary import is_simulated, summary_paragraph, summary_table
+from autoreg_jax.report._words import CAPTIONS, MISSING, STAGES, duration, pair_guide
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page: its pictures and tables, or why there are none.
+    """One section of the page: pictures and tables, or why there are none.
 
     Attributes:
         title: Heading.
         pictures: Figures, in order.
         missing: Sentence on what is absent, or empty.
         guide: How to read the pictures, or empty.
-        sentence: What the pictures amount to, or empty.
+        sentence: Conclusion from the pictures, or empty.
         cells: Chosen operations.
         weights: Loss weights at start and end.
         similarity: Name of the similarity measure, or empty.
     """
 
     title: str
-    pictures: tuple[Picture, ...] = ()
+    pictures: Sequence[Picture] = ()
     missing: str = ""
     guide: str = ""
     sentence: str = ""
@@ -68,14 +68,7 @@ class Section:
 
 
 def render_page(run: Run) -> str:
-    """Make the HTML of the report.
-
-    Args:
-        run: Contents of a RUN folder.
-
-    Returns:
-        A self-contained page.
-    """
+    """Make the HTML of the report, a self-contained page."""
     environment = Environment(
         loader=PackageLoader("autoreg_jax.report", ""),
         autoescape=True,
@@ -85,18 +78,18 @@ def render_page(run: Run) -> str:
     )
     environment.filters["number"] = _number
     return environment.get_template("report.html.jinja").render(
-        name=run.path.resolve().name,
-        command=command_text(run.provenance),
+        name=run.name,
+        command=_command((run.provenance or {}).get("command")),
         simulated=is_simulated(run),
         paragraph=summary_paragraph(run),
         measures=summary_table(run.evaluation or {}),
         sections=(
-            _pairs_section(run),
-            _structures_section(run),
-            _architecture_section(run),
-            _weights_section(run),
-            _curves_section(run),
-            _hypergradient_section(run),
+            _pairs(run),
+            _structures(run),
+            _architecture(run),
+            _weights(run),
+            _losses(run),
+            _hypergradients(run),
         ),
         provenance=provenance_rows(run.provenance or {}),
         missing=MISSING,
@@ -104,8 +97,42 @@ def render_page(run: Run) -> str:
     )
 
 
+def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List every entry as name and text; nested names are joined, times are in words.
+
+    Examples:
+        >>> provenance_rows({"seed": 3, "seconds": {"train": 90.0}})
+        [('seed', '3'), ('seconds · Training', '1 min 30 s')]
+    """
+    return list(_flatten((), provenance))
+
+
+def _flatten(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flatten((*path, str(key)), item)
+        return
+    is_time = any("seconds" in part for part in path)
+    if path == ("command",):
+        text = _command(value)
+    elif is_time and isinstance(value, int | float):
+        text = duration(value)
+    elif isinstance(value, list):
+        text = ", ".join(str(item) for item in value)
+    else:
+        text = None if value is None else str(value)
+    # Only the first name is a phrase; the others may be names of packages.
+    words = [path[0].replace("_", " "), *(STAGES.get(part, part) for part in path[1:])]
+    yield " · ".join(words), text or "–"
+
+
+def _command(command: Any) -> str | None:
+    """The command of the run as one line, or None."""
+    return shlex.join(map(str, command)) if isinstance(command, list) else command
+
+
 def _number(value: float | None, digits: int) -> str:
-    """Format a number; a dash where there is none, no false zero for a tiny one."""
+    """Format a number; a dash for none, never zero for a tiny one."""
     if value is None or math.isnan(value):
         return "–"
     if value == 0:
@@ -121,16 +148,16 @@ def _picture(
     return Picture(to_data_uri(figure, kind), caption, title)
 
 
-def _pairs_section(run: Run) -> Section:
+def _pairs(run: Run) -> Section:
     title = "Registered pairs"
     if not run.pairs:
         return Section(title, missing=MISSING["pairs"])
-    pictures = tuple(_pair_picture(run, shown) for shown in select_pairs(run.pairs))
     guide = pair_guide(
         is_3d=run.pairs[0].fixed.ndim == 3,
         is_oriented=run.affine is not None,
         has_labels=run.pairs[0].fixed_labels is not None,
     )
+    pictures = [_pair_picture(run, shown) for shown in select_pairs(run.pairs)]
     return Section(title, pictures, guide=guide)
 
 
@@ -149,7 +176,7 @@ def _pair_picture(run: Run, shown: ShownPair) -> Picture:
     )
     lengths = np.linalg.norm(pair.displacement * np.asarray(run.spacing), axis=-1)
     caption = (
-        "Fixed, moving and moved image, their differences before and after, and the "
+        "Fixed, moving and moved image, the differences before and after, and the "
         f"deformation. The displacement is {lengths.mean():.1f} mm on average over the "
         f"whole image and at most {lengths.max():.1f} mm. Proportions are true in mm."
     )
@@ -159,60 +186,50 @@ def _pair_picture(run: Run, shown: ShownPair) -> Picture:
     return _picture(figure, caption, "png", title)
 
 
-def _structures_section(run: Run) -> Section:
+def _structures(run: Run) -> Section:
     title = "Overlap by structure"
-    known = any(
-        math.isfinite(row.get(step, np.nan)) for row in run.rows for step in STEPS
-    )
-    if not known:
+    if not any(math.isfinite(r.get(step, np.nan)) for r in run.rows for step in STEPS):
         return Section(title, missing=MISSING["structures"])
-    return Section(title, (_picture(dice_by_structure(run.rows), CAPTIONS["dice"]),))
+    return Section(title, [_picture(dice_by_structure(run.rows), CAPTIONS["dice"])])
 
 
-def _architecture_section(run: Run) -> Section:
+def _architecture(run: Run) -> Section:
     title = "Searched architecture"
     alpha = last_alpha(run.records)
     if alpha is None and run.genotype is None:
         return Section(title, missing=MISSING["architecture"])
-    pictures, sentence = (), ""
-    if alpha is not None:
-        pictures = (_picture(alpha_heatmap(alpha, run.genotype), CAPTIONS["alpha"]),)
-        sentence = decision_sentence(alpha)
     cells = () if run.genotype is None else chosen_operations(run.genotype, alpha)
-    return Section(title, pictures, sentence=sentence, cells=cells)
+    if alpha is None:
+        return Section(title, cells=cells)
+    picture = _picture(alpha_heatmap(alpha, run.genotype), CAPTIONS["alpha"])
+    return Section(title, [picture], sentence=decision_sentence(alpha), cells=cells)
 
 
-def _weights_section(run: Run) -> Section:
+def _weights(run: Run) -> Section:
     title = "Searched loss weights"
     objective = run.objective or {}
     weights = loss_weights(objective)
-    searched = any(
-        record.get("stage") == "lam" and "lam" in record for record in run.records
-    )
+    searched = any(r.get("stage") == "lam" and "lam" in r for r in run.records)
     if not searched and not weights:
         return Section(title, missing=MISSING["weights"])
-    pictures = ()
+    pictures, missing = (), MISSING["weight_history"]
     if searched:
         pictures = (_picture(lambda_history(run.records), CAPTIONS["lambda"]),)
-    return Section(
-        title,
-        pictures,
-        missing="" if searched else MISSING["weight_history"],
-        weights=weights,
-        similarity=objective.get("similarity", ""),
-    )
+        missing = ""
+    similarity = objective.get("similarity", "")
+    return Section(title, pictures, missing, weights=weights, similarity=similarity)
 
 
-def _curves_section(run: Run) -> Section:
+def _losses(run: Run) -> Section:
     title = "Losses over time"
     if not any("train_loss" in record or "loss" in record for record in run.records):
         return Section(title, missing=MISSING["losses"])
-    return Section(title, (_picture(loss_curves(run.records), CAPTIONS["losses"]),))
+    return Section(title, [_picture(loss_curves(run.records), CAPTIONS["losses"])])
 
 
-def _hypergradient_section(run: Run) -> Section:
+def _hypergradients(run: Run) -> Section:
     title = "Hypergradients"
     if not any("direct_norm" in record for record in run.records):
         return Section(title, missing=MISSING["hypergradients"])
     figure = hypergradient_curves(run.records)
-    return Section(title, (_picture(figure, CAPTIONS["hypergradients"]),))
+    return Section(title, [_picture(figure, CAPTIONS["hypergradients"])])

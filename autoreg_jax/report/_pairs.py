@@ -1,13 +1,39 @@
-"""Choose which pairs of a run to show: best, median and worst by Dice."""
+"""The example pairs of a run: best, median and worst by Dice."""
 
 import math
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Integer
+from numpy.typing import NDArray
 
-from autoreg_jax.report._run import Pair
+from autoreg_jax.errors import ArtifactError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Images of one registered pair, for display.
+
+    Attributes:
+        name: Name of the pair in the run.
+        fixed, moving: Images, `(*space)`.
+        moved: Moving image on the fixed grid, after refinement where there was one.
+        displacement: `(*space, d)`, voxels, the one that made `moved`.
+        fixed_labels, moving_labels, moved_labels: Integer maps, or None.
+    """
+
+    name: str
+    fixed: NDArray[Any]
+    moving: NDArray[Any]
+    moved: NDArray[Any]
+    displacement: NDArray[Any]
+    fixed_labels: NDArray[Any] | None
+    moving_labels: NDArray[Any] | None
+    moved_labels: NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -26,6 +52,45 @@ class ShownPair:
     dice: float
 
 
+def read_pairs(
+    path: Path,
+) -> tuple[Sequence[Pair], tuple[float, ...], NDArray[Any] | None]:
+    """Read `panels.npz`.
+
+    Args:
+        path: The file; an absent one contains no pairs.
+
+    Returns:
+        Pairs, mm per array axis, and the affine, None where it was not stored.
+
+    Raises:
+        ArtifactError: If the file is damaged.
+    """
+    if not path.is_file():
+        return (), (), None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        pairs = [
+            Pair(
+                name=str(name),
+                fixed=stored[f"fixed_{i}"],
+                moving=stored[f"moving_{i}"],
+                moved=stored.get(f"moved_refined_{i}", stored[f"moved_{i}"]),
+                displacement=stored[f"displacement_{i}"],
+                fixed_labels=stored.get(f"fixed_labels_{i}"),
+                moving_labels=stored.get(f"moving_labels_{i}"),
+                moved_labels=stored.get(f"moved_labels_{i}"),
+            )
+            for i, name in enumerate(stored["names"])
+        ]
+        return pairs, tuple(stored["spacing"].tolist()), stored.get("affine")
+    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ArtifactError(
+            f"{path}: cannot be read ({error}); run `autoreg evaluate` again."
+        ) from error
+
+
 def mean_dice(
     first: Integer[np.ndarray, "*space"], second: Integer[np.ndarray, "*space"]
 ) -> float:
@@ -36,22 +101,17 @@ def mean_dice(
         0.6666666666666666
     """
     values = np.union1d(first[first > 0], second[second > 0])
-    if not len(values):
-        return math.nan
-    return float(
-        np.mean(
-            [
-                2
-                * np.sum((first == value) & (second == value))
-                / (np.sum(first == value) + np.sum(second == value))
-                for value in values
-            ]
-        )
-    )
+    scores = [
+        2
+        * np.sum((first == value) & (second == value))
+        / (np.sum(first == value) + np.sum(second == value))
+        for value in values
+    ]
+    return float(np.mean(scores)) if scores else math.nan
 
 
 def select_pairs(pairs: Sequence[Pair], limit: int = 3) -> list[ShownPair]:
-    """Pick the pairs to show.
+    """Choose the pairs to show.
 
     Args:
         pairs: All pairs that were stored.
@@ -66,8 +126,6 @@ def select_pairs(pairs: Sequence[Pair], limit: int = 3) -> list[ShownPair]:
         return shown[:limit]
     ranked = sorted(shown, key=lambda item: -item.dice)
     roles = {0: "Best", len(ranked) // 2: "Median", len(ranked) - 1: "Worst"}
-    if len(ranked) == 2:
-        roles = {0: "Best", 1: "Worst"}
     return [
         ShownPair(ranked[rank].pair, role, ranked[rank].dice_before, ranked[rank].dice)
         for rank, role in roles.items()

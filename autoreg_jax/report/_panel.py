@@ -1,4 +1,4 @@
-"""What a registration did to one pair: images, outlines, differences, deformation."""
+"""One registered pair: images, outlines, differences, deformation."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,9 +10,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from autoreg_jax.report._planes import Plane, choose_planes
-from autoreg_jax.report._slice import (
+from autoreg_jax.report._slices import (
     Dash,
+    Plane,
+    choose_planes,
     draw_levels,
     draw_outlines,
     frame_slice,
@@ -57,9 +58,9 @@ def registration_panel(  # noqa: PLR0913 - one argument an array, as a figure ne
 
     Three orthogonal slices in 3-D, the image itself in 2-D, at their true proportions
     in mm. Outlines of the fixed labels are solid, those of the moving or moved labels
-    dashed. The grid is the regular grid of the moving image carried along to the
-    fixed one: its lines are the level sets of the components of φ(x) = x + u(x), exact
-    within a slice also where the motion crosses it.
+    dashed. The grid is the regular grid of the moving image, mapped to the fixed one:
+    its lines are the level sets of the components of φ(x) = x + u(x), exact within a
+    slice also where the motion crosses it.
 
     Args:
         fixed: Fixed image, `(x, y, z)` or `(x, y)`.
@@ -70,15 +71,15 @@ def registration_panel(  # noqa: PLR0913 - one argument an array, as a figure ne
         moved_labels: Integer map of the moving image, warped.
         moving_labels: Integer map of the moving image.
         spacing: mm per array axis, 1 by default.
-        affine: Voxel to world mm RAS+. Names the slices and lays them as
-            radiologists do; without it the axes are drawn as stored.
+        affine: Voxel to world mm RAS+. Names the slices and orients them as in
+            radiology; without it the axes are drawn as stored.
 
     Returns:
-        Figure with six plots a slice.
+        Figure with six plots for each slice.
 
     Raises:
-        ValueError: If an array has not the shape of `fixed`, or if `displacement` or
-            `spacing` has not one component an axis.
+        ValueError: If an array differs from `fixed` in shape, or if `displacement` or
+            `spacing` does not have one component per axis.
     """
     ndim = fixed.ndim
     sizes = np.ones(ndim) if spacing is None else np.asarray(spacing, dtype=float)
@@ -99,7 +100,7 @@ def registration_panel(  # noqa: PLR0913 - one argument an array, as a figure ne
     phi_mm = (positions + displacement) * sizes
     step = max(np.array(fixed.shape) * sizes) / _NUM_GRID_LINES
     window, moving_window = _window(fixed), _window(moving)
-    # Darker than the image itself, so that the grid stands out on bright tissue.
+    # Darker than the image itself, so that the grid is visible on bright tissue.
     dimmed = _window(moved, headroom=1.0)
 
     def draw(axes: Axes, plane: Plane, title: str) -> None:
@@ -165,7 +166,7 @@ def _lay_out(
     sizes: np.ndarray,
     draw: Callable[[Axes, Plane, str], None],
 ) -> Figure:
-    """Place the plots by hand: one scale in mm for all of them, no space wasted."""
+    """Place the plots: one scale in mm for all of them, no wasted space."""
     extents = np.array(shape) * sizes
     flat = len(planes) == 1
     num_columns = 3 if flat else 6
@@ -189,7 +190,7 @@ def _lay_out(
                 (box[0] / 11, box[1] / height, box[2] / 11, box[3] / height)
             )
             draw(axes, plane, title)
-            frame_slice(axes, plane, extents, sizes)
+            frame_slice(axes, plane, shape, sizes)
             if titled:
                 axes.set_title(title, fontsize=10, color=INK, pad=5)
             if title == "Fixed" and plane.sides is not None:
@@ -209,7 +210,7 @@ def _lay_out(
 
 
 def _add_keys(figure: Figure, limit: float, has_labels: bool) -> None:
-    """Explain the outlines and the colours of the differences, at the bottom."""
+    """Add the legend of the outlines and the colour bar of the differences."""
     height = figure.get_figheight()
     if has_labels:
         handles = [

@@ -1,8 +1,8 @@
-"""Colours, axes and encoding shared by every figure of the report."""
+"""Colours, axes and encoding of the figures."""
 
 import base64
 import io
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -12,18 +12,18 @@ INK = "#1f2933"
 MUTED = "#5f6b7a"
 RULE = "#d5dae1"
 
-# Okabe and Ito's palette: told apart under the common colour blindnesses; the three
-# also differ in lightness, so they survive a grey print.
+# Palette of Okabe and Ito, distinct for colour-blind readers; the three also differ
+# in lightness, for grey prints.
 BEFORE = "#9aa5b1"
 NETWORK = "#0072b2"
 REFINED = "#d55e00"
 
-# A light and a dark-able pair for outlines on grey images; the second is dashed too.
+# Outlines on grey images; the second one is also dashed.
 FIXED_OUTLINE = "#ffc20a"
 MOVED_OUTLINE = "#35b6ff"
 GRID = "#6ee7c8"
 
-# Three photographs of this size and everything else stay below 5 MB of page.
+# Three images of this size and all else make a page of less than 5 MB.
 _MAX_PNG_BYTES = 1_050_000
 _DPI = (120, 100, 80, 60)
 
@@ -36,7 +36,7 @@ def new_figure(
 
 
 def tidy(axes: Axes) -> None:
-    """Give axes the plain look of the report: two spines, light rules, small text."""
+    """Style axes as in the report: two spines, light grid, small text."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -46,26 +46,8 @@ def tidy(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def box(axes: Axes, values: Any, position: float, width: float, colour: Any) -> None:
-    """Draw a lying box plot whose whiskers reach the extremes."""
-    axes.boxplot(
-        [values],
-        positions=[position],
-        widths=width,
-        orientation="horizontal",
-        whis=(0, 100),
-        showfliers=False,
-        manage_ticks=False,
-        patch_artist=True,
-        boxprops={"facecolor": colour, "alpha": 0.5, "edgecolor": colour},
-        whiskerprops={"color": colour},
-        capprops={"color": colour},
-        medianprops={"color": INK, "linewidth": 1.4},
-    )
-
-
 def shorten(text: str, length: int = 34) -> str:
-    """Cut a name that would not fit into a figure.
+    """Shorten a name that does not fit into a figure.
 
     Examples:
         >>> shorten("left lateral ventricle", 12)
@@ -79,7 +61,7 @@ def to_data_uri(figure: Figure, kind: Literal["png", "svg"]) -> str:
 
     Args:
         figure: Any figure.
-        kind: `svg` for lines and text, `png` for photographs, coarser if too heavy.
+        kind: `svg` for lines and text, `png` for images, coarser if too large.
 
     Returns:
         `data:image/…;base64,…`, the same for the same figure.

@@ -1,8 +1,8 @@
-"""Say in plain words, and in a table, what the numbers of a run mean."""
+"""The result of a run as a table and as a paragraph."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ _NO_CHANGE = 5e-4
 
 @dataclass(frozen=True)
 class Score:
-    """Mean and spread of one measure at one step; `sd` is NaN where unknown."""
+    """Mean and standard deviation of a measure; `sd` is NaN where unknown."""
 
     mean: float
     sd: float
@@ -27,20 +27,68 @@ class Measure:
     """One row of the summary table.
 
     Attributes:
+        key: Name in `evaluation.json`, of the value after the network.
         label: What is measured, with its unit.
         note: What is good and what is bad, for a reader new to it.
         digits: Digits after the point.
+        scale: Factor from the file to the table.
         scores: Before, network, refined; None where it was not measured.
     """
 
+    key: str
     label: str
     note: str
     digits: int
-    scores: tuple[Score | None, Score | None, Score | None]
+    scale: float = 1.0
+    scores: tuple[Score | None, ...] = ()
+
+
+_MEASURES = (
+    Measure("dice", "Dice overlap of structures", "0 to 1, higher is better", 3),
+    Measure(
+        "displacement_error",
+        "Distance from the true position, mm",
+        "lower is better; known for simulated subjects only",
+        2,
+    ),
+    Measure(
+        "hd95",
+        "Distance of surfaces (HD95), mm",
+        "lower is better; 95 % of the points of a surface are closer",
+        2,
+    ),
+    Measure("assd", "Mean distance of surfaces (ASSD), mm", "lower is better", 2),
+    Measure("tre", "Distance of landmarks (TRE), mm", "lower is better", 2),
+    Measure(
+        "log_jacobian_std",
+        "Spread of volume change (SDlogJ)",
+        "lower is smoother; without folded voxels",
+        3,
+    ),
+    Measure(
+        "inverse_consistency_error",
+        "Inverse consistency error, mm",
+        "0 if registration of the swapped pair is the exact inverse",
+        2,
+    ),
+    Measure(
+        "folding_fraction",
+        "Folded voxels, %",
+        "lower is better; folding is anatomically impossible",
+        4,
+        100.0,
+    ),
+    Measure(
+        "seconds_per_pair",
+        "Seconds per pair",
+        "on the device listed under Provenance",
+        2,
+    ),
+)
 
 
 def is_simulated(run: Run) -> bool:
-    """Tell whether the subjects were generated: only then the truth is known."""
+    """Whether the subjects were generated; only then is the true deformation known."""
     evaluation = run.evaluation or {}
     known = any(key.startswith("displacement_error") for key in evaluation)
     return bool(evaluation.get("simulated", known))
@@ -58,95 +106,28 @@ def score(
         True
     """
     value = evaluation.get(key)
-    mean, sd = (
-        (value.get("mean"), value.get("sd"))
-        if isinstance(value, Mapping)
-        else (value, None)
-    )
+    entry = value if isinstance(value, Mapping) else {"mean": value}
+    mean, sd = entry.get("mean"), entry.get("sd")
     if mean is None or not math.isfinite(mean):
         return None
     return Score(scale * mean, math.nan if sd is None else scale * sd)
 
 
+def steps(
+    evaluation: Mapping[str, Any], key: str, scale: float = 1.0
+) -> list[Score | None]:
+    """A measure before registration, after the network and after refinement."""
+    suffixes = ("_before", "", "_refined")
+    return [score(evaluation, key + suffix, scale=scale) for suffix in suffixes]
+
+
 def summary_table(evaluation: Mapping[str, Any]) -> list[Measure]:
-    """List the measures that `evaluation.json` holds."""
-    rows = (
-        (
-            "Dice overlap of structures",
-            "0 to 1, higher is better",
-            3,
-            1.0,
-            ("dice_before", "dice", "dice_refined"),
-        ),
-        (
-            "Distance from the true position, mm",
-            "lower is better; known for simulated subjects only",
-            2,
-            1.0,
-            (
-                "displacement_error_before",
-                "displacement_error",
-                "displacement_error_refined",
-            ),
-        ),
-        (
-            "Distance of surfaces (HD95), mm",
-            "lower is better; 95 of 100 points of a surface are closer",
-            2,
-            1.0,
-            ("hd95_before", "hd95", "hd95_refined"),
-        ),
-        (
-            "Mean distance of surfaces (ASSD), mm",
-            "lower is better",
-            2,
-            1.0,
-            ("assd_before", "assd", "assd_refined"),
-        ),
-        (
-            "Distance of landmarks (TRE), mm",
-            "lower is better",
-            2,
-            1.0,
-            ("tre_before", "tre", "tre_refined"),
-        ),
-        (
-            "Spread of volume change (SDlogJ)",
-            "lower is smoother; folded voxels are left out",
-            3,
-            1.0,
-            (None, "log_jacobian_std", "log_jacobian_std_refined"),
-        ),
-        (
-            "There and back, mm",
-            "0 if registration of the swapped pair undoes this one",
-            2,
-            1.0,
-            (None, "inverse_consistency_error", None),
-        ),
-        (
-            "Folded voxels, %",
-            "lower is better; folding is anatomically impossible",
-            4,
-            100.0,
-            (None, "folding_fraction", "folding_fraction_refined"),
-        ),
-        (
-            "Seconds per pair",
-            "on the device named under Provenance",
-            2,
-            1.0,
-            (None, "seconds_per_pair", "seconds_per_pair_refined"),
-        ),
-    )
-    measures = []
-    for label, note, digits, scale, keys in rows:
-        before, network, refined = (
-            None if key is None else score(evaluation, key, scale=scale) for key in keys
-        )
-        if before or network or refined:
-            measures.append(Measure(label, note, digits, (before, network, refined)))
-    return measures
+    """List the measures that `evaluation.json` contains."""
+    rows = [
+        replace(row, scores=tuple(steps(evaluation, row.key, row.scale)))
+        for row in _MEASURES
+    ]
+    return [row for row in rows if any(row.scores)]
 
 
 def summary_paragraph(run: Run) -> str:
@@ -156,32 +137,26 @@ def summary_paragraph(run: Run) -> str:
     """
     evaluation = run.evaluation
     if evaluation is None:
-        return (
-            "The result has not been evaluated yet, so nothing can be said about its "
-            "quality."
-        )
+        return "The result has not been evaluated yet, so its quality is unknown."
     kind = "simulated " if is_simulated(run) else ""
     count = evaluation.get("pairs")
     pairs = "1 pair" if count == 1 else f"{count or 'Several'} pairs"
     was = "was" if count == 1 else "were"
-    sentences = [f"{pairs} of {kind}subjects {was} registered for this evaluation."]
-    sentences += _dice_sentences(evaluation)
-    sentences += _worse_pairs(run.rows)
-    sentences += _error_sentences(evaluation)
-    sentences += _folding_sentences(evaluation)
-    sentences += _time_sentences(evaluation)
-    return " ".join(sentences)
+    sentences = [
+        f"{pairs} of {kind}subjects {was} registered for this evaluation.",
+        *_dice_sentences(evaluation),
+        _worse_pairs(run.rows),
+        _error_sentence(evaluation),
+        _folding_sentence(evaluation),
+        _time_sentence(evaluation),
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _dice_sentences(evaluation: Mapping[str, Any]) -> list[str]:
-    before, network, refined = (
-        score(evaluation, key) for key in ("dice_before", "dice", "dice_refined")
-    )
+    before, network, refined = steps(evaluation, "dice")
     if network is None:
-        return [
-            "There are no label maps, so it is not known how well corresponding "
-            "structures overlap."
-        ]
+        return ["There are no label maps, so the overlap of structures is unknown."]
     if before is None:
         sentences = [f"After the network the mean Dice was {network.mean:.3f}."]
     else:
@@ -212,63 +187,57 @@ def _change(before: float, after: float, *, better: str, worse: str) -> str:
     return (better if after > before else worse).format(after)
 
 
-def _worse_pairs(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Count the pairs whose mean Dice fell, from the first to the last step."""
+def _worse_pairs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Count the pairs whose mean Dice decreased, from the first to the last step."""
     changes: dict[tuple[str, str], list[float]] = {}
     for row in rows:
-        before = row.get("dice_before", math.nan)
-        after = row.get("dice_refined", math.nan)
-        after = row["dice"] if math.isnan(after) else after
-        if math.isfinite(after - before):
-            changes.setdefault((row["fixed"], row["moving"]), []).append(after - before)
+        before, after, refined = (
+            row.get(key, math.nan) for key in ("dice_before", "dice", "dice_refined")
+        )
+        change = (after if math.isnan(refined) else refined) - before
+        if math.isfinite(change):
+            changes.setdefault((row["fixed"], row["moving"]), []).append(change)
     if not changes:
-        return []
+        return ""
     worse = sum(np.mean(change) < 0 for change in changes.values())
-    if not worse:
-        return ["The overlap fell in none of the pairs."]
-    return [f"The overlap fell in {worse} of {len(changes)} pairs."]
+    where = f"{worse} of {len(changes)}" if worse else "none of the"
+    return f"The overlap decreased in {where} pairs."
 
 
-def _error_sentences(evaluation: Mapping[str, Any]) -> list[str]:
-    before, network, refined = (
-        score(evaluation, f"displacement_error{suffix}")
-        for suffix in ("_before", "", "_refined")
-    )
+def _error_sentence(evaluation: Mapping[str, Any]) -> str:
+    before, network, refined = steps(evaluation, "displacement_error")
     last = refined or network
     if last is None:
-        return []
+        return ""
     if before is None:
-        return [f"Positions were found to {last.mean:.2f} mm on average."]
-    verb = "fell" if last.mean < before.mean else "rose"
+        return f"The mean distance from the true position was {last.mean:.2f} mm."
     if abs(last.mean - before.mean) < _NO_CHANGE:
-        return [f"The mean distance from the true position stayed {last.mean:.2f} mm."]
-    warning = "" if verb == "fell" else ", so the true deformation was missed"
-    return [
+        return f"The mean distance from the true position stayed {last.mean:.2f} mm."
+    verb, comment = "fell", ""
+    if last.mean > before.mean:
+        verb, comment = "rose", ", so the true deformation was not recovered"
+    return (
         "The mean distance from the true position, known because the subjects are "
-        f"simulated, {verb} from {before.mean:.2f} to {last.mean:.2f} mm{warning}."
-    ]
-
-
-def _folding_sentences(evaluation: Mapping[str, Any]) -> list[str]:
-    last = score(evaluation, "folding_fraction_refined", scale=100) or score(
-        evaluation, "folding_fraction", scale=100
+        f"simulated, {verb} from {before.mean:.2f} to {last.mean:.2f} mm{comment}."
     )
+
+
+def _folding_sentence(evaluation: Mapping[str, Any]) -> str:
+    _, network, refined = steps(evaluation, "folding_fraction", 100)
+    last = refined or network
     if last is None:
-        return []
+        return ""
     if last.mean == 0:
-        return ["No voxel was folded, so every deformation can be undone."]
-    return [
-        f"On average {last.mean:.2g} % of the voxels were folded, that is, deformed "
-        "in a way that tissue cannot be."
-    ]
+        return "No voxel was folded, so every deformation is invertible."
+    return (
+        f"On average {last.mean:.2g} % of the voxels were folded, a deformation that "
+        "is impossible for tissue."
+    )
 
 
-def _time_sentences(evaluation: Mapping[str, Any]) -> list[str]:
-    network = score(evaluation, "seconds_per_pair")
-    refined = score(evaluation, "seconds_per_pair_refined")
+def _time_sentence(evaluation: Mapping[str, Any]) -> str:
+    _, network, refined = steps(evaluation, "seconds_per_pair")
     if network is None:
-        return []
-    text = f"A pair took {duration(network.mean)}"
-    if refined is not None:
-        text += f", with refinement {duration(refined.mean)}"
-    return [text + "."]
+        return ""
+    more = "" if refined is None else f", with refinement {duration(refined.mean)}"
+    return f"One pair took {duration(network.mean)}{more}."

@@ -1,10 +1,10 @@
-"""The words in which the report speaks of operations, cells and loss weights."""
+"""The words of the page: names, captions, and sentences for what is absent."""
 
 from autoreg_jax.search_space import CANDIDATES
 
 # In the order of the last axis of alpha.
 OPERATIONS = {row.name: row.description for row in CANDIDATES if row.is_searched}
-# In the fixed feature cells of the published code, never weighed by alpha.
+# In the fixed feature cells of the published code; alpha has no logit for it.
 FIXED_OPERATIONS = {
     row.name: row.description for row in CANDIDATES if not row.is_searched
 }
@@ -37,9 +37,121 @@ STAGES = {
     "train": "Training",
 }
 
+CAPTIONS = {
+    "dice": (
+        "Dice overlap of each structure: 0 means that the structure does not overlap "
+        "between the two images, 1 that it coincides. Boxes contain the middle half of "
+        "the pairs, the black line is the median, whiskers extend from the worst to "
+        "the best pair, and dots are single pairs. Grey: before registration; blue: "
+        "after the network; orange: after refining each pair on its own, if done. "
+        "Small and thin structures score lower for the same error in mm."
+    ),
+    "alpha": (
+        "Preferences of the search. The network is built of cells, and each cell is a "
+        "chain of three steps (edges). For each edge (column) the search gives every "
+        "candidate operation (row) a probability in percent; a darker field is more "
+        "likely. Framed in orange: the operation used in the final network. Feature "
+        "cells describe each image, deformation cells compare the two and estimate the "
+        "motion; both work at half and at a quarter of the image resolution. Colours "
+        "cover the range of the values and need not start at zero: read the "
+        "numbers, not only the contrast."
+    ),
+    "lambda": (
+        "Balance between matching the images (similarity, at three resolutions) and a "
+        "smooth deformation, as found by the search. Each plot has its own scale; dots "
+        "and numbers mark the values at the start and at the end of the search. A "
+        "larger weight counts more."
+    ),
+    "losses": (
+        "Loss of each stage by step; lower is better. Top: training subjects. Bottom: "
+        "validation subjects, from which the network weights do not learn; for the "
+        "search of the loss weights this is one minus the overlap of the structures "
+        "or, without label maps, the dissimilarity of the images (lower is better), "
+        "for the training the Dice (higher is better). Faint: single steps; bold: "
+        "running mean. The scales differ, so the plots cannot be compared."
+    ),
+    "hypergradients": (
+        "Size of the gradient of the validation loss with respect to the searched "
+        "quantity. The direct part is the immediate effect of that quantity; the "
+        "indirect part is its effect through the weights that the network learns. "
+        "Logarithmic scale; faint: single steps, bold: running mean. A part that is "
+        "zero has no line; an indirect part far below the direct one means that "
+        "the learned weights hardly influenced the search."
+    ),
+}
+
+MISSING = {
+    "summary": "This run has no evaluation, so there are no scores to list.",
+    "pairs": "This run has no stored example pairs, so there are no images to show.",
+    "structures": (
+        "No Dice by structure: the run has not been evaluated, or its subjects have no "
+        "label maps."
+    ),
+    "architecture": (
+        "No architecture: the search has not been run in this folder, or has not "
+        "written its first record."
+    ),
+    "weights": "No loss weights: the search has not been run in this folder.",
+    "weight_history": (
+        "The loss weights are those of the settings: they were not searched in this "
+        "folder."
+    ),
+    "losses": "No loss curves: neither a search nor a training has been recorded.",
+    "hypergradients": "No hypergradients: no search has been recorded.",
+    "provenance": "This run has no record of versions, seed and times.",
+}
+
+
+def pair_guide(*, is_3d: bool, is_oriented: bool, has_labels: bool) -> str:
+    """Explain the plots of a registered pair.
+
+    Args:
+        is_3d: Three slices rather than one image.
+        is_oriented: The patient sides are known.
+        has_labels: Outlines are drawn.
+
+    Returns:
+        Sentences to print above the pictures.
+    """
+    sentences = [
+        "The moving image is deformed to match the fixed one; the result is the moved "
+        "image."
+    ]
+    if is_3d:
+        slice_ = "slice with most structures" if has_labels else "brightest slice"
+        sentences.append(f"In each direction the {slice_} is shown.")
+    if not is_oriented:
+        sentences.append(
+            "The orientation of the files was not stored, so the axes are drawn as in "
+            "the file: left and right must not be read from this picture."
+        )
+    elif is_3d:
+        sentences.append(
+            "Orientation as in radiology: R marks the patient's right, on the left of "
+            "the page."
+        )
+    else:
+        sentences.append("Letters at the edges mark the patient's sides.")
+    if has_labels:
+        sentences.append(
+            "Solid yellow: outlines of the structures in the fixed image; dashed blue: "
+            "the same structures in the moving (before) and moved (after) image; the "
+            "better the match, the more the two coincide."
+        )
+    sentences += [
+        "Difference: fixed minus moving (before), fixed minus moved (after), both on "
+        "the colour scale below; white is no difference. Where the two images have "
+        "different contrast, for example T1 and T2, it does not vanish even for a "
+        "perfect match.",
+        "Deformation: a regular grid drawn on the moving image and deformed with it, "
+        "over the moved image; tissue was compressed where the lines are closer and "
+        "stretched where they are wider apart.",
+    ]
+    return " ".join(sentences)
+
 
 def duration(seconds: float) -> str:
-    """Say a time in units that fit it.
+    """A time in suitable units.
 
     Examples:
         >>> duration(0.0042), duration(12.34), duration(200), duration(7260)

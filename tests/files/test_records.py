@@ -65,7 +65,8 @@ def test_everything_becomes_plain_json(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [(None, "has not run"), ("{", "JSON"), ("[1]", "JSON object")]
+    ("text", "says"),
+    [(None, "no such file"), ("{", "JSON"), ("[1]", "JSON object")],
 )
 def test_unreadable_json_is_an_artifact_error(tmp_path, text, says):
     path = tmp_path / "genotype.json"

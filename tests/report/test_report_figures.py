@@ -6,11 +6,13 @@ from matplotlib.patches import PathPatch, Rectangle
 from scipy.special import softmax
 
 from autoreg_jax import report
-from autoreg_jax.report._architecture import chosen_operations, decision_sentence
+from autoreg_jax.report._architecture import (
+    chosen_operations,
+    decision_sentence,
+    probabilities,
+)
 from autoreg_jax.report._curves import series
-from autoreg_jax.report._heatmap import probabilities
-from autoreg_jax.report._pairs import mean_dice, select_pairs
-from autoreg_jax.report._run import Pair
+from autoreg_jax.report._pairs import Pair, mean_dice, select_pairs
 from autoreg_jax.report._words import OPERATIONS
 
 
@@ -86,9 +88,9 @@ def test_undecided_and_decided_searches_are_told_apart():
         return decision_sentence({"feature": logits, "deformation": logits})
 
     assert "1.000 of the largest" in sentence(0.0)
-    assert "as if 8.0 of the 8" in sentence(0.0)
+    assert "equivalent to 8.0 of 8" in sentence(0.0)
     assert "hardly any preference" in sentence(0.0)
-    assert "as if 1.0 of the 8" in sentence(50.0)
+    assert "equivalent to 1.0 of 8" in sentence(50.0)
     assert "clear preference" in sentence(50.0)
 
 

@@ -13,10 +13,10 @@ import pytest
 from matplotlib.image import imread
 
 from autoreg_jax.errors import ArtifactError, AutoRegError
-from autoreg_jax.report import _write, write_report
-from autoreg_jax.report._captions import MISSING
+from autoreg_jax.report import _run, write_report
 from autoreg_jax.report._curves import series
-from autoreg_jax.report._run import read_run
+from autoreg_jax.report._words import MISSING
+from autoreg_jax.runtime import RunFolder
 
 _VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -89,7 +89,7 @@ def test_every_image_is_readable_and_has_a_caption_and_a_description(page):
 
 def test_page_has_a_reasonable_size_and_no_leftovers(run, page):
     assert (run / "report.html").stat().st_size < 5e6
-    assert not list(run.glob("*.tmp"))
+    assert not list(run.glob(".*"))
 
 
 def test_same_run_gives_the_same_page(run, page):
@@ -208,8 +208,10 @@ def test_worse_results_are_called_worse(make_run, tmp_path):
     assert "1 pair of simulated subjects was registered" in text
     assert "lowered it to 0.600: registration made the overlap worse" in text
     assert "Refining each pair on its own left it unchanged" in text
-    assert "The overlap fell in 1 of 2 pairs." in text
-    assert "rose from 3.00 to 4.00 mm, so the true deformation was missed" in text
+    assert "The overlap decreased in 1 of 2 pairs." in text
+    assert (
+        "rose from 3.00 to 4.00 mm, so the true deformation was not recovered" in text
+    )
 
 
 def test_names_are_escaped_also_inside_figures(make_run, tmp_path):
@@ -245,7 +247,7 @@ def test_rounds_of_a_search_are_one_curve(make_run, tmp_path):
     first = [line for line in lines if line["stage"] == "lam"]
     more = [line | {"stage": f"lam-{turn}"} for turn in (2, 3) for line in first]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines + more))
-    steps, values = series(read_run(run).records, "lam", "lam.smooth")
+    steps, values = series(_run.read_run(RunFolder(run)).records, "lam", "lam.smooth")
     assert np.all(np.diff(steps) > 0)
     assert len(steps) == 3 * len(first)
     np.testing.assert_array_equal(values[: len(first)], values[-len(first) :])
@@ -260,7 +262,7 @@ def test_unfinished_last_record_is_ignored_but_a_broken_one_is_named(
     (run / "metrics.jsonl").write_text(whole + '{"stage": "tra')
     write_report(run)
     (run / "metrics.jsonl").write_text('{"stage": \n' + whole)
-    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 1"):
+    with pytest.raises(ArtifactError, match=r"metrics\.jsonl: line 1"):
         write_report(run)
 
 
@@ -268,9 +270,9 @@ def test_unfinished_last_record_is_ignored_but_a_broken_one_is_named(
     ("file", "content", "message"),
     [
         ("genotype.json", "{", "genotype.json: not valid JSON"),
-        ("objective.json", "[]", "expected a JSON object, found list"),
+        ("objective.json", "[]", "expected a JSON object, found []"),
         ("panels.npz", "not a zip", "panels.npz: cannot be read"),
-        ("evaluation.csv", "a,b\n1,2\n", "column dice, fixed, moving, structure"),
+        ("evaluation.csv", "a,b\n1,2\n", "column fixed, moving, structure is missing"),
     ],
 )
 def test_damaged_file_is_named(make_run, tmp_path, file, content, message):
@@ -289,6 +291,6 @@ def test_folder_without_results_is_refused(tmp_path):
 
 
 def test_missing_extra_names_the_remedy(monkeypatch, tmp_path):
-    monkeypatch.setattr(_write, "find_spec", lambda name: None)
+    monkeypatch.setattr(_run, "find_spec", lambda name: None)
     with pytest.raises(AutoRegError, match=r'pip install "autoreg_jax\[report\]"'):
         write_report(tmp_path)

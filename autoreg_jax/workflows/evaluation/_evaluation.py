@@ -1,15 +1,10 @@
 """The result of an evaluation: a row a structure, a row a pair, a summary."""
 
-import csv
-import io
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.errors import ArtifactError
-from autoreg_jax.files import read_json, write_json, write_text
+from autoreg_jax.files import read_json, read_scores, write_json, write_scores
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows.evaluation._tables import STRUCTURE_SCORES, SUFFIXES
 
@@ -38,9 +33,9 @@ class Evaluation:
     def write(self, run: Path) -> None:
         """Write the tables, then evaluation.json, each at once or not at all."""
         folder = RunFolder(run)
-        write_text(folder.structure_scores, _table([*_TEXTS, *_SCORES], self.rows))
+        write_scores(folder.structure_scores, [*_TEXTS, *_SCORES], self.rows)
         columns = list(self.pairs[0]) if self.pairs else list(_TEXTS[:2])
-        write_text(folder.pair_scores, _table(columns, self.pairs))
+        write_scores(folder.pair_scores, columns, self.pairs)
         write_json(folder.evaluation, self.summary)
 
 
@@ -58,34 +53,7 @@ def read_evaluation(run: Path | str) -> Evaluation:
     """
     folder = RunFolder(run)
     summary = read_json(folder.evaluation)
-    pairs = _read(folder.pair_scores) if folder.pair_scores.exists() else []
-    return Evaluation(summary, _read(folder.structure_scores), pairs)
-
-
-def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    """CSV text; a number that is not known is an empty cell."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return text.getvalue()
-
-
-def _cell(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.6f}" if math.isfinite(value) else ""
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        return [
-            {n: v if n in _TEXTS else float(v or "nan") for n, v in row.items()}
-            for row in csv.DictReader(text.splitlines())
-        ]
-    except (OSError, ValueError, TypeError) as error:
-        raise ArtifactError(
-            f"{path}: cannot be read ({error}); run the evaluation again."
-        ) from error
+    rows, pairs = read_scores(folder.structure_scores, _TEXTS), []
+    if folder.pair_scores.exists():
+        pairs = read_scores(folder.pair_scores, _TEXTS[:2])
+    return Evaluation(summary, rows, pairs)
