@@ -1,29 +1,29 @@
-"""The errors that a user may meet, each with its own remedy in the message."""
+"""The errors that a user may meet; each message says what to do."""
 
 
 class AutoRegError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class ConfigError(AutoRegError):
-    """A configuration or option: names the file, the key and what is allowed."""
+    """A wrong setting or option: the message names file and key, and what is allowed."""
 
 
 class DataError(AutoRegError):
-    """A data set or an image: names the file, what was found and what is needed."""
+    """An unusable dataset or image: names the file, what was found and what is needed."""
 
 
 class GeometryError(AutoRegError):
-    """Two grids that should agree: names both files and how far they differ."""
+    """Two grids that should agree but do not: names both files and the difference."""
 
 
 class ArtifactError(AutoRegError):
-    """A model, checkpoint or run that is missing, partial or of another version."""
+    """A model, checkpoint or run that is missing, incomplete or of another version."""
 
 
 class NonFiniteError(AutoRegError):
-    """A loss or gradient became NaN or infinite: names the stage, step and term."""
+    """A loss or gradient that became NaN or infinite: names stage, step and term."""
 
 
 class TransformError(AutoRegError):
-    """A spatial transform: names the file, or why a deformation has no inverse."""
+    """An unusable transform: names the file, or why a deformation has no inverse."""

@@ -56,7 +56,7 @@ def _nested(word: str) -> dict[str, Any]:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {word}: {text!r} is not a value of YAML.") from None
+        raise ConfigError(f"--set {word}: {text!r} is not a YAML value.") from None
     for part in reversed(name.split(".")):
         value = {part: value}
     return value

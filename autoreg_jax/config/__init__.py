@@ -1,7 +1,20 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
-from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig
-from autoreg_jax.config._pairs import PairsConfig
+from autoreg_jax.config._hypergradient import HypergradientConfig
+from autoreg_jax.config._load import (
+    dump,
+    load,
+    merge,
+    override,
+    preset_names,
+    preset_text,
+)
+from autoreg_jax.config._network import (
+    ExtraTermsConfig,
+    NetworkConfig,
+    ObjectiveConfig,
+    PairsConfig,
+)
 from autoreg_jax.config._plan import (
     GridConfig,
     IntensityConfig,
@@ -9,18 +22,10 @@ from autoreg_jax.config._plan import (
     dump_plan,
     load_plan,
 )
-from autoreg_jax.config._presets import preset_names, preset_text
 from autoreg_jax.config._quirks import QuirksConfig
-from autoreg_jax.config._schema import (
-    HypergradientConfig,
-    RunConfig,
-    SearchConfig,
-    StageConfig,
-)
-from autoreg_jax.config._stopping import StopConfig
-from autoreg_jax.config._terms import ExtraTermsConfig
+from autoreg_jax.config._run import RunConfig
+from autoreg_jax.config._search import SearchConfig, StageConfig, StopConfig
 from autoreg_jax.config._training import EvaluateConfig, RefineConfig, TrainConfig
-from autoreg_jax.config._yaml import dump, load, merge, override
 
 __all__ = [
     "EvaluateConfig",

@@ -32,20 +32,22 @@ class HypergradientConfig:
     """How the gradient of the outer variable is estimated."""
 
     name: Estimator = "one_step_unroll"
-    """`one_step_unroll` is exact; `finite_difference` is lines 3-5 of Algorithm 1. The
-    others are those of `autoreg_jax.hypergrad`."""
+    """`one_step_unroll` is exact, `finite_difference` is lines 3-5 of Algorithm 1; the
+    others are described in `autoreg_jax.hypergrad`."""
 
     mixed: MixedProduct = "forward_over_reverse"
-    """Second derivatives of the others: exact in one of two ways, or by differences."""
+    """Mixed second derivatives of the other estimators: exact, in one of two orders, or
+    by finite differences."""
 
     radius: float = 1e-2
-    """Length of the probe in ω, for differences only (dimensionless, > 0)."""
+    """Length of the finite difference in ω (dimensionless, > 0)."""
 
     normalise: bool = True
-    """Divide the probe by its norm, as the released code does and the paper not."""
+    """Divide the direction of the finite difference by its norm, as the released code
+    does and the paper does not."""
 
     steps: int = 5
-    """K, inner steps, terms of the series, iterations or rank (>= 1)."""
+    """K: inner steps, terms of the series, iterations or rank, by estimator (>= 1)."""
 
     damping: float = 1e-2
     """Added to the Hessian by `conjugate_gradient` (>= 0) and `nystrom` (> 0)."""
@@ -57,7 +59,7 @@ class HypergradientConfig:
     """Antithetic pairs of evolution strategies (>= 2)."""
 
     sigma: float = 0.1
-    """Spread of the outer variable in evolution strategies, in its unit (> 0)."""
+    """Standard deviation of the perturbations in evolution strategies (> 0)."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

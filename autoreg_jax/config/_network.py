@@ -1,11 +1,10 @@
-"""The network and what it minimises: their settings."""
+"""Settings of the network, of the loss and of the roles of the subjects."""
 
 import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
 from autoreg_jax.config._range import check_choice, check_range
-from autoreg_jax.config._terms import ExtraTermsConfig
 from autoreg_jax.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
@@ -17,42 +16,42 @@ Interpolation = Literal["linear", "cubic"]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Size of the registration network."""
+    """The registration network."""
 
     width: float = 0.5
-    """Factor on the number of channels of the published network (> 0)."""
+    """Factor on the channel numbers of the published network (> 0)."""
 
     num_steps: int = 7
-    """Squarings of the velocity field; the flow is cut into 2^num_steps (>= 1)."""
+    """Squarings of the velocity field: 2^num_steps integration steps (>= 1)."""
 
     matching: tuple[int, int] | None = (1, 2)
-    """Radius of the matching of features at half and quarter resolution, voxels (>= 1);
-    null for the network of the paper, which does not match."""
+    """Radius of the feature matching at half and quarter resolution, voxels (>= 1);
+    null: no matching, as in the paper."""
 
     standardise: bool = True
-    """Give each image zero mean and unit deviation before it enters the network."""
+    """Scale each image to zero mean and unit variance before the network."""
 
     feature_weights: FeatureWeights = "shared"
-    """`separate` feature cells for moving and fixed image, of one architecture, or one
-    `shared` by both."""
+    """Feature cells of moving and fixed image: `shared` weights, or `separate` weights
+    with the same architecture."""
 
     velocities: Velocities = "summed"
-    """`summed`: the half scale corrects the velocity of the quarter scale; `replaced`:
-    it predicts the velocity anew, as in the paper."""
+    """`summed`: the half scale adds to the velocity of the quarter scale; `replaced`:
+    it predicts a new velocity, as in the paper."""
 
     precision: Precision = "float32"
-    """Type of the convolutions; sums, losses and fields are float32 in any case.
-    `bfloat16` is for accelerators: a CPU has no quick convolution of it."""
+    """Data type of the convolutions; sums, losses and fields are always float32. Use
+    `bfloat16` on accelerators only: CPUs have no fast bfloat16 convolution."""
 
     rematerialise: bool = False
-    """Compute the insides of a mixture again for its gradient instead of keeping them,
-    for one more forward pass. On a CPU this saves no memory, on a GPU 13 % of that of
-    an edge for 1.24 of the time (measured)."""
+    """Recompute the activations of a mixture in the backward pass instead of storing
+    them. On a GPU this saves 13 % of the memory of an edge for 1.24 times the time
+    (measured); on a CPU it saves no memory."""
 
     normalise: bool = False
-    """Divide each candidate of a mixture by its root mean square, so that α alone says
-    how much it counts and not the size of its weights; not in the paper or its code. On
-    the brains on which it was tried it found no better cells."""
+    """Divide each candidate operation of a mixture by its root mean square, so that its
+    contribution depends on α alone and not on the scale of its weights. Neither in the
+    paper nor in its code; it found no better cells where it was tried (brains)."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -68,18 +67,72 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairsConfig:
+    """Which subjects may be moving or fixed; by default any pair is allowed."""
+
+    fixed: str | None = None
+    """Name of the subject that is fixed in every pair, e.g. an atlas; null: any. It may
+    be in any split of the dataset and is used for all of them."""
+
+    moving_modality: str | None = None
+    """Modality of the moving images, as in the column `modality` (case is ignored);
+    null: any."""
+
+    fixed_modality: str | None = None
+    """Modality of the fixed images; null: any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtraTermsConfig:
+    """Initial weights of further loss terms (>= 0); null leaves a term out.
+
+    They are searched together with the four weights of Eq. (4). A step changes a weight
+    in proportion to its size, but at least by a thousandth, so a weight that starts at
+    0 grows slowly.
+    """
+
+    ncc_full: float | None = None
+    """Negative local correlation at full resolution, whatever `similarity` is."""
+
+    ncc_half: float | None = None
+    """Negative local correlation at half resolution."""
+
+    ncc_quarter: float | None = None
+    """Negative local correlation at quarter resolution."""
+
+    mind_full: float | None = None
+    """Difference of MIND descriptors at full resolution."""
+
+    mind_half: float | None = None
+    """Difference of MIND descriptors at half resolution."""
+
+    mind_quarter: float | None = None
+    """Difference of MIND descriptors at quarter resolution."""
+
+    bending: float | None = None
+    """Bending energy of the displacement; zero for affine displacements."""
+
+    folding: float | None = None
+    """Soft fraction of folded voxels."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range(self, *vars(self), at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig:
-    """Unsupervised loss, Eq. (4): where the search of λ starts."""
+    """Unsupervised loss, Eq. (4), with the initial values of λ."""
 
     similarity: Similarity = "ncc"
-    """`ncc` for images of one contrast, `mind` for two."""
+    """`ncc` for images of the same contrast, `mind` for different contrasts."""
 
     windows: tuple[int, int, int] = (9, 7, 5)
     """Width of the NCC window at full, half and quarter resolution, voxels (odd)."""
 
     interpolation: Interpolation = "linear"
-    """Of the moving image. `cubic` has no kinks at the voxels and costs more; only the
-    loss uses it, results are interpolated linearly."""
+    """Interpolation of the moving image in the loss. `cubic` is smooth at the voxels
+    but slower. Results are always interpolated linearly."""
 
     full: float = 10.0
     """λ1, weight of the similarity at full resolution (>= 0)."""
@@ -94,7 +147,7 @@ class ObjectiveConfig:
     """λ4, weight of the similarity at quarter resolution (>= 0)."""
 
     extra: ExtraTermsConfig = field(default_factory=ExtraTermsConfig)
-    """Weights of further terms."""
+    """Initial weights of further terms."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

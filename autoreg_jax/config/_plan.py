@@ -1,4 +1,4 @@
-"""The plan of a run: what was concluded from its data, readable and editable."""
+"""The plan of a run: choices derived from its data, readable and editable."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ import yaml
 
 from autoreg_jax.config._network import Precision, Similarity
 from autoreg_jax.config._range import check_choice, check_range
-from autoreg_jax.config._yaml import parse_as, plain
+from autoreg_jax.config._yaml import build, parse, plain
 from autoreg_jax.errors import ConfigError
 
 Affine = Literal["none", "rigid", "affine"]
@@ -23,19 +23,19 @@ _WIDTH = 80
 
 @dataclass(frozen=True, kw_only=True)
 class GridConfig:
-    """The grid on which all images are compared."""
+    """The grid to which all images are resampled."""
 
     shape: tuple[int, ...]
-    """Voxels on each axis (>= 4); any number, also one that is not divisible."""
+    """Voxels along each axis (>= 4, any number)."""
 
     spacing: tuple[float, ...]
-    """Size of a voxel on each axis, mm (> 0)."""
+    """Voxel size along each axis, mm (> 0)."""
 
     orientation: str
-    """Where the axes point, as RAS."""
+    """Directions of the axes, e.g. RAS."""
 
     centre: tuple[float, float, float]
-    """World position of the middle, mm along R, A, S."""
+    """World position of the centre, mm along R, A, S."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -59,16 +59,17 @@ class GridConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityConfig:
-    """How grey values become numbers from 0 to 1."""
+    """Scaling of grey values to [0, 1]."""
 
     rule: Rule = "percentile"
-    """`percentile`: each image by its own; `window`: all alike, as Hounsfield units."""
+    """`percentile`: by the percentiles of each image; `window`: by the same grey values
+    in all images, e.g. Hounsfield units."""
 
     low: float = 0.5
-    """What becomes 0: percentile or grey value."""
+    """Percentile or grey value that becomes 0."""
 
     high: float = 99.5
-    """What becomes 1 (> low)."""
+    """Percentile or grey value that becomes 1 (> low)."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -84,22 +85,22 @@ class IntensityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanConfig:
-    """What a run does with its data. It stands above config.yaml."""
+    """How a run uses its data. The plan overrides config.yaml."""
 
     dataset: str
-    """Of which dataset it is, relative to the folder of the plan."""
+    """The dataset, relative to the folder of the plan."""
 
     reference: str
-    """The subject whose axes and position the grid has."""
+    """Subject that defines the axes and the position of the grid."""
 
     grid: GridConfig
     """Working grid."""
 
     intensity: IntensityConfig = field(default_factory=IntensityConfig)
-    """Grey values."""
+    """Scaling of grey values."""
 
     masks: bool = True
-    """What lies outside of a mask, where there is one, becomes background."""
+    """Set voxels outside of a mask, if there is one, to background."""
 
     metric: Similarity = "ncc"
     """Similarity of two images: `ncc` or `mind`."""
@@ -108,10 +109,10 @@ class PlanConfig:
     """Alignment before the deformable registration."""
 
     batch: int = 1
-    """Pairs in a training step (>= 1)."""
+    """Pairs per training step (>= 1)."""
 
     precision: Precision = "float32"
-    """Type of the convolutions."""
+    """Data type of the convolutions."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -131,26 +132,26 @@ def load_plan(path: Path) -> PlanConfig:
         The checked plan.
 
     Raises:
-        ConfigError: If the file is missing or is no YAML, or if a key is unknown,
-            missing, twice there, of the wrong type or out of range.
+        ConfigError: If the file is missing or not valid YAML, or if a key is unknown,
+            missing, duplicate, of the wrong type or out of range.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path}: cannot be read as text ({error}); make it again with "
-            "`autoreg plan`."
+            f"{path}: cannot be read as text ({error}); create it again "
+            "with `autoreg plan`."
         ) from None
-    return parse_as(PlanConfig, text, str(path))
+    return build(PlanConfig, parse(text, str(path)), None, str(path))
 
 
 def dump_plan(plan: PlanConfig, reasons: Mapping[str, str], head: str) -> str:
-    """A plan as YAML, with the reason of every choice above it.
+    """A plan as YAML, with the reason for each choice above it.
 
     Args:
         plan: The plan.
-        reasons: Sentences by the name of the field.
-        head: Sentences at the top; an empty line begins a paragraph.
+        reasons: Sentences by name of field.
+        head: Comment at the top; an empty line separates paragraphs.
 
     Returns:
         The text.

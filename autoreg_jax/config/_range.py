@@ -1,4 +1,4 @@
-"""Range checks of single settings; each error starts with the name of the field."""
+"""Checks of single settings; each error begins with the name of the field."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Training of the chosen network, and its measurement: their settings."""
+"""Settings of the training and of the evaluation."""
 
 import typing
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ Steps = Literal["relative", "absolute"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Training of the network that the search has chosen, from scratch."""
+    """Training of the chosen network from scratch."""
 
     steps: int = 500
     """Steps, one batch each (>= 1)."""
 
     learning_rate: float = 3e-2
-    """Adam's step (> 0)."""
+    """Adam's initial learning rate (> 0)."""
 
     omega_steps: Steps = "relative"
-    """Whether that is a part of the root mean square of each kernel and falls to zero
-    along a cosine, or the step itself, the same to the end."""
+    """`relative`: the learning rate is relative to the root mean square of each kernel
+    and decays to zero along a cosine; `absolute`: it is constant."""
 
     batch_size: int = 1
-    """Pairs in a step (>= 1)."""
+    """Pairs per step (>= 1)."""
 
     log_every: int = 10
     """Steps between two records (>= 1)."""
@@ -38,14 +38,13 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RefineConfig:
-    """Optimisation of the velocity of one pair, started from the network's."""
+    """Optimisation of the velocity of each pair, starting from the network's."""
 
     steps: int = 60
-    """Gradient steps on the pair with half and then with all of its voxels along each
-    axis (>= 0; 0 leaves the refinement out)."""
+    """Gradient steps at half and again at full resolution (>= 0; 0: no refinement)."""
 
     learning_rate: float = 0.1
-    """Adam's learning rate of the velocity, voxels a step (> 0)."""
+    """Adam's learning rate of the velocity, voxels per step (> 0)."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -55,16 +54,16 @@ class RefineConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """Measurement on pairs that neither search nor training has seen."""
+    """Evaluation on pairs that neither search nor training has seen."""
 
     pairs: int = 20
     """Pairs to register, spread evenly over the subjects (>= 1)."""
 
     split: str = "test"
-    """Split of the data set from which the pairs are drawn."""
+    """Split of the dataset with these pairs: train, validation or test."""
 
     refine: RefineConfig = field(default_factory=RefineConfig)
-    """Refinement on each pair, reported beside the network alone."""
+    """Refinement of each pair, reported next to the network alone."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

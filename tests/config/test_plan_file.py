@@ -74,7 +74,7 @@ def test_round_trip_of_any_name_and_number(tmp_path_factory, name, sizes, centre
         ("high: 99.5", "high: 900", "a percentile at most 100"),
         ("rule: percentile", "rule: robust", "intensity.rule: must be one of"),
         ("reference: s 0\n", "", "reference: missing"),
-        ("batch: 1", "batch: 1\nbatch: 2", "batch: written twice"),
+        ("batch: 1", "batch: 1\nbatch: 2", "batch: given twice"),
         ("batch: 1", "batch: [", "not valid YAML"),
     ],
 )
@@ -90,7 +90,7 @@ def test_bad_edits(tmp_path, old, new, message):
 
 
 def test_no_plan(tmp_path):
-    with pytest.raises(ConfigError, match="make it again with"):
+    with pytest.raises(ConfigError, match="create it again with"):
         load_plan(tmp_path / "plan.yaml")
 
 

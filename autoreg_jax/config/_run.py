@@ -1,0 +1,48 @@
+"""All settings of a run."""
+
+from dataclasses import dataclass, field
+
+from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig, PairsConfig
+from autoreg_jax.config._quirks import QuirksConfig
+from autoreg_jax.config._range import check_range
+from autoreg_jax.config._search import SearchConfig
+from autoreg_jax.config._training import EvaluateConfig, TrainConfig
+from autoreg_jax.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All settings of a run."""
+
+    seed: int = 0
+    """Seed of all random numbers: weights, pairs (>= 0)."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Network."""
+
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    """Which subjects may be moving or fixed."""
+
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    """Unsupervised loss."""
+
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """Bilevel search."""
+
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """Training."""
+
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    """Evaluation."""
+
+    quirks: QuirksConfig = field(default_factory=QuirksConfig)
+    """Properties of the published code, all off by default."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range(self, "seed", at_least=0)
+        if self.quirks.deformation_only and self.search.joint:
+            raise ConfigError(
+                "quirks.deformation_only: excludes search.joint, which needs feature "
+                "cells; set one of the two to false."
+            )
