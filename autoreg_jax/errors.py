@@ -6,11 +6,11 @@ class AutoRegError(Exception):
 
 
 class ConfigError(AutoRegError):
-    """A wrong setting or option: the message names file and key, and what is allowed."""
+    """A wrong setting or option: names the file, the key and what is allowed."""
 
 
 class DataError(AutoRegError):
-    """An unusable dataset or image: names the file, what was found and what is needed."""
+    """An unusable dataset or image: names the file and what is needed."""
 
 
 class GeometryError(AutoRegError):

@@ -67,7 +67,7 @@ class Demo(Verb):
 
 
 class Auto(Verb):
-    """Plan, search a network and its loss, train it, evaluate it, write a report.
+    """Plan, search a network and its loss, train, evaluate, write a report.
 
     Examples:
       autoreg auto subjects.csv -o runs/mine

@@ -1,5 +1,6 @@
 """Finds the verb of a command, runs it and turns errors into an exit code."""
 
+import difflib
 import errno
 import inspect
 import logging
@@ -7,9 +8,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial, reduce
-from operator import or_
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
 import tyro
 
@@ -28,24 +28,17 @@ from autoreg_jax.errors import AutoRegError, NonFiniteError
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
-_VERBS: dict[str, type[Any]] = {
-    verb.__name__.lower(): verb
-    for verb in (
-        Demo,
-        Auto,
-        Plan,
-        Search,
-        Train,
-        Evaluate,
-        Report,
-        Register,
-        Apply,
-        Bench,
-        Compare,
-        Reproduce,
-        Doctor,
-    )
+# Groups of the help of `autoreg`.
+_GROUPS: dict[str, tuple[type[Any], ...]] = {
+    "register": (Register, Apply),
+    "train a network for your data": (Auto, Demo),
+    "the same step by step": (Plan, Search, Train, Evaluate, Report),
+    "studies": (Bench, Compare, Reproduce),
+    "installation": (Doctor,),
 }
+_VERBS = {verb.__name__.lower(): verb for group in _GROUPS.values() for verb in group}
+
+
 _ABOUT = "Self-configuring deformable medical image registration."
 
 
@@ -99,36 +92,44 @@ def _explain(error: AutoRegError | OSError) -> tuple[str, int]:
 
 
 def _parse(words: list[str]) -> tuple[str, Any, Any]:
-    """The verb and its options; exits where there is nothing to run."""
-    style = (tyro.conf.FlagCreatePairsOff,)
-    if words == ["--version"]:
+    """The verb, what it does and what is said when it is interrupted.
+
+    Exits after help, and where there is no verb.
+    """
+    name, *rest = words or [""]
+    if name in _VERBS:
+        verb = _VERBS[name]
+        if not issubclass(verb, Verb):
+            style = (tyro.conf.FlagCreatePairsOff,)
+            about = inspect.getdoc(verb)
+            program = f"autoreg {name}"
+            old = tyro.cli(
+                verb, args=rest, prog=program, description=about, config=style
+            )
+            return name, old.run, lambda: old.after_interrupt
+        options = Parser(name, verb).parse(rest)
+        return name, partial(verb.run, options), partial(verb.after_interrupt, options)
+    if name == "--version":
         print(f"autoreg {__version__}")
-        raise SystemExit(DONE)
-    if words and words[0] in _VERBS:
-        kind = _VERBS[words[0]]
-        if issubclass(kind, Verb):
-            options = Parser(words[0], kind).parse(words[1:])
-            run, after = (partial(f, options) for f in (kind.run, kind.after_interrupt))
-            return words[0], run, after
-        about = inspect.getdoc(kind)
-        program = f"autoreg {words[0]}"
-        verb = tyro.cli(
-            kind, args=words[1:], prog=program, description=about, config=style
-        )
-        return words[0], verb.run, lambda: verb.after_interrupt
-    # Help for everything, and tyro's advice on a verb that it does not know.
-    choices = (
-        Annotated[kind, tyro.conf.subcommand(name, description=_summary(kind))]
-        for name, kind in _VERBS.items()
-    )
-    every: Any = reduce(or_, choices)
-    tyro.cli(every, args=words, prog="autoreg", description=_ABOUT, config=style)
-    raise SystemExit(WRONG)
+    elif name in ("-h", "--help"):
+        print(_help())
+    else:
+        near = difflib.get_close_matches(name, _VERBS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"use {', '.join(_VERBS)}."
+        _say(f"autoreg: {f'unknown command {name}' if name else 'no command'}; {hint}")
+        raise SystemExit(WRONG)
+    raise SystemExit(DONE)
 
 
-def _summary(kind: type[Any]) -> str:
-    """First line of a docstring."""
-    return (inspect.getdoc(kind) or "").splitlines()[0]
+def _help() -> str:
+    """All verbs, each with the first line of its help."""
+    lines = ["usage: autoreg COMMAND [options]", "", _ABOUT]
+    for title, verbs in _GROUPS.items():
+        lines += ["", f"{title}:"]
+        for verb in verbs:
+            summary = (inspect.getdoc(verb) or "").splitlines()[0]
+            lines.append(f"  {verb.__name__.lower():<11}{summary}")
+    return "\n".join([*lines, "", "See autoreg COMMAND --help, autoreg --version"])
 
 
 @contextmanager

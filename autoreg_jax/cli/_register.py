@@ -26,7 +26,7 @@ _NUMBERS = (
 
 
 class Register(Verb):
-    """Register two images, or many pairs, of any orientation, spacing and shape.
+    """Register two images, or many pairs, on any grids.
 
     Without --model by optimisation alone. Writes PREFIXmoved.nii.gz (moving image
     on the grid of the fixed image), PREFIXdisplacement.nii.gz (vectors in mm along

@@ -217,7 +217,7 @@ def test_another_run_is_kept(command, dataset, tmp_path, verb):
         (["--config", "nothing.yaml"], "nothing.yaml: no such file"),
         (["--config", "bad.yaml"], "bad.yaml: trane: unknown name; did you mean train"),
         (["--resume", "--overwrite"], "exclude each other"),
-        (["--frobnicate"], "Unrecognized"),
+        (["--frobnicate"], "unknown argument --frobnicate"),
     ],
 )
 def test_settings(command, dataset, tmp_path, monkeypatch, words, message):
