@@ -1,4 +1,4 @@
-"""Hypergradients of bilevel problems; needs jax and optax, nothing else."""
+"""Hypergradient estimators for bilevel problems; depends on jax and optax only."""
 
 from autoreg_jax.hypergrad import problems
 from autoreg_jax.hypergrad._base import (
@@ -31,7 +31,7 @@ from autoreg_jax.hypergrad.diagnostics._finite_response import (
     gradient_response,
     smoothed_product,
 )
-from autoreg_jax.hypergrad.diagnostics._spread import (
+from autoreg_jax.hypergrad.diagnostics._measures import (
     BatchNoise,
     alignment,
     batch_noise,

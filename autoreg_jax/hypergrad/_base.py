@@ -1,4 +1,4 @@
-"""The protocol of every hypergradient estimator and the problem that it is given."""
+"""The bilevel problem, the estimate, and the protocol of every estimator."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -18,7 +18,7 @@ MixedProduct = Callable[[Inner, Outer, Batch, Inner], Outer]
 
 
 class InnerUpdate(NamedTuple):
-    """The update Φ of ω, with the state of its optimizer.
+    """The inner update Φ of ω and the state of its optimizer.
 
     Attributes:
         state: State before the first step; an empty tuple if there is none.
@@ -29,7 +29,7 @@ class InnerUpdate(NamedTuple):
     step: Callable[[Inner, Inner, State], tuple[Inner, State]]
 
     def __call__(self, inner: Inner, gradient: Inner) -> Inner:
-        """Return ω′ after one step from `state`, whose successor is dropped."""
+        """Return ω′ after one step from `state`; the new state is dropped."""
         return self.step(inner, gradient, self.state)[0]
 
 
@@ -39,9 +39,8 @@ class BilevelProblem(NamedTuple):
     Attributes:
         inner_loss: L_t, `(inner, outer, batch) -> scalar`.
         outer_loss: L_v, `(inner, outer, batch) -> scalar`.
-        mixed_product: ∂²_{aω} L_t · u, `(inner, outer, batch, u) -> tree like outer`;
-            None for `mixed_product` of the inner loss. Whoever has compiled it, or
-            knows it in closed form, gives it here.
+        mixed_product: ∂²_{aω} L_t · u, `(inner, outer, batch, u) -> tree like outer`,
+            compiled or in closed form; default: `mixed_product` of the inner loss.
     """
 
     inner_loss: Loss
@@ -55,8 +54,8 @@ class Point(NamedTuple):
     Attributes:
         inner: ω, any tree of arrays.
         outer: a, any tree of arrays.
-        train_batch: What the inner loss is computed on, any tree.
-        valid_batch: What the outer loss is computed on, any tree.
+        train_batch: Data of the inner loss, any tree.
+        valid_batch: Data of the outer loss, any tree.
     """
 
     inner: Inner
@@ -70,11 +69,11 @@ class Hypergradient(NamedTuple):
 
     Attributes:
         grad: The estimate, a tree like the outer variable.
-        direct: ∂_a L_v at the point where it was evaluated.
-        indirect: The part that comes through ω, `∂²_{aω} L_t · u`.
-        value: L_v there, a scalar.
-        diagnostics: Named scalars and vectors that a person may want to see; the names
-            depend on the estimator alone, never on values.
+        direct: ∂_a L_v, with ω held fixed.
+        indirect: The part that acts through ω, `∂²_{aω} L_t · u`.
+        value: L_v, a scalar.
+        diagnostics: Named scalars and vectors for inspection; the names depend on the
+            estimator only, never on values.
     """
 
     grad: Outer
@@ -100,10 +99,10 @@ class EstimateFn(Protocol):
 
 
 class HypergradientEstimator(NamedTuple):
-    """A pair of pure functions, as an Optax transformation is.
+    """A pair of pure functions, like an Optax gradient transformation.
 
     Attributes:
-        init: `(inner, outer) -> state`; an empty tuple if nothing is carried.
+        init: `(inner, outer) -> state`; an empty tuple for a stateless estimator.
         estimate: See `EstimateFn`.
     """
 
@@ -112,7 +111,7 @@ class HypergradientEstimator(NamedTuple):
 
 
 def no_state(inner: Inner, outer: Outer) -> State:
-    """The `init` of an estimator that carries nothing from call to call."""
+    """The `init` of a stateless estimator."""
     del inner, outer
     return ()
 
@@ -128,7 +127,7 @@ def outer_gradient(problem: BilevelProblem, point: Point) -> tuple[Array, Inner,
 def make_hypergradient(
     direct: Outer, indirect: Outer, value: Array, **diagnostics: Array
 ) -> Hypergradient:
-    """The estimate with the norms of its parts and the cosine between them."""
+    """The estimate, with the norms of both parts and their cosine as diagnostics."""
     norms = optax.tree.norm(direct), optax.tree.norm(indirect)
     product = norms[0] * norms[1]
     aligned = optax.tree.vdot(direct, indirect)

@@ -1,4 +1,4 @@
-"""The frame of the implicit estimators: h = ∂_a L_v − M z with H z ≈ v."""
+"""Estimators by the implicit function theorem: h = ∂_a L_v − M z with H z ≈ v."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -48,7 +48,7 @@ def implicit(
     mixed: MixedBackend,
     init: Callable[[Inner, Outer], Any] = no_state,
 ) -> HypergradientEstimator:
-    """An estimator of the implicit function theorem, evaluated at ω itself.
+    """An estimator by the implicit function theorem, evaluated at ω itself.
 
     Args:
         solve: `(operator, v, state) -> Solution` with `operator(p) = H p`.
@@ -56,7 +56,7 @@ def implicit(
         init: State of the solver.
 
     Returns:
-        The estimator; it makes no inner step, so `inner_update` is not used.
+        The estimator; it takes no inner step and ignores `inner_update`.
     """
 
     def estimate(

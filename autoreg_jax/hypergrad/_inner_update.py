@@ -1,4 +1,4 @@
-"""The inner update ω → ω′ through which a hypergradient looks."""
+"""Inner updates ω → ω′ that an estimator differentiates through."""
 
 import optax
 
@@ -34,20 +34,20 @@ def gradient_descent(learning_rate: float) -> InnerUpdate:
 def from_optax(
     optimizer: optax.GradientTransformation, state: optax.OptState
 ) -> InnerUpdate:
-    """ω′ by one step of an Optax optimizer from the given state.
+    """ω′ = one step of an Optax optimizer from the given state.
 
-    A fresh Adam state is almost insensitive to its gradient (∂U/∂g ≈ 0), so the
-    indirect part nearly vanishes (the diagnostic `sensitivity` says so). Adam's
-    square root has an infinite slope at a gradient of exactly zero: such entries of
-    the adjoint are taken as zero and counted by the diagnostic `nonfinite`; give
-    `eps_root > 0` (1e-8, say) to have them.
+    The first step of Adam is almost insensitive to its gradient (∂U/∂g ≈ 0), so the
+    indirect part nearly vanishes; the diagnostic `sensitivity` shows it. The square
+    root in Adam has an infinite slope where a gradient is exactly zero: these entries
+    of the adjoint are set to zero and counted by the diagnostic `nonfinite`. With
+    `eps_root > 0`, e.g. 1e-8, they are finite.
 
     Args:
-        optimizer: Any Optax transformation that yields updates of ω.
+        optimizer: Any Optax transformation that returns updates of ω.
         state: Its state before the step.
 
     Returns:
-        The update with its state, so that any number of steps run through it.
+        The update with its state, for any number of steps.
     """
 
     def step(inner: Inner, gradient: Inner, state: State) -> tuple[Inner, State]:
@@ -58,7 +58,7 @@ def from_optax(
 
 
 def as_inner_update(update: InnerUpdate | UpdateFn) -> InnerUpdate:
-    """The update with its state; a plain `(inner, gradient) -> inner` has none."""
+    """The update itself; a plain `(inner, gradient) -> inner` gets an empty state."""
     if isinstance(update, InnerUpdate):
         return update
     return InnerUpdate(

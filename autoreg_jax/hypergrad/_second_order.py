@@ -1,4 +1,4 @@
-"""Three ways to the products H·u and M·u, both out of one program."""
+"""Three ways to compute the second-order products H·u and M·u."""
 
 from contextlib import nullcontext
 from typing import NamedTuple, Protocol
@@ -12,12 +12,12 @@ from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Loss, Oute
 
 
 class SecondOrderProducts(NamedTuple):
-    """What second derivatives of L_t say about a direction u in ω.
+    """Products of the second derivatives of L_t with a direction u in ω.
 
     Attributes:
         hessian: H u = ∂²_{ωω} L_t · u, a tree like ω.
         mixed: M u = ∂²_{aω} L_t · u, a tree like a.
-        epsilon: Factor of u in the probe of a finite difference; 0 where it is exact.
+        epsilon: Factor of u in the probe of a finite difference; 0 if exact.
     """
 
     hessian: Inner
@@ -26,7 +26,7 @@ class SecondOrderProducts(NamedTuple):
 
 
 class MixedBackend(Protocol):
-    """Computes both products of one direction."""
+    """Computes H u and M u for one direction u."""
 
     def __call__(
         self,
@@ -37,7 +37,7 @@ class MixedBackend(Protocol):
         direction: Inner,
         cotangent: Inner,
     ) -> SecondOrderProducts:
-        """Return H u and M u; `cotangent` is the v that u was made from."""
+        """Return H u and M u; `cotangent` is the vector v that u derives from."""
         ...
 
 
@@ -52,8 +52,8 @@ def forward_over_reverse(
     """Both products as one forward derivative of the gradient in (ω, a); exact."""
     del cotangent
 
-    # Both gradients even where one is needed: then a rule that depends on ω alone is
-    # differentiated in reverse first, as custom rules require; XLA drops the other.
+    # Both gradients even if one is enough: a custom rule that depends on ω only must be
+    # differentiated in reverse first; XLA removes what is unused.
     def gradients(omega: Inner) -> tuple[Inner, Outer]:
         return jax.grad(loss, argnums=(0, 1))(omega, outer, batch)
 
@@ -69,9 +69,9 @@ def reverse_over_forward(
     direction: Inner,
     cotangent: Inner,
 ) -> SecondOrderProducts:
-    """Both products as the gradient of ⟨∇_ω L_t, u⟩; exact, a little less memory.
+    """Both products as the gradient of ⟨∇_ω L_t, u⟩; exact, slightly less memory.
 
-    Losses with a `custom_vjp` rule refuse forward derivatives and so this backend.
+    Not for losses with a `custom_vjp` rule, which has no forward derivative.
     """
     del cotangent
 
@@ -86,14 +86,14 @@ def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> Mixed
     """Both products as [∇L_t(ω + ε u, a) − ∇L_t(ω − ε u, a)] / 2ε.
 
     Args:
-        radius: Length r > 0 of the probe ε u if `normalise`, else its length is
-            r ‖v‖ with the cotangent v.
+        radius: r > 0, the length of the probe ε u if `normalise`, otherwise the factor
+            in its length r ‖v‖ with the cotangent v.
         normalise: Whether `radius` is the length of the probe.
 
     Returns:
-        The backend. Matrix products run in the highest precision of the device; the
-        backend raises `ValueError` for ω of half precision, whose rounding is of the
-        size of the probe.
+        The backend. It runs matrix products in the highest precision of the device and
+        raises `ValueError` for ω in half precision, whose rounding error is as large
+        as the probe.
 
     Raises:
         ValueError: If `radius` is not positive.
@@ -119,7 +119,7 @@ def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> Mixed
             probed = optax.tree.add_scale(inner, step, direction)
             return jax.grad(loss, argnums=(0, 1))(probed, outer, batch)
 
-        # A CPU has one precision; naming it there would compile everything twice.
+        # A CPU has one precision; setting it would compile everything twice.
         is_cpu = jax.default_backend() == "cpu"
         precise = nullcontext() if is_cpu else jax.default_matmul_precision("highest")
         with precise:
@@ -137,14 +137,14 @@ def mixed_product(
 ) -> Outer:
     """∂²_{aω} L(ω, a) · u, exactly: one forward derivative of the gradient of L.
 
-    As dear as two gradients. Reverse over reverse through convolutions costs about
-    twenty times more on a CPU.
+    Costs about two gradients. Reverse over reverse through convolutions is about twenty
+    times more expensive on a CPU.
 
     Args:
         loss: L, `(inner, outer, batch) -> scalar`.
         inner: ω.
         outer: a.
-        batch: What the loss is computed on.
+        batch: Data of the loss.
         direction: u, a tree like ω.
 
     Returns:
@@ -166,7 +166,7 @@ def mixed_term(
     direction: Inner,
     cotangent: Inner,
 ) -> tuple[Outer, Array]:
-    """M u and ε; a product that the problem brings replaces the exact backend."""
+    """M u and ε; `problem.mixed_product`, if given, replaces the exact backend."""
     at = point.inner, point.outer, point.train_batch
     if backend is forward_over_reverse and problem.mixed_product is not None:
         return problem.mixed_product(*at, direction), jnp.zeros(())
@@ -180,7 +180,7 @@ def _refuse_half_precision(inner: Inner) -> None:
         if jnp.finfo(dtype).bits < 32:
             where = jax.tree_util.keystr(path) or "ω"
             raise ValueError(
-                f"A finite difference needs float32 or float64 weights, {where} is "
-                f"{dtype}: its rounding drowns the probe. Cast ω to float32 or use "
-                "mixed=forward_over_reverse."
+                f"A finite difference needs float32 or float64 weights, got {dtype} at "
+                f"{where}: its rounding error is as large as the probe. Cast ω to "
+                "float32 or use mixed=forward_over_reverse."
             )

@@ -1,4 +1,4 @@
-"""Steps of ω, and the derivatives of one step through its optimizer."""
+"""Inner steps, and the derivatives of one step through its optimizer."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ from autoreg_jax.hypergrad._tree import finite_or_zero, split_floats
 
 
 def step_batches(batch: Batch, steps: int, stacked: bool) -> Batch:
-    """One batch a step on the leading axis, or None: the same batch at every step."""
+    """The batches of the steps, stacked, or None if all steps share one batch."""
     if not stacked:
         return None
     for path, leaf in jax.tree_util.tree_leaves_with_path(batch):
         if jnp.ndim(leaf) < 1 or jnp.shape(leaf)[0] != steps:
             raise ValueError(
                 f"train_batch{jax.tree_util.keystr(path)} must hold {steps} batches on "
-                f"its leading axis (stacked=True), got the shape {jnp.shape(leaf)}."
+                f"its leading axis (stacked=True), got shape {jnp.shape(leaf)}."
             )
     return batch
 
@@ -42,7 +42,7 @@ def descend(
     steps: int,
     stacked: bool = False,
 ) -> tuple[Inner, State]:
-    """(ω, s) after the given number of steps on the loss."""
+    """(ω, s) after a number of steps on the loss."""
     batches = step_batches(batch, steps, stacked)
 
     def body(carry: Any, own: Batch) -> tuple[Any, None]:
@@ -62,10 +62,10 @@ def tangent_step(
     basis: Outer,
     batch: Batch,
 ) -> tuple[tuple[Inner, State], tuple[Inner, list[Any]], Array]:
-    """One step of (ω, s) and of its derivatives along each vector of the basis of a.
+    """One step of (ω, s) and of its derivatives along the unit vectors of a.
 
-    Tangents and basis have a leading axis, one entry for each vector. Also the number
-    of slopes without a value.
+    Tangents and basis have a leading axis, one entry for each unit vector. Returned
+    last is the number of non-finite slopes.
     """
     inner, state = carry
     floats, merge = split_floats(state)
@@ -97,7 +97,7 @@ def unit_vectors(outer: Outer) -> Outer:
 
 
 def zero_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[Any]]:
-    """Tangents of (ω, s) before the first step: neither depends on a."""
+    """Tangents of (ω, s) before the first step, which do not depend on a."""
     size = ravel_pytree(outer)[0].size
     inner, state = start
     return jax.tree.map(

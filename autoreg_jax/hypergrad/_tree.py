@@ -1,4 +1,4 @@
-"""Operations on trees that Optax lacks."""
+"""Tree operations that Optax does not have."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,21 +10,21 @@ from jax.flatten_util import ravel_pytree
 
 
 def gaussian_like(key: Array, tree: Any) -> Any:
-    """Independent standard normal numbers in the shapes and types of the tree.
+    """Independent standard normal numbers with the shapes and dtypes of the tree.
 
-    The same numbers however they are arranged: those of the flat vector.
+    The numbers depend on the flat vector only, not on the structure of the tree.
     """
     flat, unravel = ravel_pytree(tree)
     return unravel(jax.random.normal(key, flat.shape, flat.dtype))
 
 
 def finite_or_zero(slopes: Any, given: Any) -> tuple[Any, Array]:
-    """Zero for the slopes of an update that have no value, and how many those were.
+    """Set the non-finite slopes of an update to zero, and count them.
 
-    The slope of Adam's square root is infinite where a gradient has always been zero
-    (a dead unit) and infinity times zero is NaN; the update does not move there. That
-    is so only of an update of finite numbers: where one of `given` is not finite the
-    model has diverged, which must show, and all of the slopes are NaN.
+    The square root in Adam has an infinite slope where a gradient has always been zero
+    (a dead unit), and infinity times zero is NaN, although the update does not move
+    there. This holds for an update of finite numbers only: if one of `given` is not
+    finite, the model has diverged, and all slopes become NaN so that it shows.
     """
     sound = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(given)]
     is_sound = jnp.all(jnp.stack(sound))
@@ -39,7 +39,7 @@ def finite_or_zero(slopes: Any, given: Any) -> tuple[Any, Array]:
 
 
 def split_floats(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """The floating leaves, and the tree that has others in their place.
+    """The floating-point leaves, and a function that puts others in their place.
 
     Counters and keys in the state of an optimizer have no derivative.
     """

@@ -1,6 +1,6 @@
-"""The hypergradient estimator that a configuration names, ready for the search."""
+"""The hypergradient estimator of a configuration, compiled for the search."""
 
-from collections.abc import Callable
+import inspect
 from functools import partial
 from typing import Any
 
@@ -11,48 +11,40 @@ from autoreg_jax.config import HypergradientConfig
 from autoreg_jax.hypergrad import HypergradientEstimator, MixedBackend
 from autoreg_jax.runtime import quick_compilation
 
-# Called as they are, these ask for compiled derivatives a few times. The others loop
-# over derivatives, and the loop is compiled as a whole.
+# These call the compiled derivatives of the problem a few times and need no compilation
+# of their own. All others loop over derivatives, so the loop is compiled as a whole.
 STRAIGHT = ("finite_difference", "first_order", "one_step_unroll", "t1t2")
 
 
 def make_estimator(
     settings: HypergradientConfig, learning_rate: float
 ) -> HypergradientEstimator:
-    """The estimator of the library.
+    """Create the estimator that the settings name.
+
+    The name is that of a factory in `autoreg_jax.hypergrad`; each of its parameters
+    that stands in the table below takes the value there, the others their default.
 
     Args:
-        settings: Its name and options.
-        learning_rate: ξ of the inner steps, also the one of the series.
+        settings: Name and options.
+        learning_rate: ξ of the inner steps and of the series.
     """
-    steps, pairs, sigma = settings.steps, settings.pairs, settings.sigma
-    mixed = _backend(settings)
-    makers: dict[str, Callable[[], HypergradientEstimator]] = {
-        "conjugate_gradient": lambda: hypergrad.conjugate_gradient(
-            steps, settings.damping, mixed=mixed
-        ),
-        "evolution_strategies": lambda: hypergrad.evolution_strategies(
-            pairs, sigma, steps
-        ),
-        "finite_difference": lambda: hypergrad.finite_difference(
-            settings.radius, normalise=settings.normalise
-        ),
-        "first_order": hypergrad.first_order,
-        "forward_mode": lambda: hypergrad.forward_mode(steps),
-        "neumann": lambda: hypergrad.neumann(steps, learning_rate, mixed=mixed),
-        "nystrom": lambda: hypergrad.nystrom(steps, settings.damping, mixed=mixed),
-        "one_step_unroll": lambda: hypergrad.one_step_unroll(mixed=mixed),
-        "persistent_evolution_strategies": lambda: (
-            hypergrad.persistent_evolution_strategies(pairs, sigma, steps)
-        ),
-        "t1t2": lambda: hypergrad.t1t2(learning_rate, mixed=mixed),
-        "unroll": lambda: hypergrad.unroll(steps, mixed=mixed),
-        "value_function": lambda: hypergrad.value_function(steps, settings.penalty),
-        "warm_started_linear_system": lambda: hypergrad.warm_started_linear_system(
-            steps, learning_rate, mixed=mixed
-        ),
+    values = {
+        "damping": settings.damping,
+        "iterations": settings.steps,
+        "learning_rate": learning_rate,
+        "mixed": _backend(settings),
+        "normalise": settings.normalise,
+        "pairs": settings.pairs,
+        "penalty": settings.penalty,
+        "radius": settings.radius,
+        "rank": settings.steps,
+        "sigma": settings.sigma,
+        "steps": settings.steps,
+        "terms": settings.steps,
     }
-    return makers[settings.name]()
+    factory = getattr(hypergrad, settings.name)
+    parameters = inspect.signature(factory).parameters
+    return factory(**{name: values[name] for name in parameters if name in values})
 
 
 def compiled_estimator(
@@ -60,14 +52,14 @@ def compiled_estimator(
     problem: hypergrad.BilevelProblem,
     look_ahead: Any,
 ) -> HypergradientEstimator:
-    """The same estimator on one problem, as one program.
+    """Compile an estimator and its problem to one program.
 
     Args:
-        estimator: Any.
-        problem: Of which it estimates the hypergradient, whatever it is given later:
-            the problem of the search has derivatives that are compiled already, and a
-            program within a program is compiled twice.
-        look_ahead: The inner step that it looks through.
+        estimator: Any estimator, also one that is not part of the library.
+        problem: The problem, not compiled. The returned `estimate` ignores the one it
+            is given: that of the search has compiled derivatives, and a program within
+            a program is compiled twice.
+        look_ahead: The inner update, which replaces the one given to `estimate`.
     """
 
     @partial(jax.jit, compiler_options=quick_compilation())

@@ -1,5 +1,6 @@
 """Every estimator that a configuration can name, as the search calls it."""
 
+import inspect
 import typing
 from dataclasses import replace
 
@@ -53,6 +54,18 @@ def test_compiled_is_plain(name):
         found,
         wanted,
     )
+
+
+def test_a_run_can_name_every_estimator_of_the_library_that_fits_it():
+    """Not a matrix of the size of ω², nor one that must see every step of ω."""
+    door = {
+        name
+        for name in hypergrad.__all__
+        if inspect.isfunction(factory := getattr(hypergrad, name))
+        and inspect.get_annotations(factory, eval_str=True).get("return")
+        is hypergrad.HypergradientEstimator
+    }
+    assert set(NAMES) == door - {"full_hessian", "online_forward_mode"}
 
 
 @pytest.mark.parametrize(

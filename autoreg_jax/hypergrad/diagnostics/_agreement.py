@@ -1,4 +1,4 @@
-"""Estimates of many estimators, each held against a reference."""
+"""Compare the estimates of several estimators with a reference."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,17 +15,17 @@ from autoreg_jax.hypergrad._base import (
     Outer,
     Point,
 )
-from autoreg_jax.hypergrad.diagnostics._spread import cosine
+from autoreg_jax.hypergrad.diagnostics._measures import cosine
 
 
 class Agreement(NamedTuple):
-    """How near an estimate is to a reference.
+    """Agreement of an estimate with a reference.
 
     Attributes:
-        cosine: In [−1, 1]: the direction alone.
-        relative_error: ‖estimate − reference‖ / ‖reference‖; infinite where the
-            reference vanishes and the estimate does not.
-        sign_agreement: Share of the coordinates of one sign, in [0, 1].
+        cosine: Cosine of the angle between them, in [−1, 1].
+        relative_error: ‖estimate − reference‖ / ‖reference‖; infinite if only the
+            reference is zero.
+        sign_agreement: Fraction of coordinates with the same sign, in [0, 1].
     """
 
     cosine: Array
@@ -34,11 +34,11 @@ class Agreement(NamedTuple):
 
 
 def agreement(estimate: Outer, reference: Outer) -> Agreement:
-    """Hold one estimate against a reference.
+    """Compare an estimate with a reference.
 
     Args:
         estimate: Tree of arrays.
-        reference: The same structure.
+        reference: Tree of the same structure.
 
     Returns:
         Scalars; see `Agreement`.
@@ -60,17 +60,17 @@ def compare(
     *,
     inner_update: InnerUpdate,
 ) -> dict[str, Agreement]:
-    """Estimate the same hypergradient by several estimators, each from a fresh state.
+    """Estimate one hypergradient with several estimators, each from its initial state.
 
     Args:
-        estimators: By name.
-        problem: Of which the hypergradient is wanted.
+        estimators: Estimators by name.
+        problem: The bilevel problem.
         point: ω, a and both batches.
-        reference: The hypergradient as it should be, a tree like a.
-        inner_update: The inner step, for the estimators that look through one.
+        reference: The true hypergradient, a tree like a.
+        inner_update: The inner step, for estimators that differentiate through it.
 
     Returns:
-        The agreement of each estimator with the reference, by the same names.
+        The agreement of each estimate with the reference, by name.
 
     Examples:
         >>> from autoreg_jax.hypergrad import gradient_descent, one_step_unroll

@@ -1,4 +1,4 @@
-"""Curvature of the outer loss in the outer variable, and the stop rule on it."""
+"""Curvature of the outer loss in the outer variable, and a stopping rule on it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,13 +12,12 @@ from autoreg_jax.hypergrad._base import Outer
 
 
 class EigenvalueStop(NamedTuple):
-    """What the rule says.
+    """Decision of `eigenvalue_stop`.
 
     Attributes:
-        ratio: Smoothed eigenvalue now over the one `lag` records ago; 0 until both
-            exist.
-        should_stop: Whether the ratio exceeds its limit. The architecture to keep is
-            that of `lag` records ago.
+        ratio: Smoothed eigenvalue over the one `lag` records ago; 0 until both exist.
+        should_stop: Whether the ratio exceeds its limit. Keep the architecture of
+            `lag` records ago.
     """
 
     ratio: Array
@@ -26,13 +25,13 @@ class EigenvalueStop(NamedTuple):
 
 
 def outer_hessian(loss: Callable[[Outer], Array], outer: Outer) -> Array:
-    """∇²_a L_v as a full symmetric matrix, one forward derivative a column.
+    """∇²_a L_v as a symmetric matrix, one forward derivative for each column.
 
-    α has 96 entries and λ four: the matrix is small, and one column after another
-    takes no more memory than two gradients.
+    α has 96 entries and λ four, so the matrix is small; computing one column at a time
+    needs no more memory than two gradients.
 
     Args:
-        loss: The outer loss of the outer variable alone, with ω and batch fixed.
+        loss: The outer loss as a function of the outer variable, ω and batch fixed.
         outer: a, a tree of n numbers.
 
     Returns:
@@ -49,10 +48,10 @@ def outer_hessian(loss: Callable[[Outer], Array], outer: Outer) -> Array:
 
 
 def largest_eigenvalue(loss: Callable[[Outer], Array], outer: Outer) -> Array:
-    """Largest eigenvalue of ∇²_a L_v: it grows where a search runs into sharp minima.
+    """Largest eigenvalue of ∇²_a L_v, which grows as a search approaches sharp minima.
 
     Args:
-        loss: The outer loss of the outer variable alone, with ω and batch fixed.
+        loss: The outer loss as a function of the outer variable, ω and batch fixed.
         outer: a.
 
     Returns:
@@ -75,20 +74,20 @@ def eigenvalue_stop(
 ) -> EigenvalueStop:
     """Whether the largest eigenvalue has grown too fast (RobustDARTS, DARTS-ES).
 
-    The last `window` eigenvalues are averaged; the search is to stop where that mean
+    The last `window` eigenvalues are averaged; the search should stop once that mean
     exceeds `limit` times the mean `lag` records earlier. The defaults are those of the
-    published code, which records every second epoch; its paper says the same of the
-    inverse ratio (below 0.75).
+    published code, which records every second epoch; its paper states the inverse
+    ratio (below 0.75).
 
     Args:
         history: `(time,)`, the largest eigenvalue at each record.
         window: Records in a mean (>= 1).
         lag: Records between the two means (>= 1).
-        limit: Largest growth that is allowed (> 0).
+        limit: Largest growth allowed (> 0).
 
     Returns:
-        Ratio and decision; no decision before `window + lag` records, nor from an
-        eigenvalue that was not positive.
+        Ratio and decision; never a stop before `window + lag` records or if the
+        earlier mean is not positive.
 
     Raises:
         ValueError: If `window` or `lag` is below 1.

@@ -1,4 +1,4 @@
-"""Does a hypergradient foretell what a finite step of the outer variable does?"""
+"""Does a gradient predict the effect of a finite step of the outer variable?"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from autoreg_jax.hypergrad._base import Batch, Inner, Loss, MixedProduct, Outer
 
 
 class FiniteResponse(NamedTuple):
-    """Predicted and true slopes along some directions.
+    """Predicted and actual slopes along several directions.
 
     Attributes:
-        predicted: ⟨gradient, e⟩ of each direction, `(n,)`.
+        predicted: ⟨gradient, e⟩ for each direction e, `(n,)`.
         actual: [q(a + t e) − q(a − t e)] / 2t, `(n,)`.
-        error: ‖predicted − actual‖ / ‖actual‖, scalar; infinite where nothing answers
-            and something was predicted. From about ½ the gradient is not to be trusted.
+        error: ‖predicted − actual‖ / ‖actual‖, scalar; infinite if only the actual
+            slopes are zero. Above about ½ the gradient is unreliable.
     """
 
     predicted: Array
@@ -33,16 +33,16 @@ def finite_response(
     directions: Sequence[Outer],
     step: float,
 ) -> FiniteResponse:
-    """Compare a gradient with central differences of a finite size.
+    """Compare a gradient with central differences of finite size.
 
-    Near kinks the derivative that exists almost everywhere says nothing about any step
-    that one can take; this says so. The directions are a Python loop, so that a
-    response that is compiled stays so.
+    Near kinks the derivative exists almost everywhere but predicts no step of practical
+    size; this function detects that. Directions are a Python loop, so a compiled
+    response is called as it is.
 
     Args:
-        response: q(a): `gradient_response` for the mixed product alone, or the outer
-            loss after some inner steps for a whole hypergradient.
-        gradient: What is claimed to be ∂q/∂a, a tree like a.
+        response: q(a): `gradient_response` to check the mixed product, or the outer
+            loss after some inner steps to check a whole hypergradient.
+        gradient: The gradient to check, ∂q/∂a, a tree like a.
         outer: a.
         directions: Trees like a.
         step: t > 0.
@@ -78,7 +78,7 @@ def gradient_response(
     Args:
         loss: L_t.
         inner: ω.
-        batch: What the loss is computed on.
+        batch: Data of the loss.
         direction: u, a tree like ω.
 
     Returns:
@@ -95,17 +95,17 @@ def gradient_response(
 def smoothed_product(
     product: MixedProduct, key: Array, *, sigma: float, samples: int
 ) -> MixedProduct:
-    """The mixed product, averaged over Gaussian neighbours of ω.
+    """The mixed product averaged over Gaussian samples around ω.
 
-    It is the mixed product of the smoothed loss E L(ω + σ z, a): kinks are rounded off
-    on the scale σ. Neighbours come in pairs ±z, which cancel the odd terms. A Python
-    loop, so that a compiled product stays so.
+    This is the mixed product of the smoothed loss E L(ω + σ z, a), whose kinks are
+    smoothed on the scale σ. Samples come in antithetic pairs ±z, which cancel the odd
+    terms. They are a Python loop, so a compiled product is called as it is.
 
     Args:
-        product: The exact one.
-        key: Random key; the same neighbours in each call.
+        product: The exact mixed product.
+        key: Random key; every call uses the same samples.
         sigma: σ > 0, in the unit of ω.
-        samples: Neighbours, even and positive.
+        samples: Number of samples, even and positive.
 
     Returns:
         A mixed product that costs `samples` times as much.

@@ -20,16 +20,15 @@ def conjugate_gradient(
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M z with (H + δI) z ≈ ∇_ω L_v by conjugate gradients from zero.
 
-    After K iterations the indirect part misses at most 2((√κ − 1)/(√κ + 1))^K of
-    itself in the norm of H. The iteration stops, and keeps what it has, where it meets
-    a direction p with pᵀ(H + δI)p ≤ 0; at the very first one it keeps z = v, that is
-    `t1t2()`.
+    After K iterations the relative error of the indirect part in the norm of H is at
+    most 2((√κ − 1)/(√κ + 1))^K. The iteration stops with its current z when it meets a
+    direction p with pᵀ(H + δI)p ≤ 0; if that is the first one, z = v as in `t1t2()`.
 
-    Diagnostics: `residual` ‖v − (H + δI)z‖ / ‖v‖ by the recurrence, `iterations` made
-    and `negative_curvature`.
+    Diagnostics: `residual` ‖v − (H + δI)z‖ / ‖v‖ from the recurrence, the number of
+    `iterations` and `negative_curvature`.
 
     Args:
-        iterations: K > 0, each one product with H.
+        iterations: K > 0; each takes one product with H.
         damping: δ ≥ 0.
         mixed: Backend of the mixed product.
 
@@ -49,7 +48,7 @@ def conjugate_gradient(
 
     def solve(operator: Operator, vector: Inner, state: State) -> Solution:
         first = jnp.asarray(optax.tree.vdot(vector, vector))
-        # Below the rounding of the first residual a further step is noise.
+        # Below the rounding error of the first residual, further steps are noise.
         floor = first * jnp.finfo(first.dtype).eps ** 2
 
         def body(carry: Any, _: None) -> tuple[Any, None]:

@@ -1,4 +1,4 @@
-"""Antithetic evolution strategies: function values in place of derivatives of a."""
+"""Antithetic evolution strategies: function values instead of derivatives in a."""
 
 import jax
 import jax.numpy as jnp
@@ -27,21 +27,21 @@ def evolution_strategies(
 ) -> HypergradientEstimator:
     """H = 1/(2σN) Σ_i ξ_i [F(a + σξ_i) − F(a − σξ_i)], F(a) = L_v(ω_K(a), a).
 
-    Unbiased for the gradient of F smoothed by a Gaussian of width σ, whatever the
-    losses (they may have no derivative in a). For a nearly linear F the relative root
-    mean square error is √((d + 1)/N) with d = dim(a): for a few loss weights only.
-    Direct and indirect part are not told apart: all of it is called indirect.
+    An unbiased estimate of the gradient of F smoothed by a Gaussian of width σ, even
+    for losses without a derivative in a. For nearly linear F the relative root mean
+    square error is √((d + 1)/N) with d = dim(a): use it for a few loss weights only.
+    Direct and indirect part are not separated: all of it is reported as indirect.
 
     Diagnostics: `standard_error`, the norm of the standard error of the mean.
 
     Args:
-        pairs: N > 1.
+        pairs: N > 1 antithetic pairs.
         sigma: σ > 0, in units of a.
         steps: K > 0 steps of the inner update from ω.
         seed: Seed of the perturbations.
 
     Returns:
-        An estimator that carries its number of calls.
+        An estimator whose state is its number of calls.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -90,12 +90,12 @@ def evolution_strategies(
 
 
 def sample_of(slope: Array, noise: Outer) -> Outer:
-    """The noise times the slope, in the types of the noise."""
+    """The noise times the slope, in the dtypes of the noise."""
     return optax.tree.cast_like(optax.tree.scale(slope, noise), noise)
 
 
 def from_samples(samples: Outer, value: Array) -> Hypergradient:
-    """The mean over a leading axis as an estimate, with its standard error."""
+    """The mean over the leading axis as an estimate, with its standard error."""
     mean = jax.tree.map(lambda x: jnp.mean(x, 0), samples)
     spread = jax.tree.map(lambda x: jnp.std(x, 0, ddof=1) / x.shape[0] ** 0.5, samples)
     zero = optax.tree.zeros_like(mean)

@@ -1,4 +1,4 @@
-"""The direct part alone."""
+"""The direct part only."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ def first_order() -> HypergradientEstimator:
 
     Returns:
         A stateless estimator. `estimate` raises `ValueError` while tracing if the outer
-        loss does not contain the outer variable at all: the estimate would be zero for
-        ever (the loss weights λ are such a variable).
+        loss does not depend on the outer variable (the loss weights λ, for example):
+        the estimate would always be zero.
 
     Examples:
         >>> first_order().init({}, {})
@@ -45,8 +45,8 @@ def first_order() -> HypergradientEstimator:
         program = jax.make_jaxpr(lambda a: problem.outer_loss(inner, a, valid_batch))
         if not _depends_on_input(program(outer)):
             raise ValueError(
-                "first_order needs an outer loss that contains the outer variable; "
-                "this one does not, so its estimate is zero everywhere. Take "
+                "first_order needs an outer loss that depends on the outer variable; "
+                "this one does not, so the estimate would always be zero. Use "
                 "one_step_unroll() or another estimator with an indirect part."
             )
         value, cotangent, direct = outer_gradient(problem, point)
@@ -60,13 +60,13 @@ def first_order() -> HypergradientEstimator:
 def _depends_on_input(program: ClosedJaxpr) -> bool:
     """Whether an output of the program can depend on any of its inputs.
 
-    Calls are looked into; of a loop or a condition all operands count as used.
+    Nested calls are inspected; all operands of a loop or a condition count as used.
     """
     return any(_used_inputs(program.jaxpr))
 
 
 def _used_inputs(jaxpr: Jaxpr) -> list[bool]:
-    """For each input whether it may reach an output."""
+    """For each input, whether an output may depend on it."""
     needed = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
     for equation in reversed(jaxpr.eqns):
         if not needed.isdisjoint(equation.outvars):
@@ -80,7 +80,7 @@ def _used_inputs(jaxpr: Jaxpr) -> list[bool]:
 
 
 def _inner_inputs(equation: Any) -> list[bool] | None:
-    """Used inputs of a call, None of anything else."""
+    """The used inputs of a call, None for any other equation."""
     if equation.primitive.name in {"while", "scan", "cond"}:
         return None
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):

@@ -1,4 +1,4 @@
-"""The exact gradient through K inner steps, by tangents."""
+"""The exact gradient through K inner steps, in forward mode."""
 
 from typing import Any
 
@@ -31,11 +31,12 @@ from autoreg_jax.hypergrad._trajectory import (
 
 
 def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator:
-    """The value of `unroll(steps)` by tangents Z_k = dω_k/da, one for each entry of a.
+    """The same value as `unroll(steps)`, by tangents Z_k = dω_k/da.
 
-    Costs about 2 dim(a) + 1 gradients a step and memory that does not depend on the
-    number of steps: for a handful of loss weights, never for an architecture. Losses
-    with a `custom_vjp` rule refuse forward derivatives.
+    One tangent for each entry of a: a step costs about 2 dim(a) + 1 gradients, and the
+    memory does not depend on the number of steps. For a few loss weights, not for an
+    architecture. Not for losses with a `custom_vjp` rule, which has no forward
+    derivative.
 
     Args:
         steps: K > 0.
@@ -43,12 +44,12 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
 
     Returns:
         A stateless estimator; diagnostics `tangent_norm` ‖Z_K‖ and `nonfinite`, the
-        number of entries of all tangents that had no value and count as zero (dead
-        units under fresh Adam).
+        number of non-finite entries of all tangents, which are set to zero (dead units
+        in the first steps of Adam).
 
     Raises:
-        ValueError: If `steps` is not positive; in `estimate` if a stacked batch has
-            another length.
+        ValueError: If `steps` is not positive; in `estimate` if a stacked batch does
+            not hold K batches.
 
     References:
         Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter

@@ -1,4 +1,4 @@
-"""The dense inverse Hessian, for small problems."""
+"""The Hessian as a full matrix, for small problems."""
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,9 @@ from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_rever
 def full_hessian(
     damping: float = 0.0, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
-    """H = ∂_a L_v − M (H + δI)⁻¹ ∇_ω L_v with the whole matrix H.
+    """H = ∂_a L_v − M (H + δI)⁻¹ ∇_ω L_v, solved with the full matrix H.
 
-    The reference on small problems: dim(ω) products with H and dim(ω)² memory.
+    A reference for small problems: dim(ω) products with H and dim(ω)² memory.
 
     Diagnostics: `residual` ‖v − (H + δI)z‖ / ‖v‖.
 

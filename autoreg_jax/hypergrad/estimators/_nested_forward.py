@@ -1,4 +1,4 @@
-"""Experimental: the gradient of λ through α*(λ) and ω*(α, λ), by tangents of λ."""
+"""Experimental: the gradient in λ through α*(λ) and ω*(α, λ), in forward mode."""
 
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from autoreg_jax.hypergrad._trajectory import contract, descend, unit_vectors
 
 
 class ThreeLevelProblem(NamedTuple):
-    """`min_λ L_s(ω*(α*(λ), λ), α*(λ), λ)`, the problem of the paper as a whole (Eq. 2).
+    """`min_λ L_s(ω*(α*(λ), λ), α*(λ), λ)`, the whole problem of the paper (Eq. 2).
 
     Subject to `α*(λ) = argmin_α L_v(ω*(α, λ), α, λ)` and
     `ω*(α, λ) = argmin_ω L_t(ω, α, λ)`.
@@ -43,7 +43,7 @@ class ThreeLevelProblem(NamedTuple):
     outer_loss: Loss
 
     def at(self, lam: Outer) -> BilevelProblem:
-        """The bilevel problem of α that λ poses."""
+        """The bilevel problem of α for this λ."""
         return BilevelProblem(
             lambda omega, alpha, batch: self.inner_loss(omega, (alpha, lam), batch),
             lambda omega, alpha, batch: self.middle_loss(omega, (alpha, lam), batch),
@@ -68,32 +68,32 @@ def nested_forward(
 
         α ← Φ_α(α, h(ω, α, λ)),   ω ← Φ_ω(ω, ∇_ω L_t(ω, α, λ))   n times,
 
-    and one tangent for each entry of λ is pushed through all of them, h included. The
+    and one tangent for each entry of λ is pushed through all of them, including h. The
     third stage of Algorithm 1 keeps α fixed instead, which drops the path
-    λ → α* → L_s; `middle_update=lambda alpha, gradient: alpha` does the same and makes
-    this the `forward_mode` of `steps * inner_steps` steps. With enough rounds, and an
-    estimator that is exact at ω*, the limit is
+    λ → α* → L_s; `middle_update=lambda alpha, gradient: alpha` does the same and equals
+    `forward_mode(steps * inner_steps)`. With enough rounds and an estimator that is
+    exact at ω*, the limit is
 
         ∂_λ L_s + (dα*/dλ)ᵀ ∂_α L_s + (∂_λ ω* + ∂_α ω* dα*/dλ)ᵀ ∂_ω L_s;
 
-    a biased estimator has another α*. Third derivatives of L_t are taken, never in
-    reverse: losses with a `custom_vjp` rule refuse. The memory does not depend on the
-    number of rounds; a round costs less than 1 + 2 dim(λ) times what it costs without
+    A biased estimator leads to a different α*. Third derivatives of L_t are needed, in
+    forward mode: not for losses with a `custom_vjp` rule. The memory does not depend on
+    the number of rounds; a round costs less than 1 + 2 dim(λ) times one without
     tangents (2.6 times for two weights of a small registration).
 
     Args:
         problem: The three losses.
-        point: ω, α and λ to start from.
-        batches: What L_t, L_v and L_s are computed on.
-        estimator: Of the hypergradient of α; whatever it carries from call to call
-            starts anew. It looks through `inner_update` in the state of that moment.
+        point: Initial ω, α and λ.
+        batches: Data of L_t, L_v and L_s.
+        estimator: Estimator of the hypergradient of α; it starts from its initial state
+            and is given `inner_update` in its current state.
         inner_update: The step of ω.
         middle_update: The step of α.
         steps: K > 0 rounds.
-        inner_steps: n > 0 steps of ω in a round.
+        inner_steps: n > 0 steps of ω in each round.
 
     Returns:
-        The estimate, a tree like λ; `indirect` is what comes through ω and α.
+        The estimate, a tree like λ; `indirect` is the part through ω and α.
         Diagnostics: `through_omega` and `through_alpha`, its two terms
         (dω/dλ)ᵀ ∂_ω L_s and (dα/dλ)ᵀ ∂_α L_s as vectors of dim(λ), and the norms
         `omega_tangent_norm` and `alpha_tangent_norm` of the tangents.
@@ -156,7 +156,7 @@ def nested_forward(
         ((omega, _), (alpha, _), _), _ = jax.lax.scan(body, start, None, length=steps)
         return omega, alpha
 
-    # Only the tangents have an axis for the entries of λ: the rounds are made once.
+    # Only the tangents have an axis for the entries of λ: the rounds are computed once.
     push = jax.vmap(lambda along: jax.jvp(rounds, (lam,), (along,)), out_axes=(None, 0))
     (omega, alpha), (omega_tangents, alpha_tangents) = push(unit_vectors(lam))
     top = BilevelProblem(problem.inner_loss, problem.outer_loss)
@@ -178,7 +178,7 @@ def nested_forward(
 
 @jax.custom_jvp
 def with_finite_tangents(tree: Any) -> Any:
-    """The tree itself, whose tangents are zero where they are not finite."""
+    """The identity, with non-finite tangents set to zero."""
     return tree
 
 
@@ -186,7 +186,7 @@ def with_finite_tangents(tree: Any) -> Any:
 def _with_finite_tangents_jvp(
     primals: tuple[Any], tangents: tuple[Any]
 ) -> tuple[Any, Any]:
-    # A diverged model shows all the same: its cotangent is NaN, and so is the product.
+    # A diverged model still shows: its cotangent is NaN, and so is the product.
     finite = jax.tree.map(
         lambda x: jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x)), tangents[0]
     )

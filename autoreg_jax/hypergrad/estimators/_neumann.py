@@ -1,4 +1,4 @@
-"""A truncated Neumann series in place of the inverse Hessian."""
+"""A truncated Neumann series instead of the inverse Hessian, and its first term."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ def neumann(
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M ξ Σ_{j=0..K} (I − ξH)^j ∇_ω L_v at ω.
 
-    Converges for H ≻ 0 and ξ < 2/L: the indirect part misses (1 − ξμ)^{K+1} of itself.
-    Where H is indefinite the series diverges: `term_norms` then grow.
+    Converges for H ≻ 0 and ξ < 2/L; the relative error of the indirect part is then
+    (1 − ξμ)^{K+1}. If H is indefinite the series diverges and `term_norms` grow.
 
     Diagnostics: `term_norms`, ‖(I − ξH)^j v‖ for j = 0..K, which is also the residual
     ‖v − Hz‖ of the first j terms.
@@ -60,12 +60,12 @@ def neumann(
 def t1t2(
     learning_rate: float = 1.0, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
-    """H = ∂_a L_v − ξ M ∇_ω L_v at ω: no virtual step and no solver.
+    """H = ∂_a L_v − ξ M ∇_ω L_v at ω, without an inner step or a solver.
 
-    Exact where H = I/ξ; equal to `neumann(0, ξ)`.
+    Exact if the Hessian is I/ξ; equal to `neumann(0, ξ)`.
 
     Args:
-        learning_rate: ξ > 0; 1 is the estimator of the reference.
+        learning_rate: ξ > 0; 1 in the reference.
         mixed: Backend of the mixed product.
 
     Returns:

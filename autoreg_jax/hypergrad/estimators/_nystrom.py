@@ -1,4 +1,4 @@
-"""A Nyström sketch of the Hessian, inverted in an orthonormal basis of its columns."""
+"""A Nyström approximation of the Hessian, inverted in an orthonormal basis."""
 
 from typing import Any
 
@@ -27,21 +27,20 @@ def nystrom(
 
         (H_k + ρI)⁻¹ v = Q (S + ρI)⁻¹ Qᵀv + (v − QQᵀv) / ρ,
 
-    which keeps its digits for a small ρ where Woodbury's form, with C in the place of
-    Q, loses the square of the condition number.
+    which stays accurate for small ρ, whereas Woodbury's formula, with C instead of Q,
+    loses accuracy with the square of the condition number.
 
-    What H_k misses is amplified by 1/ρ: a small ρ with a small rank is dangerous.
-    Holds k trees like ω. The directions are drawn anew at each call, and made
-    orthonormal.
+    The error of H_k is amplified by 1/ρ, so do not combine a small ρ with a small rank.
+    Memory: k trees like ω. Each call draws new directions and orthonormalises them.
 
     Args:
-        rank: k in [1, dim(ω)], each one product with H.
+        rank: k in [1, dim(ω)]; each direction takes one product with H.
         damping: ρ > 0.
         seed: Seed of the directions.
         mixed: Backend of the mixed product.
 
     Returns:
-        An estimator that carries its number of calls.
+        An estimator whose state is its number of calls.
 
     Raises:
         ValueError: If `rank` or `damping` is not positive; in `estimate` if ω has
@@ -62,7 +61,7 @@ def nystrom(
     def solve(operator: Operator, vector: Inner, state: State) -> Solution:
         size = sum(leaf.size for leaf in jax.tree.leaves(vector))
         if rank > size:
-            raise ValueError(f"rank must be at most {size}, the size of ω, got {rank}.")
+            raise ValueError(f"rank must be at most dim(ω) = {size}, got {rank}.")
         key = jax.random.fold_in(jax.random.key(seed), state)
         keys = jax.random.split(key, rank)
         omegas = _orthonormal(jax.vmap(lambda k: gaussian_like(k, vector))(keys))
@@ -82,8 +81,8 @@ def nystrom(
 
 
 def _orthonormal(columns: Any) -> Any:
-    """Orthonormal directions of the same span, zeros in the place of dependent ones."""
-    for _ in range(2):  # the second pass takes off the rounding of the first
+    """Orthonormal directions of the same span, zeros for linearly dependent ones."""
+    for _ in range(2):  # the second pass removes the rounding error of the first
         sizes, turn = jnp.linalg.eigh(_products(columns, columns))
         scales = jnp.where(sizes > _cutoff(sizes), 1 / jnp.sqrt(jnp.abs(sizes)), 0)
         columns = jax.tree.map(
@@ -93,19 +92,19 @@ def _orthonormal(columns: Any) -> Any:
 
 
 def _pseudo_inverse(matrix: Array) -> Array:
-    """Of a symmetric matrix."""
+    """Pseudo-inverse of a symmetric matrix."""
     sizes, turn = jnp.linalg.eigh(0.5 * (matrix + matrix.T))
     inverse = jnp.where(jnp.abs(sizes) > _cutoff(sizes), 1 / sizes, 0)
     return (turn * inverse[None]) @ turn.T
 
 
 def _cutoff(sizes: Array) -> Array:
-    """Below it an eigenvalue is rounding."""
+    """Eigenvalues below it are rounding errors."""
     return 10 * len(sizes) * jnp.finfo(sizes.dtype).eps * jnp.max(jnp.abs(sizes))
 
 
 def _combined(weights: Array, columns: Any) -> Any:
-    """Their weighted sum, a tree like ω."""
+    """Weighted sum of the columns, a tree like ω."""
     return jax.tree.map(lambda c: jnp.tensordot(weights, c, 1), columns)
 
 

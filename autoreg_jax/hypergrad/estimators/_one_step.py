@@ -1,4 +1,4 @@
-"""The gradient of the loss after one inner step."""
+"""The gradient of the outer loss after one inner step, exact or by differences."""
 
 import jax
 import jax.numpy as jnp
@@ -36,13 +36,15 @@ def one_step_unroll(
         ∇_a L_v(ω′, a) + ∂²_{aω} L_t(ω, a) · u,
 
     the derivative of a ↦ L_v(ω′(a), a) for any differentiable update U. The mixed
-    product costs 1 to 1.5 times the two gradients of the finite difference, without
-    its ε.
+    product costs 1 to 1.5 times the two gradients of the finite difference, and needs
+    no ε.
 
-    Diagnostics: `cotangent_norm` ‖v‖, `direction_norm` ‖u‖, `epsilon`, `sensitivity`
-    (1 for SGD), `is_insensitive`: the update is almost constant in its gradient (fresh
-    Adam, sign updates), so the indirect part says nothing; and `nonfinite`, the number
-    of entries of u that have no value and count as zero (dead units under fresh Adam).
+    Diagnostics: `cotangent_norm` ‖v‖ with v = ∇_ω′ L_v; `direction_norm` ‖u‖;
+    `epsilon`; `sensitivity` (‖u‖/‖v‖) / (‖ω′ − ω‖/‖g‖), 1 for gradient descent;
+    `is_insensitive`, if the update is almost constant in its gradient (first step of
+    Adam, sign updates) and the indirect part therefore meaningless; `nonfinite`, the
+    number of non-finite entries of u, which are set to zero (dead units in the first
+    steps of Adam).
 
     Args:
         mixed: Backend of the mixed product.
@@ -101,22 +103,22 @@ def finite_difference(
     """One-step hypergradient whose second-order term is a central difference.
 
     With ω′ = U(ω, ∇_ω L_t(ω, a)) and u = (∂U/∂g)ᵀ ∇_ω′ L_v(ω′, a) (u = −ξ ∇_ω′ L_v for
-    plain SGD) the estimate is
+    gradient descent) the estimate is
 
-        ∇_a L_v(ω′, a) + ‖u‖ [∇_a L_t(ω + r û, a) − ∇_a L_t(ω − r û, a)] / 2r,  û =
-        u/‖u‖,
+        ∇_a L_v(ω′, a) + ‖u‖ [∇_a L_t(ω + r û, a) − ∇_a L_t(ω − r û, a)] / 2r
 
-    lines 3-5 of Algorithm 1. Warping has a kink at every whole-voxel displacement and
-    LeakyReLU one at zero: near an identity field the difference measures those jumps.
+    with û = u/‖u‖, lines 3-5 of Algorithm 1. Warping has a kink at every whole-voxel
+    displacement and LeakyReLU one at zero: near an identity field the difference
+    measures these kinks.
 
     Args:
-        radius: r > 0, the length of the probe in ω if `normalise` (the published code:
-            1e-2), else the paper's ε: the probe has the length ε ‖∇_ω′ L_v‖ ("equal to
-            the learning rate": 1e-4). Dimensionless.
+        radius: r > 0, the length of the probe in ω if `normalise` (1e-2 in the
+            published code), otherwise the paper's ε, for a probe of length
+            ε ‖∇_ω′ L_v‖ ("equal to the learning rate": 1e-4). Dimensionless.
         normalise: Whether `radius` is the length of the probe.
 
     Returns:
-        A stateless estimator; it refuses ω of half precision with a `ValueError`.
+        A stateless estimator; `estimate` raises `ValueError` for ω in half precision.
 
     Raises:
         ValueError: If `radius` is not positive.

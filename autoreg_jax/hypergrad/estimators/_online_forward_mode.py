@@ -1,4 +1,4 @@
-"""Tangents that are carried along the training itself."""
+"""Forward mode along the training itself."""
 
 from typing import Any, NamedTuple
 
@@ -27,11 +27,11 @@ from autoreg_jax.hypergrad._trajectory import (
 
 
 class Tangents(NamedTuple):
-    """What the online forward mode carries, each with a leading axis of dim(a).
+    """State of the online forward mode, each leaf with a leading axis of dim(a).
 
     Attributes:
         inner: Z = dω/da.
-        optimizer: Derivatives of the floating leaves of the optimizer state.
+        optimizer: Derivatives of the floating-point leaves of the optimizer state.
     """
 
     inner: Inner
@@ -39,22 +39,22 @@ class Tangents(NamedTuple):
 
 
 def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
-    """Real-time hyperparameter optimisation: infinite horizon at the price of a step.
+    """Real-time hyperparameter optimisation: infinite horizon at the cost of one step.
 
     Each call pushes Z = dω/da through one inner step, ω′ = Φ(ω, a), and returns
-    ∂_a L_v(ω′) + Zᵀ ∇_ω L_v(ω′). The caller must then make the very same step of ω.
-    The first call is `one_step_unroll()`; with a fixed, call K is `unroll(K)` from the
-    start. With a moving there is a bias of the order of the outer learning rate.
+    ∂_a L_v(ω′) + Zᵀ ∇_ω L_v(ω′). The caller must then take exactly this step of ω. The
+    first call equals `one_step_unroll()`; for constant a, call K equals `unroll(K)`
+    from the start. If a changes, the bias is of the order of the outer learning rate.
 
     Args:
-        optimizer_state: A state of the optimizer of ω (its shapes are what matters),
-            so that derivatives of its moments are carried; the updates given to
-            `estimate` must have states of the same structure.
+        optimizer_state: A state of the optimizer of ω, for its shapes only: its moments
+            have tangents, too. The updates passed to `estimate` must have states of the
+            same structure.
 
     Returns:
-        An estimator that carries dim(a) trees like (ω, optimizer state); diagnostics
-        `tangent_norm` ‖Z‖ and `nonfinite`, the number of entries of the tangents that
-        had no value and count as zero (dead units under fresh Adam).
+        An estimator whose state is dim(a) trees like (ω, optimizer state); diagnostics
+        `tangent_norm` ‖Z‖ and `nonfinite`, the number of non-finite entries of the
+        tangents, which are set to zero (dead units in the first steps of Adam).
 
     References:
         Franceschi et al., ICML 2017, Sec. 3.3.

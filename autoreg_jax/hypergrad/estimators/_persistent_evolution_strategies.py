@@ -1,4 +1,4 @@
-"""Evolution strategies over truncations, without the bias of the truncation."""
+"""Evolution strategies over truncated unrolls, without truncation bias."""
 
 from typing import Any, NamedTuple
 
@@ -28,13 +28,13 @@ from autoreg_jax.hypergrad.estimators._evolution_strategies import (
 
 
 class Particles(NamedTuple):
-    """N antithetic pairs in mid-flight, each leaf with a leading axis of N.
+    """State of N antithetic pairs, each leaf with a leading axis of N.
 
     Attributes:
         upper: (ω, optimizer state) of the particles at a + σξ.
         lower: The same at a − σξ.
         accumulated: Σ ξ over the truncations so far, trees like a.
-        step: Calls made, int32 scalar.
+        step: Number of calls, int32 scalar.
     """
 
     upper: Any
@@ -53,20 +53,20 @@ def persistent_evolution_strategies(
 ) -> HypergradientEstimator:
     """h_t = 1/(2σN) Σ_i (Σ_{τ≤t} ξ_iτ) [F_t(a + σξ_it) − F_t(a − σξ_it)].
 
-    The particles train on from call to call, K steps each, so their sum over calls is
-    unbiased for the smoothed gradient of Σ_t L_v(ω_{tK}(a), a). Begin anew with `init`
-    when an inner problem ends. Call the given ω by `init` only: the particles have
-    their own afterwards. All of the estimate is called indirect.
+    The particles continue to train from call to call, K steps each, so the sum of the
+    estimates over calls is unbiased for the smoothed gradient of Σ_t L_v(ω_{tK}(a), a).
+    Call `init` again when an inner problem ends. Only `init` uses the given ω; later
+    the particles have their own. The whole estimate is reported as indirect.
 
     Args:
-        pairs: N > 1.
+        pairs: N > 1 antithetic pairs.
         sigma: σ > 0, in units of a.
-        steps: K > 0 inner steps a call.
+        steps: K > 0 inner steps for each call.
         seed: Seed of the perturbations.
         optimizer_state: State of the optimizer of ω at the start.
 
     Returns:
-        An estimator that carries its particles; diagnostic `standard_error`.
+        An estimator whose state is its particles; diagnostic `standard_error`.
 
     Raises:
         ValueError: If an argument is out of range.

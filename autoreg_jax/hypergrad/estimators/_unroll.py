@@ -43,30 +43,30 @@ def unroll(
         (γ_k, q_k, π_k) = (∂Φ)ᵀ (p_{k+1}, q_{k+1}),   the optimizer alone
         p_k = π_k + H(ω_k) γ_k,   h ← h + M(ω_k, a) γ_k,
 
-    both products out of one program. Only K triples (ω, g, s) are kept.
+    with both products from one program. Only K triples (ω, g, s) are stored.
 
-    Diagnostics: `adjoint_norms`, ‖γ_k‖ of each step that was gone back, first step
-    first; `cotangent_norm`; `nonfinite`, the number of entries of (γ, q, π) over all
-    steps that have no value and count as zero (dead units under fresh Adam).
+    Diagnostics: `adjoint_norms`, ‖γ_k‖ of each backward step, first step first;
+    `cotangent_norm`; `nonfinite`, the number of non-finite entries of (γ, q, π) over
+    all steps, which are set to zero (dead units in the first steps of Adam).
 
     Args:
         steps: K > 0.
-        truncate: T in [1, K], go back through the last T steps only; None for all. The
-            missing part is of the order (1 − ξμ)^T.
-        rematerialise: Compute ∇L_t again on the way back, so that the memory is that
-            of one step; else keep its linearisation at every step, which saves about
-            one gradient a step.
-        stacked: Whether `train_batch` holds K batches on its leading axis; else every
-            step takes the same batch.
+        truncate: T in [1, K]: backpropagate through the last T steps only; default:
+            all. The error is of the order (1 − ξμ)^T.
+        rematerialise: Recompute ∇L_t in the backward pass, which needs the memory of
+            one step; otherwise store its linearisation at every step, which saves about
+            one gradient for each step.
+        stacked: Whether `train_batch` holds K batches on its leading axis; otherwise
+            every step uses the same batch.
         mixed: Backend of both products.
 
     Returns:
         A stateless estimator.
 
     Raises:
-        ValueError: If `steps` is not positive, `truncate` is not in [1, steps], or a
-            backend is named without `rematerialise`; in `estimate` if a stacked batch
-            has another length.
+        ValueError: If `steps` is not positive, `truncate` is not in [1, steps], or
+            `mixed` is set without `rematerialise`; in `estimate` if a stacked batch
+            does not hold K batches.
 
     References:
         Shaban et al., "Truncated Back-propagation for Bilevel Optimization", 2019;
@@ -74,7 +74,10 @@ def unroll(
     """
     back = _checked(steps, truncate)
     if not rematerialise and mixed is not forward_over_reverse:
-        raise ValueError("rematerialise=False keeps the linearisation, an exact one.")
+        raise ValueError(
+            "rematerialise=False stores exact linearisations and ignores mixed: leave "
+            "mixed at its default or set rematerialise=True."
+        )
 
     def estimate(
         problem: BilevelProblem,
@@ -156,7 +159,7 @@ def unroll(
 
 
 def _checked(steps: int, truncate: int | None) -> int:
-    """The steps to go back through."""
+    """The number of backward steps."""
     if steps < 1:
         raise ValueError(f"steps must be positive, got {steps}.")
     back = steps if truncate is None else truncate

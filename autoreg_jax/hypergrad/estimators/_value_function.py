@@ -1,4 +1,4 @@
-"""First-order bilevel optimisation by a penalty on the value function."""
+"""First-order bilevel optimisation with a penalty on the value function."""
 
 import jax
 import jax.numpy as jnp
@@ -25,17 +25,17 @@ from autoreg_jax.hypergrad._trajectory import descend
 
 
 def value_function(steps: int, penalty: float) -> HypergradientEstimator:
-    """H = ∂_a L_v(ω_γ) + γ [∂_a L_t(ω_γ) − ∂_a L_t(ω*)], no second derivatives.
+    """H = ∂_a L_v(ω_γ) + γ [∂_a L_t(ω_γ) − ∂_a L_t(ω*)], without second derivatives.
 
-    ω* comes from K steps of the inner update on L_t, ω_γ from as many on
-    L_t + L_v/γ, both from ω. At their limits the bias is of the order 1/γ; rounding
+    ω* is the result of K inner steps on L_t, ω_γ of K inner steps on L_t + L_v/γ, both
+    from ω. In the limit of many steps the bias is of the order 1/γ; the rounding error
     grows with γ.
 
     Diagnostics: `residual`, ‖∇_ω(L_t + L_v/γ)‖ at ω_γ, and `gap`,
     L_t(ω_γ) − L_t(ω*).
 
     Args:
-        steps: K > 0, the steps of each of both trajectories.
+        steps: K > 0 steps of each trajectory.
         penalty: γ > 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A linear system that is solved a little further at each call."""
+"""A linear system whose iteration continues from call to call."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_rever
 def warm_started_linear_system(
     steps: int, learning_rate: float, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
-    """H = ∂_a L_v − M z, where z ← z − η(H z − ∇_ω L_v) runs on from call to call.
+    """H = ∂_a L_v − M z, where z ← z − η(H z − ∇_ω L_v) continues from call to call.
 
-    One step a call is the direction of SOBA, several that of AmIGO. From zero, m steps
-    equal `neumann(m − 1, η)`.
+    One step for each call is the direction of SOBA, several are that of AmIGO. From
+    zero, m steps equal `neumann(m − 1, η)`.
 
     Diagnostics: `residual` ‖v − Hz‖ / ‖v‖ before the last step.
 
     Args:
-        steps: m > 0, each one product with H.
+        steps: m > 0; each takes one product with H.
         learning_rate: η > 0.
         mixed: Backend of the mixed product.
 
     Returns:
-        An estimator that carries z, a tree like ω.
+        An estimator whose state is z, a tree like ω.
 
     Raises:
         ValueError: If an argument is not positive.

@@ -1,4 +1,4 @@
-"""Bilevel problems whose hypergradient is known, to judge estimators by."""
+"""Bilevel problems with a known hypergradient, to test estimators."""
 
 from autoreg_jax.hypergrad.problems._example import Example as Example
 from autoreg_jax.hypergrad.problems._hyper_cleaning import (

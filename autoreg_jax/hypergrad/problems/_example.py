@@ -1,4 +1,4 @@
-"""A bilevel problem together with its answer."""
+"""A bilevel problem with its solution."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from autoreg_jax.hypergrad._base import BilevelProblem, Inner, Outer, Point
 
 
 class Example(NamedTuple):
-    """A problem, where to start, and what is true of it.
+    """A bilevel problem with its solution and its true hypergradient.
 
     Attributes:
         problem: Inner and outer loss.

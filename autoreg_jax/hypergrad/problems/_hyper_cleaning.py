@@ -1,4 +1,4 @@
-"""Hyper-cleaning: weigh training examples of which many are wrongly labelled."""
+"""Hyper-cleaning: learn weights for training examples with noisy labels."""
 
 import jax
 import jax.numpy as jnp
@@ -8,30 +8,30 @@ from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer, Poi
 from autoreg_jax.hypergrad._second_order import mixed_product
 from autoreg_jax.hypergrad.problems._example import Example
 
-# From zero, with a penalty of 0.01, Newton's method is at round-off after eight.
+# From zero and with a penalty of 0.01, Newton's method converges in eight steps.
 _NEWTON_STEPS = 10
 
 
 def hyper_cleaning(
     train_batch: Batch, valid_batch: Batch, num_classes: int, penalty: float = 0.01
 ) -> Example:
-    """Softmax regression with a weight σ(a_i) on each training example.
+    """Softmax regression with a weight σ(a_i) for each training example.
 
         L_t = (1/n) Σ σ(a_i) CE(x_i ω, y_i) + ½ μ ‖ω‖²,   L_v = mean CE on clean labels.
 
-    ω* comes from Newton's method and the reference from a dense solve with the Hessian.
+    ω* is computed by Newton's method, the reference with the full Hessian.
 
     Args:
         train_batch: Features `(n, p)` and labels `(n,)`, some of them wrong.
-        valid_batch: The same, clean.
-        num_classes: k.
+        valid_batch: Features `(m, p)` and correct labels `(m,)`.
+        num_classes: Number of classes k.
         penalty: μ > 0.
 
     Returns:
-        The problem; ω is `(p, k)` and a `(n,)`, both start at zero.
+        The problem; ω is `(p, k)` and a is `(n,)`, both initially zero.
 
     Raises:
-        ValueError: If `penalty` is not positive: then ω* need not exist.
+        ValueError: If `penalty` is not positive, for which ω* may not exist.
 
     References:
         Franceschi et al., "Forward and reverse gradient-based hyperparameter
@@ -88,7 +88,7 @@ def hyper_cleaning(
 
 
 def cross_entropy(inner: Inner, batch: Batch) -> Array:
-    """Cross entropy of softmax regression, one value an example."""
+    """Cross entropy of softmax regression, one value for each example."""
     features, labels = batch
     logs = jax.nn.log_softmax(features @ inner)
     return -jnp.take_along_axis(logs, labels[:, None], axis=1)[:, 0]

@@ -1,4 +1,4 @@
-"""A quadratic in both levels, where everything has a closed form."""
+"""A problem that is quadratic in both levels, with closed forms."""
 
 import jax
 import jax.numpy as jnp
@@ -15,19 +15,19 @@ def quadratic(
     outer_size: int = 5,
     condition: float = 10.0,
 ) -> Example:
-    """Draw a quadratic problem.
+    """A random quadratic problem.
 
         L_t = ½ ωᵀAω + ωᵀCa + bᵀω,   L_v = ½ (ω − w)ᵀF(ω − w) + ½ρ‖a‖² + kᵀa,
         ω* = −A⁻¹(Ca + b),           dL_v/da = ρa + k − CᵀA⁻¹F(ω* − w).
 
-    A has eigenvalues from 1 to `condition`, evenly spaced, so the errors of Neumann
-    series and conjugate gradients follow their textbook laws.
+    The eigenvalues of A are evenly spaced from 1 to `condition`, so the errors of the
+    Neumann series and of conjugate gradients follow the textbook bounds.
 
     Args:
         key: Random key; the matrices are drawn in the default precision.
         inner_size: Length of ω.
         outer_size: Length of a.
-        condition: κ >= 1 of the inner problem.
+        condition: Condition number κ >= 1 of A.
 
     Returns:
         The problem; batches are None.

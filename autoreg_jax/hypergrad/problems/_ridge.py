@@ -1,4 +1,4 @@
-"""Ridge regression with one penalty a feature."""
+"""Ridge regression with one penalty for each feature."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from autoreg_jax.hypergrad.problems._example import Example
 
 
 def ridge(train_batch: Batch, valid_batch: Batch) -> Example:
-    """Choose the logarithm of a ridge penalty for each feature.
+    """Ridge regression whose outer variable is the log penalty of each feature.
 
         L_t = (1/2n) ‖Xω − y‖² + ½ Σ exp(a_j) ω_j²,   L_v = (1/2m) ‖X′ω − y′‖²,
         ω* = H⁻¹ Xᵀy / n,  H = XᵀX/n + diag(exp a),
@@ -20,7 +20,7 @@ def ridge(train_batch: Batch, valid_batch: Batch) -> Example:
         valid_batch: X′ `(m, p)` and y′ `(m,)`.
 
     Returns:
-        The problem; a is `(p,)` and starts at zero, as ω does.
+        The problem; ω and a are `(p,)`, both initially zero.
 
     Examples:
         >>> one = (jnp.ones((1, 1)), jnp.ones(1))

@@ -1,4 +1,4 @@
-"""What an estimate consists of, and how much of it is noise."""
+"""Cosine, per-term slopes, noise over batches and density of kinks."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,13 +12,13 @@ from autoreg_jax.hypergrad._base import Inner, Outer
 
 
 class BatchNoise(NamedTuple):
-    """How an estimate spreads over batches.
+    """Bias and variance of an estimate over batches.
 
     Attributes:
         bias: ‖mean − reference‖.
-        variance: Trace of the covariance, without bias for n draws.
-        signal_to_noise: ‖mean‖ / √variance: below 1, a single batch says little. 0
-            where the mean vanishes, infinite where there is no noise.
+        variance: Trace of the sample covariance (unbiased).
+        signal_to_noise: ‖mean‖ / √variance; below 1 a single batch is mostly noise. 0
+            if the mean is zero, infinite without noise.
     """
 
     bias: Array
@@ -27,20 +27,20 @@ class BatchNoise(NamedTuple):
 
 
 def cosine(first: Any, second: Any) -> Array:
-    """Cosine of the angle between two trees of one structure.
+    """Cosine of the angle between two trees.
 
     Args:
         first: Tree of arrays.
-        second: The same structure.
+        second: Tree of the same structure.
 
     Returns:
-        Scalar in [−1, 1]; 0 if one of the trees vanishes.
+        Scalar in [−1, 1]; 0 if one of the trees is zero.
 
     Examples:
         >>> float(cosine({"a": jnp.array([2.0, 0.0])}, {"a": jnp.array([0.0, 3.0])}))
         0.0
     """
-    # Each tree by its own norm: the product of two small norms underflows.
+    # Normalise each tree by itself: the product of two small norms underflows.
     directions = (_unit(tree) for tree in (first, second))
     return jnp.clip(optax.tree.vdot(*directions), -1, 1)
 
@@ -48,19 +48,19 @@ def cosine(first: Any, second: Any) -> Array:
 def alignment(
     terms: Callable[[Inner], Any], inner: Inner, outer_gradient: Inner
 ) -> Any:
-    """−⟨∇ℓ_i(ω), ∇L_v⟩ of each term of the inner loss, by one forward derivative.
+    """−⟨∇ℓ_i(ω), ∇L_v⟩ for each term of the inner loss, by one forward derivative.
 
-    For weights λ of L_t = Σ λ_i ℓ_i this is the one-step hypergradient but for the
-    factor ξ, and the most readable diagnostic there is: where a component is negative,
-    a step down ℓ_i also goes down L_v, and descent on λ raises that weight.
+    For weights λ of L_t = Σ λ_i ℓ_i this is the one-step hypergradient up to the factor
+    ξ. If a component is negative, a descent step on ℓ_i also decreases L_v, and descent
+    on λ increases that weight.
 
     Args:
-        terms: ω to a tree of scalars ℓ_i, unweighted.
+        terms: Function of ω that returns a tree of unweighted scalars ℓ_i.
         inner: ω.
         outer_gradient: ∇_ω L_v, a tree like ω.
 
     Returns:
-        A tree like that of the terms.
+        A tree like the output of `terms`.
     """
     _, slopes = jax.jvp(terms, (inner,), (outer_gradient,))
     return jax.tree.map(jnp.negative, slopes)
@@ -70,7 +70,7 @@ def batch_noise(estimates: Outer, reference: Outer) -> BatchNoise:
     """Bias and variance of an estimate over batches.
 
     Args:
-        estimates: Tree like the outer variable with a leading axis of n ≥ 2 draws.
+        estimates: Tree like the outer variable with a leading axis of n ≥ 2 batches.
         reference: Tree like the outer variable.
 
     Returns:
@@ -81,7 +81,7 @@ def batch_noise(estimates: Outer, reference: Outer) -> BatchNoise:
     """
     draws = len(jax.tree.leaves(estimates)[0])
     if draws < 2:
-        raise ValueError(f"a variance needs two draws, got {draws}.")
+        raise ValueError(f"estimates must hold at least two draws, got {draws}.")
     mean = jax.tree.map(lambda e: jnp.mean(e, axis=0), estimates)
     spread = jax.tree.map(lambda e: jnp.sum(jnp.var(e, axis=0, ddof=1)), estimates)
     variance = jnp.asarray(optax.tree.sum(spread))
@@ -102,12 +102,12 @@ def kink_density(
     """Fraction of values within `radius` of a kink.
 
     Linear interpolation has a kink at every whole voxel of displacement (`period=1`),
-    LeakyReLU one at zero (`period=None`). At a density near 1, as in a field close to
-    the identity, no derivative foretells a finite change.
+    LeakyReLU one at zero (`period=None`). At a density near 1, as for a field close to
+    the identity, no derivative predicts a finite change.
 
     Args:
         values: Tree of arrays: displacements in voxels, or pre-activations.
-        radius: Distance that counts as near (> 0), in the unit of the values.
+        radius: Largest distance to a kink (> 0), in the unit of the values.
         period: Distance between kinks; None for a single kink at zero.
 
     Returns:
@@ -123,7 +123,7 @@ def kink_density(
 
 
 def _unit(tree: Any) -> Any:
-    """A tree of norm one, or zeros; tiny and huge entries do not hurt the norm."""
+    """The tree scaled to norm one, or zeros; safe for tiny and huge entries."""
     leaves = jax.tree.leaves(tree)
     largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
     largest = jnp.where(largest > 0, largest, 1.0)
