@@ -12,7 +12,7 @@ from autoreg_jax.cli._show import show_json, show_line
 from autoreg_jax.errors import ConfigError, GeometryError
 
 if TYPE_CHECKING:
-    from autoreg_jax.data import Volume
+    from autoreg_jax.geometry import Volume
     from autoreg_jax.transforms import Transform
 
 _LOGGER = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Apply:
 
     def _resampled(self, whole: "Transform", reference: "Volume") -> "Volume":
         """The image on the grid of the reference."""
-        from autoreg_jax import data
+        from autoreg_jax import data, geometry
 
         read = data.read_image if self.interpolation == "linear" else data.read_labels
         image = read(self.input)
@@ -145,4 +145,4 @@ class Apply:
                 self.input,
                 self.reference,
             )
-        return data.Volume(array, reference.affine)
+        return geometry.Volume(array, reference.affine)

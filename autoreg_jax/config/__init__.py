@@ -17,7 +17,7 @@ from autoreg_jax.config._network import (
 )
 from autoreg_jax.config._plan import (
     GridConfig,
-    IntensityConfig,
+    Intensity,
     PlanConfig,
     dump_plan,
     load_plan,
@@ -32,7 +32,7 @@ __all__ = [
     "ExtraTermsConfig",
     "GridConfig",
     "HypergradientConfig",
-    "IntensityConfig",
+    "Intensity",
     "NetworkConfig",
     "ObjectiveConfig",
     "PairsConfig",

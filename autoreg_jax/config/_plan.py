@@ -57,8 +57,8 @@ class GridConfig:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class IntensityConfig:
+@dataclass(frozen=True)
+class Intensity:
     """Scaling of grey values to [0, 1]."""
 
     rule: Rule = "percentile"
@@ -69,7 +69,8 @@ class IntensityConfig:
     """Percentile or grey value that becomes 0."""
 
     high: float = 99.5
-    """Percentile or grey value that becomes 1 (> low)."""
+    """Percentile, of the voxels brighter than `low`, or grey value that becomes 1
+    (> low). So a large empty background does not decide where white is."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -96,7 +97,7 @@ class PlanConfig:
     grid: GridConfig
     """Working grid."""
 
-    intensity: IntensityConfig = field(default_factory=IntensityConfig)
+    intensity: Intensity = field(default_factory=Intensity)
     """Scaling of grey values."""
 
     masks: bool = True

@@ -21,7 +21,6 @@ from autoreg_jax.data.datasets import (
     read_pairs,
 )
 from autoreg_jax.data.images import (
-    Intensity,
     check_contrast,
     normalize_intensity,
     read_image,
@@ -30,25 +29,20 @@ from autoreg_jax.data.images import (
     write_volume,
 )
 from autoreg_jax.data.simulation import write_population
-from autoreg_jax.geometry import Grid, Volume, grid_along, resample
 
 __all__ = [
     "MOST_IMAGES",
     "Cohort",
     "Dataset",
     "Fingerprint",
-    "Grid",
-    "Intensity",
     "PairFiles",
     "PairSampler",
     "Preprocessing",
     "Scan",
     "Subject",
-    "Volume",
     "check_contrast",
     "evaluation_pairs",
     "fingerprint",
-    "grid_along",
     "load_cohort",
     "load_cohorts",
     "match_images",
@@ -57,7 +51,6 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_pairs",
-    "resample",
     "write_displacement",
     "write_population",
     "write_volume",

@@ -16,8 +16,8 @@ from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.baselines import make_baseline
-from autoreg_jax.data import Intensity
-from autoreg_jax.errors import ArtifactError
+from autoreg_jax.config import Intensity
+from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import write_bytes, write_json
 from autoreg_jax.networks import Registration, RegistrationNetwork, Wiring
 from autoreg_jax.runtime import RunFolder
@@ -30,6 +30,7 @@ _READABLE = (1, _FORMAT)
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _UNREADABLE = (
     AttributeError,  # a description that is JSON, but no object
+    ConfigError,
     KeyError,
     OSError,
     TypeError,

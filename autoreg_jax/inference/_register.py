@@ -12,9 +12,8 @@ from jax import Array
 from jaxtyping import Float
 
 from autoreg_jax.alignment import prealign
+from autoreg_jax.config import Intensity
 from autoreg_jax.data import (
-    Intensity,
-    Volume,
     check_contrast,
     normalize_intensity,
     read_image,
@@ -23,6 +22,7 @@ from autoreg_jax.data import (
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.geometry import (
     Grid,
+    Volume,
     displacement_on,
     resample,
     working_grid,

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from autoreg_jax import alignment
-from autoreg_jax.data import Volume
 from autoreg_jax.errors import ConfigError, GeometryError
+from autoreg_jax.geometry import Volume
 
 
 def blobs(ndim, seed=3):

@@ -7,7 +7,8 @@ import ants
 import numpy as np
 import pandas
 
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
+from autoreg_jax.geometry import Volume
 
 
 def ants_matrix(fixed: Volume, moving: Volume, kind: str) -> np.ndarray:

@@ -23,8 +23,8 @@ import numpy as np
 from scipy import ndimage
 
 from autoreg_jax.alignment import align
-from autoreg_jax.data import Volume, read_image
-from autoreg_jax.geometry import Grid, sample_world
+from autoreg_jax.data import read_image
+from autoreg_jax.geometry import Grid, Volume, sample_world
 
 LARGEST_ANGLE, LARGEST_SHIFT, LARGEST_SCALE = 40.0, 40.0, 1.2
 RECOVERED_MM = 2.0

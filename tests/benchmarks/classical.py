@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume, read_image
+from autoreg_jax.data import read_image
+from autoreg_jax.geometry import Volume
 
 # Radius of the correlation and iterations a level, coarsest first.
 SYN = ((4, (40, 20, 5)), (2, (40, 20, 5)), (2, (100, 70, 50, 20)))

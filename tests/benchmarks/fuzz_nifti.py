@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
 
-from autoreg_jax.data import Volume, read_image, read_labels
+from autoreg_jax.data import read_image, read_labels
 from autoreg_jax.data.images import read_grid
 from autoreg_jax.errors import AutoRegError
+from autoreg_jax.geometry import Volume
 
 FIELDS = [name for name in Nifti1Header.template_dtype.names if name != "extents"]
 # What breaks readers: none, all bits, sign, large, and not a number.

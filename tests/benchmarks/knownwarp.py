@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.transforms import Grid, Transform
 
 SETS = {

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from autoreg_jax.config import load
-from autoreg_jax.data import Volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.inference import ModelDescription, RegistrationModel, register
 from autoreg_jax.losses import PAPER_WEIGHTS, registration_loss
 from autoreg_jax.networks import RegistrationNetwork

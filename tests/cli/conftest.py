@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from autoreg_jax import inference
 from autoreg_jax.cli import main
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search_space import Genotype
 

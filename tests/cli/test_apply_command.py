@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from autoreg_jax.data import Volume, write_displacement, write_volume
+from autoreg_jax.data import write_displacement, write_volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.transforms import Grid, Transform
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])

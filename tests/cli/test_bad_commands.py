@@ -8,7 +8,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
+from autoreg_jax.geometry import Volume
 
 
 def contents(folder):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
 from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.geometry import Volume
 
 
 @pytest.fixture

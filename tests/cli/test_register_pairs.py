@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume, read_image, write_volume
+from autoreg_jax.data import read_image, write_volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.transforms import Grid, Transform
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data, files, inference, studies, workflows
+from autoreg_jax import config, data, files, geometry, inference, studies, workflows
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.compare import CleaningRow, ComparisonRow
@@ -269,7 +269,7 @@ def test_an_interruption_says_how_to_go_on(command, dataset, tmp_path, monkeypat
 
 def test_the_whole_dataset_decides_the_classes(command, calls, dataset, tmp_path):
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    volume = data.Volume(np.full((16, 14, 12), 8, np.int32), affine)
+    volume = geometry.Volume(np.full((16, 14, 12), 8, np.int32), affine)
     data.write_volume(dataset / "5_labels.nii.gz", volume)
     assert command("search", dataset, "-o", tmp_path / "run")[0] == 0
     train, validation, _ = calls.pop()[1]

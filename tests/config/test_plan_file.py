@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autoreg_jax.config import (
     GridConfig,
-    IntensityConfig,
+    Intensity,
     PlanConfig,
     dump_plan,
     load_plan,
@@ -95,4 +95,4 @@ def test_no_plan(tmp_path):
 
 
 def test_a_window_may_be_any_grey_value():
-    assert IntensityConfig(rule="window", low=-1000, high=3000).low == -1000
+    assert Intensity(rule="window", low=-1000, high=3000).low == -1000

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax import data
+from autoreg_jax.geometry import Volume
 
 
 @pytest.fixture
@@ -20,10 +21,8 @@ def make_dataset(tmp_path):
             image = rng.uniform(0, 100, shape).astype(np.float32)
             chosen = values.get("label_values", (0, 3, 7))
             labels = rng.choice(chosen, shape).astype(np.int32)
-            data.write_volume(tmp_path / f"{index}.nii.gz", data.Volume(image, affine))
-            data.write_volume(
-                tmp_path / f"{index}_seg.nii.gz", data.Volume(labels, affine)
-            )
+            data.write_volume(tmp_path / f"{index}.nii.gz", Volume(image, affine))
+            data.write_volume(tmp_path / f"{index}_seg.nii.gz", Volume(labels, affine))
             lines.append(f"s{index},{index}.nii.gz,{index}_seg.nii.gz,{split}")
         path = tmp_path / "dataset.csv"
         path.write_text("\n".join(lines) + "\n")

@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from autoreg_jax import data
+from autoreg_jax import data, geometry
 from autoreg_jax.cli import main
 from autoreg_jax.errors import AutoRegError
 
@@ -40,7 +40,7 @@ def subjects(tmp_path):
             (" mask", (image > 10).astype(np.int32)),
         ):
             path = folder / f"Ä {index}{name}.nii.gz"
-            data.write_volume(path, data.Volume(array, AFFINE))
+            data.write_volume(path, geometry.Volume(array, AFFINE))
         stem = f"Ä {index}"
         files = f"{stem}.nii.gz,{stem} labels.nii.gz,{stem} mask.nii.gz"
         lines.append(f"s{index},{files},{split}")
@@ -363,7 +363,7 @@ def test_a_disk_that_takes_nothing(
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
 def test_a_volume_that_finds_no_space_leaves_the_old_one(tmp_path, monkeypatch, name):
-    volume = data.Volume(with_value(0), AFFINE)
+    volume = geometry.Volume(with_value(0), AFFINE)
     path = data.write_volume(tmp_path / name, volume)
     before = contents(tmp_path)
 
@@ -372,6 +372,6 @@ def test_a_volume_that_finds_no_space_leaves_the_old_one(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        data.write_volume(path, data.Volume(with_value(9), AFFINE))
+        data.write_volume(path, geometry.Volume(with_value(9), AFFINE))
     assert caught.value.filename == str(path)
     assert contents(tmp_path) == before

@@ -7,7 +7,6 @@ import pytest
 
 from autoreg_jax.data import (
     Cohort,
-    Volume,
     load_cohort,
     read_dataset,
     read_image,
@@ -16,6 +15,7 @@ from autoreg_jax.data import (
     write_volume,
 )
 from autoreg_jax.errors import DataError, GeometryError
+from autoreg_jax.geometry import Volume
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 6), (6, 5)])

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from autoreg_jax.data import Volume, load_cohort, read_dataset, write_volume
+from autoreg_jax.data import load_cohort, read_dataset, write_volume
 from autoreg_jax.errors import DataError
+from autoreg_jax.geometry import Volume
 
 POINTS = {"tip": (1, 2, 3), "base": (3.5, 0, 5)}
 

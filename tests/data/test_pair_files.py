@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from autoreg_jax.data import PairFiles, Volume, match_images, read_pairs, write_volume
+from autoreg_jax.data import PairFiles, match_images, read_pairs, write_volume
 from autoreg_jax.errors import DataError
+from autoreg_jax.geometry import Volume
 
 
 @pytest.fixture

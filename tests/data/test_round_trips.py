@@ -16,17 +16,14 @@ from nibabel.orientations import (
 )
 
 from autoreg_jax.data import (
-    Grid,
     Preprocessing,
-    Volume,
-    grid_along,
     read_image,
     read_labels,
-    resample,
     write_displacement,
     write_volume,
 )
 from autoreg_jax.data.images import read_grid, read_vectors
+from autoreg_jax.geometry import Grid, Volume, grid_along, resample
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 CODES = [

@@ -4,14 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from autoreg_jax.data import (
-    Volume,
-    read_image,
-    read_labels,
-    write_displacement,
-    write_volume,
-)
+from autoreg_jax.data import read_image, read_labels, write_displacement, write_volume
 from autoreg_jax.data.images import read_vectors
+from autoreg_jax.geometry import Volume
 
 OBLIQUE = np.array(
     [[0.0, -2.0, 0.5, 10], [1.5, 0, 0, -20], [0, 0.3, 3.0, 5], [0, 0, 0, 1]]

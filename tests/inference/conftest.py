@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search_space import Genotype
 

@@ -7,8 +7,8 @@ import pytest
 
 from autoreg_jax import inference
 from autoreg_jax.alignment import prealign
-from autoreg_jax.data import Volume
 from autoreg_jax.errors import GeometryError
+from autoreg_jax.geometry import Volume
 
 
 def world(volume):

@@ -11,8 +11,9 @@ import pytest
 from scipy import ndimage
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
+from autoreg_jax.geometry import Volume
 from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.spatial import jacobian_determinant
 

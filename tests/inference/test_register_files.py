@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 
 from autoreg_jax import data, inference
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.geometry import Volume
 
 OPTIONS = {"affine": "none", "refine": 2}
 

@@ -8,8 +8,9 @@ import pytest
 import SimpleITK as sitk
 
 from autoreg_jax import inference
-from autoreg_jax.data import Volume, write_volume
+from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.geometry import Volume
 
 
 @pytest.fixture

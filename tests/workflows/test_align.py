@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax import alignment
-from autoreg_jax.data import Volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.workflows.planning._prepare import make_align
 
 REFERENCE = Volume(np.ones((4, 4, 4), np.float32), np.eye(4), Path("reference.nii.gz"))

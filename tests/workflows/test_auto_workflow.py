@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data
+from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError, DataError
 from autoreg_jax.inference import load_model
 from autoreg_jax.runtime import read_records
@@ -39,8 +39,8 @@ def dataset(cohorts, tmp_path_factory):
     lines = ["subject,image,labels,split"]
     for split, cohort in zip(("train", "validation", "test"), cohorts, strict=True):
         for index, name in enumerate(cohort.names):
-            image = data.Volume(cohort.images[index, ..., 0], cohort.affine)
-            labels = data.Volume(cohort.labels[index], cohort.affine)
+            image = geometry.Volume(cohort.images[index, ..., 0], cohort.affine)
+            labels = geometry.Volume(cohort.labels[index], cohort.affine)
             data.write_volume(folder / f"{name}.nii.gz", image)
             data.write_volume(folder / f"{name}_seg.nii.gz", labels)
             lines.append(f"{name},{name}.nii.gz,{name}_seg.nii.gz,{split}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data, transforms
+from autoreg_jax import config, data, geometry, transforms
 from autoreg_jax.baselines.adapters import Adapter
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError, GeometryError
 from autoreg_jax.studies import BenchProtocol, bench
@@ -52,7 +52,7 @@ def dataset(cohorts, tmp_path_factory):
             lines.append(f"{name},{name}.nii.gz,{split},{name}_l.nii.gz")
             image, labels = cohort.images[place, ..., 0], cohort.labels[place]
             for end, array in (("", image), ("_l", labels)):
-                volume = data.Volume(array, cohort.affine)
+                volume = geometry.Volume(array, cohort.affine)
                 data.write_volume(folder / f"{name}{end}.nii.gz", volume)
     (folder / "dataset.csv").write_text("\n".join(lines) + "\n")
     return folder / "dataset.csv"
@@ -131,7 +131,7 @@ def listed(dataset):
     truth.write(folder / "truth.nii.gz")
     mask = np.zeros((16, 16), np.int32)
     mask[4:9, 3:12] = 1
-    data.write_volume(folder / "mask.nii.gz", data.Volume(mask, cohort.affine))
+    data.write_volume(folder / "mask.nii.gz", geometry.Volume(mask, cohort.affine))
     first, second, third = cohort.names
     (folder / "listed.csv").write_text(
         "moving,fixed,displacement,fixed_mask\n"
@@ -179,7 +179,7 @@ def test_listed_images_must_be_of_the_split(protocol, listed, dataset, tmp_path)
     with pytest.raises(DataError, match="add it to the dataset, or leave the pair"):
         bench(tmp_path, wrong)
     listed.write_text(text)
-    small = data.Volume(np.ones((8, 8), np.int32), np.eye(4))
+    small = geometry.Volume(np.ones((8, 8), np.int32), np.eye(4))
     data.write_volume(listed.parent / "mask.nii.gz", small)
     with pytest.raises(GeometryError, match=r"mask\.nii\.gz: has the shape \(8, 8\)"):
         bench(tmp_path, wrong)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from autoreg_jax.data import Cohort, Volume, write_volume
+from autoreg_jax.data import Cohort, write_volume
+from autoreg_jax.geometry import Volume
 from autoreg_jax.studies.bench._pairs import ListedPair
 from autoreg_jax.transforms import Grid, Transform
 from autoreg_jax.workflows.evaluation import pair_of, score

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from autoreg_jax import config, data
+from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.inference import load_model
 from autoreg_jax.runtime import read_json, read_records
@@ -41,10 +41,10 @@ def write_dataset(folder, cohorts, *, with_labels=True):
             cohort.names, cohort.images, cohort.labels, strict=True
         ):
             line = f"{name},{name}.nii.gz,{split}"
-            volume = data.Volume(image[..., 0], cohort.affine)
+            volume = geometry.Volume(image[..., 0], cohort.affine)
             data.write_volume(folder / f"{name}.nii.gz", volume)
             if with_labels:
-                volume = data.Volume(labels, cohort.affine)
+                volume = geometry.Volume(labels, cohort.affine)
                 data.write_volume(folder / f"{name}_labels.nii.gz", volume)
                 line += f",{name}_labels.nii.gz"
             lines.append(line)

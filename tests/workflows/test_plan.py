@@ -8,7 +8,7 @@ import pytest
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from autoreg_jax import config, data, workflows
+from autoreg_jax import config, data, geometry, workflows
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.workflows.planning._memory import estimate_memory
 from autoreg_jax.workflows.planning._plan import apply_plan
@@ -34,10 +34,10 @@ def scan(path, shape, affine, *, seed=0, shift=(0, 0, 0), contrast=1.0):
     exact = anatomy(points, seed, contrast)
     noise = 0.02 * np.random.default_rng(seed).random(shape)
     image = gaussian_filter(exact, 0.5) + noise * (exact > 0)
-    data.write_volume(path, data.Volume(image.astype(np.float32) * 100, affine))
+    data.write_volume(path, geometry.Volume(image.astype(np.float32) * 100, affine))
     labels = (anatomy(points, seed) == 0.2).astype(np.int32) * 7
     name = path.name.replace(".nii.gz", "_seg.nii.gz")
-    data.write_volume(path.with_name(name), data.Volume(labels, affine))
+    data.write_volume(path.with_name(name), geometry.Volume(labels, affine))
 
 
 def grid(shape, spacing, turn=None):
@@ -248,7 +248,7 @@ def test_masks_are_applied_or_not(alike, tmp_path):
     inside[6:18, 7:20, 6:20] = 1
     for seed in range(6):
         path = alike / f"p{seed}_mask.nii.gz"
-        data.write_volume(path, data.Volume(inside, image.affine))
+        data.write_volume(path, geometry.Volume(inside, image.affine))
     run = tmp_path / "run"
     assert "6 with a mask" in " ".join(workflows.plan(alike, run).text.split())
     masked = workflows.prepare(alike, run, config.RunConfig(), "test").cohorts[0]

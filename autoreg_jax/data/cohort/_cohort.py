@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from autoreg_jax.config import Intensity
 from autoreg_jax.data.cohort._landmarks import load_landmarks
 from autoreg_jax.data.cohort._preprocessing import Preprocessing
 from autoreg_jax.data.datasets import Dataset, Subject, read_structures
-from autoreg_jax.data.images import Intensity, read_grid, read_labels, read_vectors
+from autoreg_jax.data.images import read_grid, read_labels, read_vectors
 from autoreg_jax.data.simulation import true_displacement
 from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.geometry import Grid

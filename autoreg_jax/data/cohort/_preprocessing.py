@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from autoreg_jax.config import Intensity
 from autoreg_jax.data.datasets import Subject
 from autoreg_jax.data.images import (
-    Intensity,
     check_contrast,
     check_grid,
     masked,

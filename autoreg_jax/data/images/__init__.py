@@ -2,7 +2,6 @@
 
 from autoreg_jax.data.images._content import Content, content_of, thumbnail
 from autoreg_jax.data.images._intensity import (
-    Intensity,
     check_contrast,
     masked,
     normalize_intensity,
@@ -19,7 +18,6 @@ from autoreg_jax.data.images._writing import write_displacement, write_volume
 
 __all__ = [
     "Content",
-    "Intensity",
     "check_contrast",
     "check_grid",
     "content_of",

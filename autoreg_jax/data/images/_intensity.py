@@ -1,36 +1,19 @@
 """Scales grey values to the interval from 0 to 1."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Float, Num
 
+from autoreg_jax.config import Intensity
 from autoreg_jax.errors import DataError
 from autoreg_jax.geometry import Volume
 
-__all__ = ["Intensity", "check_contrast", "masked", "normalize_intensity"]
+__all__ = ["check_contrast", "masked", "normalize_intensity"]
 
-
-@dataclass(frozen=True)
-class Intensity:
-    """How grey values become numbers from 0 to 1.
-
-    Attributes:
-        rule: `percentile` scales each image by its own percentiles; `window` scales all
-            images alike, for values that mean the same in each, as Hounsfield units.
-        low: What becomes 0: a percentile, or a grey value.
-        high: What becomes 1. A percentile counts the voxels brighter than `low` alone,
-            so that a large empty background does not decide where white is.
-    """
-
-    rule: Literal["percentile", "window"] = "percentile"
-    low: float = 0.5
-    high: float = 99.5
+_PERCENTILES = Intensity()
 
 
 def normalize_intensity(
-    array: Num[np.ndarray, "*space"], intensity: Intensity = Intensity()
+    array: Num[np.ndarray, "*space"], intensity: Intensity = _PERCENTILES
 ) -> Float[np.ndarray, "*space"]:
     """Scale grey values and clip them, by default to robust percentiles.
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autoreg_jax.config import IntensityConfig, ObjectiveConfig, RunConfig
+from autoreg_jax.config import Intensity, ObjectiveConfig, RunConfig
 from autoreg_jax.data import Fingerprint
 
 # Smallest correlation of grey values between people that counts as one contrast
@@ -104,7 +104,7 @@ def choose_intensity(found: Fingerprint) -> Choice:
         "(median over images). "
     )
     if names <= {"ct", "cbct", "fbct"} and low <= -900:
-        window = IntensityConfig(
+        window = Intensity(
             rule="window", low=-1000.0, high=float(round(quantiles[:, 2].max()))
         )
         return Choice(
@@ -113,7 +113,7 @@ def choose_intensity(found: Fingerprint) -> Choice:
             "one window for all.",
         )
     return Choice(
-        IntensityConfig(),
+        Intensity(),
         f"{measured}Each image is scaled by its own percentiles; the upper one counts "
         "the voxels brighter than the lower one.",
     )

@@ -14,7 +14,6 @@ from autoreg_jax.config import PlanConfig, RunConfig, load_plan
 from autoreg_jax.data import (
     Cohort,
     Dataset,
-    Intensity,
     Preprocessing,
     load_cohorts,
     read_dataset,
@@ -155,7 +154,7 @@ def _preprocessing(table: Dataset, plan: PlanConfig) -> Preprocessing:
     return Preprocessing(
         grid,
         align=make_align(plan.affine, reference),
-        intensity=Intensity(**vars(plan.intensity)),
+        intensity=plan.intensity,
         has_masks=plan.masks,
     )
 
