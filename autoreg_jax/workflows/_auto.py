@@ -1,4 +1,4 @@
-"""The whole job on a dataset: search, train, evaluate, report."""
+"""The whole pipeline on a dataset: plan, search, train, evaluate, report."""
 
 import logging
 import time
@@ -28,28 +28,28 @@ def auto(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Evaluation:
-    """Plan, search a network and its loss, train it, evaluate it, describe it.
+    """Plan, search a network and its loss, train, evaluate and write a report.
 
-    The dataset is read and checked before anything is written. A plan.yaml that the
-    folder holds is obeyed.
+    The dataset is read and checked before anything is written. An existing plan.yaml in
+    the folder is used.
 
     Args:
         dataset: Anything that `read_dataset` reads, with the splits train, validation
             and the one to evaluate.
         run: Folder of the run.
-        config: The run; a resumed run keeps the one that it was started with.
-        resume: Go on with the run that the folder holds; what is finished is kept.
-        overwrite: Move a run that the folder holds aside.
+        config: The run; must be the same for a resumed run.
+        resume: Resume the run in this folder; finished stages are kept.
+        overwrite: Move an existing run to previous-N.
 
     Returns:
-        The evaluation, as in the files of the run.
+        The evaluation, also written to the folder.
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
         ConfigError: If `resume` and `overwrite` are both given, if the run to be
-            resumed was started with another configuration, or if the plan is wrong.
-        ArtifactError: If the folder holds a run and neither is given, or if what it
-            holds is damaged.
+            resumed was started with another configuration, or if the plan is invalid.
+        ArtifactError: If the folder contains a run and neither is given, or if a file
+            in it is damaged.
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
     """
     splits = ("train", "validation", config.evaluate.split)
@@ -98,7 +98,7 @@ def _keep_config(path: Path, config: RunConfig) -> None:
 
 
 def _write_report(run: Path) -> None:
-    """Write report.html where the packages for it are installed."""
+    """Write report.html if the packages for it are installed."""
     try:
         write_report(run)
     except ArtifactError:

@@ -1,4 +1,4 @@
-"""The whole job on simulated subjects, so that a first run needs no data."""
+"""The whole pipeline on simulated subjects, so that a first run needs no data."""
 
 from pathlib import Path
 
@@ -21,21 +21,21 @@ def demo(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Evaluation:
-    """Simulate a population from the ICBM 152 template and do the whole job on it.
+    """Simulate a population from the ICBM 152 template and run `auto` on it.
 
     Args:
-        run: Folder of the run; the subjects go to its folder `data`.
+        run: Folder of the run; the subjects are written to its folder `data`.
         dimensions: 3, or 2 for an axial plane.
-        config: The run; that of the preset `demo` unless given.
-        resume: Go on with the run that the folder holds.
-        overwrite: Move a run that the folder holds aside.
+        config: The run; default: the preset `demo`.
+        resume: Resume the run in this folder.
+        overwrite: Move an existing run to previous-N.
 
     Returns:
-        The evaluation, as in the files of the run.
+        The evaluation, also written to the folder.
 
     Raises:
         ValueError: If `dimensions` is neither 2 nor 3.
-        DataError: If nilearn, which carries the template, is not installed.
+        DataError: If nilearn, which contains the template, is not installed.
         AutoRegError: As `auto`.
     """
     if dimensions not in SPACING:

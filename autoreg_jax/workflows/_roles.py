@@ -1,4 +1,4 @@
-"""Which subjects of a split are moving and which fixed, as the configuration says."""
+"""The subjects of a split that may be moving, and those that may be fixed."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ class Roles(NamedTuple):
     """Indices of subjects, the arguments of the same names of `data.PairSampler`.
 
     Attributes:
-        moving: Those that may be moving.
-        fixed: Those that may be fixed.
+        moving: Subjects that may be moving.
+        fixed: Subjects that may be fixed.
     """
 
     moving: tuple[int, ...]
@@ -26,8 +26,8 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     serves image-to-atlas and image-to-image registration.
 
     Args:
-        cohort: A split; with an atlas, loaded with it.
-        pairs: What is asked for.
+        cohort: A split, loaded with the atlas if there is one.
+        pairs: Settings of the pairs.
 
     Returns:
         At least one pair of different subjects.
@@ -56,7 +56,7 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     )
     kinds = ", ".join(sorted({str(modality) for modality in modalities}))
     raise DataError(
-        f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} is as "
-        f"{asked} asks; their modalities are {kinds}. Correct the setting, or the "
-        "columns 'subject' and 'modality' of the dataset CSV."
+        f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} matches "
+        f"{asked}; their modalities are {kinds}. Correct the setting, or the columns "
+        "'subject' and 'modality' of the dataset CSV."
     )

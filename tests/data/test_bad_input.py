@@ -188,8 +188,8 @@ CASES = {
     "background labels": Case(
         replaced(LABELS, np.zeros(SHAPE, np.uint8)),
         LABELS,
-        "all voxels are background",
-        "correct the label map",
+        "all voxels are ",
+        "correct it",
     ),
     "float labels": Case(replaced(LABELS, HALVES), LABELS, "0.5", "nearest-neighbour"),
     "negative labels": Case(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -74,23 +75,9 @@ class Cohort:
         return true_displacement(self.velocity[moving], self.velocity[fixed])
 
 
-def load_cohort(
-    dataset: Dataset,
-    split: str,
-    *,
-    preprocessing: Preprocessing | None = None,
-    label_values: Sequence[int] | None = None,
-    atlas: str | None = None,
-) -> Cohort:
-    """Load one split; the arguments, errors and result are those of `load_cohorts`."""
-    (cohort,) = load_cohorts(
-        dataset,
-        (split,),
-        preprocessing=preprocessing,
-        label_values=label_values,
-        atlas=atlas,
-    )
-    return cohort
+def load_cohort(dataset: Dataset, split: str, **options: Any) -> Cohort:
+    """Load one split; the keywords are those of `load_cohorts`."""
+    return load_cohorts(dataset, (split,), **options)[0]
 
 
 def load_cohorts(

@@ -119,15 +119,7 @@ class Dataset:
 
 
 def check_file(path: Path, where: str) -> None:
-    """Make sure that a file exists.
-
-    Args:
-        path: Its path.
-        where: What refers to it, for the message.
-
-    Raises:
-        DataError: If there is nothing, or a directory.
-    """
+    """Raise a DataError that says where a path comes from if it is not a file."""
     if path.is_dir():
         raise DataError(f"{where}: {path} is a directory; a file is needed.")
     if not path.is_file():
@@ -146,7 +138,7 @@ def choose_splits(path: Path, people: Sequence[str]) -> tuple[list[str], str]:
         people: Name of the person on each image.
 
     Returns:
-        The split of each image, and a sentence that says how the splits were chosen.
+        The split of each image, and a sentence on how they were chosen.
 
     Raises:
         DataError: If there are too few people for three splits of two images each.

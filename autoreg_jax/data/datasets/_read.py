@@ -115,15 +115,7 @@ def _read_csv(path: Path) -> Dataset:
 def read_structures(dataset: Dataset, values: Sequence[int]) -> tuple[str, ...]:
     """Names of label values, from `structures.csv` (`value,name`) beside the dataset.
 
-    Args:
-        dataset: The dataset.
-        values: Label values.
-
-    Returns:
-        Their names; a value without one is its own name.
-
-    Raises:
-        DataError: If the file is not such a table.
+    A value without a name is its own name.
     """
     names: dict[str, str] = {}
     path = dataset.folder / STRUCTURES_FILE
@@ -185,20 +177,7 @@ def read_table(
 def existing_files(
     path: Path, cells: dict[str, str], columns: Sequence[str], where: str
 ) -> dict[str, Path]:
-    """The files that the cells of a line name.
-
-    Args:
-        path: The table, to which they are relative.
-        cells: The line.
-        columns: Those that hold files; an empty or missing cell names none.
-        where: The line, for messages.
-
-    Returns:
-        Paths by column.
-
-    Raises:
-        DataError: If a file does not exist.
-    """
+    """The files that the cells of a line name, relative to the table; all exist."""
     files = {name: path.parent / cells[name] for name in columns if cells.get(name)}
     for column, file in files.items():
         check_file(file, f"{where}, column {column!r}")

@@ -50,15 +50,7 @@ class Content:
 
 
 def content_of(image: Volume, mask: Volume | None = None) -> Content:
-    """Measure an image.
-
-    Args:
-        image: An image that is not constant.
-        mask: Its mask, on its grid.
-
-    Returns:
-        The measurements; positions are accurate to a voxel of `small`.
-    """
+    """Measure an image that is not constant; positions to a voxel of `small`."""
     scaled = normalize_intensity(masked(image, mask))
     small = _smaller(Volume(scaled, image.affine, image.path))
     content = small.array > _FOREGROUND
@@ -84,14 +76,8 @@ def content_of(image: Volume, mask: Volume | None = None) -> Content:
 def thumbnail(content: Content, size_mm: float) -> Float[np.ndarray, "*space"]:
     """The content in a box around its centre of mass, axes along R, A, S.
 
-    So images of the same anatomy roughly coincide, whatever their headers say.
-
-    Args:
-        content: Content of an image.
-        size_mm: Edge of the box, mm.
-
-    Returns:
-        `(24, 24, 24)`, or `(24, 24)` along the axes of the plane.
+    So images of the same anatomy roughly coincide, whatever their headers say. The
+    result is `(24, 24, 24)`, or `(24, 24)` along the axes of the plane.
     """
     ndim = content.small.ndim
     step = size_mm / _THUMBNAIL

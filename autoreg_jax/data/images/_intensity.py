@@ -49,14 +49,7 @@ def normalize_intensity(
 
 
 def masked(image: Volume, mask: Volume | None) -> Num[np.ndarray, "*space"]:
-    """Voxels of an image; outside of its mask the darkest value inside.
-
-    So percentiles are those of the inside.
-
-    Args:
-        image: The image.
-        mask: Its mask, not empty; None keeps all voxels.
-    """
+    """Voxels of an image; outside of its mask, if any, the darkest value inside."""
     if mask is None:
         return image.array
     inside = mask.array != 0

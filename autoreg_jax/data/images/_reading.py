@@ -26,9 +26,6 @@ __all__ = [
     "read_vectors",
 ]
 
-_SHARED_GRID = (
-    "must be on the grid of its image; resample it with nearest-neighbour interpolation"
-)
 
 _UNREADABLE = (
     EOFError,  # a truncated gzip stream
@@ -89,21 +86,12 @@ def read_labels(path: Path | str, image: Volume | None = None) -> Volume:
         )
     labels = Volume(array.astype(np.int32), affine, path)
     if image is not None:
-        check_grid(labels, image, f"a label map {_SHARED_GRID}")
-        if not labels.array.any():
-            raise DataError(
-                f"{path}: all voxels are background, 0, so that nothing can be scored; "
-                "correct the label map, or leave this subject out."
-            )
+        _check_companion(labels, image, "label map")
     return labels
 
 
 def read_mask(path: Path, image: Volume) -> Volume:
-    """Read the mask of an image.
-
-    Args:
-        path: A `.nii` or `.nii.gz` file, not 0 inside of the mask.
-        image: The image.
+    """Read the mask of an image; it is not 0 inside.
 
     Raises:
         DataError: As `read_image`, and if the mask is empty.
@@ -111,11 +99,7 @@ def read_mask(path: Path, image: Volume) -> Volume:
             than the image.
     """
     mask = read_image(path)
-    check_grid(mask, image, f"a mask {_SHARED_GRID}")
-    if not mask.array.any():
-        raise DataError(
-            f"{path}: the mask of {image.path} is empty; correct it, or leave it out."
-        )
+    _check_companion(mask, image, "mask")
     return mask
 
 
@@ -150,13 +134,7 @@ def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
 
 
 def read_grid(path: Path) -> Volume:
-    """Read only the header of an image.
-
-    Args:
-        path: A `.nii` or `.nii.gz` file with one channel, 2-D or 3-D.
-
-    Returns:
-        A volume on the grid of the image whose voxels are all 0 and take no memory.
+    """Read only the header of an image: a volume of zeros that takes no memory.
 
     Raises:
         DataError: If there is no such file or its header is not that of an image.
@@ -176,13 +154,9 @@ def read_grid(path: Path) -> Volume:
 def check_grid(volume: Volume, other: Volume, rule: str) -> None:
     """Refuse a volume that is not on the grid of another.
 
-    Args:
-        volume: The volume.
-        other: The other one.
-        rule: What is required and what to do, for the message.
-
     Raises:
-        GeometryError: If their grids differ by more than rounding.
+        GeometryError: If their grids differ by more than rounding; the message contains
+            the rule that is broken.
     """
     if volume.shape != other.shape:
         raise GeometryError(
@@ -194,6 +168,19 @@ def check_grid(volume: Volume, other: Volume, rule: str) -> None:
         raise GeometryError(
             f"{volume.path} lies {distance * min(other.spacing):.3g} mm away from "
             f"{other.path} by their affines: {rule}, or correct its header."
+        )
+
+
+def _check_companion(volume: Volume, image: Volume, kind: str) -> None:
+    """Refuse a label map or mask on another grid than its image, or an empty one."""
+    rule = f"a {kind} must be on the grid of its image"
+    check_grid(
+        volume, image, f"{rule}; resample it with nearest-neighbour interpolation"
+    )
+    if not volume.array.any():
+        raise DataError(
+            f"{volume.path}: the {kind} of {image.path} is empty, all voxels are "
+            "background, 0; correct it, or leave it out."
         )
 
 

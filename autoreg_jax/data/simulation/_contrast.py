@@ -25,15 +25,7 @@ WHITE = 210.0  # grey level of intensity 1; leaves room for bias and noise below
 def noise_free(
     tissues: Tissues, means: tuple[float, ...]
 ) -> Float[np.ndarray, "*space"]:
-    """Ideal image of the tissues: their sum weighted by `means`.
-
-    Args:
-        tissues: Fractions and detail.
-        means: Weights of them, as in `CONTRASTS`.
-
-    Returns:
-        Intensity, about 0 to 1; 0 outside of the brain.
-    """
+    """Sum of the tissues weighted by `means`, as in `CONTRASTS`; about 0 to 1."""
     return np.maximum(sum(m * t for m, t in zip(means, tissues, strict=True)), 0)
 
 
@@ -64,15 +56,6 @@ def scan(
 def smooth_noise(
     shape: tuple[int, ...], sigma: float, rng: np.random.Generator
 ) -> Float[np.ndarray, "*space"]:
-    """Smooth random field.
-
-    Args:
-        shape: Shape of the grid.
-        sigma: Standard deviation of the Gaussian that smooths white noise, voxels.
-        rng: Source of the noise; advanced.
-
-    Returns:
-        Mean 0 and standard deviation 1 over the grid.
-    """
+    """White noise after a Gaussian of `sigma` voxels, of mean 0 and variance 1."""
     field = gaussian_filter(rng.standard_normal(shape), sigma, truncate=3)
     return (field - field.mean()) / field.std()

@@ -45,15 +45,7 @@ def exponential(
 def compose(
     outer: Float[np.ndarray, "*space d"], inner: Float[np.ndarray, "*space d"]
 ) -> Float[np.ndarray, "*space d"]:
-    """Displacement of φ_outer ∘ φ_inner: u(x) = inner(x) + outer(x + inner(x)).
-
-    Args:
-        outer: Displacement that is applied last to a point, voxels.
-        inner: Displacement that is applied first, voxels.
-
-    Returns:
-        Voxels, float64.
-    """
+    """Displacement of φ_outer ∘ φ_inner: u(x) = inner(x) + outer(x + inner(x))."""
     space = inner.shape[:-1]
     coordinates = np.indices(space) + np.moveaxis(inner, -1, 0)
     components = [sample(outer[..., k], coordinates) for k in range(len(space))]

@@ -31,14 +31,9 @@ STRUCTURES = (
 def parcels(
     tissues: Tissues, points_mm: Float[np.ndarray, "3 *space"]
 ) -> Int[np.ndarray, "*space"]:
-    """Structure of each voxel.
+    """Structure at points of the template, MNI millimetres, RAS+.
 
-    Args:
-        tissues: Tissues of the voxels.
-        points_mm: Position of each voxel in the template, MNI millimetres, RAS+.
-
-    Returns:
-        0 for the background and the fluid around the brain, 1.. for `STRUCTURES`.
+    0 is the background and the fluid around the brain, 1.. are `STRUCTURES`.
     """
     x, y, z = points_mm
     aside = np.abs(x)

@@ -101,14 +101,7 @@ def write_population(
 
 
 def coarse_grid(spacing: float, dimensions: int) -> Grid:
-    """Grid around the brain of the template.
-
-    Args:
-        spacing: Voxel size, mm, the same along all axes.
-        dimensions: 3, or 2 for one axial plane.
-
-    Returns:
-        The grid in MNI space; each size is divisible by 8.
+    """Grid around the brain of the template in MNI space, sizes divisible by 8.
 
     Examples:
         >>> coarse_grid(4.0, 3).shape, coarse_grid(2.0, 2).shape

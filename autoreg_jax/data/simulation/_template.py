@@ -55,28 +55,14 @@ class Template:
     affine: Float[np.ndarray, "4 4"]
 
     def at(self, points_mm: Float[np.ndarray, "3 ..."]) -> Tissues:
-        """Tissues at any points.
-
-        Args:
-            points_mm: MNI millimetres, RAS+.
-
-        Returns:
-            Linearly interpolated maps; nothing outside of the template.
-        """
+        """Linearly interpolated tissues at points, MNI millimetres, RAS+."""
         offset = points_mm - self.affine[:3, 3].reshape(3, *(1,) * (points_mm.ndim - 1))
         voxels = np.tensordot(np.linalg.inv(self.affine[:3, :3]), offset, 1)
         return Tissues(*(sample(tissue, voxels) for tissue in self.tissues))
 
 
 def load_template(spacing: float) -> Template:
-    """Load the template for sampling on a coarser grid.
-
-    Args:
-        spacing: Voxel size of that grid, mm; the maps are smoothed accordingly, so that
-            thin structures do not alias.
-
-    Returns:
-        The template.
+    """Load the template, smoothed for sampling at a spacing in mm without aliasing.
 
     Raises:
         DataError: If nilearn is not installed.

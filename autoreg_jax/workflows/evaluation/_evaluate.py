@@ -1,4 +1,4 @@
-"""Evaluation on pairs that neither search nor training has seen."""
+"""Evaluates a model on pairs that neither search nor training has seen."""
 
 import time
 from collections.abc import Callable
@@ -52,13 +52,13 @@ def evaluate(
 ) -> Evaluation:
     """Register pairs of unseen subjects, with the network alone and refined.
 
-    Times are of one pair without compilation and without reading files; the refined
-    time contains the network's.
+    Times are per pair, without compilation and reading; the refined time includes that
+    of the network.
 
     Args:
-        test: The subjects; labels and true velocities are used where they are there.
+        test: The subjects; labels, landmarks and true velocities are used if present.
         model: The trained network.
-        config: The run, of which `evaluate` counts.
+        config: The run; its `evaluate`, `pairs` and `seed` are used.
         run: Folder for evaluation.csv, evaluation_pairs.csv, panels.npz and
             evaluation.json.
 
@@ -66,7 +66,7 @@ def evaluate(
         Scores of each pair and structure, and their summary.
 
     Raises:
-        DataError: If no pair of the subjects is as `config.pairs` asks.
+        DataError: If no pair of subjects matches `config.pairs`.
     """
     pairs = evaluation_pairs(
         len(test.names),

@@ -1,4 +1,4 @@
-"""The result of an evaluation: a row a structure, a row a pair, a summary."""
+"""The result of an evaluation: rows per structure, rows per pair, a summary."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +17,13 @@ class Evaluation:
     """Scores on pairs that neither search nor training has seen.
 
     Attributes:
-        summary: As in evaluation.json: `{"mean", "sd"}` over the pairs of each score,
-            where Dice is first averaged over the structures of a pair.
-        rows: One for each pair and structure, as in evaluation.csv: fixed, moving,
-            structure, dice_before, dice, dice_refined, the same of hd95 and assd in mm
-            (NaN where it is not defined).
-        pairs: One for each pair, as in evaluation_pairs.csv: fixed, moving and what
-            the summary is the mean of.
+        summary: Content of evaluation.json: `{"mean", "sd"}` of each score over the
+            pairs; Dice is first averaged over the structures of a pair.
+        rows: Rows of evaluation.csv, one for each pair and structure: fixed, moving,
+            structure, dice_before, dice, dice_refined, and likewise hd95 and assd in mm
+            (NaN where not defined).
+        pairs: Rows of evaluation_pairs.csv, one for each pair: fixed, moving and the
+            scores of the summary.
     """
 
     summary: dict[str, Any]
@@ -31,7 +31,7 @@ class Evaluation:
     pairs: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, run: Path) -> None:
-        """Write the tables, then evaluation.json, each at once or not at all."""
+        """Write the tables, then evaluation.json, each file atomically."""
         folder = RunFolder(run)
         write_scores(folder.structure_scores, [*_TEXTS, *_SCORES], self.rows)
         columns = list(self.pairs[0]) if self.pairs else list(_TEXTS[:2])
@@ -46,7 +46,7 @@ def read_evaluation(run: Path | str) -> Evaluation:
         run: Folder of the run.
 
     Returns:
-        What `evaluate` wrote; no pairs where an earlier version wrote none.
+        The result of `evaluate`; without pairs if an earlier version wrote none.
 
     Raises:
         ArtifactError: If a file is missing or damaged.

@@ -1,4 +1,4 @@
-"""The example pairs of an evaluation: best, median and worst, in panels.npz."""
+"""Example pairs of an evaluation: best, median and worst, in panels.npz."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from autoreg_jax.spatial import warp
 
 
 def choose_examples(quality: list[float]) -> dict[str, int]:
-    """Which pairs to show, by their quality (higher is better).
+    """The pairs of best, median and worst quality (higher is better).
 
     Examples:
         >>> choose_examples([0.5, 0.9, 0.7])
@@ -35,10 +35,10 @@ def write_panels(
     cohort: Cohort,
     examples: dict[str, tuple[int, int, np.ndarray, np.ndarray | None]],
 ) -> None:
-    """Write the arrays from which the pictures of a report are drawn.
+    """Write the arrays behind the figures of a report.
 
     Args:
-        path: panels.npz, replaced at once.
+        path: panels.npz, written atomically.
         cohort: The subjects.
         examples: For each role `(moving, fixed, displacement, refined displacement)`,
             displacements `(*space, d)` in voxels; the refined one may be None.

@@ -26,14 +26,15 @@ from autoreg_jax.spatial import warp
 
 
 class PairData(NamedTuple):
-    """Two subjects and what is known about them, with a batch axis of 1.
+    """Two subjects with a batch axis of 1.
 
     Attributes:
         moving, fixed: `(1, *space, 1)` in [0, 1].
         moving_labels, fixed_labels: `(1, *space)` class indices, or None.
         moving_landmarks, fixed_landmarks: `(1, k, d)` voxels, or None.
         truth: `(1, *space, d)` voxels, or None.
-        body: `(1, *space)`, where the fixed subject is: its labels, or its image.
+        body: `(1, *space)`, foreground of the labels, else of the image, of the fixed
+            subject.
     """
 
     moving: Any
@@ -47,7 +48,7 @@ class PairData(NamedTuple):
 
 
 def pair_of(cohort: Cohort, moving: int, fixed: int) -> PairData:
-    """The pair of the given subjects as device arrays."""
+    """Two subjects of a cohort as device arrays."""
     labels, landmarks, truth = cohort.labels, cohort.landmarks, None
     if cohort.velocity is not None:
         truth = jnp.asarray(cohort.true_displacement(moving, fixed)[None])
@@ -76,21 +77,21 @@ def score(
     spacing: Sequence[float],
     window: int,
 ) -> dict[str, np.ndarray]:
-    """All scores that the pair allows.
+    """All scores for which the pair has data.
 
     Args:
         pair: The subjects.
-        displacement: `(1, *space, d)` in voxels; zeros for the state before.
-        num_structures: Foreground classes.
-        spacing: Size of a voxel, mm.
-        window: Of the local correlation, voxels.
+        displacement: `(1, *space, d)` in voxels; zeros before registration.
+        num_structures: Number of foreground classes.
+        spacing: Voxel size, mm.
+        window: Window of the local correlation, voxels.
 
     Returns:
         `ncc` (mean local correlation, 0 to 1), `correlation` in the body,
         `folding_fraction` of all voxels, `log_jacobian_std` in the body,
         `learn2reg_log_jacobian_std` of all voxels. With labels `dice`, `hd95` and
-        `assd` (mm) for each structure, NaN where it is in neither map or, for the
-        distances, missing in one. With landmarks `tre` for each, mm; with the truth
+        `assd` (mm) of each structure, NaN if it is in neither map or, for the
+        distances, missing in one. With landmarks `tre` of each, mm; with the truth
         `displacement_error`, mean in the body, mm.
     """
     scores, labels = _score(
@@ -121,7 +122,7 @@ def _score(
     spacing: tuple[float, ...],
     window: int,
 ) -> tuple[dict[str, Array], Array | None]:
-    """What the device computes, and the moved labels."""
+    """Scores computed on the device, and the moved labels."""
     moved, labels = warp(pair.moving, displacement), None
     body = pair.body
     scores = {

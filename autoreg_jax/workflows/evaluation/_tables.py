@@ -1,4 +1,4 @@
-"""The scores of many pairs as rows and as a summary."""
+"""Scores of many pairs as rows and as a summary."""
 
 import math
 import sys
@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 SUFFIXES = ("_before", "", "_refined")
-# Scores of every structure, and those that say nothing where nothing has moved.
+# Scores of every structure; scores of the displacement, meaningless before it.
 STRUCTURE_SCORES = ("dice", "hd95", "assd")
 _OF_FIELD = ("folding_fraction", "log_jacobian_std", "learn2reg_log_jacobian_std")
 
 
 class PairScores(NamedTuple):
-    """What was measured on one pair.
+    """Scores and times of one pair.
 
     Attributes:
         fixed: Name of the fixed subject.
-        moving: Name of the moving one.
-        scores: Before, after the network and, where there is one, after refinement.
-        seconds: Of the network, and of network and refinement.
+        moving: Name of the moving subject.
+        scores: Before, after the network and, if refined, after refinement.
+        seconds: Time of the network, and of network and refinement.
     """
 
     fixed: str
@@ -48,8 +48,7 @@ def structures(
 def cases(pairs: Sequence[PairScores]) -> list[dict[str, Any]]:
     """One dictionary for each pair, as in evaluation_pairs.csv.
 
-    A score of several structures or landmarks is their mean, without those that have
-    none.
+    Scores of several structures or landmarks are averaged, NaN left out.
     """
     return [
         {"fixed": pair.fixed, "moving": pair.moving} | _means(pair) for pair in pairs
@@ -57,16 +56,16 @@ def cases(pairs: Sequence[PairScores]) -> list[dict[str, Any]]:
 
 
 def summary(pairs: Sequence[PairScores], *, is_simulated: bool) -> dict[str, Any]:
-    """What evaluation.json holds: mean and spread over the pairs of each score.
+    """The content of evaluation.json: mean and standard deviation of each score.
 
     Args:
-        pairs: All of them have the same scores.
-        is_simulated: The subjects were generated.
+        pairs: Pairs with the same scores.
+        is_simulated: Whether the subjects are simulated.
 
     Returns:
         `pairs`, `simulated`, `{"mean", "sd"}` for each column of `cases`,
-        `structures_without_distance` (and `_before`, `_refined`; over all pairs, those
-        that are empty in one map and so have neither HD95 nor ASSD) and
+        `structures_without_distance` (and `_before`, `_refined`: structures of all
+        pairs that are missing in one map and so have no distance) and
         `peak_memory_bytes`.
     """
     rows = [_means(pair) for pair in pairs]
@@ -81,7 +80,7 @@ def summary(pairs: Sequence[PairScores], *, is_simulated: bool) -> dict[str, Any
 
 
 def _means(pair: PairScores) -> dict[str, float]:
-    """Every score and time of a pair as one number, by its name and suffix."""
+    """Scores and times of a pair, one number each, by name and suffix."""
     found = {
         name + suffix: _mean(value)
         for suffix, scores in zip(SUFFIXES, pair.scores, strict=False)
@@ -93,13 +92,13 @@ def _means(pair: PairScores) -> dict[str, float]:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is there; NaN where nothing is."""
+    """Mean of the finite values; NaN if there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else math.nan
 
 
 def mean_and_sd(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and sample standard deviation (None for one value), NaN left out."""
+    """Mean and sample standard deviation of the finite values, None if undefined."""
     known = np.asarray([value for value in values if math.isfinite(value)])
     return {
         "mean": float(known.mean()) if known.size else None,
@@ -108,7 +107,7 @@ def mean_and_sd(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _peak_memory() -> int | None:
-    """Largest resident size of this process so far; None where it is not known."""
+    """Largest resident size of this process so far; None if unknown."""
     if sys.platform == "win32":
         return None
     import resource
