@@ -43,6 +43,7 @@ _MODULES = (
     "metrics",
     "networks",
     "ops",
+    "programs",
     "report",
     "runtime",
     "search_space",

@@ -153,6 +153,13 @@ class SearchConfig:
     hypergradient: HypergradientConfig = field(default_factory=HypergradientConfig)
     """Estimator of the hypergradient."""
 
+    strategy: str = "darts"
+    """How architecture and loss weights are searched: `darts` is Algorithm 1, by
+    hypergradients; `random` trains random architectures and keeps the best."""
+
+    trials: int = 8
+    """Architectures that `random` trains (>= 1), each with the settings of `train`."""
+
     joint: bool = False
     """Search α_F and α_D together in one stage with the settings of `feature`; those of
     `deformation` are ignored. λ always has a separate stage: it needs the network that
@@ -189,7 +196,7 @@ class SearchConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
-        check_range(self, "shrink", "rounds", at_least=1)
+        check_range(self, "shrink", "rounds", "trials", at_least=1)
         check_range(self, "minutes", "outer_epsilon", above=0)
         check_range(self, "folding_budget", at_least=0, below=1)
         check_choice(self, "judge", typing.get_args(Judge))

@@ -15,7 +15,7 @@ from flax import traverse_util
 from flax.errors import FlaxError
 from jax import Array
 
-from autoreg_jax.baselines import make_baseline
+from autoreg_jax.baselines import BASELINES, make_baseline
 from autoreg_jax.config import Intensity
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import write_bytes, write_json
@@ -44,7 +44,8 @@ class ModelDescription:
     """Everything that a model is besides its weights.
 
     Attributes:
-        genotype: The chosen operations, or the name of one of `baselines.BASELINES`.
+        genotype: The chosen operations, or the name of one of `baselines.BASELINES`,
+            or of the class of a network of your own.
         width: Factor on the published channel numbers; a rival has its own in any case.
         num_steps: Squarings of the velocity field.
         matching: Radius of the feature matching at half and quarter resolution; None
@@ -81,15 +82,18 @@ class RegistrationModel:
         description: What it is.
         params: Its weights ω, a nested dictionary.
         path: Where it was read from, if it was.
+        network: A Flax module of your own, called as `networks.RegistrationNetwork`;
+            default: the network of the description.
     """
 
     description: ModelDescription
     params: Any
     path: Path | None = None
+    network: Any = None
 
     @cached_property
     def _predict(self) -> Callable[..., Registration]:
-        network = _network_of(self.description)
+        network = self.network or _network_of(self.description)
         return jax.jit(
             lambda w, moving, fixed: network.apply({"params": w}, moving, fixed)
         )
@@ -144,6 +148,11 @@ class RegistrationModel:
 def _network_of(about: ModelDescription) -> Any:
     """The Flax module that a description means."""
     if isinstance(about.genotype, str):
+        if about.genotype not in BASELINES:
+            raise ArtifactError(
+                f"the model has a network of its own, {about.genotype}; give it, too: "
+                "load_model(folder, network=...)."
+            )
         return make_baseline(about.genotype, about.num_steps)
     return RegistrationNetwork(
         about.genotype,
@@ -154,11 +163,12 @@ def _network_of(about: ModelDescription) -> Any:
     )
 
 
-def load_model(path: Path | str) -> RegistrationModel:
+def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
     """Read a model.
 
     Args:
         path: A model folder, or a run folder that holds one in `model/`.
+        network: The Flax module of a model with a network of your own.
 
     Returns:
         The model.
@@ -186,7 +196,7 @@ def load_model(path: Path | str) -> RegistrationModel:
             f"the model in {folder} cannot be read ({error}); copy the whole folder "
             "again or train the model again."
         ) from error
-    return RegistrationModel(description, params, folder)
+    return RegistrationModel(description, params, folder, network)
 
 
 def _read_description(path: Path) -> ModelDescription:

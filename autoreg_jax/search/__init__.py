@@ -1,4 +1,4 @@
-"""Algorithm 1 as pure functions: problems, one iteration, stages."""
+"""Algorithm 1 as pure functions: its problems and one iteration."""
 
 from autoreg_jax.search._batch import PairBatch as PairBatch
 from autoreg_jax.search._judge import Judge as Judge
@@ -10,9 +10,6 @@ from autoreg_jax.search._problem import SearchProblem as SearchProblem
 from autoreg_jax.search._problem import architecture_problem as architecture_problem
 from autoreg_jax.search._problem import objective_problem as objective_problem
 from autoreg_jax.search._problem import over_pairs as over_pairs
-from autoreg_jax.search._schedule import STAGES as STAGES
-from autoreg_jax.search._schedule import Stage as Stage
-from autoreg_jax.search._schedule import owned_by as owned_by
 from autoreg_jax.search._step import InnerInfo as InnerInfo
 from autoreg_jax.search._step import OuterInfo as OuterInfo
 from autoreg_jax.search._step import SearchAlgorithm as SearchAlgorithm
@@ -20,7 +17,6 @@ from autoreg_jax.search._step import SearchState as SearchState
 from autoreg_jax.search._step import make_search as make_search
 
 __all__ = [
-    "STAGES",
     "InnerInfo",
     "Judge",
     "OuterInfo",
@@ -28,7 +24,6 @@ __all__ = [
     "SearchAlgorithm",
     "SearchProblem",
     "SearchState",
-    "Stage",
     "agreement_judge",
     "architecture_problem",
     "landmark_judge",
@@ -36,6 +31,5 @@ __all__ = [
     "objective_problem",
     "over_pairs",
     "overlap_judge",
-    "owned_by",
     "with_leaking_lambda",
 ]

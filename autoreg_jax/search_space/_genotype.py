@@ -63,6 +63,14 @@ class Genotype:
         cells = ((operation,) * NUM_EDGES,) * NUM_SCALES
         return cls(cells, cells)
 
+    @classmethod
+    def random(cls, seed: int | tuple[int, ...]) -> "Genotype":
+        """Any operation on any edge, all equally likely."""
+        rng = np.random.default_rng(seed)
+        names = rng.choice(OPERATIONS, (2, NUM_SCALES, NUM_EDGES)).tolist()
+        feature, deformation = (tuple(map(tuple, kind)) for kind in names)
+        return cls(feature, deformation)
+
     def to_json(self) -> str:
         """Text of `genotype.json`."""
         content: dict[str, Any] = {"format": _FORMAT}

@@ -4,14 +4,14 @@ from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows._demo import demo
 from autoreg_jax.workflows._doctor import Check as Check
 from autoreg_jax.workflows._doctor import selfcheck as selfcheck
-from autoreg_jax.workflows._many import search_many
+from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._run_steps import (
     config_of,
     evaluate_run,
     search_run,
     train_run,
 )
-from autoreg_jax.workflows._search import SearchResult, search
+from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 from autoreg_jax.workflows.planning import (
@@ -22,13 +22,23 @@ from autoreg_jax.workflows.planning import (
     prepare_again,
 )
 from autoreg_jax.workflows.planning import summary as plan_summary
+from autoreg_jax.workflows.strategies import (
+    STRATEGIES,
+    SearchJob,
+    SearchResult,
+    Strategy,
+)
 
 __all__ = [
+    "STRATEGIES",
     "Check",
     "Evaluation",
+    "Journal",
     "Plan",
     "Prepared",
+    "SearchJob",
     "SearchResult",
+    "Strategy",
     "auto",
     "config_of",
     "demo",
@@ -40,7 +50,6 @@ __all__ = [
     "prepare_again",
     "read_evaluation",
     "search",
-    "search_many",
     "search_run",
     "selfcheck",
     "train",

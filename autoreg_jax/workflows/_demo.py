@@ -5,6 +5,7 @@ from pathlib import Path
 from autoreg_jax.config import RunConfig
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import write_population
+from autoreg_jax.programs import NetworkFamily
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows.evaluation import Evaluation
@@ -20,6 +21,8 @@ def demo(
     config: RunConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    network: NetworkFamily | None = None,
+    with_report: bool = True,
 ) -> Evaluation:
     """Simulate a population from the ICBM 152 template and run `auto` on it.
 
@@ -29,6 +32,8 @@ def demo(
         config: The run; default: the preset `demo`.
         resume: Resume the run in this folder.
         overwrite: Move an existing run to previous-N.
+        network: A network family of your own, as for `search`.
+        with_report: Write report.html.
 
     Returns:
         The evaluation, also written to the folder.
@@ -50,4 +55,11 @@ def demo(
             dimensions=dimensions,
             seed=config.seed,
         )
-    return auto(table, folder.path, config, resume=resume)
+    return auto(
+        table,
+        folder.path,
+        config,
+        resume=resume,
+        network=network,
+        with_report=with_report,
+    )

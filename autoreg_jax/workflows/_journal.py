@@ -1,36 +1,53 @@
-"""The records of a run: in memory and, where there is a folder, in metrics.jsonl."""
+"""The records of a run: in memory and, if there is a folder, in metrics.jsonl."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.runtime import append_record, read_records, write_text
-
-_FILE = "metrics.jsonl"
+from autoreg_jax.files import append_record, read_records, write_text
+from autoreg_jax.runtime import RunFolder
 
 
 class Journal:
-    """What each step of a run had to say, oldest first.
+    """Keeps what each step of a run reports, oldest first, and what it may be asked.
 
     Args:
-        run: Folder of the run; made if missing. None keeps the records in memory only.
-        resume: Take over what the folder holds.
+        run: Folder of the run, created if missing. None keeps the records in memory.
+        resume: Continue with the records of the folder.
+        observe: Called as `(stage, step, state)` before the first step of a stage, with
+            step 0 or that of the checkpoint, and after each record, before its
+            checkpoint. The state holds ω and α or λ, as device arrays.
+        save_every: Least seconds between two checkpoints; 0 for one at every record.
+        clock: Seconds, for the times in the records.
 
     Raises:
-        ValueError: If `resume` is asked without a folder.
+        ValueError: If `resume` is given without a folder.
         ArtifactError: If metrics.jsonl is damaged.
     """
 
-    def __init__(self, run: Path | None, *, resume: bool = False) -> None:
+    def __init__(
+        self,
+        run: Path | str | None = None,
+        *,
+        resume: bool = False,
+        observe: Callable[[str, int, Any], None] | None = None,
+        save_every: float = 20.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if resume and run is None:
             raise ValueError("resume needs the folder of a run.")
-        self.run = run
+        self.run = None if run is None else Path(run)
         self.resume = resume
+        self.observe = observe or (lambda stage, step, state: None)
+        self.save_every = save_every
+        self.clock = clock
         self.records: list[dict[str, Any]] = []
-        if run is not None:
-            run.mkdir(parents=True, exist_ok=True)
-            self.records = read_records(run / _FILE)
+        if self.run is not None:
+            self.run.mkdir(parents=True, exist_ok=True)
+            self.records = read_records(self._path)
 
     def begin(self, stage: str, step: int) -> None:
         """Get ready for the steps of a stage that follow `step`.
@@ -39,25 +56,25 @@ class Journal:
         run that was interrupted; they are dropped, since they are made again.
 
         Raises:
-            ArtifactError: If there are records of the stage and nobody asked to resume.
+            ArtifactError: If there are records of the stage and `resume` is not set.
         """
         kept = [r for r in self.records if r["stage"] != stage or r["step"] <= step]
         if len(kept) == len(self.records):
             return
         if not self.resume:
             raise ArtifactError(
-                f"{self.run}: holds records of the stage {stage!r} already; resume, or "
-                "name another folder."
+                f"{self.run}: contains records of the stage {stage!r} already; resume, "
+                "or choose another folder."
             )
         self.records = kept
         lines = "".join(json.dumps(record) + "\n" for record in kept)
-        write_text(self.path, lines)
+        write_text(self._path, lines)
 
     def add(self, record: dict[str, Any]) -> None:
         """Keep one more record."""
         self.records.append(record)
         if self.run is not None:
-            append_record(self.path, record)
+            append_record(self._path, record)
 
     def last(self, stage: str) -> dict[str, Any] | None:
         """The latest record of a stage, or None."""
@@ -72,6 +89,5 @@ class Journal:
         return {record["stage"]: record["seconds"] for record in self.records}
 
     @property
-    def path(self) -> Path:
-        """The file of the records."""
-        return Path(self.run or "") / _FILE
+    def _path(self) -> Path:
+        return RunFolder(self.run or "").metrics

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from autoreg_jax.errors import NonFiniteError
-from autoreg_jax.runtime import Checkpointer, progress
+from autoreg_jax.runtime import Checkpointer, RunFolder, progress
 from autoreg_jax.workflows._journal import Journal
 
-# A checkpoint follows the last one after this time, or after so many times what saving
-# took, whichever is longer: an interruption costs little and saving costs less.
-SECONDS_BETWEEN_SAVES = 20.0
-SAVES_COST_ONE_IN = 30
+# The time between two checkpoints is at least so many times what saving took: an
+# interruption costs little and saving costs less.
+_SAVES_COST_ONE_IN = 30
 
 logger = logging.getLogger(__name__)
 
@@ -65,42 +63,45 @@ def repeat(task: Task, journal: Journal) -> Any:
 
     Raises:
         NonFiniteError: If a loss, gradient or weight is NaN or infinite.
-        ArtifactError: If the folder holds this stage and is not to be resumed, or if
-            its checkpoint is damaged or of other settings.
+        ArtifactError: If the folder contains this stage and is not to be resumed, or
+            if its checkpoint is damaged or of other settings.
     """
     with contextlib.ExitStack() as stack:
         saves = None
         if journal.run is not None:
-            folder = journal.run / "checkpoints" / task.stage
+            folder = RunFolder(journal.run).checkpoints / task.stage
             saves = stack.enter_context(Checkpointer(folder))
         done, before, state = _begin(task, journal, saves)
         advance = stack.enter_context(progress(task.stage, task.steps, completed=done))
-        begin = saved_at = time.monotonic()
-        patience = SECONDS_BETWEEN_SAVES
+        begin = saved_at = journal.clock()
+        patience = journal.save_every
         infos: list[Any] = []
         records = journal.of_stage(task.stage)
         shown: dict[str, Any] = {}
+        journal.observe(task.stage, done, state)
         for step in range(done + 1, task.steps + 1):
             state, info = task.advance(state, step - 1)
             infos.append(info)
             if step % task.log_every == 0 or step == task.steps:
                 fields = task.describe(state, infos, step)
                 infos = []
-                now = time.monotonic()
+                now = journal.clock()
                 seconds = before + now - begin
                 record = {"stage": task.stage, "step": step, "seconds": seconds}
                 records.append(record | fields)
                 stopped = task.stop(records)
                 journal.add(record | fields | stopped)
+                journal.observe(task.stage, step, state)
                 shown = task.show(fields)
                 if stopped:
                     _say_stopped(task, step, stopped)
                     return state
-                if saves and (step == task.steps or now - saved_at > patience):
+                if saves and (step == task.steps or now - saved_at >= patience):
                     saves.save(step, state, {"seconds": seconds})
-                    saved_at = time.monotonic()
-                    took = saved_at - now
-                    patience = max(SECONDS_BETWEEN_SAVES, SAVES_COST_ONE_IN * took)
+                    saved_at = journal.clock()
+                    if journal.save_every:
+                        cost = _SAVES_COST_ONE_IN * (saved_at - now)
+                        patience = max(journal.save_every, cost)
             advance(**shown)
     return state
 
@@ -116,7 +117,7 @@ def _begin(
     state, metadata = saves.restore(jax.eval_shape(task.start), done)
     # What is restored is bound to its device, which would be compiled for once more.
     state = jax.tree.map(jnp.array, jax.device_get(state))
-    logger.info("Stage %s goes on after step %d.", task.stage, done)
+    logger.info("Resuming stage %s after step %d.", task.stage, done)
     return done, metadata["seconds"], state
 
 

@@ -2,170 +2,106 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.config import RunConfig
-from autoreg_jax.data import Cohort, PairSampler
 from autoreg_jax.losses import in_order
-from autoreg_jax.search import InnerInfo, OuterInfo, PairBatch, owned_by
-from autoreg_jax.search_space import ArchitectureLogits, Genotype
-from autoreg_jax.workflows._build import (
-    DeviceCohort,
-    make_network,
-    make_stage,
-    on_device,
-    shrunk,
-    stage_config,
-    stage_stop,
-)
-from autoreg_jax.workflows._initial import initial_vector
+from autoreg_jax.programs import Network, Programs, Stage, initial_vector
+from autoreg_jax.search import InnerInfo, OuterInfo
+from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.workflows._batches import SearchData
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._judge import check_judge
-from autoreg_jax.workflows._loop import Task, check_finite
-from autoreg_jax.workflows._programs import curvature, gather_pair, search_algorithm
-from autoreg_jax.workflows._roles import Roles, roles_of
-from autoreg_jax.workflows._schedule import Part
-from autoreg_jax.workflows._stopping import owned_parts, stop_rule
+from autoreg_jax.workflows._loop import Task, check_finite, repeat
+from autoreg_jax.workflows._stopping import result_step, stop_rule
 
 
-def sampler_seed(seed: int, stage: int, role: int) -> int:
-    """A seed of its own for the pairs of each stage and of each of its roles."""
-    return int(np.random.SeedSequence((seed, stage, role)).generate_state(1)[0])
-
-
-class Given(NamedTuple):
-    """What the outer variable of a stage is searched on.
-
-    Attributes:
-        train: Training images, without labels.
-        valid: Validation images, with labels where they judge λ.
-        train_roles: Which of the training images are moving and which fixed.
-        valid_roles: The same of the validation images.
-        lam: Weights of L_reg in a stage of α.
-        genotype: The network of the stage of λ; None for the mixed network.
-        num_structures: Foreground classes of the labels.
-        has_background: The background is one more class.
-    """
-
-    train: DeviceCohort
-    valid: DeviceCohort
-    train_roles: Roles
-    valid_roles: Roles
-    lam: Any = None
-    genotype: Genotype | None = None
-    num_structures: int = 0
-    has_background: bool = False
-
-    def train_batch(self, pair: Any) -> PairBatch:
-        """A pair, moving and fixed index, each in an array."""
-        return gather_pair(self.train, pair)._replace(lam=self.lam)
-
-    def valid_batch(self, pairs: Any) -> Any:
-        """A pair, or a tuple of them where there are several."""
-        sides = np.stack(pairs)
-        batches = [
-            gather_pair(
-                self.valid,
-                tuple(sides[:, [place]]),
-                self.num_structures,
-                has_background=self.has_background,
-            )._replace(lam=self.lam)
-            for place in range(sides.shape[1])
-        ]
-        return batches[0] if len(batches) == 1 else tuple(batches)
-
-
-def make_given(
-    train: Cohort, validation: Cohort, config: RunConfig
-) -> tuple[Given, Given]:
-    """What α is searched on, smaller images, and what λ is, with what judges it.
-
-    Raises:
-        DataError: If what is to judge λ is missing, or no pair is as `config.pairs`
-            asks.
-    """
-    check_judge(config, validation)
-    images = on_device(train, with_labels=False)
-    judges = on_device(
-        validation,
-        with_labels=config.search.judge == "dice",
-        with_landmarks=config.search.judge == "landmarks",
-    )
-    roles = roles_of(train, config.pairs), roles_of(validation, config.pairs)
-    whole = Given(
-        images,
-        judges,
-        *roles,
-        num_structures=len(validation.structures),
-        has_background=config.quirks.background_dice,
-    )
-    shrink = config.search.shrink
-    small = Given(shrunk(images, shrink), shrunk(judges, shrink), *roles)
-    return small, whole
-
-
-def search_task(
-    part: Part,
-    config: RunConfig,
-    given: Given,
+def run_stage(  # noqa: PLR0913
+    stage: Stage,
+    programs: Programs,
+    data: SearchData,
     outer: Any,
     journal: Journal,
     *,
+    seed: int,
+    network: Network | None = None,
+    lam: Any = None,
     seconds: float = math.inf,
-) -> Task:
+) -> Any:
     """Search one outer variable while fresh weights ω learn under it.
 
     Args:
-        part: Which one, in which round.
-        config: The run.
-        given: Data and network.
+        stage: Which variable, and how.
+        programs: Network, objective and estimator.
+        data: Training and validation pairs.
         outer: Host values of α, or of λ, before the stage.
-        journal: Holds the records of the stage so far.
-        seconds: Time of the stage; its warm-up takes no larger part of it than of the
+        journal: Takes the records of the stage; a finished stage is read from it.
+        seed: Of the run.
+        network: The network of a stage of λ; None for a stage of α.
+        lam: λ in a stage of α.
+        seconds: Time of the stage; its warm-up takes no larger share of it than of the
             steps.
 
     Returns:
-        The task; its records hold the outer variable after every step.
+        α or λ after the stage, NumPy arrays.
+
+    Raises:
+        NonFiniteError: If a loss, gradient or weight became NaN or infinite.
+        ArtifactError: As `repeat`.
     """
-    kind, seed = part.kind, (config.seed, part.number)
-    stage, settings = make_stage(config, kind), stage_config(config.search, kind)
-    ndim = given.train.images.ndim - 2
-    algorithm = search_algorithm(config, given.genotype, ndim, kind)
-    owned = owned_by(kind, outer if kind == "lam" else None)
-    train_pairs, valid_pairs = (
-        PairSampler(
-            len(cohort.images),
-            batch_size=size,
-            seed=sampler_seed(*seed, number),
-            **roles._asdict(),
+    steps, state = stage.settings.steps, None
+    last = journal.last(stage.name) if journal.resume else None
+    if last is None or result_step(last, steps) is None:
+        task = _make_task(
+            stage, programs, data, outer, journal, seed, network, lam, seconds
         )
-        for number, (cohort, size, roles) in enumerate(
-            (
-                (given.train, 1, given.train_roles),
-                (given.valid, settings.valid_pairs, given.valid_roles),
-            )
-        )
-    )
-    eigenvalue = _make_eigenvalue(config, kind, given, valid_pairs)
-    key = "lam" if kind == "lam" else "alpha"
+        state = repeat(task, journal)
+        last = journal.last(stage.name)
+    assert last is not None
+    step = result_step(last, steps)
+    if state is not None and step == last["step"]:
+        return jax.device_get(state.outer)
+    records = journal.of_stage(stage.name)
+    return _from_record(outer, next(r for r in records if r["step"] == step))
+
+
+def _make_task(  # noqa: PLR0913
+    stage: Stage,
+    programs: Programs,
+    data: SearchData,
+    outer: Any,
+    journal: Journal,
+    seed: int,
+    network: Network | None,
+    lam: Any,
+    seconds: float,
+) -> Task:
+    """The loop of the stage; its records hold the outer variable after every step."""
+    settings = stage.settings
+    algorithm = programs.search(stage, network)
+    train_pairs, valid_pairs = data.samplers(stage, seed)
+    owned = stage.owned(outer)
+    eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
 
     def start() -> Any:
-        network = make_network(config, given.genotype)
-        is_torch = config.quirks.torch_start
-        omega = initial_vector(network, ndim, seed, is_torch=is_torch)
+        searched = network or programs.mixed
+        omega = initial_vector(
+            searched,
+            programs.layout(searched),
+            (seed, stage.stream),
+            is_torch=programs.config.quirks.torch_start,
+        )
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
-        train_batch, moved = given.train_batch(train_pairs[step]), None
-        last = journal.last(part.name)
+        train_batch, moved = data.train_batch(train_pairs[step], lam), None
+        last = journal.last(stage.name)
         passed = 0.0 if last is None else last["seconds"]
-        is_warm = passed >= seconds * stage.warm_up / max(1, stage.steps)
+        is_warm = passed >= seconds * settings.warm_up / max(1, settings.steps)
         if stage.is_active(step, is_warm=is_warm):
-            valid_batch = given.valid_batch(valid_pairs[step])
+            valid_batch = data.valid_batch(valid_pairs[step], lam)
             state, moved = algorithm.outer_step(state, train_batch, valid_batch, owned)
         state, inner = algorithm.inner_step(state, train_batch)
         return state, (inner, moved)
@@ -173,33 +109,25 @@ def search_task(
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         (inner, moved), variable = jax.device_get((infos[-1], state.outer))
         more = {} if moved is None else eigenvalue(state, stage.moves(step - 1))
-        return search_fields(part.name, step, inner, moved, variable, more)
+        return _record(stage, step, inner, moved, variable, more)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
-        return shown | (fields["lam"] if key == "lam" else {})
+        return shown | fields.get("lam", {})
 
-    rule = stop_rule(kind, stage_stop(config.search, kind), seconds)
-    return Task(part.name, stage.steps, start, advance, describe, show, stop=rule)
+    rule = stop_rule(stage, seconds)
+    return Task(stage.name, settings.steps, start, advance, describe, show, stop=rule)
 
 
-def search_fields(
-    name: str,
+def _record(
+    stage: Stage,
     step: int,
     inner: InnerInfo,
     moved: OuterInfo | None,
     variable: Any,
     more: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The fields of a record of the search.
-
-    Args:
-        name: Of the stage, for the message of an error.
-        step: The step, from 1.
-        inner: What the step of ω says, host values.
-        moved: What the step of the outer variable says, if it moved.
-        variable: α or λ after both.
-        more: Further values.
+    """The fields of a record after a step, from 1; all values are on the host.
 
     Raises:
         NonFiniteError: If one of the numbers is NaN or infinite.
@@ -212,22 +140,20 @@ def search_fields(
         is_finite = is_finite and bool(values.pop("is_finite"))
         values |= more
     is_finite = is_finite and all(map(math.isfinite, values.values()))
-    check_finite(name, step, is_finite, terms | values)
-    key = "alpha" if isinstance(variable, ArchitectureLogits) else "lam"
-    return values | {"terms": terms, key: as_lists(variable)}
+    check_finite(stage.name, step, is_finite, terms | values)
+    return values | {"terms": terms, _key(variable): as_lists(variable)}
 
 
 def _make_eigenvalue(
-    config: RunConfig, kind: str, given: Given, valid_pairs: PairSampler
+    stage: Stage, programs: Programs, data: SearchData, valid_pairs: Any, lam: Any
 ) -> Callable[[Any, int], dict[str, float]]:
     """What a record says of the curvature in α after some moves; mostly nothing."""
-    every = stage_stop(config.search, kind).eigenvalue_every
-    if kind == "lam" or not every:
+    every = stage.stop.eigenvalue_every
+    if stage.is_of_lambda or not every:
         return lambda state, move: {}
-    ndim = given.train.images.ndim - 2
-    program = curvature(config, ndim, owned_parts(kind))
+    program = programs.curvature(stage.parts)
     # Always of one pair: from pair to pair it differs more than from move to move.
-    batch = given.valid_batch([side[:1] for side in valid_pairs[0]])
+    batch = data.valid_batch([side[:1] for side in valid_pairs[0]], lam)
 
     def eigenvalue(state: Any, move: int) -> dict[str, float]:
         if move % every:
@@ -238,17 +164,17 @@ def _make_eigenvalue(
 
 
 def as_lists(outer: Any) -> dict[str, Any]:
-    """α or λ as JSON holds it; every float32 comes back as it was."""
-    return {part: np.asarray(v).tolist() for part, v in _parts(outer).items()}
+    """α or λ in the form of JSON, which gives back each float32 exactly."""
+    parts = outer._asdict() if _key(outer) == "alpha" else in_order(outer)
+    return {part: np.asarray(value).tolist() for part, value in parts.items()}
 
 
-def from_lists(like: Any, values: dict[str, Any]) -> Any:
-    """α or λ from `as_lists`, float32 NumPy arrays in a tree like `like`."""
-    found = {part: np.asarray(values[part], np.float32) for part in _parts(like)}
+def _from_record(like: Any, record: Mapping[str, Any]) -> Any:
+    """α or λ of a record, float32 NumPy arrays in a tree like `like`."""
+    values = record[_key(like)]
+    found = {part: np.asarray(value, np.float32) for part, value in values.items()}
     return found if isinstance(like, Mapping) else type(like)(**found)
 
 
-def _parts(outer: Any) -> dict[str, Any]:
-    """α or λ by the names of its parts."""
-    is_alpha = isinstance(outer, ArchitectureLogits)
-    return outer._asdict() if is_alpha else in_order(outer)
+def _key(outer: Any) -> str:
+    return "alpha" if isinstance(outer, ArchitectureLogits) else "lam"

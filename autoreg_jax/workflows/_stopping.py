@@ -4,6 +4,7 @@ Whatever a rule needs is in the records, so a stage that was interrupted ends wh
 would have ended.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,23 +12,38 @@ import jax.numpy as jnp
 
 from autoreg_jax.config import StopConfig
 from autoreg_jax.hypergrad import eigenvalue_stop
+from autoreg_jax.programs import Stage
 from autoreg_jax.search_space import is_ranking_stable
 
 Record = Mapping[str, Any]
 Rule = Callable[[Sequence[Record]], dict[str, Any]]
 
 
-def owned_parts(kind: str) -> tuple[str, ...]:
-    """The parts of α that a stage moves."""
-    return ("feature", "deformation") if kind == "joint" else (kind,)
+def time_of(
+    stage: Stage, left: Sequence[Stage], minutes: float | None, spent: float
+) -> float:
+    """Seconds that a stage may take, infinite without a limit.
+
+    Args:
+        stage: The next one.
+        left: It and all stages that follow it.
+        minutes: Time of the whole search.
+        spent: Seconds that the stages before it took.
+
+    Returns:
+        Its share, by its steps, of the time that is left.
+    """
+    if minutes is None:
+        return math.inf
+    rest = max(0.0, 60 * minutes - spent)
+    return rest * stage.settings.steps / max(1, sum(s.settings.steps for s in left))
 
 
-def stop_rule(kind: str, settings: StopConfig, seconds: float) -> Rule:
+def stop_rule(stage: Stage, seconds: float) -> Rule:
     """What ends a stage before its steps are done.
 
     Args:
-        kind: One of `STAGES`, or "joint".
-        settings: The rules.
+        stage: The stage with its rules.
         seconds: Time of the stage, may be infinite; it ends the stage after one move of
             the outer variable at least, without which the stage would have found
             nothing.
@@ -37,12 +53,13 @@ def stop_rule(kind: str, settings: StopConfig, seconds: float) -> Rule:
         `stopped`, "ranking", "eigenvalue" or "time", and `kept_step`, the step whose
         outer variable is the result; nothing while the stage goes on.
     """
+    settings = stage.stop
 
     def stop(records: Sequence[Record]) -> dict[str, Any]:
         last = records[-1]
         reason, kept = None, last["step"]
         if "valid_loss" in last:
-            if settings.ranking and _is_stable(kind, settings, records):
+            if settings.ranking and _is_stable(stage, settings, records):
                 reason = "ranking"
             elif settings.eigenvalue_every and "eigenvalue" in last:
                 grown = _step_before_growth(settings, records)
@@ -67,29 +84,22 @@ def result_step(record: Record, steps: int) -> int | None:
     return record.get("kept_step")
 
 
-def _is_stable(kind: str, settings: StopConfig, records: Sequence[Record]) -> bool:
+def _is_stable(stage: Stage, settings: StopConfig, records: Sequence[Record]) -> bool:
     """Whether the ranking has rested over the last moves."""
     count = settings.ranking or 0
     recent: list[Any] = []
     for record in reversed(records):
         if "valid_loss" in record:
-            recent.insert(0, _options(kind, record))
+            recent.insert(0, stage.options(record.get("alpha") or record["lam"]))
         if len(recent) == count:
             break
     stable = is_ranking_stable(
         jnp.asarray(recent, jnp.float32),
         count,
         tolerance=settings.tolerance,
-        is_full=settings.full_ranking or kind == "lam",
+        is_full=settings.full_ranking or stage.is_of_lambda,
     )
     return bool(stable)
-
-
-def _options(kind: str, record: Record) -> Any:
-    """What is ranked: the logits of each edge, or the weights of λ."""
-    if kind == "lam":
-        return list(record["lam"].values())
-    return [record["alpha"][part] for part in owned_parts(kind)]
 
 
 def _step_before_growth(settings: StopConfig, records: Sequence[Record]) -> int | None:

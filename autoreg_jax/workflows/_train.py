@@ -1,4 +1,4 @@
-"""Training of the chosen network from scratch."""
+"""Training of one network from scratch."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,54 +11,63 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
-from autoreg_jax.losses import in_order
-from autoreg_jax.search import STAGES
-from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows._build import (
+from autoreg_jax.losses import Objective, Similarity, in_order
+from autoreg_jax.programs import (
+    Network,
+    NetworkFamily,
+    Programs,
+    Stream,
+    gather_pair,
+    initial_vector,
+    make_lambda,
     make_network,
     make_wiring,
     on_device,
 )
-from autoreg_jax.workflows._flat import layout_of
-from autoreg_jax.workflows._initial import initial_vector
+from autoreg_jax.runtime import RunFolder
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._batches import sampler_seed
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._judge import with_judge
-from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
-from autoreg_jax.workflows._programs import (
-    dice_of_pair,
-    gather_pair,
-    training_algorithm,
-)
 from autoreg_jax.workflows._roles import roles_of
-from autoreg_jax.workflows._stage import sampler_seed
 
 # The validation Dice is for the reader alone: a few numbers from a few pairs.
 _NUM_SCORES = 5
 _NUM_SCORED_PAIRS = 4
 
 
-def train(
+def train(  # noqa: PLR0913
     train: Cohort,
     config: RunConfig,
-    genotype: Genotype | str,
+    genotype: Genotype | str | Network,
     lam: Mapping[str, float],
     *,
     validation: Cohort | None = None,
     run: Path | str | None = None,
     resume: bool = False,
+    journal: Journal | None = None,
+    network: NetworkFamily | None = None,
+    objective: Objective | None = None,
+    programs: Programs | None = None,
 ) -> RegistrationModel:
-    """Train the network of a genotype with the loss weights λ, without labels.
+    """Train a network with the loss weights λ, without labels.
 
     Args:
         train: Subjects from which ω learns; their labels are not read.
         config: The run.
-        genotype: The architecture, or the name of one of `baselines.BASELINES`.
+        genotype: The architecture, the name of one of `baselines.BASELINES`, or a Flax
+            module of your own that is called as `networks.RegistrationNetwork` is.
         lam: Weights of Eq. (4), full, smooth, half, quarter, and of further terms.
         validation: Subjects with labels on which the Dice is recorded a few times; it
             changes nothing.
         run: Folder for metrics.jsonl, checkpoints and model.
-        resume: Go on with the training that the folder holds; a finished one is read.
+        resume: Resume the training in this folder; a finished one is read.
+        journal: Takes the records instead of one made from `run` and `resume`: to
+            observe the states, for example.
+        network: A network family of your own, `genotype -> network`, as for `search`.
+        objective: An objective of your own instead of that of the configuration.
+        programs: Compiled programs of a search or training with the same network and
+            objective, to be reused.
 
     Returns:
         The trained model.
@@ -66,63 +75,112 @@ def train(
     Raises:
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a training and `resume` is not given, or if
-            what it holds is damaged or of other settings.
+            its contents are damaged or of other settings.
         DataError: If no pair of the subjects is as `config.pairs` asks.
-        ValueError: If `resume` is given without `run`.
+        ValueError: If `resume` is given without `run`, or `programs` of another run.
     """
-    run = None if run is None else Path(run)
-    if resume and run is not None and (run / "model" / "model.json").is_file():
-        return load_model(run)
-    journal = Journal(run, resume=resume)
-    config = with_judge(config, validation)  # one program with the search of λ
-    state = repeat(_train_task(train, config, genotype, lam, validation), journal)
+    journal = journal or Journal(run, resume=resume)
+    folder = None if journal.run is None else RunFolder(journal.run)
+    programs = programs_for(
+        config, train, programs, network=network, objective=objective
+    )
+    if isinstance(genotype, Genotype):
+        module = programs.make_network(genotype)
+    else:
+        module = make_network(config, genotype)
+    if folder and journal.resume and (folder.model / "model.json").is_file():
+        return load_model(folder.path, network=module)
+    task = training_task(train, config, module, lam, programs, validation=validation)
+    state = repeat(task, journal)
+    is_named = isinstance(genotype, Genotype | str)
     description = ModelDescription(
-        genotype=genotype,
+        genotype=genotype if is_named else type(module).__name__,
         width=config.network.width,
         num_steps=config.network.num_steps,
         matching=config.network.matching,
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
         spacing=tuple(float(size) for size in train.spacing),
         lam={name: float(weight) for name, weight in lam.items()},
-        similarity=config.objective.similarity,
-        windows=config.objective.windows,
+        similarity=_similarity_name(config, programs.objective),
+        windows=programs.objective.windows,
         wiring=make_wiring(config),
-        is_dimmed=config.quirks.half_intensity_pyramid,
+        is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
     )
-    layout = layout_of(make_network(config, genotype), train.images.ndim - 2)
-    model = RegistrationModel(description, layout.to_tree(np.asarray(state.params)))
-    if run is not None:
-        model.save(run / "model")
+    params = programs.layout(module).to_tree(np.asarray(state.params))
+    model = RegistrationModel(description, params, network=module)
+    if folder is not None:
+        model.save(folder.model)
     return model
 
 
-def _train_task(
+def _similarity_name(config: RunConfig, objective: Objective) -> str:
+    """What a refinement with the model minimises: a similarity by its name."""
+    if isinstance(objective.similarity, Similarity):
+        return config.objective.similarity
+    return objective.similarity
+
+
+def programs_for(
+    config: RunConfig, train: Cohort, programs: Programs | None, **own: Any
+) -> Programs:
+    """New programs with objects of the caller, or the given ones after a check.
+
+    Raises:
+        ConfigError: If the similarity of the configuration is unknown.
+        ValueError: If the given programs are of another network, objective or
+            dimension, or are given together with objects of the caller.
+    """
+    ndim = train.images.ndim - 2
+    if programs is None:
+        return Programs(config, ndim, **own)
+    if any(value is not None for value in own.values()):
+        raise ValueError("give network, objective and estimator to Programs(...).")
+    if not programs.fits(config, ndim):
+        raise ValueError("the programs are of another network, objective or dimension.")
+    return programs
+
+
+def training_task(
     train: Cohort,
     config: RunConfig,
-    genotype: Genotype | str,
+    network: Network,
     lam: Mapping[str, float],
-    validation: Cohort | None,
+    programs: Programs,
+    *,
+    validation: Cohort | None = None,
+    name: str = "train",
 ) -> Task:
-    """The loop of the training."""
-    cohort = on_device(train, with_labels=False)
-    weights = make_lambda(dict(lam))
-    network, ndim = make_network(config, genotype), train.images.ndim - 2
-    algorithm = training_algorithm(config, genotype, ndim)
+    """The loop of a training, `config.train.steps` long.
+
+    Args:
+        train: Subjects from which ω learns.
+        config: The run.
+        network: A Flax module.
+        lam: Weights of the loss.
+        programs: Its compiled pieces.
+        validation: Subjects with labels for the recorded Dice.
+        name: Of the stage in records and checkpoints.
+    """
+    cohort, weights = on_device(train), make_lambda(lam)
+    algorithm = programs.training(network, config.train)
     steps, log_every = config.train.steps, config.train.log_every
     pairs = PairSampler(
         len(train.names),
         batch_size=config.train.batch_size,
-        seed=sampler_seed(config.seed, len(STAGES), 0),
+        seed=sampler_seed(config.seed, Stream.TRAIN, 0),
         **roles_of(train, config.pairs)._asdict(),
     )
-    validation_dice = _make_validation_dice(config, genotype, validation)
+    validation_dice = _make_validation_dice(config, network, programs, validation)
     score_every = max(1, steps // _NUM_SCORES)
 
     def start() -> Any:
-        seed = (config.seed, len(STAGES))
-        is_torch = config.quirks.torch_start
-        omega = initial_vector(network, ndim, seed, is_torch=is_torch)
+        omega = initial_vector(
+            network,
+            programs.layout(network),
+            (config.seed, Stream.TRAIN),
+            is_torch=config.quirks.torch_start,
+        )
         return algorithm.init(omega)
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
@@ -133,7 +191,7 @@ def _train_task(
         for place, info in enumerate(infos, start=step - len(infos) + 1):
             values = {"loss": info.loss, **in_order(info.terms)}
             values["gradient_norm"] = info.gradient_norm
-            check_finite("train", place, bool(info.is_finite), values)
+            check_finite(name, place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         is_due = step // score_every > (step - len(infos)) // score_every
@@ -144,17 +202,20 @@ def _train_task(
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         return {"loss": fields["loss"], "dice": fields.get("validation_dice")}
 
-    return Task("train", steps, start, advance, describe, show, log_every)
+    return Task(name, steps, start, advance, describe, show, log_every)
 
 
 def _make_validation_dice(
-    config: RunConfig, genotype: Genotype | str, validation: Cohort | None
+    config: RunConfig,
+    network: Network,
+    programs: Programs,
+    validation: Cohort | None,
 ) -> Callable[[Any], float] | None:
-    """Mean Dice over a few fixed pairs as a function of ω, where labels allow it."""
+    """Mean Dice over a few fixed pairs as a function of ω, if there are labels."""
     if validation is None or validation.labels is None:
         return None
     cohort = on_device(validation, with_labels=True)
-    program = dice_of_pair(config, genotype, len(validation.structures))
+    program = programs.dice(network, len(validation.structures))
     pairs = evaluation_pairs(
         len(validation.names),
         _NUM_SCORED_PAIRS,
@@ -164,7 +225,7 @@ def _make_validation_dice(
 
     def validation_dice(params: Any) -> float:
         arrays = (np.asarray([[moving], [fixed]]) for moving, fixed in pairs)
-        scores = [program(params, cohort, tuple(pair)) for pair in arrays]
+        scores = [program(params, cohort.images, cohort.labels, *p) for p in arrays]
         return float(np.nanmean(jax.device_get(scores)))
 
     return validation_dice

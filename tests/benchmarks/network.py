@@ -22,10 +22,10 @@ from autoreg_jax.geometry import Volume
 from autoreg_jax.inference import ModelDescription, RegistrationModel, register
 from autoreg_jax.losses import PAPER_WEIGHTS, registration_loss
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.search import PairBatch, owned_by
+from autoreg_jax.programs import Programs, initial_vector, schedule
+from autoreg_jax.programs._initial import initial_weights
+from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
-from autoreg_jax.workflows import _build, _programs
-from autoreg_jax.workflows._initial import initial_vector, initial_weights
 from tests.benchmarks import _torch as peer
 from tests.benchmarks._table import choose_device, print_machine
 from tests.benchmarks._timing import in_turn
@@ -186,10 +186,11 @@ def search_step() -> None:
     """Seconds to compile and to run an iteration of the search of the demo."""
     config = load("demo")
     shape = (24, 28, 24)
-    algorithm = _programs.search_algorithm(config, None, 3, "feature")
-    network = _build.make_network(config, None)
-    owned = owned_by("feature")
-    state = algorithm.init(initial_vector(network, 3, (0,)), ArchitectureLogits.zeros())
+    programs, stage = Programs(config, 3), schedule(config)[0][0]
+    algorithm, alpha = programs.search(stage), ArchitectureLogits.zeros()
+    layout = programs.layout(programs.mixed)
+    state = algorithm.init(initial_vector(programs.mixed, layout, (0,)), alpha)
+    owned = stage.owned(alpha)
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.random((2, *shape, 1)), jnp.float32)
     batch = PairBatch(images[:1], images[1:])

@@ -9,9 +9,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from autoreg_jax import config
 from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.programs import make_wiring
+from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import PUBLISHED_GENOTYPES
-from autoreg_jax.workflows._build import make_wiring
-from autoreg_jax.workflows._initial import initial_weights
 
 SHAPE, WIDTH, STEPS = (48, 40), 0.125, 7
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import (
     OPERATIONS,
     ArchitectureLogits,
@@ -16,7 +17,6 @@ from autoreg_jax.search_space import (
     probabilities,
 )
 from autoreg_jax.spatial import integrate, resize_displacement
-from autoreg_jax.workflows._initial import initial_weights
 
 WIDTH = 0.07
 

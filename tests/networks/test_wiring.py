@@ -10,9 +10,9 @@ import pytest
 from unoptimised import QUICK
 
 from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype
 from autoreg_jax.spatial import integrate, resize_displacement
-from autoreg_jax.workflows._initial import initial_weights
 
 SHAPE, STEPS = (16, 16), 2
 GENOTYPE = Genotype.uniform("conv_3")

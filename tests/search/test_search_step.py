@@ -11,18 +11,15 @@ from unoptimised import quick
 from autoreg_jax import hypergrad
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective, one_hot
 from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search import (
-    STAGES,
     PairBatch,
     SearchProblem,
-    Stage,
     make_search,
     objective_problem,
     over_pairs,
-    owned_by,
 )
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
-from autoreg_jax.workflows._initial import initial_weights
 
 
 def toy_problem():
@@ -52,6 +49,11 @@ def toy_search():
 
 def batch(value):
     return PairBatch(jnp.full((2,), value), jnp.zeros(2))
+
+
+def owned_by(stage):
+    zeros = ArchitectureLogits.zeros()
+    return zeros._replace(**{stage: jnp.ones_like(zeros.feature)})
 
 
 @pytest.mark.parametrize("stage", ["feature", "deformation"])
@@ -123,13 +125,6 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
     assert float(jnp.abs(aligned).min()) > 0
 
 
-def test_a_warm_up_that_is_over_early():
-    stage = Stage("feature", steps=9, warm_up=4, every=2)
-    active = [stage.is_active(step, is_warm=step >= 2) for step in range(9)]
-    assert [step for step in range(9) if active[step]] == [2, 4, 6, 8]
-    assert [stage.moves(step) for step in (4, 6, 8)] == [0, 1, 2]
-
-
 @pytest.mark.parametrize("is_scanned", [True, False])
 @pytest.mark.parametrize(
     "estimator", [hypergrad.one_step_unroll(), hypergrad.unroll(2)], ids=["one", "two"]
@@ -159,17 +154,3 @@ def test_over_pairs_it_is_the_mean_of_the_estimates(estimator, is_scanned):
         )
         chex.assert_trees_all_close(getattr(found, part), wanted, rtol=1e-4, atol=1e-6)
     assert float(optax.tree.norm(found.indirect)) > 0
-
-
-def test_stages_and_what_they_own():
-    stage = Stage("feature", steps=9, warm_up=3, every=2)
-    assert [step for step in range(9) if stage.is_active(step)] == [3, 5, 7]
-    for name in STAGES[:2]:
-        owned = owned_by(name)
-        sums = {part: float(jnp.sum(getattr(owned, part))) for part in owned._fields}
-        assert sums.pop(name) == 48
-        assert list(sums.values()) == [0]
-    assert list(map(float, owned_by("lam").values())) == [1, 1, 1, 1]
-    assert sum(float(jnp.sum(part)) for part in owned_by("joint")) == 96
-    with pytest.raises(ValueError, match="unknown stage"):
-        owned_by("omega")

@@ -2,15 +2,18 @@
 
 import csv
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stand_in import SmallNetwork
 
 from autoreg_jax import hypergrad
 from autoreg_jax.errors import DataError
 from autoreg_jax.hypergrad.problems import hyper_cleaning
+from autoreg_jax.programs import Programs, initial_vector, on_device
 from autoreg_jax.studies import compare
 from autoreg_jax.studies.compare import _compare, _examples, _supernet, _sweeps
 from autoreg_jax.studies.compare._cleaning import LEARNING_RATE, clean
@@ -18,8 +21,6 @@ from autoreg_jax.studies.compare._digits import load_digits, noisy_split
 from autoreg_jax.studies.compare._estimators import all_estimators
 from autoreg_jax.studies.compare._measure import measure
 from autoreg_jax.studies.compare._table import compare_at
-from autoreg_jax.workflows._build import on_device
-from autoreg_jax.workflows._initial import initial_vector
 
 # Cosine to the true hypergradient at the solution, seed 0, from an independent run in
 # float64 by a prototype.
@@ -136,9 +137,10 @@ def test_without_scikit_learn(monkeypatch):
         load_digits()
 
 
-@pytest.mark.usefixtures("small_network")
 def test_a_supernet_off_the_grid_has_no_kinks(cohorts, settings, tmp_path, monkeypatch):
-    images = [on_device(cohort, with_labels=False) for cohort in cohorts[:2]]
+    images = [on_device(cohort) for cohort in cohorts[:2]]
+    small = partial(Programs, network=SmallNetwork)
+    monkeypatch.setattr(_supernet, "Programs", small)
     monkeypatch.setattr(_supernet, "_simulated", lambda *_: images)
     # A field near the identity.
     monkeypatch.setattr(

@@ -8,10 +8,10 @@ import optax
 import pytest
 
 from autoreg_jax import hypergrad
+from autoreg_jax.programs._compiled import compiled_gradient, compiled_problem
+from autoreg_jax.programs._layout import Layout, on_tree
+from autoreg_jax.programs._omega_optimizer import make_omega_optimizer
 from autoreg_jax.search import SearchProblem
-from autoreg_jax.workflows._compiled import compiled_gradient, compiled_problem
-from autoreg_jax.workflows._flat import Layout, on_tree
-from autoreg_jax.workflows._omega_optimizer import make_omega_optimizer
 
 OMEGA, ALPHA, TRAIN, VALID = jnp.array([0.3, -0.8]), jnp.array(1.5), 2.0, -1.0
 ESTIMATORS = [hypergrad.one_step_unroll(), hypergrad.finite_difference(radius=0.1)]
@@ -58,7 +58,7 @@ def test_an_inner_loss_of_its_own_is_differentiated(estimator):
 
     def own(*arguments):
         loss, terms = terms_of(*arguments)
-        return loss + terms.smooth
+        return loss + terms["smooth"]
 
     bilevel = hypergrad.BilevelProblem(own, shared.bilevel.outer_loss)
     plain = SearchProblem(bilevel, terms_of, is_inner_apart=True)
@@ -89,7 +89,7 @@ def test_one_gradient_serves_every_use(estimator):
 def test_terms_come_along_and_the_gradient_is_scaled():
     function = compiled_gradient(terms_of)
     value, terms = function(OMEGA, ALPHA, TRAIN)
-    assert float(terms.smooth) == pytest.approx(2 * float(value))
+    assert float(terms["smooth"]) == pytest.approx(2 * float(value))
     wanted = jax.grad(lambda w: terms_of(w, ALPHA, TRAIN)[0])(OMEGA)
     found = jax.grad(lambda w: 3 * function(w, ALPHA, TRAIN)[0])(OMEGA)
     np.testing.assert_allclose(found, 3 * wanted, rtol=1e-6)

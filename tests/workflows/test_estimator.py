@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stand_in import search
 
 from autoreg_jax import hypergrad
 from autoreg_jax.config import HypergradientConfig, RunConfig, SearchConfig, merge
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.workflows import search
-from autoreg_jax.workflows._build import stage_hypergradient
-from autoreg_jax.workflows._estimator import compiled_estimator, make_estimator
+from autoreg_jax.programs import schedule
+from autoreg_jax.programs._estimator import compiled_estimator, make_estimator
 
 NAMES = typing.get_args(typing.get_type_hints(HypergradientConfig)["name"])
 RATE = 0.1
@@ -89,9 +89,9 @@ def test_options_arrive(settings, like):
 
 def test_a_stage_may_have_its_own():
     named = {"search": {"lam": {"hypergradient": {"name": "forward_mode"}}}}
-    settings = merge(RunConfig(), named).search
-    assert stage_hypergradient(settings, "lam").name == "forward_mode"
-    assert stage_hypergradient(settings, "feature").name == "one_step_unroll"
+    feature, _, lam = schedule(merge(RunConfig(), named))[0]
+    assert lam.hypergradient.name == "forward_mode"
+    assert feature.hypergradient.name == "one_step_unroll"
     back = {"search": {"lam": {"hypergradient": None}}}
     assert merge(merge(RunConfig(), named), back) == RunConfig()
 
@@ -104,7 +104,6 @@ def test_first_order_is_refused_for_lambda_before_anything_runs():
     SearchConfig(hypergradient=first, lam=lam)
 
 
-@pytest.mark.usefixtures("small_network")
 def test_a_search_with_loops_and_a_carried_state(cohorts, settings):
     """Both stages of α go through one estimator with a state, λ through another."""
     named = {

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from stand_in import SmallNetwork
 
 from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ConfigError, DataError
@@ -67,11 +68,12 @@ def protocol(settings, cohorts, tmp_path_factory):
             seeds=1,
             draws=2,
             scenario="knee",
+            network=SmallNetwork,
         )
 
 
 @pytest.fixture(scope="module")
-def done(small_network, protocol, tmp_path_factory):
+def done(protocol, tmp_path_factory):
     """Table II and its folder."""
     folder = tmp_path_factory.mktemp("table2")
     return reproduce("table2", folder, protocol), folder
@@ -177,7 +179,7 @@ def _refuse(*_, **__):
 def test_finished_runs_are_taken_as_they_are(done, protocol, monkeypatch):
     found, folder = done
     monkeypatch.setattr("autoreg_jax.workflows._train.repeat", _refuse)
-    monkeypatch.setattr("autoreg_jax.workflows._search.repeat", _refuse)
+    monkeypatch.setattr("autoreg_jax.workflows._stage.repeat", _refuse)
     monkeypatch.setattr(_runs, "evaluate", _refuse)
     again = reproduce("table2", folder, protocol)
     np.testing.assert_equal(
@@ -218,7 +220,7 @@ def test_time_of_the_network_stands_beside_that_of_rivals(done, protocol, monkey
     assert [row.paper_parameters for row in rows] == [0.852, 0.526, 1.146, 1.016]
 
 
-def test_an_atlas_is_the_fixed_image_of_every_pair(small_network, protocol, tmp_path):
+def test_an_atlas_is_the_fixed_image_of_every_pair(protocol, tmp_path):
     table = data.read_dataset(protocol.dataset)
     first = dataclasses.replace(protocol, scenario="oasis")
     found = reproduce("table4", tmp_path, first)
@@ -265,7 +267,7 @@ def test_an_interrupted_run_goes_on(done, protocol, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         reproduce("table5", tmp_path, protocol)
     monkeypatch.setattr("autoreg_jax.workflows._train.repeat", _refuse)
-    monkeypatch.setattr("autoreg_jax.workflows._search.repeat", _refuse)
+    monkeypatch.setattr("autoreg_jax.workflows._stage.repeat", _refuse)
     before, network = reproduce("table5", tmp_path, protocol).tables["table5"].rows
     assert calls == ["all", "all"]
     rows = {row.column: row for row in found.tables["table2"].rows}

@@ -7,18 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stand_in import search, train
 
 from autoreg_jax import config, report
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.inference import load_model, refine
-from autoreg_jax.losses import by_name, registration_loss
+from autoreg_jax.losses import in_order, registration_loss
+from autoreg_jax.programs import initial_lambda
 from autoreg_jax.runtime import read_records
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
-from autoreg_jax.workflows import evaluate, search, train
-from autoreg_jax.workflows._lambda import start_of_lambda
-
-pytestmark = pytest.mark.usefixtures("small_network")
+from autoreg_jax.workflows import evaluate
 
 EXTRA = {"mind_full": 2.0, "bending": 0.1, "folding": 0.0}
 NAMES = ("full", "smooth", "half", "quarter", "bending", "folding", "mind_full")
@@ -32,7 +31,7 @@ def extended(settings):
 
 
 @pytest.fixture(scope="module")
-def done(small_network, cohorts, extended, tmp_path_factory):
+def done(cohorts, extended, tmp_path_factory):
     """A search of λ and a training with what it found."""
     run = tmp_path_factory.mktemp("extra")
     genotype = Genotype.uniform("conv_3")
@@ -41,11 +40,11 @@ def done(small_network, cohorts, extended, tmp_path_factory):
 
 
 def test_configuration_names_weights_and_keeps_them(extended):
-    assert tuple(by_name(start_of_lambda(extended))) == NAMES
+    assert tuple(in_order(initial_lambda(extended))) == NAMES
     again = config.merge(
         config.RunConfig(), {"objective": {"extra": EXTRA | {"bending": None}}}
     )
-    assert "bending" not in by_name(start_of_lambda(again))
+    assert "bending" not in in_order(initial_lambda(again))
     with pytest.raises(ConfigError, match=r"extra\.mind_ful: .*mean mind_full"):
         config.merge(config.RunConfig(), {"objective": {"extra": {"mind_ful": 1.0}}})
     with pytest.raises(ConfigError, match=r"extra\.bending: must be >= 0"):

@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 from unoptimised import quick
 
 from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
-from autoreg_jax.workflows._initial import initial_weights
 
 GENOTYPE = Genotype(
     (("conv_3", "sep_conv_3", "dil_conv_3"), ("conv_1", "dil_conv_5", "sep_conv_5")),

@@ -7,20 +7,27 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from stand_in import SmallNetwork, programs_for, search
 from unoptimised import QUICK
 
 from autoreg_jax import config
 from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.programs import (
+    Layout,
+    Programs,
+    _omega_optimizer,
+    chosen_genotype,
+    initial_alpha,
+    initial_lambda,
+    make_wiring,
+    network_family,
+    on_device,
+)
+from autoreg_jax.programs._cohort import gather
+from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
-from autoreg_jax.workflows import _build, _omega_optimizer, _stage, search
-from autoreg_jax.workflows._flat import Layout
-from autoreg_jax.workflows._initial import (
-    initial_alpha,
-    initial_vector,
-    initial_weights,
-)
-from autoreg_jax.workflows._lambda import start_of_lambda
+from autoreg_jax.workflows import Journal
 
 # Unoptimised programs compile three times as fast.
 
@@ -67,9 +74,9 @@ def with_quirks(base, **quirks):
 def test_wiring(base, quirk, attribute):
     """What each one does to the field is tested with the network."""
     on = with_quirks(base, **{quirk: True})
-    assert _build.make_wiring(base) == Wiring()
-    assert _build.make_wiring(on) == Wiring(**{attribute: True})
-    assert _build.make_network(on, None).wiring == _build.make_wiring(on)
+    assert make_wiring(base) == Wiring()
+    assert make_wiring(on) == Wiring(**{attribute: True})
+    assert network_family(on)(None).wiring == make_wiring(on)
 
 
 def test_wiring_of_the_network_options(base):
@@ -78,16 +85,16 @@ def test_wiring_of_the_network_options(base):
         "feature_weights": "separate",
         "velocities": "replaced",
     }
-    assert _build.make_wiring(config.merge(base, {"network": options})) == Wiring(
+    assert make_wiring(config.merge(base, {"network": options})) == Wiring(
         is_standardised=False, has_separate_features=True, has_summed_velocities=False
     )
 
 
-def test_losses(base, small_network):
+def test_losses(base):
     rng = np.random.default_rng(0)
     images = [jnp.asarray(rng.random((1, 16, 16, 1)), jnp.float32) for _ in range(2)]
     labels = [(image > 0.5).astype(jnp.float32) for image in images]
-    batch, lam = PairBatch(*images, *labels), start_of_lambda(base)
+    batch, lam = PairBatch(*images, *labels), initial_lambda(base)
     genotype, alpha = Genotype.uniform("conv_1"), ArchitectureLogits.zeros()
 
     def of_problem(problem, *point):
@@ -97,10 +104,13 @@ def test_losses(base, small_network):
     def losses(chosen, **quirks):
         """The inner loss, the outer loss, and the loss by which ω learns."""
         run = with_quirks(base, **quirks)
-        omega = initial_weights(_build.make_network(run, chosen), 2, (0,))
+        network = None if chosen is None else SmallNetwork(chosen)
+        omega = initial_weights(network or SmallNetwork(), 2, (0,))
+        programs = Programs(run, 2, network=SmallNetwork)
+        omega = programs.layout(network or programs.mixed).to_vector(omega)
         together = jax.jit(of_problem, static_argnums=0, compiler_options=QUICK)
         outer = alpha if chosen is None else lam
-        return together(_build.make_problem(run, chosen), omega, outer, batch)
+        return together(programs.plain_problem(network), omega, outer, batch)
 
     def moved(chosen, **quirks):
         pairs = zip(losses(chosen, **quirks), plain[chosen], strict=True)
@@ -148,11 +158,11 @@ def test_fixed_feature_cells(base):
         ({"deformation_only": True, "dilation_8": True}, published),
     ):
         run = with_quirks(base, **quirks)
-        chosen = _build.chosen_genotype(run, alpha)
+        chosen = chosen_genotype(run, alpha)
         assert chosen == Genotype(feature, decode(alpha).deformation)
-        extractor = _build.make_network(run, None).extractor
+        extractor = network_family(run)(None).extractor
         assert extractor == (feature if quirks else None)
-        assert _build.make_network(run, chosen).extractor is None
+        assert network_family(run)(chosen).extractor is None
 
 
 def test_alpha_spread():
@@ -195,26 +205,25 @@ def test_absolute_steps_are_those_of_adam():
 
 
 def test_background_dice(cohorts):
-    cohort = _build.on_device(cohorts[1], with_labels=True)
+    cohort = on_device(cohorts[1], with_labels=True)
     pair = np.array([[0], [1]])
     tissue, everything = (
-        _build.gather(cohort, pair, 2, has_background=flag) for flag in (False, True)
+        gather(cohort, pair, 2, has_background=flag) for flag in (False, True)
     )
     np.testing.assert_array_equal(everything.fixed_labels[..., 1:], tissue.fixed_labels)
     assert everything.fixed_labels.shape[-1] == 3
     np.testing.assert_array_equal(jnp.sum(everything.fixed_labels, -1), 1)
 
 
-def test_a_search_with_the_quirks_of_the_published_one(
-    base, cohorts, small_network, tmp_path, monkeypatch
-):
-    starts = []
+def test_a_search_with_the_quirks_of_the_published_one(base, cohorts, tmp_path):
+    biases = []
 
-    def draw(*arguments, **keywords):
-        starts.append(keywords)
-        return initial_vector(*arguments, **keywords)
+    def observe(stage, step, state):
+        if step == 0:
+            layout = programs_for(run).layout(SmallNetwork())
+            tree = layout.to_tree(np.asarray(state.omega)) if stage != "lam" else None
+            biases.append(None if tree is None else tree["velocity_half"]["bias"])
 
-    monkeypatch.setattr(_stage, "initial_vector", draw)
     published = config.load("released_code").quirks
     stage = {"steps": 3, "warm_up": 2, "learning_rate": 1e-3}
     run = config.merge(
@@ -231,10 +240,11 @@ def test_a_search_with_the_quirks_of_the_published_one(
             "quirks": dataclasses.asdict(published),
         },
     )
-    found = search(*cohorts[:2], run, run=tmp_path)
+    journal = Journal(tmp_path, observe=observe)
+    found = search(*cohorts[:2], run, journal=journal)
     assert {record["stage"] for record in found.records} == {"deformation", "lam"}
-    assert starts == [{"is_torch": True}] * 2
-    assert found.genotype.feature == _build.fixed_features(run)
+    assert np.any(biases[0])  # they start at zero, but not in PyTorch
+    assert found.genotype.feature == network_family(run)(None).extractor
     start = found.records[0]["alpha"]["deformation"]
     assert 1e-4 < np.std(start) < 1e-2
     paths = [found.lam_start, *(r["lam"] for r in found.records if "lam" in r)]

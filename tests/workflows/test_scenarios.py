@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from stand_in import auto
 
 from autoreg_jax import config, data
 from autoreg_jax.data import PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
-from autoreg_jax.workflows import _auto, auto
 from autoreg_jax.workflows._roles import roles_of
 
 SCENARIOS = sorted(n for n in config.preset_names() if n.startswith("scenario_"))
@@ -79,14 +79,10 @@ def test_pairs_of_a_scenario(name, split, population, settings):
         assert kinds == {("T2", "T2")}
 
 
-@pytest.mark.usefixtures("small_network")
 @pytest.mark.parametrize("name", ["scenario_atlas_oasis", "scenario_t2_t1"])
-def test_scenario_runs_from_start_to_end(
-    name, population, settings, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(_auto, "write_report", lambda run: None)
+def test_scenario_runs_from_start_to_end(name, population, settings, tmp_path):
     run = at_smoke_size(name, settings)
-    summary = auto(population, tmp_path / "run", run).summary
+    summary = auto(population, tmp_path / "run", run, with_report=False).summary
     assert summary["pairs"] == 4
     assert np.isfinite(summary["dice_refined"]["mean"])
     modality = {s.name: s.modality for s in data.read_dataset(population).subjects}

@@ -2,28 +2,19 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stand_in import programs_for, search
 
 from autoreg_jax import config
 from autoreg_jax.errors import DataError
+from autoreg_jax.programs import gather_pair, initial_vector, on_device, shrunk
 from autoreg_jax.runtime import read_records
 from autoreg_jax.search_space import ArchitectureLogits, decode
-from autoreg_jax.workflows import _loop, _search, search
-from autoreg_jax.workflows._build import on_device, shrunk
-from autoreg_jax.workflows._initial import initial_vector
-from autoreg_jax.workflows._programs import (
-    curvature,
-    gather_pair,
-    make_network,
-    plain_problem,
-)
-
-pytestmark = pytest.mark.usefixtures("small_network")
+from autoreg_jax.workflows import Journal
 
 NO_STAGE = {"steps": 0, "warm_up": 0}
 LONG = {"steps": 8, "warm_up": 1}
@@ -48,45 +39,37 @@ def check_same(one, other):
     assert without_clock(one.records) == without_clock(other.records)
 
 
-def interrupted_and_resumed(cohorts, settings, run, at, monkeypatch):
-    """A search that is broken off behind one of its records, then gone on with."""
-    monkeypatch.setattr(_loop, "SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr(_loop, "SAVES_COST_ONE_IN", 0)
-    add = _loop.Journal.add
+def interrupted_and_resumed(cohorts, settings, run, at, **clock):
+    """A search that is broken off behind one of its records, then resumed."""
 
-    def pull_the_plug(journal, record):
-        add(journal, record)
-        if (record["stage"], record["step"]) == at:
+    def pull_the_plug(*place):
+        observe(*place)
+        if place[:2] == at:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(_loop.Journal, "add", pull_the_plug)
-        with pytest.raises(KeyboardInterrupt):
-            search(*cohorts, settings, run=run)
-    found = search(*cohorts, settings, run=run, resume=True)
+    observe = clock.pop("observe", lambda *place: None)
+    journal = Journal(run, observe=pull_the_plug, save_every=0, **clock)
+    with pytest.raises(KeyboardInterrupt):
+        search(*cohorts, settings, journal=journal)
+    journal = Journal(run, resume=True, observe=observe, **clock)
+    found = search(*cohorts, settings, journal=journal)
     assert read_records(run / "metrics.jsonl") == found.records
     return found
 
 
 @pytest.fixture
-def minute_steps(monkeypatch):
+def minute_steps():
     """A clock on which every step takes a minute and nothing else takes any time."""
     now = [0.0]
-    repeat = _search.repeat
 
-    def on_the_clock(task, journal):
-        def advance(state, step):
-            now[0] += 60.0
-            return task.advance(state, step)
+    def observe(*_):
+        now[0] += 60.0  # for the step that follows
 
-        return repeat(dataclasses.replace(task, advance=advance), journal)
-
-    monkeypatch.setattr(_search, "repeat", on_the_clock)
-    monkeypatch.setattr(_loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return {"observe": observe, "clock": lambda: now[0]}
 
 
 @pytest.fixture(scope="module")
-def stopped(small_network, cohorts, settings, tmp_path_factory):
+def stopped(cohorts, settings, tmp_path_factory):
     """A search whose stages end by their rankings, its settings and its folder."""
     run = tmp_path_factory.mktemp("stopped")
     rules = merged(
@@ -121,18 +104,18 @@ def test_the_rules_cut_a_search_and_change_nothing_before(stopped, cohorts):
     assert cut == whole[:count]
 
 
-def test_a_stopped_stage_is_finished(stopped, cohorts, monkeypatch):
+def test_a_stopped_stage_is_finished(stopped, cohorts):
     found, rules, run = stopped
-    monkeypatch.setattr(_search, "repeat", None)
-    check_same(search(*cohorts[:2], rules, run=run, resume=True), found)
+    seen = []
+    journal = Journal(run, resume=True, observe=lambda *place: seen.append(place))
+    check_same(search(*cohorts[:2], rules, journal=journal), found)
+    assert not seen
 
 
 @pytest.mark.parametrize("at", [("feature", 2), ("feature", 3), ("lam", 2), ("lam", 3)])
-def test_stopped_interrupted_and_resumed_is_the_same(
-    stopped, cohorts, tmp_path, monkeypatch, at
-):
+def test_stopped_interrupted_and_resumed_is_the_same(stopped, cohorts, tmp_path, at):
     found, rules, _ = stopped
-    again = interrupted_and_resumed(cohorts[:2], rules, tmp_path, at, monkeypatch)
+    again = interrupted_and_resumed(cohorts[:2], rules, tmp_path, at)
     check_same(again, found)
 
 
@@ -172,16 +155,18 @@ def test_a_growing_eigenvalue_goes_back_to_an_earlier_alpha(cohorts, settings):
 
 @pytest.mark.parametrize("parts", [("deformation",), ("feature", "deformation")])
 def test_the_eigenvalue_is_that_of_the_whole_matrix(cohorts, settings, parts):
-    images = shrunk(on_device(cohorts[1], with_labels=False), settings.search.shrink)
+    images = shrunk(on_device(cohorts[1]), settings.search.shrink)
     pair = np.array([0]), np.array([1])
     batch = gather_pair(images, pair)
-    omega = initial_vector(make_network(settings, None), 2, (0,))
+    programs = programs_for(settings)
+    network = programs.mixed
+    omega = initial_vector(network, programs.layout(network), (0,))
     rng = np.random.default_rng(0)
     alpha = ArchitectureLogits(
         *(jnp.asarray(rng.normal(size=(2, 3, 8)), jnp.float32) for _ in range(2))
     )
-    found = curvature(settings, 2, parts)(omega, alpha, batch)
-    loss = plain_problem(settings, None, 2).bilevel.outer_loss
+    found = programs.curvature(parts)(omega, alpha, batch)
+    loss = programs.plain_problem().bilevel.outer_loss
 
     @jax.jit
     @jax.hessian
@@ -199,10 +184,10 @@ def test_the_eigenvalue_is_that_of_the_whole_matrix(cohorts, settings, parts):
 TIMED = {"steps": 8, "warm_up": 4}
 
 
-@pytest.mark.usefixtures("minute_steps")
-def test_minutes_are_divided_and_every_stage_moves(cohorts, settings):
+def test_minutes_are_divided_and_every_stage_moves(cohorts, settings, minute_steps):
     limits = {"feature": TIMED, "deformation": TIMED, "lam": TIMED, "minutes": 12.0}
-    found = search(*cohorts[:2], merged(settings, **limits))
+    journal = Journal(**minute_steps)
+    found = search(*cohorts[:2], merged(settings, **limits), journal=journal)
     for stage in ("feature", "deformation", "lam"):
         records = of_stage(found, stage)
         # A third of the time, and of that one half for the warm-up.
@@ -213,29 +198,28 @@ def test_minutes_are_divided_and_every_stage_moves(cohorts, settings):
     assert np.any(found.alpha.feature)
 
 
-@pytest.mark.usefixtures("minute_steps")
-def test_without_time_a_stage_still_moves_once(cohorts, settings):
+def test_without_time_a_stage_still_moves_once(cohorts, settings, minute_steps):
     limits = {"feature": TIMED, "deformation": TIMED, "lam": NO_STAGE, "minutes": 0.1}
-    found = search(*cohorts[:2], merged(settings, **limits))
+    journal = Journal(**minute_steps)
+    found = search(*cohorts[:2], merged(settings, **limits), journal=journal)
     for stage in ("feature", "deformation"):
         records = of_stage(found, stage)
         assert sum("valid_loss" in record for record in records) == 1
         assert records[-1]["stopped"] == "time"
 
 
-@pytest.mark.usefixtures("minute_steps")
-def test_time_that_was_interrupted_goes_on(cohorts, settings, tmp_path, monkeypatch):
+def test_time_that_was_interrupted_goes_on(cohorts, settings, tmp_path, minute_steps):
     limits = {"feature": TIMED, "deformation": TIMED, "lam": TIMED, "minutes": 14.0}
     limits = merged(settings, **limits)
-    found = search(*cohorts[:2], limits)
+    found = search(*cohorts[:2], limits, journal=Journal(**minute_steps))
     at = ("deformation", 3)
-    again = interrupted_and_resumed(cohorts[:2], limits, tmp_path, at, monkeypatch)
+    again = interrupted_and_resumed(cohorts[:2], limits, tmp_path, at, **minute_steps)
     assert again.records == found.records
     check_same(again, found)
 
 
 @pytest.fixture(scope="module")
-def two_rounds(small_network, cohorts, settings):
+def two_rounds(cohorts, settings):
     """A search of two rounds."""
     return search(*cohorts[:2], merged(settings, rounds=2))
 
@@ -332,16 +316,14 @@ def test_labels_that_are_asked_for_must_be_there(cohorts, settings, tmp_path):
 @pytest.mark.parametrize(
     "at", [("joint", 3), ("lam", 2), ("joint-2", 2), ("lam-2", 3)], ids=str
 )
-def test_all_options_interrupted_and_resumed(
-    everything, cohorts, tmp_path, monkeypatch, at
-):
+def test_all_options_interrupted_and_resumed(everything, cohorts, tmp_path, at):
     found, options = everything
-    again = interrupted_and_resumed(cohorts[:2], options, tmp_path, at, monkeypatch)
+    again = interrupted_and_resumed(cohorts[:2], options, tmp_path, at)
     check_same(again, found)
 
 
 @pytest.fixture(scope="module")
-def everything(small_network, cohorts, settings):
+def everything(cohorts, settings):
     """A search with all options at once, and its settings."""
     stage = {"steps": 4, "warm_up": 1, "valid_pairs": 2}
     options = merged(

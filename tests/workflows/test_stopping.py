@@ -8,9 +8,10 @@ import optax
 import pytest
 
 from autoreg_jax.config import RunConfig, SearchConfig, StageConfig, StopConfig
-from autoreg_jax.workflows._positive import reparametrised
-from autoreg_jax.workflows._schedule import schedule, time_of
-from autoreg_jax.workflows._stopping import result_step, stop_rule
+from autoreg_jax.programs import Stage, schedule
+from autoreg_jax.programs._positive import reparametrised
+from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.workflows._stopping import result_step, stop_rule, time_of
 
 BEST_0, BEST_1 = [0.3, 0.1, 0.2], [0.1, 0.3, 0.2]
 
@@ -28,8 +29,12 @@ def records_of(feature=(), *, lam=(), eigenvalues=(), warm_up=0, seconds=1.0):
     ]
 
 
-def ends(records, kind="feature", seconds=math.inf, **rules):
-    return stop_rule(kind, StopConfig(**rules), seconds)(records)
+def ends(records, parts=("feature",), seconds=math.inf, **rules):
+    settings = StageConfig(
+        steps=99, warm_up=0, learning_rate=1.0, stop=StopConfig(**rules)
+    )
+    stage = Stage("stage", 0, parts, settings, SearchConfig())
+    return stop_rule(stage, seconds)(records)
 
 
 def test_without_rules_nothing_ends():
@@ -64,7 +69,7 @@ def test_the_whole_order_counts_where_asked():
 
 
 def test_of_lambda_the_whole_order_counts():
-    rule = {"kind": "lam", "ranking": 2}
+    rule = {"parts": (), "ranking": 2}
     assert ends(records_of(lam=[[3.0, 1.0, 2.0], [3.0, 2.0, 1.0]]), **rule) == {}
     assert ends(records_of(lam=[[3.0, 1.0, 2.0], [4.0, 1.0, 2.0]]), **rule)
 
@@ -76,7 +81,7 @@ def test_a_joint_stage_waits_for_both_kinds_of_cells():
             record["alpha"]["deformation"] = [[value]]
         return made
 
-    rule = {"kind": "joint", "ranking": 2}
+    rule = {"parts": ("feature", "deformation"), "ranking": 2}
     assert ends(records([BEST_0, BEST_1]), **rule) == {}
     assert ends(records([BEST_1, BEST_1]), **rule)
 
@@ -117,17 +122,17 @@ def test_rounds_repeat_the_stages_under_their_own_numbers():
     first, second = plan(rounds=2)
     assert [part.name for part in first] == ["feature", "deformation", "lam"]
     assert [part.name for part in second] == ["feature-2", "deformation-2", "lam-2"]
-    assert [part.kind for part in second] == [part.kind for part in first]
-    assert [part.number for part in first] == [0, 1, 2]
-    joint = [part.number for parts in plan(rounds=2, joint=True) for part in parts]
-    numbers = {*joint, 3, *(part.number for part in [*first, *second])}
+    assert [stage.parts for stage in second] == [stage.parts for stage in first]
+    assert [stage.stream for stage in first] == [0, 1, 2]
+    joint = [stage.stream for stages in plan(rounds=2, joint=True) for stage in stages]
+    numbers = {*joint, 3, *(stage.stream for stage in [*first, *second])}
     assert len(numbers) == 1 + 6 + 2  # λ of both plans is the same part
 
 
 def test_a_joint_plan_has_two_stages_and_nobody_to_judge_leaves_one_out():
     ((cells, weights),) = plan(joint=True)
-    assert (cells.name, cells.steps, weights.name) == ("joint", 10, "lam")
-    assert plan(judge="none")[0][-1].steps == 0
+    assert (cells.name, cells.settings.steps, weights.name) == ("joint", 10, "lam")
+    assert plan(judge="none")[0][-1].settings.steps == 0
 
 
 def test_time_is_divided_over_what_is_left():
@@ -195,3 +200,30 @@ def test_no_step_is_long_enough_to_make_a_weight_negative(form):
     found = lam + updates
     assert bool(jnp.all(found >= 0))
     assert bool(jnp.all(jnp.isfinite(found)))
+
+
+def make_stage(**settings):
+    stage = {"steps": 9, "warm_up": 3, "every": 2, "learning_rate": 1.0}
+    settings = StageConfig(**(stage | settings))
+    return Stage("feature", 0, ("feature",), settings, SearchConfig())
+
+
+def test_a_stage_moves_every_nth_step_after_its_warm_up():
+    stage = make_stage()
+    assert [step for step in range(9) if stage.is_active(step)] == [3, 5, 7]
+    stage = make_stage(warm_up=4)
+    active = [stage.is_active(step, is_warm=step >= 2) for step in range(9)]
+    assert [step for step in range(9) if active[step]] == [2, 4, 6, 8]
+    assert [stage.moves(step) for step in (4, 6, 8)] == [0, 1, 2]
+
+
+def test_a_stage_owns_its_parts_alone():
+    alpha = ArchitectureLogits.zeros()
+    for stage in plan()[0][:2]:
+        owned = stage.owned(alpha)
+        sums = {part: float(jnp.sum(getattr(owned, part))) for part in owned._fields}
+        assert sums.pop(stage.name) == 48
+        assert list(sums.values()) == [0]
+    ((joint, weights),) = plan(joint=True)
+    assert sum(float(jnp.sum(part)) for part in joint.owned(alpha)) == 96
+    assert weights.owned({"full": 3.0, "bending": 0.0}) == {"full": 1, "bending": 1}

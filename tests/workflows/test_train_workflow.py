@@ -5,23 +5,21 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from stand_in import train
 
 from autoreg_jax import config
 from autoreg_jax.errors import ArtifactError, NonFiniteError
 from autoreg_jax.inference import load_model
 from autoreg_jax.runtime import read_records
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows import _loop, train
-from autoreg_jax.workflows import _train as module
-
-pytestmark = pytest.mark.usefixtures("small_network")
+from autoreg_jax.workflows import Journal
 
 GENOTYPE = Genotype.uniform("conv_1")
 LAM = {"full": 1.0, "smooth": 0.5, "half": 0.2, "quarter": 0.1}
 
 
 @pytest.fixture(scope="module")
-def done(small_network, cohorts, settings, tmp_path_factory):
+def done(cohorts, settings, tmp_path_factory):
     """A training with validation, and its folder."""
     folder = tmp_path_factory.mktemp("train")
     subjects, validation, _ = cohorts
@@ -77,25 +75,18 @@ def test_same_seed_same_weights_and_labels_do_not_matter(done, cohorts, settings
 
 
 @pytest.mark.parametrize("step", [2, 4])
-def test_interrupted_and_resumed_is_the_same(
-    done, cohorts, settings, tmp_path, monkeypatch, step
-):
-    monkeypatch.setattr(_loop, "SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr(_loop, "SAVES_COST_ONE_IN", 0)
-    add = _loop.Journal.add
-
-    def pull_the_plug(journal, record):
-        add(journal, record)
-        if record["step"] == step:
+def test_interrupted_and_resumed_is_the_same(done, cohorts, settings, tmp_path, step):
+    def pull_the_plug(*place):
+        if place[1] == step:
             raise KeyboardInterrupt
 
-    keywords = {"validation": cohorts[1], "run": tmp_path}
-    with monkeypatch.context() as patch:
-        patch.setattr(_loop.Journal, "add", pull_the_plug)
-        with pytest.raises(KeyboardInterrupt):
-            train(cohorts[0], settings, GENOTYPE, LAM, **keywords)
+    keywords = {"validation": cohorts[1]}
+    journal = Journal(tmp_path, observe=pull_the_plug, save_every=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(cohorts[0], settings, GENOTYPE, LAM, **keywords, journal=journal)
     assert not (tmp_path / "model").exists()
-    resumed = train(cohorts[0], settings, GENOTYPE, LAM, **keywords, resume=True)
+    keywords |= {"run": tmp_path, "resume": True}
+    resumed = train(cohorts[0], settings, GENOTYPE, LAM, **keywords)
     assert _is_equal(resumed.params, done[0].params)
     clockless = [
         [{k: v for k, v in r.items() if k != "seconds"} for r in read_records(path)]
@@ -115,12 +106,12 @@ def _volumes(images):
     return np.repeat(images[..., None, :], 8, axis=-2)
 
 
-def test_finished_training_is_read_and_not_repeated(
-    done, cohorts, settings, monkeypatch
-):
-    monkeypatch.setattr(module, "repeat", None)
-    again = train(cohorts[0], settings, GENOTYPE, LAM, run=done[1], resume=True)
+def test_finished_training_is_read_and_not_repeated(done, cohorts, settings):
+    seen = []
+    journal = Journal(done[1], resume=True, observe=lambda *place: seen.append(place))
+    again = train(cohorts[0], settings, GENOTYPE, LAM, journal=journal)
     assert _is_equal(again.params, jax.device_get(done[0].params))
+    assert not seen
 
 
 def test_existing_training_is_not_mixed_with_another(done, cohorts, settings):

@@ -9,18 +9,17 @@ import jax
 from autoreg_jax import hypergrad
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import PairSampler, load_cohort, read_dataset, write_population
+from autoreg_jax.programs import (
+    Programs,
+    gather_pair,
+    initial_vector,
+    on_device,
+    schedule,
+    shrunk,
+)
 from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits
-from autoreg_jax.workflows._build import make_network, on_device, shrunk
 from autoreg_jax.workflows._demo import SPACING
-from autoreg_jax.workflows._flat import layout_of
-from autoreg_jax.workflows._initial import initial_vector
-from autoreg_jax.workflows._programs import (
-    gather_pair,
-    plain_problem,
-    search_algorithm,
-    vector_problem,
-)
 
 _NUM_SUBJECTS = 10
 # Half a voxel is as far from the kinks as can be; this is less regular than that.
@@ -73,10 +72,11 @@ def make_supernet(config: RunConfig, *, warm_up: int, dimensions: int) -> Supern
     """
     cohorts = _simulated(config, dimensions)
     samplers = [PairSampler(len(c.images), seed=config.seed) for c in cohorts]
-    network = make_network(config, None)
-    layout = layout_of(network, dimensions)
-    start = initial_vector(network, dimensions, (config.seed,))
-    algorithm = search_algorithm(config, None, dimensions, "feature")
+    programs = Programs(config, dimensions)
+    network = programs.mixed
+    layout = programs.layout(network)
+    start = initial_vector(network, layout, (config.seed,))
+    algorithm = programs.search(schedule(config)[0][0])
     alpha = ArchitectureLogits.zeros()
     state = algorithm.init(start, alpha)
     for step in range(warm_up):
@@ -105,9 +105,9 @@ def make_supernet(config: RunConfig, *, warm_up: int, dimensions: int) -> Supern
         {name: float(kinks(omega)) for name, omega in points.items()},
         alpha,
         (train, valid),
-        vector_problem(config, None, dimensions).bilevel,
-        vector_problem(cubic, None, dimensions).bilevel,
-        plain_problem(config, None, dimensions).bilevel,
+        programs.problem().bilevel,
+        Programs(cubic, dimensions).problem().bilevel,
+        programs.plain_problem().bilevel,
         hypergrad.gradient_descent(rate),
         rate,
     )
@@ -125,10 +125,7 @@ def _simulated(config: RunConfig, dimensions: int) -> list[Any]:
         )
         dataset = read_dataset(table)
         cohorts = [load_cohort(dataset, split) for split in ("train", "validation")]
-        return [
-            shrunk(on_device(cohort, with_labels=False), config.search.shrink)
-            for cohort in cohorts
-        ]
+        return [shrunk(on_device(cohort), config.search.shrink) for cohort in cohorts]
 
 
 def _moved(omega: Any, layout: Any) -> Any:

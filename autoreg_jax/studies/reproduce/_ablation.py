@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from autoreg_jax.search_space import OPERATIONS, Genotype
+from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.reproduce._experiment import Experiment, images_elsewhere
 from autoreg_jax.studies.reproduce._runs import (
     TrainedModel,
@@ -30,10 +28,7 @@ SEARCHED = ("feature", "deformation", "lam", "architecture", "all")
 
 def random_genotype(seed: int, draw: int) -> Genotype:
     """Any operation on any edge, all equally likely; the same for the same numbers."""
-    rng = np.random.default_rng((seed, draw, 2))
-    names = rng.choice(OPERATIONS, (2, 2, 3)).tolist()
-    feature, deformation = (tuple(map(tuple, kind)) for kind in names)
-    return Genotype(feature, deformation)
+    return Genotype.random((seed, draw, 2))
 
 
 def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, Dataset, read_dataset, write_population
 from autoreg_jax.errors import DataError
+from autoreg_jax.programs import NetworkFamily, Programs
 from autoreg_jax.workflows._demo import SPACING
 from autoreg_jax.workflows.planning import Prepared, load_planned, prepare
 
@@ -31,6 +32,7 @@ class Protocol:
         minutes: No run is begun after them (> 0); None for no limit.
         scenario: Whose figures of the paper stand beside ours; None for no one's, but
             for simulated brains those of T1 to T1 (to an atlas: ADNI).
+        network: A network family of your own, as for `workflows.search`.
     """
 
     config: RunConfig
@@ -41,6 +43,7 @@ class Protocol:
     draws: int = 3
     minutes: float | None = None
     scenario: str | None = None
+    network: NetworkFamily | None = None
 
     def __post_init__(self) -> None:
         if self.dimensions not in SPACING:
@@ -64,6 +67,7 @@ class Experiment:
         dataset: The CSV file of the subjects.
         train, validation, test: The subjects.
         stop_at: Of the monotonic clock, seconds; no run is begun later.
+        programs: What all runs compile.
     """
 
     folder: Path
@@ -73,6 +77,7 @@ class Experiment:
     validation: Cohort
     test: Cohort
     stop_at: float
+    programs: Programs
 
     def seeds(self) -> Iterator[int]:
         """The seeds in their order."""
@@ -136,7 +141,12 @@ def open_experiment(
             "maps; this experiment compares by Dice, so name them in the column "
             "'labels'."
         )
-    return Experiment(folder, protocol, table.path, train, validation, test, stop_at)
+    programs = Programs(
+        protocol.config, train.images.ndim - 2, network=protocol.network
+    )
+    return Experiment(
+        folder, protocol, table.path, train, validation, test, stop_at, programs
+    )
 
 
 def _load(

@@ -15,7 +15,7 @@ from autoreg_jax.files import write_text
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.reproduce._experiment import Experiment
-from autoreg_jax.workflows._search import SearchResult, search
+from autoreg_jax.workflows import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 
@@ -71,6 +71,7 @@ def searched(
         genotype=genotype,
         run=run,
         resume=True,
+        programs=experiment.programs,
     )
 
 
@@ -105,7 +106,15 @@ def trained(
     config = experiment.config(seed)
     source, subjects = elsewhere or (experiment.dataset, experiment.train)
     _begin(experiment, run, config, RunFolder(run).evaluation, source)
-    model = train(subjects, config, genotype, lam, run=run, resume=True)
+    model = train(
+        subjects,
+        config,
+        genotype,
+        lam,
+        run=run,
+        resume=True,
+        programs=experiment.programs,
+    )
     if model.description.genotype != genotype:
         raise ConfigError(
             f"{run}: holds a model of another genotype; name another folder."

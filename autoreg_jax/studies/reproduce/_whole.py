@@ -17,7 +17,7 @@ from autoreg_jax.studies.reproduce._runs import (
     trained,
 )
 from autoreg_jax.studies.reproduce._table import Table, mean_sd
-from autoreg_jax.workflows._search import SearchResult
+from autoreg_jax.workflows import SearchResult
 from autoreg_jax.workflows.evaluation import mean_and_sd
 
 if TYPE_CHECKING:

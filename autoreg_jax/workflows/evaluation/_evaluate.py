@@ -13,8 +13,8 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, evaluation_pairs
 from autoreg_jax.inference import RegistrationModel, refine
 from autoreg_jax.metrics import inverse_consistency_error
+from autoreg_jax.programs import make_lambda
 from autoreg_jax.runtime import RunFolder, progress
-from autoreg_jax.workflows._lambda import make_lambda
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows.evaluation._evaluation import Evaluation
 from autoreg_jax.workflows.evaluation._panels import choose_examples, write_panels

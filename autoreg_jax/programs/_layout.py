@@ -5,7 +5,6 @@ to compile; over one vector it is a few.
 """
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -14,7 +13,6 @@ import numpy as np
 import optax
 from jax import Array
 
-from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search_space import ArchitectureLogits
 
 
@@ -45,15 +43,16 @@ class Layout:
         return jax.tree.unflatten(self._structure, leaves)
 
 
-def layout_of(network: RegistrationNetwork, ndim: int) -> Layout:
-    """The layout of a network's weights on images of `ndim` axes."""
-    module: Any = network  # Flax modules have a hash, whatever their types say.
-    return _layout_of(module, ndim)
+def layout_of(network: Any, ndim: int) -> Layout:
+    """The layout of a network's weights on images of `ndim` axes.
 
-
-@lru_cache(maxsize=8)
-def _layout_of(network: Any, ndim: int) -> Layout:
-    alpha = ArchitectureLogits.zeros() if network.genotype is None else None
+    Args:
+        network: A Flax module; it is mixed, and given α, if it has a field `genotype`
+            that is None.
+        ndim: Number of spatial axes.
+    """
+    is_mixed = getattr(network, "genotype", "none") is None
+    alpha = ArchitectureLogits.zeros() if is_mixed else None
     image = jax.ShapeDtypeStruct((1, *(16,) * ndim, 1), jnp.float32)
     key = jax.random.key(0)
     return Layout(jax.eval_shape(network.init, key, image, image, alpha)["params"])

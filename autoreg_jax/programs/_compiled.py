@@ -41,10 +41,17 @@ def compiled_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-def compiled_problem(problem: SearchProblem) -> SearchProblem:
-    """The same problem with compiled derivatives; equal losses share theirs."""
+def compiled_problem(
+    problem: SearchProblem, inner_terms: Callable[..., Any] | None = None
+) -> SearchProblem:
+    """The same problem with compiled derivatives; equal losses share theirs.
+
+    Args:
+        problem: Any.
+        inner_terms: Its inner terms, if their gradient is compiled already.
+    """
     bilevel = problem.bilevel
-    inner_terms = compiled_gradient(problem.inner_terms)
+    inner_terms = inner_terms or compiled_gradient(problem.inner_terms)
 
     def inner_loss(*arguments: Any) -> Any:
         return inner_terms(*arguments)[0]

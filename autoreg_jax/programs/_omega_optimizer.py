@@ -7,7 +7,7 @@ import jax
 import optax
 
 from autoreg_jax.config import TrainConfig
-from autoreg_jax.workflows._flat import Layout, on_tree
+from autoreg_jax.programs._layout import Layout, on_tree
 
 # Kernels and biases below this root mean square move as if they had it.
 _SMALLEST_RMS = 0.05

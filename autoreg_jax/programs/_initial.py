@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
+from autoreg_jax.programs._layout import Layout, layout_of
 from autoreg_jax.search_space import MIXTURE_GAIN, ArchitectureLogits
-from autoreg_jax.workflows._flat import layout_of
 
 # As the initialisers of the network's modules say.
 _SLOPE = 0.2
@@ -49,31 +49,38 @@ def initial_weights(
     Returns:
         Nested dictionary of float32 device arrays.
     """
-    return jax.tree.map(jnp.array, _draw(network, ndim, seed, is_torch=is_torch))
+    return jax.tree.map(
+        jnp.array, _draw(network, layout_of(network, ndim), seed, is_torch=is_torch)
+    )
 
 
 def initial_vector(
     network: RegistrationNetwork,
-    ndim: int,
+    layout: Layout,
     seed: tuple[int, ...],
     *,
     is_torch: bool = False,
 ) -> jax.Array:
-    """The same weights as one vector, in the layout of `layout_of`."""
-    leaves = jax.tree.leaves(_draw(network, ndim, seed, is_torch=is_torch))
+    """The same weights as one vector, in the layout of the network."""
+    leaves = jax.tree.leaves(_draw(network, layout, seed, is_torch=is_torch))
     return jnp.array(np.concatenate([leaf.ravel() for leaf in leaves]))
 
 
 def _draw(
-    network: RegistrationNetwork, ndim: int, seed: tuple[int, ...], *, is_torch: bool
+    network: RegistrationNetwork,
+    layout: Layout,
+    seed: tuple[int, ...],
+    *,
+    is_torch: bool,
 ) -> Any:
     rng = np.random.default_rng(seed)
-    shapes = layout_of(network, ndim).shapes
+    shapes = layout.shapes
 
     def is_mixed(cell: str) -> bool:
-        if network.genotype is not None:
+        if getattr(network, "genotype", "none") is not None:
             return False
-        return network.extractor is None or not cell.startswith("feature")
+        extractor = getattr(network, "extractor", None)
+        return extractor is None or not cell.startswith("feature")
 
     def draw(path: Any, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         names = [key.key for key in path]

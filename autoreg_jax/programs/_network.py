@@ -1,0 +1,94 @@
+"""From a configuration to the registration network that it describes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from autoreg_jax.baselines import make_baseline
+from autoreg_jax.config import RunConfig
+from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.search_space import (
+    PUBLISHED_GENOTYPES,
+    ArchitectureLogits,
+    Cells,
+    Genotype,
+    decode,
+)
+
+Network = Any
+"""A Flax module that is called as `networks.RegistrationNetwork` is, hashable."""
+
+NetworkFamily = Callable[[Genotype | None], Network]
+"""`genotype -> network`: the discrete network, or the mixed one for None."""
+
+
+def network_family(config: RunConfig) -> NetworkFamily:
+    """The registration network of the configuration, mixed and discrete."""
+    return partial(_registration_network, config)
+
+
+def make_network(config: RunConfig, network: Genotype | str | Network) -> Network:
+    """The network that is to be trained.
+
+    Args:
+        config: Size and wiring of the network of a genotype.
+        network: A genotype, a name in `baselines.BASELINES`, or a Flax module, which
+            is returned as it is.
+
+    Returns:
+        A Flax module.
+    """
+    if isinstance(network, str):
+        return make_baseline(network, config.network.num_steps)
+    if isinstance(network, Genotype):
+        return _registration_network(config, network)
+    return network
+
+
+def make_wiring(config: RunConfig) -> Wiring:
+    """What happens between the cells of the network."""
+    size, quirks = config.network, config.quirks
+    return Wiring(
+        is_standardised=size.standardise,
+        has_separate_features=size.feature_weights == "separate",
+        has_summed_velocities=size.velocities == "summed",
+        has_shared_head=quirks.shared_head,
+        has_doubled_features=quirks.doubled_features,
+        is_integrated_twice=quirks.second_integration,
+        is_nominal=quirks.nominal_scale,
+        is_zero_outside=quirks.zero_boundary,
+    )
+
+
+def chosen_genotype(config: RunConfig, alpha: ArchitectureLogits) -> Genotype:
+    """The best operation of each edge; feature cells that are fixed stay fixed."""
+    genotype, features = decode(alpha), _fixed_features(config)
+    return genotype if features is None else replace(genotype, feature=features)
+
+
+def _registration_network(
+    config: RunConfig, genotype: Genotype | None
+) -> RegistrationNetwork:
+    size = config.network
+    return RegistrationNetwork(
+        genotype,
+        size.width,
+        size.num_steps,
+        size.matching,
+        size.precision,
+        size.rematerialise,
+        size.normalise,
+        wiring=make_wiring(config),
+        extractor=None if genotype is not None else _fixed_features(config),
+    )
+
+
+def _fixed_features(config: RunConfig) -> Cells | None:
+    """Operations of the feature cells if these are not searched."""
+    if not config.quirks.deformation_only:
+        return None
+    cells = PUBLISHED_GENOTYPES["ppmi"].feature
+    if config.quirks.dilation_8:
+        return cells
+    return tuple(tuple(name.removesuffix("_8") for name in cell) for cell in cells)

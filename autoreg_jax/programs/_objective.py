@@ -1,0 +1,80 @@
+"""From a configuration to the objective, its weights λ, and what λ is chosen by."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from autoreg_jax.config import RunConfig, SearchConfig
+from autoreg_jax.data import Cohort
+from autoreg_jax.errors import ConfigError, DataError
+from autoreg_jax.losses import PAPER_WEIGHTS, SIMILARITIES, Objective
+from autoreg_jax.search import Judge, agreement_judge, landmark_judge, overlap_judge
+
+
+def make_objective(config: RunConfig) -> Objective:
+    """L_reg of the configuration.
+
+    Raises:
+        ConfigError: If the similarity is unknown.
+    """
+    settings = config.objective
+    if settings.similarity not in SIMILARITIES:
+        raise ConfigError(
+            f"objective.similarity: must be one of {', '.join(SIMILARITIES)}, got "
+            f"{settings.similarity!r}."
+        )
+    return Objective(
+        settings.similarity,
+        settings.windows,
+        settings.interpolation,
+        config.quirks.half_intensity_pyramid,
+    )
+
+
+def on_smaller_images(objective: Objective, shrink: int) -> Objective:
+    """The objective whose windows cover the same anatomy with fewer voxels."""
+    windows = (max(3, 2 * (size // (2 * shrink)) + 1) for size in objective.windows)
+    return replace(objective, windows=tuple(windows))
+
+
+def initial_lambda(config: RunConfig) -> dict[str, Any]:
+    """λ before its search, device scalars; terms without a weight are left out."""
+    settings = config.objective
+    weights = {name: getattr(settings, name) for name in PAPER_WEIGHTS}
+    weights |= vars(settings.extra)
+    return make_lambda({k: w for k, w in weights.items() if w is not None})
+
+
+def make_lambda(weights: Mapping[str, float]) -> dict[str, Any]:
+    """λ as float32 device scalars."""
+    return {name: jnp.float32(weight) for name, weight in weights.items()}
+
+
+def with_judge(config: RunConfig, validation: Cohort) -> RunConfig:
+    """Replace the judge "auto" by the best one that the subjects allow.
+
+    Raises:
+        DataError: If the judge needs labels or landmarks that the subjects lack.
+    """
+    judge = config.search.judge
+    if judge == "auto":
+        judge = "mind" if validation.labels is None else "dice"
+    needed = {"dice": "labels", "landmarks": "landmarks"}.get(judge)
+    if needed and getattr(validation, needed) is None:
+        raise DataError(
+            f"search.judge is {judge}, but the validation subjects have no {needed}; "
+            f"name the files in the column {needed!r}, or set search.judge=mind."
+        )
+    return replace(config, search=replace(config.search, judge=judge))
+
+
+def make_judge(config: RunConfig, search: SearchConfig) -> Judge:
+    """The outer loss of the search of λ, after `with_judge`."""
+    if search.judge in ("auto", "dice"):
+        quirks = config.quirks
+        return overlap_judge(quirks.smoothness_weight, quirks.smoothness_target)
+    if search.judge == "landmarks":
+        return landmark_judge()
+    return agreement_judge(search.folding_budget)

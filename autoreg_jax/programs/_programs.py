@@ -1,0 +1,314 @@
+"""What a run compiles: each program once for all stages with equal settings."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from autoreg_jax import hypergrad
+from autoreg_jax.config import RunConfig, SearchConfig, TrainConfig
+from autoreg_jax.hypergrad import HypergradientEstimator
+from autoreg_jax.inference import warp_labels
+from autoreg_jax.losses import Objective
+from autoreg_jax.metrics import dice
+from autoreg_jax.programs._compiled import compiled_gradient, compiled_problem
+from autoreg_jax.programs._estimator import (
+    STRAIGHT,
+    compiled_estimator,
+    make_estimator,
+)
+from autoreg_jax.programs._layout import Layout, layout_of
+from autoreg_jax.programs._network import Network, NetworkFamily, network_family
+from autoreg_jax.programs._objective import (
+    initial_lambda,
+    make_judge,
+    make_objective,
+    on_smaller_images,
+)
+from autoreg_jax.programs._omega_optimizer import (
+    make_omega_optimizer,
+    training_schedule,
+)
+from autoreg_jax.programs._outer_optimizer import make_outer_optimizer
+from autoreg_jax.programs._stage import Stage
+from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.search import (
+    PairBatch,
+    SearchAlgorithm,
+    SearchProblem,
+    architecture_problem,
+    make_search,
+    objective_problem,
+    over_pairs,
+    with_leaking_lambda,
+)
+from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.training import TrainingAlgorithm, make_training
+
+
+class Programs:
+    """The compiled pieces of searches and trainings of one network and objective.
+
+    A piece is built when it is first needed and kept in this object, so that a training
+    reuses the gradient of the search before it. Searches and trainings may share one
+    object if they differ in seeds, pairs, steps and rates alone (`fits`).
+
+    Args:
+        config: The run.
+        ndim: Number of spatial axes, 2 or 3.
+        network: Makes the mixed and the discrete networks; default: the registration
+            network of the configuration.
+        objective: L_reg; default: that of the configuration.
+        estimator: Hypergradient estimator of every stage; default: those of the
+            configuration.
+
+    Raises:
+        ConfigError: If the similarity of the configuration is unknown.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        ndim: int,
+        *,
+        network: NetworkFamily | None = None,
+        objective: Objective | None = None,
+        estimator: HypergradientEstimator | None = None,
+    ) -> None:
+        self.config, self.ndim = config, ndim
+        self.make_network = network or network_family(config)
+        self.objective = objective or make_objective(config)
+        self.estimator = estimator
+        self._pieces: dict[Hashable, Any] = {}
+
+    def fits(self, config: RunConfig, ndim: int) -> bool:
+        """Whether these programs are those of another run."""
+        return (_shared(config), ndim) == (_shared(self.config), self.ndim)
+
+    @property
+    def mixed(self) -> Network:
+        """The network of which α is searched."""
+        return self._once("mixed", lambda: self.make_network(None))
+
+    def layout(self, network: Network) -> Layout:
+        """Where each weight of a network lies in the vector ω."""
+        return self._once(("layout", network), lambda: layout_of(network, self.ndim))
+
+    def search(self, stage: Stage, network: Network | None = None) -> SearchAlgorithm:
+        """Algorithm 1 with the three Optax optimizers of a stage.
+
+        ω is a vector. If the stage averages validation pairs, its validation batch is a
+        tuple. The functions are called as they are: their expensive parts are compiled.
+
+        Args:
+            stage: Of α, or of λ.
+            network: The network of a stage of λ; None for a stage of α.
+        """
+        settings, quirks = stage.settings, self.config.quirks
+        problem = self.problem(network, stage.search)
+        if settings.valid_pairs > 1:
+            problem = over_pairs(problem, is_scanned=False)
+        outer = make_outer_optimizer(
+            settings,
+            stage.search.outer_epsilon,
+            is_relative=stage.is_of_lambda and stage.search.lam_steps == "relative",
+            positive=stage.search.positive if stage.is_of_lambda else "none",
+        )
+        algorithm = make_search(
+            problem,
+            self._estimator(stage, network),
+            hypergrad.gradient_descent(stage.look_ahead_learning_rate),
+            self._omega_optimizer(
+                stage.omega_learning_rate,
+                network or self.mixed,
+                stage.search.omega_steps,
+                0.0 if stage.is_of_lambda else quirks.gradient_clip,
+            ),
+            _compiled_update(outer),
+        )
+        if stage.is_of_lambda and quirks.lam_descends:
+            leak = _compiled_update(optax.adam(stage.omega_learning_rate))
+            return with_leaking_lambda(algorithm, leak)
+        return algorithm
+
+    def training(self, network: Network, settings: TrainConfig) -> TrainingAlgorithm:
+        """Adam on L_reg; the batch of its step is `(PairBatch, λ)`, ω a vector.
+
+        The gradient is the program of the search of λ.
+        """
+        terms = self._terms(network)
+
+        def loss_and_terms(omega: Any, batch: Any) -> Any:
+            images, lam = batch
+            return terms(omega, lam, images)
+
+        optimizer = self._once(
+            ("training", network, settings),
+            lambda: _compiled_update(
+                make_omega_optimizer(
+                    training_schedule(settings),
+                    self.layout(network),
+                    settings.omega_steps,
+                )
+            ),
+        )
+        return make_training(loss_and_terms, optimizer)
+
+    def problem(
+        self, network: Network | None = None, search: SearchConfig | None = None
+    ) -> SearchProblem:
+        """A bilevel problem on the vector ω, with compiled derivatives.
+
+        Args:
+            network: The network of which λ is searched, Eq. (7); None for the mixed
+                network and α, Eq. (6).
+            search: Names the judge of λ; default: as the configuration says.
+        """
+        search = search or self.config.search
+        judge = (search.judge, search.folding_budget)
+        return self._once(
+            ("problem", network, judge if network is not None else None),
+            lambda: compiled_problem(
+                self.plain_problem(network, search), self._terms(network)
+            ),
+        )
+
+    def plain_problem(
+        self, network: Network | None = None, search: SearchConfig | None = None
+    ) -> SearchProblem:
+        """The same problem, not compiled: a part of a larger program."""
+        config = self.config
+        search = search or config.search
+        if network is None:
+            problem = architecture_problem(
+                self.mixed,
+                on_smaller_images(self.objective, search.shrink),
+                initial_lambda(config),
+                has_summed_terms=config.quirks.summed_terms,
+            )
+        else:
+            judge = make_judge(config, search)
+            problem = objective_problem(network, self.objective, judge=judge)
+        return _on_vector(problem, self.layout(network or self.mixed))
+
+    def curvature(
+        self, parts: tuple[str, ...]
+    ) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
+        """Largest eigenvalue of ∇²_α L_val over parts of α, `(omega, alpha, batch)`."""
+
+        def make() -> Callable[..., Any]:
+            outer_loss = self.plain_problem().bilevel.outer_loss
+
+            @partial(jax.jit, compiler_options=quick_compilation())
+            def eigenvalue(omega: Any, alpha: Any, batch: PairBatch) -> Any:
+                def loss(owned: dict[str, Any]) -> Any:
+                    return outer_loss(omega, alpha._replace(**owned), batch)
+
+                return hypergrad.largest_eigenvalue(
+                    loss, {part: getattr(alpha, part) for part in parts}
+                )
+
+            return eigenvalue
+
+        return self._once(("curvature", parts), make)
+
+    def dice(self, network: Network, num_structures: int) -> Callable[..., Any]:
+        """Mean Dice of one pair, `(omega, images, labels, moving, fixed) -> scalar`.
+
+        `images` and `labels` are those of all subjects, `moving` and `fixed` arrays of
+        one index.
+        """
+        to_tree = self.layout(network).to_tree
+
+        def score(omega: Any, images: Any, labels: Any, moving: Any, fixed: Any) -> Any:
+            params = {"params": to_tree(omega)}
+            out: Any = network.apply(params, images[moving], images[fixed])
+            field = out.displacements.full
+            moved = warp_labels(labels[moving], field, num_structures + 1)
+            return jnp.nanmean(dice(labels[fixed], moved, num_structures + 1))
+
+        return self._once(("dice", network, num_structures), lambda: jax.jit(score))
+
+    def _terms(self, network: Network | None) -> Callable[..., Any]:
+        """L_reg and its terms, with one compiled gradient for all that ask for it."""
+        return self._once(
+            ("terms", network),
+            lambda: compiled_gradient(self.plain_problem(network).inner_terms),
+        )
+
+    def _estimator(
+        self, stage: Stage, network: Network | None
+    ) -> HypergradientEstimator:
+        """One program for both stages of α, if the estimator is compiled as a whole."""
+        settings = stage.hypergradient
+        rate = stage.look_ahead_learning_rate
+        estimator = self.estimator or make_estimator(settings, rate)
+        is_straight = settings.name in STRAIGHT and self.estimator is None
+        if is_straight and settings.mixed != "reverse_over_forward":
+            return estimator
+        is_averaged = stage.settings.valid_pairs > 1
+
+        def make() -> HypergradientEstimator:
+            problem = self.plain_problem(network, stage.search)
+            if is_averaged:
+                problem = over_pairs(problem, is_scanned=True)
+            look_ahead = hypergrad.gradient_descent(rate)
+            return compiled_estimator(estimator, problem.bilevel, look_ahead)
+
+        judge = (stage.search.judge, stage.search.folding_budget)
+        return self._once(
+            ("estimator", settings, rate, network, judge, is_averaged), make
+        )
+
+    def _omega_optimizer(
+        self, rate: float, network: Network, steps: str, clip: float
+    ) -> optax.GradientTransformation:
+        return self._once(
+            ("omega", rate, network, steps, clip),
+            lambda: _compiled_update(
+                make_omega_optimizer(rate, self.layout(network), steps, clip)
+            ),
+        )
+
+    def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What was made for this key before, or what is made now."""
+        if key not in self._pieces:
+            self._pieces[key] = make()
+        return self._pieces[key]
+
+
+def _shared(config: RunConfig) -> RunConfig:
+    """The part of a configuration on which the programs depend."""
+    return replace(
+        RunConfig(),
+        network=config.network,
+        objective=config.objective,
+        quirks=config.quirks,
+        search=replace(SearchConfig(), shrink=config.search.shrink),
+    )
+
+
+def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
+    """The same problem whose ω is a vector."""
+
+    def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda omega, *rest: function(layout.to_tree(omega), *rest)
+
+    inner, outer, _ = problem.bilevel
+    inner_loss = outer_loss = of_vector(inner)
+    if outer is not inner:
+        outer_loss = of_vector(outer)
+    return problem._replace(
+        bilevel=hypergrad.BilevelProblem(inner_loss, outer_loss),
+        inner_terms=of_vector(problem.inner_terms),
+    )
+
+
+def _compiled_update(
+    optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+    return optax.GradientTransformation(optimizer.init, jax.jit(optimizer.update))

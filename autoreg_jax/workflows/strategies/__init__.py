@@ -1,0 +1,24 @@
+"""Ways to search, one row each: `SearchJob -> SearchResult`."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from autoreg_jax.workflows.strategies._darts import darts as darts
+from autoreg_jax.workflows.strategies._job import SearchJob as SearchJob
+from autoreg_jax.workflows.strategies._job import SearchResult as SearchResult
+from autoreg_jax.workflows.strategies._job import Strategy as Strategy
+from autoreg_jax.workflows.strategies._random import random_search as random_search
+
+__all__ = [
+    "STRATEGIES",
+    "SearchJob",
+    "SearchResult",
+    "Strategy",
+    "darts",
+    "random_search",
+]
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {"darts": darts, "random": random_search}
+)
+"""The strategies by the names of `search.strategy`."""

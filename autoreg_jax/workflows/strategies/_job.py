@@ -1,0 +1,63 @@
+"""What a search strategy is given and what it returns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import Cohort
+from autoreg_jax.files import write_text
+from autoreg_jax.programs import Programs
+from autoreg_jax.runtime import RunFolder
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
+from autoreg_jax.workflows._journal import Journal
+
+
+@dataclass(frozen=True, eq=False)
+class SearchJob:
+    """Data, space, objective and budget of a search.
+
+    Attributes:
+        train: Subjects from which ω learns.
+        validation: Other subjects, by which α and λ are chosen.
+        config: The run: seed, and in `search` the budget.
+        programs: Network family, objective and hypergradient estimator, compiled.
+        journal: Takes the records; knows the folder, if any, and whether to resume.
+        lam: λ to start from, host values.
+        genotype: The architecture if it is not to be searched.
+    """
+
+    train: Cohort
+    validation: Cohort
+    config: RunConfig
+    programs: Programs
+    journal: Journal
+    lam: dict[str, Any]
+    genotype: Genotype | None = None
+
+    def keep(self, genotype: Genotype) -> None:
+        """Write genotype.json, if there is a folder."""
+        if self.journal.run is not None:
+            write_text(RunFolder(self.journal.run).genotype, genotype.to_json())
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search has found.
+
+    Attributes:
+        genotype: The chosen operation on every edge.
+        alpha: α after the search, NumPy arrays.
+        lam: λ after the search: full, smooth, half, quarter, and further terms.
+        lam_start: λ before it.
+        records: One dictionary a step, as in metrics.jsonl.
+    """
+
+    genotype: Genotype
+    alpha: ArchitectureLogits
+    lam: dict[str, float]
+    lam_start: dict[str, float]
+    records: list[dict[str, Any]]
+
+
+Strategy = Callable[[SearchJob], SearchResult]

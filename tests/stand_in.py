@@ -1,0 +1,119 @@
+"""A network that compiles in a second or two, and tiny subjects.
+
+The workflows are tested on a stand-in for the registration network: pointwise layers
+with the same interface, in which every logit of α matters. It comes in as any network
+of a user does, by the argument `network` of the workflows. Everything else is real.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from autoreg_jax import data, workflows
+from autoreg_jax.networks import Registration
+from autoreg_jax.programs import Programs
+from autoreg_jax.search_space import OPERATIONS
+from autoreg_jax.spatial import (
+    Pyramid,
+    half_shape,
+    integrate,
+    resize_displacement,
+    resize_image,
+)
+
+SIZE = 16
+
+
+@dataclass(frozen=True)
+class SmallNetwork:
+    """A sum of twelve mixtures of eight pointwise layers, or of a single layer each."""
+
+    genotype: object = None
+    num_steps: int = 2
+
+    def init(self, key, moving, fixed, alpha=None):
+        """Shapes of the weights; nothing is random here."""
+        del key, fixed, alpha
+        candidates = len(OPERATIONS) if self.genotype is None else 1
+        kernels = jnp.ones((12 * candidates * 4, 4))
+        head = jnp.ones((4, moving.ndim - 2))
+        params = {"mixture": {"kernel": kernels}, "head": {"kernel": head}}
+        velocity = {"kernel": head, "bias": head[0]}
+        return {"params": params | {"velocity_half": velocity}}
+
+    def apply(self, variables, moving, fixed, alpha=None):
+        """Two images to a velocity at half resolution."""
+        params = variables["params"]
+        half = half_shape(moving.shape[1:-1])
+        images = [resize_image(image, half) for image in (moving, fixed)]
+        x = jnp.concatenate([*images, images[0] - images[1], images[1] ** 2], -1)
+        shares = jnp.ones((12, 1))
+        if alpha is not None:
+            shares = jax.nn.softmax(jnp.concatenate(alpha).reshape(12, -1))
+        kernels = params["mixture"]["kernel"].reshape(12, -1, 4, 4)
+        layers = jnp.einsum("...c,ekcf->...ekf", x, kernels)
+        features = jnp.einsum("...ekf,ek->...f", jax.nn.leaky_relu(layers, 0.2), shares)
+        last = params["velocity_half"]
+        velocity = features @ (params["head"]["kernel"] + last["kernel"])
+        velocity = velocity + jnp.broadcast_to(last["bias"], velocity.shape)
+        u_half = integrate(velocity, self.num_steps)
+        u_full = resize_displacement(u_half, moving.shape[1:-1])
+        u_quarter = resize_displacement(u_half, half_shape(half))
+        return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
+
+
+def make_cohort(num_subjects: int, seed: int, *, with_labels: bool = True):
+    """Blobs of two sizes in different places, one structure each."""
+    rng = np.random.default_rng(seed)
+    grid = np.indices((SIZE, SIZE))
+    images = np.zeros((num_subjects, SIZE, SIZE, 1), np.float32)
+    labels = np.zeros((num_subjects, SIZE, SIZE), np.int32)
+    for subject in range(num_subjects):
+        for structure, radius in ((1, 4.5), (2, 2.5)):
+            centre = rng.uniform(6, 9, (2, 1, 1))
+            inside = np.sum((grid - centre) ** 2, axis=0) < radius**2
+            images[subject, ..., 0][inside] = 0.4 * structure
+            labels[subject][inside] = structure
+        images[subject, ..., 0] = gaussian_filter(images[subject, ..., 0], 0.7)
+    return data.Cohort(
+        names=tuple(f"s{seed}-{subject}" for subject in range(num_subjects)),
+        images=images,
+        labels=labels if with_labels else None,
+        structures=("large", "small") if with_labels else (),
+        affine=np.diag([2.0, 2.0, 2.0, 1.0]),
+        spacing=(2.0, 2.0),
+    )
+
+
+_KEPT: list[Programs] = []
+
+
+def programs_for(settings, ndim=2):
+    """Programs of the stand-in, compiled once for all tests with equal settings."""
+    for programs in _KEPT:
+        if programs.fits(settings, ndim):
+            return programs
+    _KEPT.append(Programs(settings, ndim, network=SmallNetwork))
+    return _KEPT[-1]
+
+
+def search(train, validation, settings, **options):
+    """`workflows.search` with the stand-in."""
+    programs = programs_for(settings, train.images.ndim - 2)
+    return workflows.search(train, validation, settings, programs=programs, **options)
+
+
+def train(subjects, settings, genotype, lam, **options):
+    """`workflows.train` with the stand-in."""
+    programs = programs_for(settings, subjects.images.ndim - 2)
+    return workflows.train(
+        subjects, settings, genotype, lam, programs=programs, **options
+    )
+
+
+auto = partial(workflows.auto, network=SmallNetwork)
+demo = partial(workflows.demo, network=SmallNetwork)
