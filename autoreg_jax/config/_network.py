@@ -10,7 +10,6 @@ from autoreg_jax.errors import ConfigError
 Precision = Literal["float32", "bfloat16"]
 FeatureWeights = Literal["shared", "separate"]
 Velocities = Literal["summed", "replaced"]
-Similarity = Literal["ncc", "mind"]
 Interpolation = Literal["linear", "cubic"]
 
 
@@ -124,8 +123,9 @@ class ExtraTermsConfig:
 class ObjectiveConfig:
     """Unsupervised loss, Eq. (4), with the initial values of λ."""
 
-    similarity: Similarity = "ncc"
-    """`ncc` for images of the same contrast, `mind` for different contrasts."""
+    similarity: str = "ncc"
+    """Name of a similarity: `ncc` for images of the same contrast, `mind` for different
+    contrasts."""
 
     windows: tuple[int, int, int] = (9, 7, 5)
     """Width of the NCC window at full, half and quarter resolution, voxels (odd)."""
@@ -151,7 +151,6 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_choice(self, "similarity", typing.get_args(Similarity))
         check_choice(self, "interpolation", typing.get_args(Interpolation))
         check_range(self, "full", "smooth", "half", "quarter", at_least=0)
         if any(width < 1 or width % 2 == 0 for width in self.windows):

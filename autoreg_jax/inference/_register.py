@@ -31,7 +31,7 @@ from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._refine import refine as refine_velocity
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.losses import local_ncc
+from autoreg_jax.losses import SIMILARITIES, local_ncc
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.spatial import warp
 
@@ -49,7 +49,7 @@ def register(  # noqa: PLR0913
     affine: Literal["auto", "rigid", "affine", "none"] = "auto",
     refine: int | None = None,
     learning_rate: float = 0.1,
-    similarity: Literal["ncc", "mind"] | None = None,
+    similarity: str | None = None,
     fixed_mask: Volume | Path | str | None = None,
     moving_mask: Volume | Path | str | None = None,
 ) -> Registered:
@@ -170,8 +170,10 @@ def _check_options(model, affine, refine, similarity) -> None:
         raise ConfigError(
             f'affine: must be "auto", "rigid", "affine" or "none", got {affine!r}.'
         )
-    if similarity not in (None, "ncc", "mind"):
-        raise ConfigError(f'similarity: must be "ncc" or "mind", got {similarity!r}.')
+    if similarity is not None and similarity not in SIMILARITIES:
+        raise ConfigError(
+            f"similarity: must be one of {', '.join(SIMILARITIES)}, got {similarity!r}."
+        )
     if refine < 0:
         raise ConfigError(
             f"refine: must be a number of steps, 0 or more, got {refine}."

@@ -1,6 +1,7 @@
 """Random weights to start from, drawn on the host."""
 
 import math
+from collections.abc import Sequence
 from functools import reduce
 from operator import getitem
 from typing import Any
@@ -11,17 +12,26 @@ import numpy as np
 
 from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
 from autoreg_jax.programs._layout import Layout, layout_of
-from autoreg_jax.search_space import MIXTURE_GAIN, ArchitectureLogits
+from autoreg_jax.search_space import (
+    CANDIDATES,
+    MIXTURE_GAIN,
+    ArchitectureLogits,
+    Candidate,
+)
 
 # As the initialisers of the network's modules say.
 _SLOPE = 0.2
 _HEAD_SCALE = 0.03
 
 
-def initial_alpha(spread: float, seed: tuple[int, ...]) -> ArchitectureLogits:
+def initial_alpha(
+    spread: float,
+    seed: tuple[int, ...],
+    candidates: Sequence[Candidate] = CANDIDATES,
+) -> ArchitectureLogits:
     """Logits to start from: normal numbers of this standard deviation, or zeros."""
     rng = np.random.default_rng(seed)
-    zeros = ArchitectureLogits.zeros()
+    zeros = ArchitectureLogits.zeros(candidates)
     draws = (rng.normal(0.0, spread, logits.shape) for logits in zeros)
     return ArchitectureLogits(*(draw.astype(np.float32) for draw in draws))
 

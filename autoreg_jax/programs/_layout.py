@@ -5,6 +5,7 @@ to compile; over one vector it is a few.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,7 +14,9 @@ import numpy as np
 import optax
 from jax import Array
 
-from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.hypergrad import BilevelProblem
+from autoreg_jax.search import SearchProblem
+from autoreg_jax.search_space import CANDIDATES, ArchitectureLogits
 
 
 class Layout:
@@ -48,11 +51,13 @@ def layout_of(network: Any, ndim: int) -> Layout:
 
     Args:
         network: A Flax module; it is mixed, and given α, if it has a field `genotype`
-            that is None.
+            that is None. α weighs the operations of its field `candidates`, if it has
+            one, else those of the paper.
         ndim: Number of spatial axes.
     """
     is_mixed = getattr(network, "genotype", "none") is None
-    alpha = ArchitectureLogits.zeros() if is_mixed else None
+    candidates = getattr(network, "candidates", CANDIDATES)
+    alpha = ArchitectureLogits.zeros(candidates) if is_mixed else None
     image = jax.ShapeDtypeStruct((1, *(16,) * ndim, 1), jnp.float32)
     key = jax.random.key(0)
     return Layout(jax.eval_shape(network.init, key, image, image, alpha)["params"])
@@ -76,3 +81,19 @@ def on_tree(
         return layout.to_vector(moved), state
 
     return optax.GradientTransformation(init, update)
+
+
+def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
+    """The same problem whose ω is a vector."""
+
+    def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda omega, *rest: function(layout.to_tree(omega), *rest)
+
+    inner, outer, _ = problem.bilevel
+    inner_loss = outer_loss = of_vector(inner)
+    if outer is not inner:
+        outer_loss = of_vector(outer)
+    return problem._replace(
+        bilevel=BilevelProblem(inner_loss, outer_loss),
+        inner_terms=of_vector(problem.inner_terms),
+    )

@@ -1,6 +1,6 @@
 """From a configuration to the registration network that it describes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,8 +9,10 @@ from autoreg_jax.baselines import make_baseline
 from autoreg_jax.config import RunConfig
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search_space import (
+    CANDIDATES,
     PUBLISHED_GENOTYPES,
     ArchitectureLogits,
+    Candidate,
     Cells,
     Genotype,
     decode,
@@ -61,9 +63,13 @@ def make_wiring(config: RunConfig) -> Wiring:
     )
 
 
-def chosen_genotype(config: RunConfig, alpha: ArchitectureLogits) -> Genotype:
+def chosen_genotype(
+    config: RunConfig,
+    alpha: ArchitectureLogits,
+    candidates: Sequence[Candidate] = CANDIDATES,
+) -> Genotype:
     """The best operation of each edge; feature cells that are fixed stay fixed."""
-    genotype, features = decode(alpha), _fixed_features(config)
+    genotype, features = decode(alpha, candidates), _fixed_features(config)
     return genotype if features is None else replace(genotype, feature=features)
 
 

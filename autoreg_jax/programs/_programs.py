@@ -1,6 +1,6 @@
 """What a run compiles: each program once for all stages with equal settings."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from autoreg_jax.programs._estimator import (
     compiled_estimator,
     make_estimator,
 )
-from autoreg_jax.programs._layout import Layout, layout_of
+from autoreg_jax.programs._layout import Layout, layout_of, on_vector
 from autoreg_jax.programs._network import Network, NetworkFamily, network_family
 from autoreg_jax.programs._objective import (
     initial_lambda,
@@ -46,7 +46,7 @@ from autoreg_jax.search import (
     over_pairs,
     with_leaking_lambda,
 )
-from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.search_space import CANDIDATES, ArchitectureLogits, Candidate
 from autoreg_jax.training import TrainingAlgorithm, make_training
 
 
@@ -94,6 +94,11 @@ class Programs:
         """The network of which α is searched."""
         return self._once("mixed", lambda: self.make_network(None))
 
+    @property
+    def candidates(self) -> Sequence[Candidate]:
+        """The operations among which α chooses."""
+        return getattr(self.mixed, "candidates", CANDIDATES)
+
     def layout(self, network: Network) -> Layout:
         """Where each weight of a network lies in the vector ω."""
         return self._once(("layout", network), lambda: layout_of(network, self.ndim))
@@ -118,16 +123,18 @@ class Programs:
             is_relative=stage.is_of_lambda and stage.search.lam_steps == "relative",
             positive=stage.search.positive if stage.is_of_lambda else "none",
         )
+        omega = (
+            network or self.mixed,
+            stage.omega_learning_rate,
+            stage.search.omega_steps,
+            0.0 if stage.is_of_lambda else quirks.gradient_clip,
+        )
+        optimizer = self._once(("search", *omega), lambda: self._optimizer(*omega))
         algorithm = make_search(
             problem,
             self._estimator(stage, network),
             hypergrad.gradient_descent(stage.look_ahead_learning_rate),
-            self._omega_optimizer(
-                stage.omega_learning_rate,
-                network or self.mixed,
-                stage.search.omega_steps,
-                0.0 if stage.is_of_lambda else quirks.gradient_clip,
-            ),
+            optimizer,
             _compiled_update(outer),
         )
         if stage.is_of_lambda and quirks.lam_descends:
@@ -146,15 +153,10 @@ class Programs:
             images, lam = batch
             return terms(omega, lam, images)
 
+        schedule = training_schedule(settings)
         optimizer = self._once(
             ("training", network, settings),
-            lambda: _compiled_update(
-                make_omega_optimizer(
-                    training_schedule(settings),
-                    self.layout(network),
-                    settings.omega_steps,
-                )
-            ),
+            lambda: self._optimizer(network, schedule, settings.omega_steps),
         )
         return make_training(loss_and_terms, optimizer)
 
@@ -193,7 +195,7 @@ class Programs:
         else:
             judge = make_judge(config, search)
             problem = objective_problem(network, self.objective, judge=judge)
-        return _on_vector(problem, self.layout(network or self.mixed))
+        return on_vector(problem, self.layout(network or self.mixed))
 
     def curvature(
         self, parts: tuple[str, ...]
@@ -264,15 +266,15 @@ class Programs:
             ("estimator", settings, rate, network, judge, is_averaged), make
         )
 
-    def _omega_optimizer(
-        self, rate: float, network: Network, steps: str, clip: float
+    def _optimizer(
+        self,
+        network: Network,
+        rate: optax.ScalarOrSchedule,
+        steps: str,
+        clip: float = 0.0,
     ) -> optax.GradientTransformation:
-        return self._once(
-            ("omega", rate, network, steps, clip),
-            lambda: _compiled_update(
-                make_omega_optimizer(rate, self.layout(network), steps, clip)
-            ),
-        )
+        layout = self.layout(network)
+        return _compiled_update(make_omega_optimizer(rate, layout, steps, clip))
 
     def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What was made for this key before, or what is made now."""
@@ -289,22 +291,6 @@ def _shared(config: RunConfig) -> RunConfig:
         objective=config.objective,
         quirks=config.quirks,
         search=replace(SearchConfig(), shrink=config.search.shrink),
-    )
-
-
-def _on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
-    """The same problem whose ω is a vector."""
-
-    def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda omega, *rest: function(layout.to_tree(omega), *rest)
-
-    inner, outer, _ = problem.bilevel
-    inner_loss = outer_loss = of_vector(inner)
-    if outer is not inner:
-        outer_loss = of_vector(outer)
-    return problem._replace(
-        bilevel=hypergrad.BilevelProblem(inner_loss, outer_loss),
-        inner_terms=of_vector(problem.inner_terms),
     )
 
 

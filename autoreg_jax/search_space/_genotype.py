@@ -64,10 +64,14 @@ class Genotype:
         return cls(cells, cells)
 
     @classmethod
-    def random(cls, seed: int | tuple[int, ...]) -> "Genotype":
-        """Any operation on any edge, all equally likely."""
-        rng = np.random.default_rng(seed)
-        names = rng.choice(OPERATIONS, (2, NUM_SCALES, NUM_EDGES)).tolist()
+    def random(
+        cls,
+        seed: int | tuple[int, ...],
+        candidates: Sequence[Candidate] = CANDIDATES,
+    ) -> "Genotype":
+        """Any searched operation on any edge, all equally likely."""
+        rng, operations = np.random.default_rng(seed), searched_names(candidates)
+        names = rng.choice(operations, (2, NUM_SCALES, NUM_EDGES)).tolist()
         feature, deformation = (tuple(map(tuple, kind)) for kind in names)
         return cls(feature, deformation)
 

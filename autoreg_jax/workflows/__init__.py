@@ -12,6 +12,7 @@ from autoreg_jax.workflows._run_steps import (
     train_run,
 )
 from autoreg_jax.workflows._search import search
+from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 from autoreg_jax.workflows.planning import (
@@ -39,6 +40,7 @@ __all__ = [
     "SearchJob",
     "SearchResult",
     "Strategy",
+    "as_lists",
     "auto",
     "config_of",
     "demo",

@@ -90,7 +90,6 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("train: 5", "train", "name: value"),
         ("train:", "train", "name: value"),
         ("network: {width: 0}", "network.width", "> 0, got 0"),
-        ("objective: {similarity: mi}", "objective.similarity", "one of ncc, mind"),
         ("objective: {windows: [9, 7]}", "objective.windows", "a list of 3"),
         ("objective: {windows: [9, 7, x]}", "objective.windows[2]", "a whole number"),
         ("objective: {windows: [9, 7, 4]}", "objective.windows", "odd"),

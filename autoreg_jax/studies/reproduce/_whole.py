@@ -17,7 +17,7 @@ from autoreg_jax.studies.reproduce._runs import (
     trained,
 )
 from autoreg_jax.studies.reproduce._table import Table, mean_sd
-from autoreg_jax.workflows import SearchResult
+from autoreg_jax.workflows import SearchResult, as_lists
 from autoreg_jax.workflows.evaluation import mean_and_sd
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
 
     place = f"{name}_seed{one.seed}"
     if name == "figure3":
-        alpha = one.found.alpha._asdict()
+        alpha = as_lists(one.found.alpha)
         genotype = json.loads(one.found.genotype.to_json())
         yield place, report.alpha_heatmap(alpha, genotype)
     elif name == "figure4":

@@ -22,6 +22,7 @@ from autoreg_jax.data import (
 from autoreg_jax.errors import ConfigError, GeometryError
 from autoreg_jax.files import write_text
 from autoreg_jax.geometry import Volume, grid_along
+from autoreg_jax.programs import make_objective
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows.planning._plan import apply_plan, make_plan
 
@@ -72,8 +73,10 @@ def prepare(
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
-        ConfigError: If the plan in the folder is invalid, or of another dataset.
+        ConfigError: If the plan in the folder is invalid, or of another dataset, or if
+            the similarity is unknown.
     """
+    make_objective(config)  # an unknown similarity, before anything is read
     table, path = read_dataset(dataset), RunFolder(run).plan
     plan = load_plan(path) if path.is_file() else None
     if plan is not None and (run / plan.dataset).resolve() != table.path.resolve():

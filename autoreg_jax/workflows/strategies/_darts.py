@@ -30,8 +30,10 @@ def darts(job: SearchJob) -> SearchResult:
     config, programs, journal = job.config, job.programs, job.journal
     small, whole = search_data(job.train, job.validation, config)
     spread, seed = config.quirks.alpha_spread, config.seed
-    alpha, lam = initial_alpha(spread, (seed, Stream.ALPHA)), job.lam
-    genotype = job.genotype or chosen_genotype(config, alpha)
+    candidates = programs.candidates
+    alpha = initial_alpha(spread, (seed, Stream.ALPHA), candidates)
+    genotype = job.genotype or chosen_genotype(config, alpha, candidates)
+    lam = job.lam
     rounds = schedule(config)
     if job.genotype is not None:
         rounds = [stages[-1:] for stages in rounds]
@@ -61,7 +63,7 @@ def darts(job: SearchJob) -> SearchResult:
                     lam=lam,
                     seconds=seconds,
                 )
-        genotype = job.genotype or chosen_genotype(config, alpha)
+        genotype = job.genotype or chosen_genotype(config, alpha, candidates)
         job.keep(genotype)
         seconds = seconds_of(weights)
         if weights.settings.steps:

@@ -47,14 +47,14 @@ class SearchResult:
 
     Attributes:
         genotype: The chosen operation on every edge.
-        alpha: α after the search, NumPy arrays.
+        alpha: α after the search, NumPy arrays; None from a strategy without it.
         lam: λ after the search: full, smooth, half, quarter, and further terms.
         lam_start: λ before it.
         records: One dictionary a step, as in metrics.jsonl.
     """
 
     genotype: Genotype
-    alpha: ArchitectureLogits
+    alpha: ArchitectureLogits | None
     lam: dict[str, float]
     lam_start: dict[str, float]
     records: list[dict[str, Any]]

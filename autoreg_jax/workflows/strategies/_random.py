@@ -33,9 +33,12 @@ def random_search(job: SearchJob) -> SearchResult:
     seed = sampler_seed(config.seed, Stream.LAM, 1)
     pairs = PairSampler(len(data.valid.images), seed=seed, **data.valid_roles._asdict())
     trials = config.search.trials if job.genotype is None else 0
-    best, lowest = job.genotype or Genotype.random(config.seed), np.inf
+    best, lowest = (
+        job.genotype or Genotype.random(config.seed, programs.candidates),
+        np.inf,
+    )
     for trial in range(trials):
-        genotype = Genotype.random((config.seed, trial))
+        genotype = Genotype.random((config.seed, trial), programs.candidates)
         network = programs.make_network(genotype)
         name = f"trial-{trial + 1}"
         task = training_task(job.train, config, network, job.lam, programs, name=name)
@@ -51,5 +54,5 @@ def random_search(job: SearchJob) -> SearchResult:
             best, lowest = genotype, loss
     job.keep(best)
     lam = as_lists(job.lam)
-    alpha = initial_alpha(0.0, (config.seed, Stream.ALPHA))
+    alpha = initial_alpha(0.0, (config.seed, Stream.ALPHA), programs.candidates)
     return SearchResult(best, alpha, lam, lam, journal.records)

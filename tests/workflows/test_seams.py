@@ -1,0 +1,166 @@
+"""What a user brings along: each part comes in through a public door.
+
+Nothing is patched and no private module is imported. Operations, transform formats,
+rivals and estimators have their tests beside those of their packages.
+"""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from autoreg_jax import hypergrad, workflows
+from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.inference import load_model
+from autoreg_jax.losses import PAPER_WEIGHTS, Objective, Similarity
+from autoreg_jax.networks import Registration
+from autoreg_jax.programs import Programs
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.spatial import (
+    Pyramid,
+    half_shape,
+    integrate,
+    resize_displacement,
+    resize_image,
+)
+
+LAM = dict(PAPER_WEIGHTS)
+
+
+class OneLayer(nn.Module):
+    """A network of a user: one layer on both images, a velocity at half resolution."""
+
+    features: int = 4
+
+    @nn.compact
+    def __call__(self, moving, fixed, alpha=None):
+        """Two images to a velocity and its displacements."""
+        del alpha
+        space, half = moving.shape[1:-1], half_shape(moving.shape[1:-1])
+        pair = [resize_image(image, half) for image in (moving, fixed)]
+        hidden = nn.tanh(nn.Dense(self.features)(jnp.concatenate(pair, -1)))
+        velocity = 0.1 * nn.Dense(len(space))(hidden)
+        u_half = integrate(velocity, 2)
+        fields = (resize_displacement(u_half, s) for s in (space, half_shape(half)))
+        full, quarter = fields
+        return Registration(velocity, Pyramid(full, u_half, quarter))
+
+
+def test_a_network_of_ones_own_is_trained_kept_and_read(cohorts, settings, tmp_path):
+    module = OneLayer()
+    model = workflows.train(cohorts[0], settings, module, LAM, run=tmp_path)
+    assert model.params["Dense_0"]["kernel"].shape == (2, 4)
+    assert workflows.evaluate(cohorts[2], model, settings).summary["pairs"] == 4
+    pair = cohorts[2].images[:1], cohorts[2].images[1:2]
+    with pytest.raises(ArtifactError, match=r"OneLayer.*load_model\(folder, network="):
+        load_model(tmp_path)(*pair)
+    again = load_model(tmp_path, network=module)
+    np.testing.assert_array_equal(again(*pair).velocity, model(*pair).velocity)
+
+
+def test_a_family_of_networks_of_ones_own_is_searched(cohorts, settings):
+    asked = []
+
+    def family(genotype):
+        asked.append(genotype)
+        return OneLayer()
+
+    genotype = Genotype.uniform("conv_3")
+    found = workflows.search(*cohorts[:2], settings, network=family, genotype=genotype)
+    assert genotype in asked
+    assert found.lam != found.lam_start
+
+
+def squares(fixed, moved, window):
+    """Mean squared difference; no window."""
+    del window
+    return jnp.mean((fixed - moved) ** 2)
+
+
+SQUARES = Similarity(
+    squares, lambda fixed: fixed, lambda fixed, moved, window: (fixed - moved) ** 2
+)
+
+
+def magnitude(inputs):
+    """A term: the mean square of the displacement."""
+    return jnp.mean(inputs.displacements.full**2)
+
+
+def test_a_similarity_and_a_term_of_ones_own_train_a_network(
+    cohorts, settings, tmp_path
+):
+    objective = Objective(SQUARES, extra_terms={"magnitude": magnitude})
+    lam = {"full": 1.0, "magnitude": 0.5}
+    journal = workflows.Journal(tmp_path)
+    once = replace(settings, train=replace(settings.train, steps=1, log_every=1))
+    workflows.train(
+        cohorts[0], once, OneLayer(), lam, objective=objective, journal=journal
+    )
+    terms = journal.records[0]["terms"]
+    assert set(terms) == set(lam)
+    total = terms["full"] + 0.5 * terms["magnitude"]
+    assert journal.records[0]["loss"] == pytest.approx(total, rel=1e-5)
+    zeros = jnp.zeros((1, 8, 8, 2))
+    image = jnp.asarray(np.random.default_rng(0).random((1, 8, 8, 1)), jnp.float32)
+    fields = Pyramid(zeros, zeros[:, :4, :4], zeros[:, :2, :2])
+    value, _ = objective(image, image + 0.5, fields, {"full": 2.0})
+    assert float(value) == pytest.approx(0.5)
+
+
+def test_a_strategy_of_ones_own(cohorts, settings, tmp_path):
+    def hand_made(job):
+        assert job.train is cohorts[0]
+        genotype = Genotype.uniform("conv_3")
+        job.keep(genotype)
+        lam = {name: float(weight) for name, weight in job.lam.items()}
+        return workflows.SearchResult(genotype, None, lam, lam, job.journal.records)
+
+    found = workflows.search(*cohorts[:2], settings, strategy=hand_made, run=tmp_path)
+    text = (tmp_path / "genotype.json").read_text()
+    assert Genotype.from_json(text) == found.genotype == Genotype.uniform("conv_3")
+    assert (tmp_path / "objective.json").is_file()
+
+
+def test_random_search_keeps_the_best_of_its_trials(cohorts, settings, tmp_path):
+    search = replace(settings.search, strategy="random", trials=3)
+    short = replace(settings, search=search, train=replace(settings.train, steps=2))
+    programs = Programs(short, 2, network=lambda genotype: OneLayer())
+    found = workflows.search(*cohorts[:2], short, programs=programs, run=tmp_path)
+    trials = [Genotype.random((short.seed, trial)) for trial in range(3)]
+    assert found.genotype in trials
+    stages = {record["stage"] for record in found.records}
+    assert stages == {"trial-1", "trial-2", "trial-3"}
+    assert found.lam == found.lam_start
+    again = workflows.search(
+        *cohorts[:2], short, programs=programs, run=tmp_path, resume=True
+    )
+    assert again.genotype == found.genotype
+
+
+def test_an_unknown_strategy_is_refused(cohorts, settings):
+    search = replace(settings.search, strategy="luck")
+    with pytest.raises(ConfigError, match=r"search\.strategy: must be one of darts"):
+        workflows.search(*cohorts[:2], replace(settings, search=search))
+
+
+def test_an_estimator_of_ones_own_moves_lambda(cohorts, settings):
+    plain, calls = hypergrad.one_step_unroll(), []
+
+    def estimate(problem, state, point, *, inner_update):
+        calls.append(point)
+        found, state = plain.estimate(problem, state, point, inner_update=inner_update)
+        return found, state
+
+    own = hypergrad.HypergradientEstimator(plain.init, estimate)
+    options = {
+        "network": lambda genotype: OneLayer(),
+        "genotype": Genotype.uniform("conv_3"),
+    }
+    mine = workflows.search(*cohorts[:2], settings, estimator=own, **options)
+    theirs = workflows.search(*cohorts[:2], settings, **options)
+    assert len(calls) == 1  # traced once, compiled as a whole
+    for name in mine.lam:
+        assert mine.lam[name] == pytest.approx(theirs.lam[name], rel=1e-4)
