@@ -4,6 +4,7 @@ from autoreg_jax.programs._cohort import DeviceCohort as DeviceCohort
 from autoreg_jax.programs._cohort import gather_pair as gather_pair
 from autoreg_jax.programs._cohort import on_device as on_device
 from autoreg_jax.programs._cohort import shrunk as shrunk
+from autoreg_jax.programs._compiled import quick_compilation as quick_compilation
 from autoreg_jax.programs._initial import initial_alpha as initial_alpha
 from autoreg_jax.programs._initial import initial_vector as initial_vector
 from autoreg_jax.programs._layout import Layout as Layout
@@ -41,6 +42,7 @@ __all__ = [
     "make_wiring",
     "network_family",
     "on_device",
+    "quick_compilation",
     "schedule",
     "shrunk",
     "with_judge",

@@ -9,7 +9,7 @@ import jax
 from autoreg_jax import hypergrad
 from autoreg_jax.config import HypergradientConfig
 from autoreg_jax.hypergrad import HypergradientEstimator, MixedBackend
-from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.programs._compiled import quick_compilation
 
 # These call the compiled derivatives of the problem a few times and need no compilation
 # of their own. All others loop over derivatives, so the loop is compiled as a whole.

@@ -15,7 +15,11 @@ from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.losses import Objective
 from autoreg_jax.metrics import dice
-from autoreg_jax.programs._compiled import compiled_gradient, compiled_problem
+from autoreg_jax.programs._compiled import (
+    compiled_gradient,
+    compiled_problem,
+    quick_compilation,
+)
 from autoreg_jax.programs._estimator import (
     STRAIGHT,
     compiled_estimator,
@@ -35,7 +39,6 @@ from autoreg_jax.programs._omega_optimizer import (
 )
 from autoreg_jax.programs._outer_optimizer import make_outer_optimizer
 from autoreg_jax.programs._stage import Stage
-from autoreg_jax.runtime import quick_compilation
 from autoreg_jax.search import (
     PairBatch,
     SearchAlgorithm,
@@ -171,20 +174,17 @@ class Programs:
             search: Names the judge of λ; default: as the configuration says.
         """
         search = search or self.config.search
-        judge = (search.judge, search.folding_budget)
+        plain = self.plain_problem(network, search)
         return self._once(
-            ("problem", network, judge if network is not None else None),
-            lambda: compiled_problem(
-                self.plain_problem(network, search), self._terms(network)
-            ),
+            ("problem", network, search.judge, search.folding_budget),
+            lambda: compiled_problem(plain, self._terms(network)),
         )
 
     def plain_problem(
         self, network: Network | None = None, search: SearchConfig | None = None
     ) -> SearchProblem:
         """The same problem, not compiled: a part of a larger program."""
-        config = self.config
-        search = search or config.search
+        config, search = self.config, search or self.config.search
         if network is None:
             problem = architecture_problem(
                 self.mixed,

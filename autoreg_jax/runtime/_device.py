@@ -4,17 +4,12 @@ import hashlib
 import os
 import platform
 import sys
-from functools import cache
 from pathlib import Path
 
 import jax
 
 # Where a container is told how much memory it may use.
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
-
-# XLA's newer emitters of CPU kernels take 1.4 times as long to compile the gradient of
-# a mixed network (54 s against 38 s on two cores), which then runs no faster.
-_OLDER_EMITTERS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 def device_memory() -> tuple[str, int | None]:
@@ -58,22 +53,6 @@ def enable_compilation_cache() -> Path | None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     return folder
-
-
-@cache
-def quick_compilation() -> dict[str, str | bool] | None:
-    """`compiler_options` of `jax.jit` with which large programs compile faster.
-
-    Returns:
-        None on accelerators, and where this version of XLA does not know the options.
-    """
-    if jax.default_backend() != "cpu":
-        return None
-    try:
-        jax.jit(lambda x: x + 1, compiler_options=_OLDER_EMITTERS)(0.0)
-    except jax.errors.JaxRuntimeError:
-        return None
-    return _OLDER_EMITTERS
 
 
 def _processor() -> str:

@@ -5,11 +5,9 @@ import re
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
 from autoreg_jax import runtime
-from autoreg_jax.runtime import _device
 
 
 def test_provenance_is_json_without_names(monkeypatch):
@@ -54,19 +52,3 @@ def test_cache_can_be_chosen_or_switched_off(monkeypatch, tmp_path, cache_dir):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert runtime.enable_compilation_cache() is None
     assert cache_dir() == before
-
-
-def test_quick_compilation_gives_the_same_numbers():
-    options = runtime.quick_compilation()
-    if jax.default_backend() != "cpu":
-        assert options is None
-    x = np.random.default_rng(0).random((40, 50), np.float32)
-    quick = jax.jit(
-        lambda x: (jax.numpy.tanh(x) @ x.T).sum(0), compiler_options=options
-    )
-    np.testing.assert_allclose(quick(x), (np.tanh(x) @ x.T).sum(0), rtol=1e-5)
-
-
-def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
-    monkeypatch.setattr(_device, "_OLDER_EMITTERS", {"xla_no_such_option": True})
-    assert runtime.quick_compilation.__wrapped__() is None

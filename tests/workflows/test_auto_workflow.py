@@ -12,8 +12,8 @@ from stand_in import auto, demo
 
 from autoreg_jax import config, geometry
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
+from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import read_records
 from autoreg_jax.workflows import plan
 
 FILES = {

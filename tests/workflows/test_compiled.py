@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from autoreg_jax import hypergrad
+from autoreg_jax.programs import _compiled, quick_compilation
 from autoreg_jax.programs._compiled import compiled_gradient, compiled_problem
 from autoreg_jax.programs._layout import Layout, on_tree
 from autoreg_jax.programs._omega_optimizer import make_omega_optimizer
@@ -130,3 +131,19 @@ def test_large_kernels_move_less(ndim):
     for name in "57":
         part = np.sqrt(3**ndim / sizes[name])
         assert moved[name] == pytest.approx(0.5e-2 * part, rel=1e-4)
+
+
+def test_quick_compilation_gives_the_same_numbers():
+    options = quick_compilation()
+    if jax.default_backend() != "cpu":
+        assert options is None
+    x = np.random.default_rng(0).random((40, 50), np.float32)
+    quick = jax.jit(
+        lambda x: (jax.numpy.tanh(x) @ x.T).sum(0), compiler_options=options
+    )
+    np.testing.assert_allclose(quick(x), (np.tanh(x) @ x.T).sum(0), rtol=1e-5)
+
+
+def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
+    monkeypatch.setattr(_compiled, "_OLDER_EMITTERS", {"xla_no_such_option": True})
+    assert quick_compilation() is None

@@ -9,8 +9,8 @@ from stand_in import SmallNetwork
 
 from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ConfigError, DataError
+from autoreg_jax.files import read_json, read_records
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import read_json, read_records
 from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype
 from autoreg_jax.studies import Protocol, reproduce
 from autoreg_jax.studies.reproduce import _paper, _runs

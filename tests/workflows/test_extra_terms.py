@@ -11,10 +11,10 @@ from stand_in import search, train
 
 from autoreg_jax import config, report
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model, refine
 from autoreg_jax.losses import in_order, registration_loss
 from autoreg_jax.programs import initial_lambda
-from autoreg_jax.runtime import read_records
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
 from autoreg_jax.workflows import evaluate

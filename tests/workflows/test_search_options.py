@@ -11,8 +11,8 @@ from stand_in import programs_for, search
 
 from autoreg_jax import config
 from autoreg_jax.errors import DataError
+from autoreg_jax.files import read_records
 from autoreg_jax.programs import gather_pair, initial_vector, on_device, shrunk
-from autoreg_jax.runtime import read_records
 from autoreg_jax.search_space import ArchitectureLogits, decode
 from autoreg_jax.workflows import Journal
 

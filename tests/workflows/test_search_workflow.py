@@ -11,7 +11,7 @@ from stand_in import search
 
 from autoreg_jax import config
 from autoreg_jax.errors import ArtifactError, NonFiniteError
-from autoreg_jax.runtime import read_records
+from autoreg_jax.files import read_records
 from autoreg_jax.search_space import Genotype, decode
 from autoreg_jax.workflows import Journal, SearchResult
 

@@ -6,8 +6,8 @@ import pytest
 
 from autoreg_jax import config
 from autoreg_jax.baselines import BASELINES
+from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import read_records
 from autoreg_jax.workflows import evaluate, train
 
 LAM = {"full": 1.0, "smooth": 0.5, "half": 0.2, "quarter": 0.1}

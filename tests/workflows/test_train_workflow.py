@@ -9,8 +9,8 @@ from stand_in import train
 
 from autoreg_jax import config
 from autoreg_jax.errors import ArtifactError, NonFiniteError
+from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import read_records
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import Journal
 

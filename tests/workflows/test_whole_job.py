@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax import config
-from autoreg_jax.runtime import read_records
+from autoreg_jax.files import read_records
 from autoreg_jax.workflows import demo
 
 

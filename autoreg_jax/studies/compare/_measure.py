@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from autoreg_jax.runtime import quick_compilation
+from autoreg_jax.programs import quick_compilation
 
 _REPEATS = 5
 
