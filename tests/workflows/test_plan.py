@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -305,3 +306,13 @@ def test_the_summary_is_json(alike):
     assert shown["images"] == 6
     assert shown["correlation"]["t1-t1"] > 0.6
     assert shown["metric"] == "ncc"
+
+
+def test_an_unknown_similarity_is_refused_before_anything_is_read(tmp_path):
+    unknown = config.merge(config.RunConfig(), {"objective": {"similarity": "mi"}})
+    message = r"objective\.similarity: must be one of ncc, mind, got 'mi'"
+    with pytest.raises(ConfigError, match=message):
+        workflows.prepare(tmp_path / "no.csv", tmp_path / "run", unknown, "train")
+    plan = SimpleNamespace(metric="mi")
+    with pytest.raises(ConfigError, match=r"metric: must be one of ncc, mind"):
+        apply_plan(config.RunConfig(), plan)

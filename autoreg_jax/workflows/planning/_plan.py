@@ -14,8 +14,9 @@ from autoreg_jax.data import (
     fingerprint,
     read_dataset,
 )
-from autoreg_jax.errors import ArtifactError
+from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import write_text
+from autoreg_jax.losses import SIMILARITIES
 from autoreg_jax.runtime import RunFolder, device_memory, progress
 from autoreg_jax.workflows.planning._choices import (
     choose_affine,
@@ -152,7 +153,15 @@ def make_plan(
 
 
 def apply_plan(config: RunConfig, plan: PlanConfig) -> RunConfig:
-    """The configuration with the metric, batch and precision of a plan."""
+    """The configuration with the metric, batch and precision of a plan.
+
+    Raises:
+        ConfigError: If the metric is unknown.
+    """
+    if plan.metric not in SIMILARITIES:
+        raise ConfigError(
+            f"metric: must be one of {', '.join(SIMILARITIES)}, got {plan.metric!r}."
+        )
     return replace(
         config,
         objective=replace(config.objective, similarity=plan.metric),
