@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from stand_in import auto, demo
 
-from autoreg_jax import config, geometry
+from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model

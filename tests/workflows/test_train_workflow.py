@@ -98,7 +98,7 @@ def test_interrupted_and_resumed_is_the_same(done, cohorts, settings, tmp_path, 
 def test_checkpoint_of_other_settings_is_refused(done, cohorts, settings, tmp_path):
     (tmp_path / "checkpoints").symlink_to(done[1] / "checkpoints")
     other = dataclasses.replace(cohorts[0], images=_volumes(cohorts[0].images))
-    with pytest.raises(ArtifactError, match="written with other settings"):
+    with pytest.raises(ArtifactError, match="has different settings"):
         train(other, settings, GENOTYPE, LAM, run=tmp_path, resume=True)
 
 
