@@ -3,6 +3,7 @@
 `register` works in world space: the images may have any orientation, spacing and shape.
 """
 
+from autoreg_jax.inference._apply import apply_files as apply_files
 from autoreg_jax.inference._classical import register_pair as register_pair
 from autoreg_jax.inference._files import register_files as register_files
 from autoreg_jax.inference._files import register_many as register_many
@@ -27,6 +28,7 @@ __all__ = [
     "Refined",
     "Registered",
     "RegistrationModel",
+    "apply_files",
     "known_error",
     "label_overlap",
     "load_model",
