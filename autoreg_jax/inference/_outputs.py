@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.transforms import ENDINGS
+from autoreg_jax.transforms import FORMATS
 
 _NAMES = {
     "moved": "moved.nii.gz",
@@ -13,9 +13,10 @@ _NAMES = {
     "summary": "summary.json",
 }
 _IMAGES = (".nii.gz", ".nii")
-# A MATLAB file holds no displacement.
 _ENDINGS = {
-    "displacement": tuple(ending for ending in ENDINGS if ending != ".mat"),
+    "displacement": tuple(
+        ending for kind in FORMATS if not kind.affine_only for ending in kind.endings
+    ),
     "summary": (".json",),
 }
 

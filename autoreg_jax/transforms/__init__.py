@@ -3,25 +3,27 @@
 NumPy, SciPy, nibabel and h5py only; no accelerator is needed.
 """
 
-from autoreg_jax.geometry import Grid as Grid
-from autoreg_jax.transforms._affine import Affine as Affine
-from autoreg_jax.transforms._chain import read_chain as read_chain
-from autoreg_jax.transforms._chain import split_word as split_word
-from autoreg_jax.transforms._field import Field as Field
-from autoreg_jax.transforms._field import InverseField as InverseField
-from autoreg_jax.transforms._formats import ENDINGS as ENDINGS
-from autoreg_jax.transforms._points import Points as Points
-from autoreg_jax.transforms._points import read_points as read_points
-from autoreg_jax.transforms._points import write_points as write_points
-from autoreg_jax.transforms._transform import Transform as Transform
-from autoreg_jax.transforms._velocity import Velocity as Velocity
+from autoreg_jax.geometry import Grid
+from autoreg_jax.transforms._ants_order import read_chain, split_word
+from autoreg_jax.transforms._points import Points, read_points, write_points
+from autoreg_jax.transforms._transform import Transform
+from autoreg_jax.transforms.formats import FORMATS, Format
+from autoreg_jax.transforms.links import (
+    Affine,
+    Displacement,
+    InverseDisplacement,
+    Link,
+    Velocity,
+)
 
 __all__ = [
-    "ENDINGS",
+    "FORMATS",
     "Affine",
-    "Field",
+    "Displacement",
+    "Format",
     "Grid",
-    "InverseField",
+    "InverseDisplacement",
+    "Link",
     "Points",
     "Transform",
     "Velocity",

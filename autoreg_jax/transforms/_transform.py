@@ -1,5 +1,6 @@
 """A transform of the world: made, combined, inverted, applied, read and written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,11 +9,22 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from autoreg_jax.geometry import Grid, Interpolation, sample
-from autoreg_jax.transforms._affine import Affine
-from autoreg_jax.transforms._field import Field, determinant
-from autoreg_jax.transforms._formats import Layout, read_links, write_links
-from autoreg_jax.transforms._links import Link, map_points, over_grid
-from autoreg_jax.transforms._velocity import Velocity
+from autoreg_jax.transforms.formats import (
+    FORMATS,
+    Format,
+    Layout,
+    read_links,
+    write_links,
+)
+from autoreg_jax.transforms.links import (
+    Affine,
+    Displacement,
+    Link,
+    Velocity,
+    determinant,
+    map_grid,
+    map_points,
+)
 
 __all__ = ["Transform"]
 
@@ -53,7 +65,7 @@ class Transform:
             matrix: Homogeneous, `(4, 4)`, or `(3, 3)` for the plane of x and y.
 
         Raises:
-            ValueError: If it is no such matrix, not finite or singular.
+            ValueError: If it is not a finite, invertible homogeneous matrix.
         """
         return cls((Affine(matrix),))
 
@@ -72,7 +84,7 @@ class Transform:
         Raises:
             ValueError: If the shapes do not agree or a vector is not finite.
         """
-        return cls((Field(_millimetres(vectors, grid, voxels), grid),))
+        return cls((Displacement(_millimetres(vectors, grid, voxels), grid),))
 
     @classmethod
     def velocity(
@@ -93,7 +105,12 @@ class Transform:
 
     @classmethod
     def read(
-        cls, path: Path | str, *, layout: Layout | None = None, grid: Grid | None = None
+        cls,
+        path: Path | str,
+        *,
+        layout: Layout | None = None,
+        grid: Grid | None = None,
+        formats: Sequence[Format] = FORMATS,
     ) -> "Transform":
         """Read a transform.
 
@@ -103,12 +120,14 @@ class Transform:
             layout: Of a displacement in NIfTI, where the file does not say it itself:
                 "ants" (LPS mm), "ras" (RAS mm) or "learn2reg" (voxels).
             grid: Of the fixed image, for a displacement in voxels.
+            formats: File formats that are known, selected by the ending of the name;
+                give `(*FORMATS, mine)` to add one.
 
         Raises:
             TransformError: If the file is missing, damaged, of an unknown kind or does
-                not fit to the grid.
+                not fit the grid.
         """
-        return cls(read_links(Path(path), layout, grid))
+        return cls(read_links(Path(path), layout, grid, formats))
 
     @property
     def ndim(self) -> int:
@@ -192,24 +211,24 @@ class Transform:
     ) -> Num[np.ndarray, "*reference"]:
         """Bring an image or a label map of the moving subject to a fixed grid.
 
-        Up to half a voxel beyond its outermost centres an image has the value of its
-        edge, as in ITK. The memory is bounded whatever the number of labels.
+        The image is interpolated once, at φ of each voxel, by the rule of
+        `geometry.sample`. The memory is bounded whatever the number of labels.
 
         Args:
             image: Values of the moving image; channels may follow the axes of space.
             grid: Where its voxels lie.
-            reference: The grid that is wanted.
+            reference: Grid of the result.
             interpolation: "linear" for images; for label maps "label" (the label with
                 the largest linear share) or "nearest".
-            fill: What lies outside of the image.
+            fill: Value outside of the image.
 
         Returns:
             Values on the reference grid, in the type of the image.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
-            ValueError: If the image is not on its grid, the grids are one of a plane
-                and one of a volume, or the interpolation is unknown.
+            ValueError: If the image is not on its grid, one grid is 2-D and the other
+                3-D, or the interpolation is unknown.
         """
         array = np.asarray(image)
         if interpolation not in ("linear", "nearest", "label"):
@@ -219,21 +238,21 @@ class Transform:
             )
         if array.shape[: grid.ndim] != grid.shape or array.ndim > grid.ndim + 1:
             raise ValueError(
-                f"the shape {array.shape} is not of the grid {grid.shape}."
+                f"the shape {array.shape} does not fit the grid {grid.shape}."
             )
         if grid.ndim != reference.ndim:
             raise ValueError(
-                f"an image with {grid.ndim} axes has no place on a grid with "
+                f"an image with {grid.ndim} axes cannot be resampled to a grid with "
                 f"{reference.ndim}."
             )
         channels = array.reshape(*grid.shape, -1)
 
         def values(points: np.ndarray) -> np.ndarray:
-            index = grid.to_voxels(map_points(self.links, points))
+            index = grid.to_voxels(points)
             at = partial(sample, index=index, interpolation=interpolation, fill=fill)
             return np.stack([at(part) for part in np.moveaxis(channels, -1, 0)], -1)
 
-        found = over_grid(reference, values)
+        found = np.concatenate([values(q) for _, q in map_grid(self.links, reference)])
         return found.reshape(*reference.shape, *array.shape[grid.ndim :])
 
     def displacement_on(self, grid: Grid) -> Float[np.ndarray, "*space 3"]:
@@ -242,18 +261,20 @@ class Transform:
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        return over_grid(grid, lambda points: map_points(self.links, points) - points)
+        return np.concatenate([q - p for p, q in map_grid(self.links, grid)])
 
     def jacobian_determinant(self, grid: Grid) -> Float[np.ndarray, "*space"]:
         """Determinant of ∂φ/∂x at the voxels of a grid: local change of volume.
 
-        By central differences of neighbouring voxels. Dimensionless; above one where
-        the fixed image is smaller than the moving one, not above zero where φ folds.
+        By central differences of neighbouring voxels, one-sided at the border.
+        Dimensionless; above one where the moving image is locally larger than the fixed
+        one, zero or negative where φ folds.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        return determinant(over_grid(grid, partial(map_points, self.links)), grid)
+        mapped = np.concatenate([q for _, q in map_grid(self.links, grid)])
+        return determinant(mapped, grid)
 
     def write(
         self,
@@ -261,6 +282,7 @@ class Transform:
         *,
         layout: Layout | None = None,
         grid: Grid | None = None,
+        formats: Sequence[Format] = FORMATS,
     ) -> Path:
         """Write a transform, whole or not at all.
 
@@ -270,7 +292,8 @@ class Transform:
             layout: Of a NIfTI file: "ras" (mm along R, A, S, as `autoreg register`
                 writes it, the default), "ants" (mm along L, P, S) or "learn2reg"
                 (voxels).
-            grid: Of the displacement; by default that of the transform, if it has one.
+            grid: Of the displacement; default: that of the transform, if it has one.
+            formats: File formats that are known, as for `read`.
 
         Returns:
             The path.
@@ -278,13 +301,13 @@ class Transform:
         Raises:
             TransformError: If the format cannot hold the transform, or needs a grid.
         """
-        return write_links(Path(path), self.links, layout, grid)
+        return write_links(Path(path), self.links, layout, grid, formats)
 
 
 def _millimetres(
     vectors: Float[np.ndarray, "*space d"], grid: Grid, voxels: bool
 ) -> Float[np.ndarray, "*space d"]:
-    """Vectors of a field in the world; a wrong shape is for the field to refuse."""
+    """Vectors of a field in the world; the field itself refuses a wrong shape."""
     given = np.asarray(vectors)
     if not voxels or given.shape[-1:] != (grid.ndim,):
         return given

@@ -107,19 +107,10 @@ def test_itk_moves_the_image_as_we_do(result, tmp_path):
     moving = sitk.ReadImage(str(tmp_path / "moving.nii.gz"))
     fixed = sitk.ReadImage(str(tmp_path / "fixed.nii.gz"))
     vectors = sitk.ReadImage(str(field), sitk.sitkVectorFloat64)
-    ones = Volume(np.ones(result.moving.shape, np.float32), result.moving.affine)
-    # At the border we fade to zero, ITK has a step.
-    inside = result.apply(ones).array > 1 - 1e-6
-    assert inside.mean() > 0.1
     for transform in (
         sitk.DisplacementFieldTransform(vectors),
         sitk.ReadTransform(str(whole)),
     ):
         moved = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform)).T
-        expected = result.moved.array[inside]
-        tolerance = 1e-3 * np.ptp(expected)
-        np.testing.assert_allclose(moved[inside], expected, atol=tolerance)
-    points = np.array([[10.0, 12.0, 8.0]])
-    np.testing.assert_allclose(
-        result.transform(points), result.points_to_moving(points), atol=1e-5
-    )
+        expected = result.moved.array
+        np.testing.assert_allclose(moved, expected, atol=1e-3 * np.ptp(expected))

@@ -13,7 +13,13 @@ from world import Case, make_grid, smooth, smooth_vectors
 
 from autoreg_jax.data import write_displacement
 from autoreg_jax.errors import TransformError
-from autoreg_jax.transforms import Field, Grid, InverseField, Transform, read_chain
+from autoreg_jax.transforms import (
+    Displacement,
+    Grid,
+    InverseDisplacement,
+    Transform,
+    read_chain,
+)
 
 angles = st.floats(-1.5, 1.5)
 spacings = st.floats(0.3, 4.0)
@@ -80,7 +86,7 @@ def test_displacements_come_back(tmp_path_factory, grid, seed, file):
     again = Transform.read(path, grid=needs)
     assert again.ndim == ours.ndim == grid.ndim
     (link,) = again.links
-    assert isinstance(link, Field)
+    assert isinstance(link, Displacement)
     assert link.grid.matches(grid)
     np.testing.assert_allclose(link.vectors, ours.links[0].vectors, atol=1e-5)
 
@@ -191,7 +197,7 @@ def test_chain_of_files_in_the_order_of_ants(case, tmp_path):
     same(read_chain([f"[{affine}, 0]"]), case.affine, p)
     backward = read_chain([f"[{affine},1]", f"[{warp},1]"])
     np.testing.assert_allclose(backward(forward(p)), p, atol=1e-3)
-    assert isinstance(backward.links[0], InverseField)
+    assert isinstance(backward.links[0], InverseDisplacement)
 
 
 @pytest.mark.parametrize("name", ["t.mat", "t.tfm", "t.h5", "t.nii.gz", "t.npz"])
@@ -236,8 +242,8 @@ TWELVE = "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0"
     [
         (b"hello", "does not begin with"),
         (b"\xff\xfe\x00", "does not begin with"),
-        (text(), "no transform in it"),
-        (text("Parameters: 1 2"), "before any transform"),
+        (text(), "contains no transform"),
+        (text("Parameters: 1 2"), "comes before any transform"),
         (text(AFFINE, "Parameters: 1 2", "FixedParameters: 0 0 0"), "12 parameters"),
         (text(AFFINE, TWELVE, "FixedParameters: 0"), "of the centre, found 12 and 1"),
         (text(AFFINE, TWELVE.replace("1", "x")), "could not convert"),
@@ -257,7 +263,7 @@ TWELVE = "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0"
                 "Transform: CompositeTransform_double_3_3",
                 "Transform: CompositeTransform_double_3_3",
             ),
-            "composite inside",
+            "composite inside a",
         ),
         (
             text(
@@ -312,15 +318,19 @@ def not_finite():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.png", b"", "ends in one of"),
-        ("t.mat", b"hello", "no readable MATLAB file of ITK"),
-        ("t.h5", b"hello", "no readable HDF5 file of ITK"),
-        ("t.npz", b"hello", "no readable NumPy archive"),
-        ("t.nii", b"hello", "no readable NIfTI image"),
-        ("t.nii.gz", gzip.compress(b"hello", mtime=0)[:-4], "no readable NIfTI image"),
+        ("t.png", b"", "must end in one of"),
+        ("t.mat", b"hello", "not a readable MATLAB file of ITK"),
+        ("t.h5", b"hello", "not a readable HDF5 file of ITK"),
+        ("t.npz", b"hello", "not a readable NumPy archive"),
+        ("t.nii", b"hello", "not a readable NIfTI image"),
+        (
+            "t.nii.gz",
+            gzip.compress(b"hello", mtime=0)[:-4],
+            "not a readable NIfTI image",
+        ),
         ("t.nii", image_of((4, 4, 4)), "a displacement has the shape"),
         ("t.nii", image_of((4, 4, 4, 1, 6)), "a displacement has the shape"),
-        ("t.nii", image_of((4, 4, 4, 3)), "name the fixed image"),
+        ("t.nii", image_of((4, 4, 4, 3)), "give the fixed image"),
         ("t.nii", image_of((4, 4, 4, 1, 3)), "its intent is 0"),
         ("t.nii", image_of((4, 4, 4, 3), intent=2006), "its intent is 2006"),
         ("t.nii.gz", gzip.compress(not_finite(), mtime=0), "NaN or infinite"),
@@ -355,7 +365,7 @@ def test_what_a_format_cannot_hold(tmp_path, case):
     for make, message in (
         (lambda: case.chain.write(tmp_path / "t.mat"), "and no displacement"),
         (lambda: case.affine.write(tmp_path / "t.nii"), "no grid of its own"),
-        (lambda: case.affine.write(tmp_path / "t.xyz"), "ends in one of"),
+        (lambda: case.affine.write(tmp_path / "t.xyz"), "must end in one of"),
     ):
         with pytest.raises(TransformError, match=message):
             make()

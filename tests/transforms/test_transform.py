@@ -7,7 +7,7 @@ from world import make_grid, smooth_vectors
 
 from autoreg_jax.errors import TransformError
 from autoreg_jax.transforms import Grid, Transform
-from autoreg_jax.transforms._links import map_points, over_grid
+from autoreg_jax.transforms.links import map_grid
 
 
 def shift(*by):
@@ -132,10 +132,9 @@ def test_channels_are_moved_alike(case):
 
 def test_slabs_do_not_show(case):
     whole = case.chain.displacement_on(case.fixed)
-    pieces = over_grid(
-        case.fixed, lambda p: map_points(case.chain.links, p) - p, chunk=50
-    )
-    np.testing.assert_array_equal(whole, pieces)
+    slabs = list(map_grid(case.chain.links, case.fixed, chunk=50))
+    assert len(slabs) > 1
+    np.testing.assert_array_equal(whole, np.concatenate([q - p for p, q in slabs]))
 
 
 def test_a_plane_of_any_orientation():
@@ -157,13 +156,13 @@ def test_a_fold_has_no_inverse_there():
     inverse = Transform.displacement(vectors, grid).inverse()
     with pytest.raises(TransformError, match=r"folds at 16 voxels, and 1 of 2 points"):
         inverse([[6.0, 5.0], [20.0, 5.0]])
-    with pytest.raises(TransformError, match="from no single place"):
+    with pytest.raises(TransformError, match="no single origin"):
         inverse.displacement_on(grid)
     np.testing.assert_allclose(inverse([[20.0, 5.0]]), [[20.0, 5.0]])
 
 
 def test_a_jump_between_voxels_does_not_converge(monkeypatch):
-    monkeypatch.setattr("autoreg_jax.transforms._field._ITERATIONS", 3)
+    monkeypatch.setattr("autoreg_jax.transforms.links._displacement._ITERATIONS", 3)
     grid = Grid((16, 16), np.eye(4))
     vectors = np.zeros((16, 16, 2))
     vectors[..., 0] = -0.9 * np.arange(16)[:, None]
@@ -205,13 +204,13 @@ def test_a_steep_displacement_is_inverted():
             lambda: Transform().apply(
                 np.zeros((4, 4)), Grid((4, 5), np.eye(4)), Grid((4, 5), np.eye(4))
             ),
-            "not of the grid",
+            "does not fit the grid",
         ),
         (
             lambda: Transform().apply(
                 np.zeros((4, 5)), Grid((4, 5), np.eye(4)), Grid((4, 5, 6), np.eye(4))
             ),
-            "no place on a grid",
+            "cannot be resampled to a grid",
         ),
         (
             lambda: Transform().apply(

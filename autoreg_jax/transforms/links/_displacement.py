@@ -10,7 +10,7 @@ from scipy import spatial
 from autoreg_jax.errors import TransformError
 from autoreg_jax.geometry import Grid, is_inside, sample_edge
 
-__all__ = ["Field", "InverseField"]
+__all__ = ["Displacement", "InverseDisplacement"]
 
 _ITERATIONS = 500
 # Of the smallest spacing: a hundred nanometres at one millimetre.
@@ -20,16 +20,16 @@ _NEAR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class Displacement:
     """φ(p) = p + u(p), with u interpolated linearly between the voxels of a grid.
 
-    Outside of the grid φ is the identity, as in ITK. A field on a plane holds for every
-    point above it and below it.
+    Outside of the grid φ is the identity, by the rule of `geometry.sample`. A field on
+    a plane holds for every point above it and below it.
 
     Attributes:
         vectors: u in world millimetres, `(*space, 3)`; two components are taken for a
             plane of x and y.
-        grid: Where it is known.
+        grid: Where the vectors lie.
 
     Raises:
         ValueError: If the shapes do not agree or a vector is not finite.
@@ -48,22 +48,22 @@ class Field:
         return 2 if flat and not np.any(self.vectors[..., 2]) else 3
 
     def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Where the points go."""
+        """Where the points are mapped to."""
         index = self.grid.to_voxels(points)
         inside = is_inside(index, self.grid.shape)
         return points + np.where(inside[..., None], self._at(index), 0)
 
     def extended(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Displacement at the points; outside of the grid that of its edge."""
+        """U at the points; outside of the grid the value at its edge."""
         return self._at(self.grid.to_voxels(points))
 
     def determinant(self) -> Float[np.ndarray, "*space"]:
         """Determinant of ∂φ/∂x at the voxels; not above zero where φ folds."""
         return determinant(self.grid.points() + self.vectors, self.grid)
 
-    def inverse(self) -> "InverseField":
-        """The inverse map, which is solved for wherever it is evaluated."""
-        return InverseField(self)
+    def inverse(self) -> "InverseDisplacement":
+        """The inverse map, which is solved for at each point where it is evaluated."""
+        return InverseDisplacement(self)
 
     def _at(self, index: np.ndarray) -> np.ndarray:
         parts = np.moveaxis(self.vectors, -1, 0)
@@ -71,27 +71,27 @@ class Field:
 
 
 @dataclass(frozen=True, eq=False)
-class InverseField:
+class InverseDisplacement:
     """The inverse of a displacement: the x with x + u(x) = y, by fixed-point iteration.
 
-    Beyond the border u goes on as at the edge, so that the inverse has no step there;
+    Beyond the border u continues as at the edge, so that the inverse has no step there;
     where both x and y lie outside of the grid, it is the identity as the field is.
 
     Attributes:
-        field: The displacement.
+        displacement: The displacement.
     """
 
-    field: Field
+    displacement: Displacement
 
     @property
     def ndim(self) -> int:
-        """That of the field."""
-        return self.field.ndim
+        """2 or 3, as of the displacement."""
+        return self.displacement.ndim
 
     @property
     def grid(self) -> Grid:
-        """That of the field."""
-        return self.field.grid
+        """The grid of the displacement."""
+        return self.displacement.grid
 
     def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """Where the points come from.
@@ -107,17 +107,17 @@ class InverseField:
         touched |= is_inside(self.grid.to_voxels(goal), self.grid.shape)
         return np.where(touched[:, None], found, goal).reshape(points.shape)
 
-    def inverse(self) -> Field:
+    def inverse(self) -> Displacement:
         """The displacement itself."""
-        return self.field
+        return self.displacement
 
     @cached_property
     def _folds(self) -> spatial.KDTree | None:
         """Where the voxels go at which the displacement folds, in voxels."""
-        folded = self.field.determinant() <= 0
+        folded = self.displacement.determinant() <= 0
         if not folded.any():
             return None
-        moved = self.grid.points()[folded] + self.field.vectors[folded]
+        moved = self.grid.points()[folded] + self.displacement.vectors[folded]
         return spatial.KDTree(self.grid.to_voxels(moved))
 
     def _refuse_folds(self, goal: np.ndarray) -> None:
@@ -130,22 +130,22 @@ class InverseField:
         if near.any():
             raise TransformError(
                 f"the displacement folds at {self._folds.n} voxels, and "
-                f"{np.count_nonzero(near)} of {len(goal)} points, "
-                f"{np.round(goal[near][0], 2).tolist()} mm among them, come from there "
-                "and from no single place; use the inverse displacement that the "
+                f"{np.count_nonzero(near)} of {len(goal)} points, e.g. "
+                f"{np.round(goal[near][0], 2).tolist()} mm, come from there and have "
+                "no single origin; use the inverse displacement that the "
                 "registration wrote, or register with more smoothness."
             )
 
     def _solve(self, goal: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        """Iterate x ← x + s (y - x - u(x)) at each point until it stands."""
-        found = goal - self.field.extended(goal)
+        """Iterate x ← x + s (y - x - u(x)) at each point until it converges."""
+        found = goal - self.displacement.extended(goal)
         last = np.full(len(goal), np.inf)
         step = np.ones(len(goal))
         left = np.arange(len(goal))
         tolerance = _TOLERANCE * min(self.grid.spacing)
         for _ in range(_ITERATIONS):
             here = found[left]
-            error = goal[left] - here - self.field.extended(here)
+            error = goal[left] - here - self.displacement.extended(here)
             length = np.linalg.norm(error, axis=-1)
             # A steep displacement makes the iteration overshoot: go half as far.
             step[left[length > last[left]]] *= 0.5
@@ -157,8 +157,8 @@ class InverseField:
             found[left] += step[left, None] * error
         raise TransformError(
             f"the displacement cannot be inverted at {len(left)} of {len(goal)} "
-            f"points, {np.round(goal[left[0]], 2).tolist()} mm among them: "
-            f"{last[left].max():.3g} mm are left after {_ITERATIONS} iterations. It is "
+            f"points, e.g. {np.round(goal[left[0]], 2).tolist()} mm: an error of "
+            f"{last[left].max():.3g} mm is left after {_ITERATIONS} iterations. It is "
             "too steep there; use the inverse that the registration wrote."
         )
 

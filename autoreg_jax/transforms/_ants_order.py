@@ -1,12 +1,12 @@
-"""Several transform files as one, in the words of ANTs."""
+"""Several transform files as one, in the order and notation of ANTs."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.geometry import Grid
-from autoreg_jax.transforms._formats import Layout
 from autoreg_jax.transforms._transform import Transform
+from autoreg_jax.transforms.formats import FORMATS, Format, Layout
 
 __all__ = ["read_chain", "split_word"]
 
@@ -16,6 +16,7 @@ def read_chain(
     *,
     layout: Layout | None = None,
     grid: Grid | None = None,
+    formats: Sequence[Format] = FORMATS,
 ) -> Transform:
     """Read transforms in the order in which `antsApplyTransforms` takes them.
 
@@ -28,6 +29,7 @@ def read_chain(
         words: Files; `[file,1]` is the inverse of one.
         layout: Of displacements in NIfTI, where the files do not say it themselves.
         grid: Of the reference image, for displacements in voxels.
+        formats: File formats that are known.
 
     Returns:
         The map from the reference to the image.
@@ -38,7 +40,7 @@ def read_chain(
     whole = Transform()
     for word in words:
         path, is_inverted = split_word(word)
-        one = Transform.read(path, layout=layout, grid=grid)
+        one = Transform.read(path, layout=layout, grid=grid, formats=formats)
         whole = (one.inverse() if is_inverted else one) @ whole
     return whole
 

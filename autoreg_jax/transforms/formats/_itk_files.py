@@ -1,16 +1,20 @@
 """The three kinds of ITK transform files: text, MATLAB and HDF5."""
 
 import io
-import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
 import numpy as np
 import scipy.io
-from scipy.io.matlab import MatReadError
 
-from autoreg_jax.transforms._files import unreadable
-from autoreg_jax.transforms._itk import Record
+from autoreg_jax.transforms.formats._format import damaged
+from autoreg_jax.transforms.formats._itk_records import (
+    Record,
+    links_from_records,
+    records_from_links,
+)
+from autoreg_jax.transforms.links import Link
 
 __all__ = [
     "read_hdf5",
@@ -21,21 +25,6 @@ __all__ = [
     "write_text",
 ]
 
-# What SciPy and h5py raise for damaged files.
-_UNREADABLE = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    MatReadError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
 _HEADER = "#Insight Transform File V1.0"
 _GROUP = "TransformGroup"
 # Older versions of ITK spell it so.
@@ -45,11 +34,11 @@ _MISSPELT = {
 }
 
 
-def read_text(content: bytes) -> list[Record]:
-    """The records of a `.tfm` or `.txt` file.
+def read_text(content: bytes, **_: object) -> tuple[Link, ...]:
+    """The chain in a `.tfm` or `.txt` file.
 
     Raises:
-        ValueError: If it is no such file.
+        ValueError: If the content is not that of such a file.
     """
     lines = content.decode("utf-8", errors="replace").splitlines()
     if not lines or lines[0].strip() != _HEADER:
@@ -62,15 +51,15 @@ def read_text(content: bytes) -> list[Record]:
         if key == "Transform":
             found.append({})
         elif not found:
-            raise ValueError(f"{key} stands before any transform.")
+            raise ValueError(f"{key} comes before any transform.")
         found[-1][key] = value.strip()
-    return [_text_record(entry) for entry in found]
+    return links_from_records([_text_record(entry) for entry in found])
 
 
-def write_text(records: list[Record]) -> bytes:
+def write_text(links: Sequence[Link], **_: object) -> bytes:
     """A `.tfm` file."""
     lines = [_HEADER]
-    for number, record in enumerate(records):
+    for number, record in enumerate(records_from_links(links)):
         lines += [f"#Transform {number}", f"Transform: {record.name}"]
         if len(record.parameters) or len(record.fixed):
             lines += [
@@ -80,54 +69,50 @@ def write_text(records: list[Record]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def read_matlab(content: bytes) -> list[Record]:
-    """The record of a `.mat` file, as ANTs writes `0GenericAffine.mat`.
+def read_matlab(content: bytes, **_: object) -> tuple[Link, ...]:
+    """The map in a `.mat` file, as ANTs writes `0GenericAffine.mat`.
 
     Raises:
-        ValueError: If it is no such file.
+        ValueError: If the content is not that of such a file.
     """
-    try:
+    with damaged("MATLAB file of ITK"):
         found = scipy.io.loadmat(io.BytesIO(content), appendmat=False)
-    except _UNREADABLE as error:
-        raise unreadable("MATLAB file of ITK", error) from error
     names = [name for name in found if not name.startswith("__")]
     if len(names) != 2 or names[1] != "fixed":
         raise ValueError(
             f"a transform and its fixed parameters are needed, found {names or 'none'}."
         )
     parameters, fixed = (np.asarray(found[n], np.float64).ravel() for n in names)
-    return [Record(names[0], parameters, fixed)]
+    return links_from_records([Record(names[0], parameters, fixed)])
 
 
-def write_matlab(records: list[Record]) -> bytes:
-    """A `.mat` file of one transform."""
-    (record,) = records
+def write_matlab(links: Sequence[Link], **_: object) -> bytes:
+    """A `.mat` file of one affine map."""
+    (record,) = records_from_links(links, compose=False)
     stream = io.BytesIO()
     content = {record.name: record.parameters, "fixed": record.fixed}
     scipy.io.savemat(stream, content, format="4", oned_as="column")
     return stream.getvalue()
 
 
-def read_hdf5(content: bytes) -> list[Record]:
-    """The records of an `.h5` file.
+def read_hdf5(content: bytes, **_: object) -> tuple[Link, ...]:
+    """The chain in an `.h5` file.
 
     Raises:
-        ValueError: If it is no such file.
+        ValueError: If the content is not that of such a file.
     """
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            group: Any = file[_GROUP]
-            return [_hdf5_record(group[str(number)]) for number in range(len(group))]
-    except _UNREADABLE as error:
-        raise unreadable("HDF5 file of ITK", error) from error
+    with damaged("HDF5 file of ITK"), h5py.File(io.BytesIO(content), "r") as file:
+        group: Any = file[_GROUP]
+        records = [_hdf5_record(group[str(number)]) for number in range(len(group))]
+    return links_from_records(records)
 
 
-def write_hdf5(records: list[Record]) -> bytes:
+def write_hdf5(links: Sequence[Link], **_: object) -> bytes:
     """An `.h5` file."""
     stream = io.BytesIO()
     text = h5py.string_dtype("ascii")
     with h5py.File(stream, "w") as file:
-        for number, record in enumerate(records):
+        for number, record in enumerate(records_from_links(links)):
             group = file.create_group(f"{_GROUP}/{number}")
             group.create_dataset("TransformType", data=[record.name], dtype=text)
             if not len(record.parameters):
@@ -140,10 +125,8 @@ def write_hdf5(records: list[Record]) -> bytes:
 
 def _text_record(entry: dict[str, str]) -> Record:
     words = [entry.get(key, "").split() for key in ("Parameters", "FixedParameters")]
-    try:
+    with damaged("text file of ITK"):
         numbers = [np.array([float(word) for word in part]) for part in words]
-    except ValueError as error:
-        raise unreadable("text file of ITK", error) from error
     return Record(entry["Transform"], *numbers)
 
 

@@ -1,17 +1,16 @@
 """Transforms as ITK stores them: a kind and two lists of numbers, in LPS."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from nibabel.affines import voxel_sizes
 
 from autoreg_jax.geometry import Grid, homogeneous
-from autoreg_jax.transforms._affine import Affine
-from autoreg_jax.transforms._field import Field, InverseField
-from autoreg_jax.transforms._itk_matrices import LINEAR, linear_matrix
-from autoreg_jax.transforms._links import Link, over_grid
-from autoreg_jax.transforms._velocity import Velocity
+from autoreg_jax.transforms.formats._itk_matrices import LINEAR, linear_matrix
+from autoreg_jax.transforms.links import Affine, Displacement, Link, as_displacement
 
 __all__ = ["COMPOSITE", "Record", "links_from_records", "records_from_links"]
 
@@ -50,7 +49,7 @@ def links_from_records(records: list[Record]) -> tuple[Link, ...]:
             are several transforms and no composite.
     """
     if not records:
-        raise ValueError("there is no transform in it.")
+        raise ValueError("it contains no transform.")
     kinds = [_kind(record.name) for record in records]
     if kinds[0][0] == COMPOSITE:
         kinds, records = kinds[1:], records[1:]
@@ -65,9 +64,7 @@ def links_from_records(records: list[Record]) -> tuple[Link, ...]:
     return tuple(_link(kind, d, record) for (kind, d), record in pairs)
 
 
-def records_from_links(
-    links: tuple[Link, ...], *, compose: bool = True
-) -> list[Record]:
+def records_from_links(links: Sequence[Link], *, compose: bool = True) -> list[Record]:
     """What a file of a chain has to hold.
 
     Args:
@@ -96,7 +93,7 @@ def records_from_links(
     parts = [
         _affine_record(link.full, d)
         if isinstance(link, Affine)
-        else _field_record(_as_field(link), d)
+        else _field_record(as_displacement((link,)), d)
         for link in links
     ]
     if len(parts) == 1:
@@ -129,7 +126,7 @@ def _link(kind: str, d: int, record: Record) -> Link:
     if not np.isfinite(numbers).all():
         raise ValueError(f"{kind} has parameters that are not finite.")
     if kind == COMPOSITE:
-        raise ValueError("it holds a composite inside of a composite.")
+        raise ValueError("it contains a composite inside a composite.")
     if kind == _FIELD:
         return _field(d, record)
     matrix = homogeneous(linear_matrix(kind, d, record.parameters, record.fixed))
@@ -137,7 +134,7 @@ def _link(kind: str, d: int, record: Record) -> Link:
     return Affine((_FLIP @ matrix @ _FLIP)[np.ix_(kept, kept)])
 
 
-def _field(d: int, record: Record) -> Field:
+def _field(d: int, record: Record) -> Displacement:
     """A displacement field; size, origin, spacing and direction are fixed."""
     fixed = record.fixed
     size = fixed[:d].astype(int)
@@ -156,7 +153,7 @@ def _field(d: int, record: Record) -> Field:
     vectors = vectors.transpose(*range(d - 1, -1, -1), d) * np.diag(_FLIP)[:d]
     grid = Grid(tuple(size), _FLIP @ affine)
     squeezed = grid.shape[:2] if grid.shape[2:] == (1,) else grid.shape
-    return Field(vectors.reshape(*squeezed, d), Grid(squeezed, grid.affine))
+    return Displacement(vectors.reshape(*squeezed, d), Grid(squeezed, grid.affine))
 
 
 def _affine_record(full: Float[np.ndarray, "4 4"], d: int) -> Record:
@@ -166,10 +163,10 @@ def _affine_record(full: Float[np.ndarray, "4 4"], d: int) -> Record:
     return Record(f"AffineTransform_double_{d}_{d}", parameters, np.zeros(d))
 
 
-def _field_record(field: Field, d: int) -> Record:
+def _field_record(field: Displacement, d: int) -> Record:
     """A displacement field."""
     affine = _FLIP @ field.grid.affine
-    spacing = np.linalg.norm(affine[:d, :d], axis=0)
+    spacing = voxel_sizes(affine)[:d]
     size = (*field.grid.shape, 1)[:d]
     direction = affine[:d, :d] / spacing
     fixed = [size, affine[:d, 3], spacing, direction.ravel()]
@@ -180,13 +177,3 @@ def _field_record(field: Field, d: int) -> Record:
         parameters.astype(np.float64),
         np.concatenate(fixed).astype(np.float64),
     )
-
-
-def _as_field(link: Field | InverseField | Velocity) -> Field:
-    """A deformation as a displacement on its own grid."""
-    if isinstance(link, Velocity):
-        return link.field
-    if isinstance(link, InverseField):
-        vectors = over_grid(link.grid, lambda points: link.map(points) - points)
-        return Field(vectors, link.grid)
-    return link

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.geometry import Grid
-from autoreg_jax.transforms._field import Field, world_vectors
+from autoreg_jax.transforms.links._displacement import Displacement, world_vectors
 
 __all__ = ["Velocity"]
 
@@ -20,13 +20,13 @@ class Velocity:
     """φ = exp(v), the flow of a stationary velocity for unit time.
 
     By scaling and squaring (Arsigny 2006): exp(v) = exp(v / 2ⁿ) composed with itself n
-    times, with n such that the first step is below 1/8 voxel. What leaves the grid goes
-    on with the velocity of its edge.
+    times, with n such that the first step is below 1/8 voxel. What leaves the grid has
+    the velocity of its edge.
 
     Attributes:
         vectors: v in world millimetres, `(*space, 3)`; two components are taken for a
             plane of x and y.
-        grid: Where it is known.
+        grid: Where the vectors lie.
 
     Raises:
         ValueError: If the shapes do not agree or a vector is not finite.
@@ -40,23 +40,23 @@ class Velocity:
 
     @property
     def ndim(self) -> int:
-        """2 for a field on and in a plane of the world's x and y, otherwise 3."""
-        return self.field.ndim
+        """2 for a velocity on and in a plane of the world's x and y, otherwise 3."""
+        return self.displacement.ndim
 
     @cached_property
-    def field(self) -> Field:
+    def displacement(self) -> Displacement:
         """The displacement of exp(v), on the same grid; computed once."""
         length = np.linalg.norm(self.vectors, axis=-1).max() / min(self.grid.spacing)
         steps = int(np.ceil(np.log2(max(length / _LARGEST_STEP, 1))))
         points = self.grid.points()
         u = self.vectors.astype(np.float64) / 2**steps
         for _ in range(steps):
-            u = u + Field(u, self.grid).extended(points + u)
-        return Field(u, self.grid)
+            u = u + Displacement(u, self.grid).extended(points + u)
+        return Displacement(u, self.grid)
 
     def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Where the points go."""
-        return self.field.map(points)
+        """Where the points are mapped to."""
+        return self.displacement.map(points)
 
     def inverse(self) -> "Velocity":
         """The inverse map, exp(-v)."""

@@ -18,7 +18,7 @@ class Affine:
         matrix: `(4, 4)` float64, or `(3, 3)` for a map of the plane of x and y.
 
     Raises:
-        ValueError: If it is no homogeneous matrix, not finite or singular.
+        ValueError: If it is not a finite, invertible homogeneous matrix.
     """
 
     matrix: Float[np.ndarray, "d+1 d+1"]
@@ -38,7 +38,7 @@ class Affine:
         return homogeneous(self.matrix)
 
     def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Where the points go."""
+        """Where the points are mapped to."""
         full = self.full
         return points @ full[:3, :3].T + full[:3, 3]
 

@@ -1,0 +1,102 @@
+"""What a file format of transforms has to provide."""
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from scipy.io.matlab import MatReadError
+
+from autoreg_jax.geometry import Grid
+from autoreg_jax.transforms.links import Link
+
+__all__ = ["Format", "Layout", "damaged"]
+
+Layout = Literal["ants", "ras", "learn2reg"]
+
+# What nibabel, NumPy, SciPy, h5py and gzip raise for damaged files.
+_DAMAGED = (
+    AttributeError,
+    EOFError,
+    HeaderDataError,
+    ImageFileError,
+    LookupError,
+    MatReadError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    WrapStructError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Reader(Protocol):
+    """Reads the content of a file; raises `ValueError` if it cannot be used."""
+
+    def __call__(
+        self, content: bytes, *, layout: Layout | None, grid: Grid | None
+    ) -> tuple[Link, ...]:
+        """The chain of maps in the file, the last of which is applied first."""
+        ...
+
+
+class Writer(Protocol):
+    """Makes the content of a file; raises `ValueError` if it cannot hold the chain."""
+
+    def __call__(
+        self, links: Sequence[Link], *, layout: Layout | None, grid: Grid | None
+    ) -> bytes:
+        """The whole file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format of transforms.
+
+    Whoever reads and writes files with it takes care of paths, of errors that name the
+    file, of gzip (a compressed content is unpacked; a name that ends in ".gz" is
+    compressed) and of files that are never half written.
+
+    Attributes:
+        name: For messages, as "NIfTI displacement".
+        endings: Of the file names, in small letters, as `(".nii", ".nii.gz")`.
+        read: `(content, *, layout, grid) -> links`. `layout` and `grid` are what the
+            user gave, see `Transform.read`; most formats ignore them.
+        write: `(links, *, layout, grid) -> content`.
+        affine_only: The format cannot hold a displacement.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    read: Reader
+    write: Writer
+    affine_only: bool = False
+
+
+@contextmanager
+def damaged(name: str) -> Iterator[None]:
+    """Turn what a library raises for a damaged file into one clear `ValueError`.
+
+    Args:
+        name: What the file should be.
+    """
+    try:
+        yield
+    except _DAMAGED as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise ValueError(
+            f"not a readable {name} ({reason or type(error).__name__}); it may be "
+            "truncated or of another format. Copy or write it again."
+        ) from error
