@@ -157,7 +157,7 @@ def test_the_displacement_of_a_registration(command, images, model, tmp_path):
         (["-i", "m.nii.gz", "-r", "m.nii.gz", "-t", "a.mat", "-o", "o.csv"], ".nii"),
         (["-i", "points.csv", "-t", "a.mat", "-o", "points.csv"], "is an input"),
         (["-i", "points.csv", "-t", "a.mat", "-o", "o.csv"], "no such transform"),
-        (["-i", "points.csv", "-t", "a.png", "-o", "o.csv"], "ends in one of"),
+        (["-i", "points.csv", "-t", "a.png", "-o", "o.csv"], "must end in one of"),
         (["-i", "no.csv", "-t", "shift.mat", "-o", "o.csv"], "no such file"),
         (["-i", "flat.csv", "-t", "shift.mat", "-o", "o.csv"], "no column z"),
         (
