@@ -1,5 +1,5 @@
 """The command line `autoreg`: parse, print, exit code."""
 
-from autoreg_jax.cli._main import main as main
+from autoreg_jax.cli._main import main
 
 __all__ = ["main"]

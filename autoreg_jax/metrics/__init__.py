@@ -5,22 +5,18 @@ pair (or use `jax.vmap`) for a score of each pair. `surface_distances` runs on t
 all others on the device.
 """
 
-from autoreg_jax.metrics._agreement import correlation as correlation
-from autoreg_jax.metrics._agreement import dice as dice
-from autoreg_jax.metrics._distance import displacement_error as displacement_error
+from autoreg_jax.metrics._agreement import correlation, dice
 from autoreg_jax.metrics._distance import (
-    inverse_consistency_error as inverse_consistency_error,
+    displacement_error,
+    inverse_consistency_error,
+    target_registration_error,
 )
-from autoreg_jax.metrics._distance import (
-    target_registration_error as target_registration_error,
-)
-from autoreg_jax.metrics._regularity import folding_fraction as folding_fraction
 from autoreg_jax.metrics._regularity import (
-    learn2reg_log_jacobian_std as learn2reg_log_jacobian_std,
+    folding_fraction,
+    learn2reg_log_jacobian_std,
+    log_jacobian_std,
 )
-from autoreg_jax.metrics._regularity import log_jacobian_std as log_jacobian_std
-from autoreg_jax.metrics._surface import SurfaceDistances as SurfaceDistances
-from autoreg_jax.metrics._surface import surface_distances as surface_distances
+from autoreg_jax.metrics._surface import SurfaceDistances, surface_distances
 
 __all__ = [
     "SurfaceDistances",

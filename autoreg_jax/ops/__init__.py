@@ -1,11 +1,10 @@
 """The device primitives that everything else is made of."""
 
-from autoreg_jax.ops._convolution import convolution as convolution
-from autoreg_jax.ops._cubic import sample_cubic as sample_cubic
-from autoreg_jax.ops._joint import joint_convolution as joint_convolution
-from autoreg_jax.ops._sample import sample_linear as sample_linear
-from autoreg_jax.ops._sample import sample_nearest as sample_nearest
-from autoreg_jax.ops._window import window_sum as window_sum
+from autoreg_jax.ops._convolution import convolution
+from autoreg_jax.ops._cubic import sample_cubic
+from autoreg_jax.ops._joint import joint_convolution
+from autoreg_jax.ops._sample import sample_linear, sample_nearest
+from autoreg_jax.ops._window import window_sum
 
 __all__ = [
     "convolution",

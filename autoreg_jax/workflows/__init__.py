@@ -2,8 +2,7 @@
 
 from autoreg_jax.workflows._auto import auto
 from autoreg_jax.workflows._demo import demo
-from autoreg_jax.workflows._doctor import Check as Check
-from autoreg_jax.workflows._doctor import selfcheck as selfcheck
+from autoreg_jax.workflows._doctor import Check, selfcheck
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._run_steps import (
     config_of,

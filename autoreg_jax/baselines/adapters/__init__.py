@@ -8,10 +8,7 @@ voxels that pulls `moving` onto `fixed`. Neither the arrays nor the program are 
 beforehand.
 """
 
-from autoreg_jax.baselines.adapters._table import ADAPTERS as ADAPTERS
-from autoreg_jax.baselines.adapters._table import Adapter as Adapter
-from autoreg_jax.baselines.adapters._voxelmorph_torch import (
-    torch_weights as torch_weights,
-)
+from autoreg_jax.baselines.adapters._table import ADAPTERS, Adapter
+from autoreg_jax.baselines.adapters._voxelmorph_torch import torch_weights
 
 __all__ = ["ADAPTERS", "Adapter", "torch_weights"]

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from autoreg_jax.workflows.strategies._darts import darts as darts
-from autoreg_jax.workflows.strategies._job import SearchJob as SearchJob
-from autoreg_jax.workflows.strategies._job import SearchResult as SearchResult
-from autoreg_jax.workflows.strategies._job import Strategy as Strategy
-from autoreg_jax.workflows.strategies._random import random_search as random_search
+from autoreg_jax.workflows.strategies._darts import darts
+from autoreg_jax.workflows.strategies._job import SearchJob, SearchResult, Strategy
+from autoreg_jax.workflows.strategies._random import random_search
 
 __all__ = [
     "STRATEGIES",
