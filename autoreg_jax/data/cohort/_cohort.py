@@ -116,8 +116,8 @@ def load_cohorts(
     if preprocessing is None:
         first = read_grid(dataset.subjects[0].image)
         preprocessing = Preprocessing(first.grid, template=first)
-    groups = [_subjects(dataset, split, atlas) for split in splits]
-    cohorts = [_allocate(dataset, group, preprocessing) for group in groups]
+    groups = [dataset.complete_split(split, atlas) for split in splits]
+    cohorts = [_allocate(group, preprocessing) for group in groups]
     has_labels = any(cohort.labels is not None for cohort in cohorts)
     to_image: dict[str, np.ndarray] = {}
     resampled: set[str] = set()
@@ -146,32 +146,14 @@ def load_cohorts(
     ]
 
 
-def _subjects(dataset: Dataset, split: str, atlas: str | None) -> tuple[Subject, ...]:
-    """The subjects of a split and the atlas, all with the same kinds of files."""
-    subjects = dataset.split(split)
-    named = [s for s in dataset.subjects if s.name == atlas]
-    if atlas is not None and not named:
-        raise DataError(
-            f"{dataset.path}: no subject is named {atlas!r}, but pairs.fixed asks for "
-            "it; set pairs.fixed to a name in the column 'subject'."
-        )
-    subjects += tuple(s for s in named if s not in subjects)
-    for column in ("labels", "velocity", "landmarks"):
-        dataset.all_have(column, subjects)
-    return subjects
-
-
-def _allocate(
-    dataset: Dataset, subjects: tuple[Subject, ...], preprocessing: Preprocessing
-) -> Cohort:
+def _allocate(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Cohort:
     """A cohort of empty images and label maps."""
     grid = preprocessing.grid
     shape = (len(subjects), *grid.shape)
-    has_labels = dataset.all_have("labels", subjects)
     return Cohort(
         names=tuple(subject.name for subject in subjects),
         images=np.empty((*shape, 1), np.float32),
-        labels=np.zeros(shape, np.int32) if has_labels else None,
+        labels=None if subjects[0].labels is None else np.zeros(shape, np.int32),
         structures=(),
         affine=grid.affine,
         spacing=grid.spacing,
@@ -198,9 +180,9 @@ def _complete(
             one[...] = classes[one]
         structures = read_structures(dataset, values)
         cohort = replace(cohort, structures=structures, label_values=tuple(values))
-    if dataset.all_have("velocity", subjects) and resampled.isdisjoint(cohort.names):
+    if subjects[0].velocity and resampled.isdisjoint(cohort.names):
         velocity = _load_velocity(subjects, grid)
-    if dataset.all_have("landmarks", subjects):
+    if subjects[0].landmarks:
         matrices = [to_image[name] for name in cohort.names]
         landmarks = load_landmarks(subjects, grid, matrices)
     return replace(cohort, velocity=velocity, landmarks=landmarks)

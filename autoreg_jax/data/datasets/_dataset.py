@@ -98,24 +98,37 @@ class Dataset:
             )
         return chosen
 
-    def all_have(self, column: str, subjects: Sequence[Subject]) -> bool:
-        """Whether subjects that are used together have a file.
+    def complete_split(
+        self, name: str, atlas: str | None = None
+    ) -> tuple[Subject, ...]:
+        """Subjects of one split that have the same kinds of files.
 
         Args:
-            column: `labels`, `velocity` or `landmarks`.
-            subjects: Those of a split.
+            name: `train`, `validation` or `test`.
+            atlas: Name of a subject that is added as the last one, unless it is in the
+                split.
 
         Raises:
-            DataError: If only some of them have it.
+            DataError: As `split`, and if only some of the subjects have label maps,
+                velocities or landmarks, or there is no such atlas.
         """
-        without = [s.name for s in subjects if getattr(s, column) is None]
-        if without and len(without) < len(subjects):
+        subjects = self.split(name)
+        named = tuple(s for s in self.subjects if s.name == atlas)
+        if atlas is not None and not named:
             raise DataError(
-                f"{self.path}: in the split {subjects[0].split!r} the subject "
-                f"{without[0]!r} has no {column}, but others have; provide {column} "
-                "for all of them or for none."
+                f"{self.path}: no subject is named {atlas!r}, but pairs.fixed asks for "
+                "it; set pairs.fixed to a name in the column 'subject'."
             )
-        return not without
+        subjects += tuple(s for s in named if s not in subjects)
+        for kind in ("labels", "velocity", "landmarks"):
+            without = [s.name for s in subjects if getattr(s, kind) is None]
+            if without and len(without) < len(subjects):
+                raise DataError(
+                    f"{self.path}: in the split {name!r} the subject {without[0]!r} "
+                    f"has no {kind}, but others have; provide {kind} for all of them "
+                    "or for none."
+                )
+        return subjects
 
 
 def check_file(path: Path, where: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject
+from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._names import scan_parts, stem
 from autoreg_jax.data.images import (
     Content,
@@ -156,10 +156,8 @@ def fingerprint(
         GeometryError: If an affine is singular, a mask or label map is on another grid
             than its image, or there are both planes and volumes.
     """
-    for split in SPLITS:
-        members = [s for s in dataset.subjects if s.split == split]
-        for column in ("labels", "velocity", "landmarks"):
-            dataset.all_have(column, members)
+    for split in dict.fromkeys(subject.split for subject in dataset.subjects):
+        dataset.complete_split(split)
     grids = [read_grid(subject.image) for subject in dataset.subjects]
     first = grids[0]
     for other in grids:
