@@ -31,13 +31,7 @@ class Demo(Verb):
         default = Path("runs/demo")
         text = "run folder to create (default: runs/demo)"
         shared.add_output(group, text, default=default)
-        group.add_argument(
-            "--dimensions",
-            type=int,
-            choices=(2, 3),
-            default=3,
-            help="3 for volumes (default), 2 for slices",
-        )
+        shared.add_dimensions(group, 3)
         shared.add_continuation(group)
         shared.add_search(parser.add_argument_group("search"))
         group = parser.add_argument_group("settings")

@@ -74,6 +74,17 @@ def add_search(group: Any) -> None:
     )
 
 
+def add_dimensions(group: Any, default: int) -> None:
+    """Add --dimensions of simulated brains."""
+    group.add_argument(
+        "--dimensions",
+        type=int,
+        choices=(2, 3),
+        default=default,
+        help=f"2: simulated slices, 3: volumes (default: {default})",
+    )
+
+
 def add_continuation(group: Any) -> None:
     """Add --resume and --overwrite."""
     add_resume(group, "resume the run in this folder")

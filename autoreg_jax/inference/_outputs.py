@@ -1,4 +1,4 @@
-"""Names of the files that a registration writes, checked before it is computed."""
+"""Names of the files that a registration writes, checked before it begins."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,24 +29,24 @@ def output_paths(
     with_labels: bool = False,
     inputs: Sequence[Path | str] = (),
 ) -> dict[str, Path]:
-    """Where the results of a registration go.
+    """Paths of the results of a registration.
 
     Args:
-        prefix: What the names begin with, as in ANTs; one that ends in "/", or an
-            existing folder, is a folder.
-        moved: Name of the moved image instead.
-        displacement: Name of the displacement instead; it may be one of ITK, too
-            (`.h5`, `.tfm`, `.txt`), or of Learn2Reg (`.npz`).
-        with_labels: There are labels to be moved, too.
-        inputs: Files that must not be written to.
+        prefix: Prefix of the file names, as in ANTs; a folder if it ends in "/" or is
+            an existing folder.
+        moved: Another name for the moved image.
+        displacement: Another name for the displacement, also in a format of ITK
+            (`.h5`, `.tfm`, `.txt`) or Learn2Reg (`.npz`).
+        with_labels: Whether moved labels are written.
+        inputs: Files that must not be overwritten.
 
     Returns:
         Paths by "moved", "displacement", "labels" and "summary"; without a prefix only
-        those that were named.
+        the given names.
 
     Raises:
-        ConfigError: If a name has the ending of no such file, is that of an input, or
-            nothing is to be written.
+        ConfigError: If a name has an unknown ending or is an input, or if there is
+            nothing to write.
 
     Examples:
         >>> [path.name for path in output_paths("out_").values()]
@@ -68,7 +68,7 @@ def output_paths(
         if name is not None:
             paths[kind] = Path(name)
     if not paths:
-        raise ConfigError("nothing is to be written; name an output prefix or file.")
+        raise ConfigError("no output; give an output prefix or file.")
     taken = {Path(path).resolve() for path in inputs}
     for kind, path in paths.items():
         allowed = _ENDINGS.get(kind, _IMAGES)
@@ -78,7 +78,7 @@ def output_paths(
                 f"{path}: the name of {what} must end in {' or '.join(allowed)}."
             )
         if path.is_dir():
-            raise ConfigError(f"{path}: is a folder; name a file.")
+            raise ConfigError(f"{path}: is a folder; give a file.")
         if path.resolve() in taken:
             raise ConfigError(
                 f"{path}: is an input or another output; choose another name."

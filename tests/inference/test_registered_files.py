@@ -83,7 +83,7 @@ def test_an_interrupted_write_leaves_the_old_file(result, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "nothing is to be written"),
+        ({}, "give an output prefix"),
         ({"moved": "moved.png"}, r"must end in \.nii\.gz"),
         ({"moved": "moved.h5"}, r"must end in \.nii\.gz"),
         ({"displacement": "u.mat"}, r"a displacement must end in \.tfm"),
