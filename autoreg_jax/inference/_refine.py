@@ -1,4 +1,4 @@
-"""Instance optimisation: the velocity of one pair, improved from where it started."""
+"""Instance optimisation: descent on the velocity field of one pair."""
 
 from functools import partial
 from typing import NamedTuple
@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.inference._optimise import descend
-from autoreg_jax.losses import Weights, in_order, registration_loss
+from autoreg_jax.inference._optimise import BestSoFar, descend
+from autoreg_jax.losses import Objective, Weights, in_order
 from autoreg_jax.networks import Wiring
 from autoreg_jax.spatial import (
     Pyramid,
@@ -20,9 +20,9 @@ from autoreg_jax.spatial import (
     resize_displacement,
 )
 
-_WIRING = Wiring()
-# Below this determinant a voxel is nearly folded, and what is missing costs so many Σλ.
-# A softer or an earlier penalty takes honest compression, and overlap, away as well.
+_OBJECTIVE, _WIRING = Objective(), Wiring()
+# Below this determinant a voxel is nearly folded, and what is missing costs this many
+# Σλ. A softer or an earlier penalty takes away honest compression, and overlap, too.
 _NEARLY_FOLDED, _FOLDING = 0.1, 15.0
 
 
@@ -43,15 +43,7 @@ class Refined(NamedTuple):
 
 
 @partial(
-    jax.jit,
-    static_argnames=(
-        "num_iterations",
-        "similarity",
-        "windows",
-        "num_steps",
-        "wiring",
-        "is_dimmed",
-    ),
+    jax.jit, static_argnames=("objective", "num_iterations", "num_steps", "wiring")
 )
 def refine(  # noqa: PLR0913
     moving: Array,
@@ -61,35 +53,33 @@ def refine(  # noqa: PLR0913
     *,
     num_iterations: int,
     learning_rate: float,
-    similarity: str = "ncc",
-    windows: tuple[int, int, int] = (9, 7, 5),
+    objective: Objective = _OBJECTIVE,
     num_steps: int = 7,
     wiring: Wiring = _WIRING,
-    is_dimmed: bool = False,
 ) -> Refined:
     """Minimise L_reg of one pair over its velocity field, from coarse to fine.
 
-    The field at half resolution is the variable; its displacement is compared at full,
-    half and quarter resolution with the weights that the model was trained with. Beside
-    them folding costs, 15 Σλ · mean max(0, 0.1 − det ∇φ): a free velocity folds where
-    that brings two contours closer, however smooth it is on the whole.
+    The variable is the field at half resolution; its displacement is compared at full,
+    half and quarter resolution. A penalty on folding is added,
+    15 Σλ · mean max(0, 0.1 − det ∇φ): a free velocity folds where that brings two
+    contours closer, however smooth it is on the whole.
 
-    Adam moves it first where the images have half of their voxels along each axis that
-    is long enough; what is gained there is added to the start, from which Adam goes on
-    with all voxels.
+    Adam first descends on images of half the number of voxels along each axis that is
+    long enough. The change that it finds there is added to the start, from which Adam
+    descends on the images themselves.
 
     Args:
         moving: `(1, *space, 1)` in [0, 1].
         fixed: The same shape.
-        velocity: Start `(1, *half, d)`, voxels of half resolution.
+        velocity: Start `(1, *half, d)`, in voxels of half resolution.
         lam: Weights of Eq. (4), and of further terms.
         num_iterations: Steps at each of the two resolutions, ≥ 1.
-        learning_rate: Of Adam, voxels of the velocity field a step; falls to zero.
-        similarity: "ncc" or "mind".
-        windows: Windows of the local correlation at the three resolutions.
+        learning_rate: Initial learning rate of Adam, in voxels of half resolution per
+            step; it falls to zero.
+        objective: Computes the loss of Eq. (4).
         num_steps: Squarings of the velocity field.
-        wiring: That of the network, which says how a field reaches full resolution.
-        is_dimmed: See `registration_loss`.
+        wiring: Wiring of the network, which defines how a field reaches full
+            resolution.
 
     Returns:
         The best iterate at full resolution, the start included.
@@ -103,19 +93,11 @@ def refine(  # noqa: PLR0913
 
     def loss(moving: Array, fixed: Array, velocity: Array) -> Array:
         displacements = fields(velocity, fixed.shape[1:-1])
-        value, _ = registration_loss(
-            fixed,
-            moving,
-            displacements,
-            lam,
-            similarity=similarity,
-            windows=windows,
-            is_dimmed=is_dimmed,
-        )
+        value, _ = objective(fixed, moving, displacements, lam)
         determinant = jacobian_determinant(displacements.full)
         return value + folding * jnp.mean(jax.nn.relu(_NEARLY_FOLDED - determinant))
 
-    def improve(moving: Array, fixed: Array, gain: Array) -> tuple[Array, ...]:
+    def improve(moving: Array, fixed: Array, gain: Array) -> tuple[BestSoFar, Array]:
         half = half_shape(fixed.shape[1:-1])
         start = resize_displacement(velocity, half)
         found = descend(
@@ -125,14 +107,13 @@ def refine(  # noqa: PLR0913
             num_iterations=num_iterations,
             learning_rate=learning_rate,
         )
-        return found.best, found.best - start, found.first_loss, found.loss
+        return found, found.best - start
 
     gain = jnp.zeros_like(velocity)
     space = fixed.shape[1:-1]
     coarser = coarser_shape(space)
     if coarser != space:
-        _, gain, *_ = improve(
-            downsample(moving, coarser), downsample(fixed, coarser), gain
-        )
-    best, _, loss_before, best_loss = improve(moving, fixed, gain)
-    return Refined(best, fields(best, space).full, loss_before, best_loss)
+        _, gain = improve(downsample(moving, coarser), downsample(fixed, coarser), gain)
+    found, _ = improve(moving, fixed, gain)
+    displacement = fields(found.best, space).full
+    return Refined(found.best, displacement, found.first_loss, found.loss)

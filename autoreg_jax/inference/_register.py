@@ -29,7 +29,6 @@ from autoreg_jax.geometry import (
 )
 from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._model import RegistrationModel, load_model
-from autoreg_jax.inference._refine import refine as refine_velocity
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.losses import SIMILARITIES, local_ncc
 from autoreg_jax.metrics import folding_fraction
@@ -247,22 +246,14 @@ def _optimise(
             fixed_mask=masks["fixed"],
             moving_mask=masks["moving"],
         ).displacement
-    about = model.description
-    predicted = model(moving, fixed)
     if num_iterations == 0:
-        return predicted.displacements.full
-    return refine_velocity(
+        return model(moving, fixed).displacements.full
+    return model.refine(
         moving,
         fixed,
-        predicted.velocity,
-        about.lam,
-        num_iterations=num_iterations,
+        steps=num_iterations,
         learning_rate=rate,
-        similarity=similarity or about.similarity,
-        windows=about.windows,
-        num_steps=about.num_steps,
-        wiring=about.wiring,
-        is_dimmed=about.is_dimmed,
+        similarity=similarity,
     ).displacement
 
 

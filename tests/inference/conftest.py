@@ -72,3 +72,16 @@ def pair():
     affine = np.diag([SPACING] * 3 + [1.0])
     affine[:3, 3] = -10, 4, 7
     return tuple(Volume(smooth((16, 14, 12), seed), affine) for seed in (1, 2))
+
+
+@pytest.fixture
+def planes():
+    """Two smooth pictures on the grid of the models of planes."""
+    rng = np.random.default_rng(1)
+    return [
+        Volume(
+            ndimage.gaussian_filter(rng.random((18, 16)), 1.5).astype(np.float32),
+            np.diag([2.0, 2.0, 5.0, 1]),
+        )
+        for _ in range(2)
+    ]

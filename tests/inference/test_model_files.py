@@ -3,15 +3,15 @@
 import json
 from dataclasses import replace
 
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.losses import PAPER_WEIGHTS
-from autoreg_jax.networks import Wiring
-from autoreg_jax.spatial import integrate, resize_displacement
+from autoreg_jax.networks import Registration, Wiring
+from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
 
 
 @pytest.fixture
@@ -46,21 +46,46 @@ def test_wiring_comes_back_and_is_used(plane_model, tmp_path):
     np.testing.assert_allclose(out.displacements.full, full, rtol=1e-4, atol=1e-5)
     assert float(jnp.abs(full - once).max()) > 1e-2
     # A refinement begins with the field of the network, not with half of it.
-    best = inference.refine(
-        *images,
-        out.velocity,
-        dict(PAPER_WEIGHTS),
-        num_iterations=1,
-        learning_rate=1e-9,
-        num_steps=steps,
-        windows=about.windows,
-        wiring=about.wiring,
-        is_dimmed=about.is_dimmed,
-    )
+    best = loaded.refine(*images, steps=1, learning_rate=1e-9)
     np.testing.assert_allclose(best.displacement, full, rtol=1e-4, atol=1e-5)
 
 
-def test_a_model_without_wiring_has_the_own_one(model, folder):
+class Shift(nn.Module):
+    """A network of one's own: everything moves by two voxels of full resolution."""
+
+    @nn.compact
+    def __call__(self, moving, fixed):
+        del fixed
+        shift = self.param("shift", nn.initializers.ones, (moving.ndim - 2,))
+        space = moving.shape[1:-1]
+        shapes = space, half_shape(space), half_shape(half_shape(space))
+        fields = [
+            jnp.broadcast_to(shift * 2.0 / 2**i, (1, *shape, len(space)))
+            for i, shape in enumerate(shapes)
+        ]
+        return Registration(fields[1], Pyramid(*fields))
+
+
+def test_a_network_of_ones_own(planes, plane_model, tmp_path):
+    about = replace(plane_model.description, genotype="Shift")
+    with pytest.raises(ArtifactError, match=r"'Shift'.*network="):
+        inference.RegistrationModel(about, {"shift": np.ones(2)})
+    model = inference.RegistrationModel(
+        about, {"shift": np.ones(2, np.float32)}, network=Shift()
+    )
+    folder = model.save(tmp_path / "model")
+    with pytest.raises(ArtifactError, match=r"'Shift'.*network="):
+        inference.load_model(folder)
+    loaded = inference.load_model(folder, network=Shift())
+    assert loaded.description == about
+    found = inference.register(*planes, model=loaded, affine="none")
+    # Two voxels of 2 mm.
+    np.testing.assert_allclose(found.displacement_mm[..., :2], 4.0, rtol=1e-6)
+    refined = inference.register(*planes, model=loaded, affine="none", refine=5)
+    assert refined.similarity > found.similarity
+
+
+def test_a_model_without_wiring_has_the_default_one(model, folder):
     file = folder / "model.json"
     content = json.loads(file.read_text()) | {"format": 1}
     for name in ("wiring", "is_dimmed"):
@@ -114,7 +139,7 @@ def test_weights_of_another_network_are_refused(folder, pair):
     file = folder / "model.json"
     content = json.loads(file.read_text()) | {"width": 0.3}
     file.write_text(json.dumps(content))
-    with pytest.raises(ArtifactError, match="not of one model"):
+    with pytest.raises(ArtifactError, match="do not fit"):
         inference.register(*pair, model=folder)
 
 

@@ -198,19 +198,6 @@ def test_refinement_improves_what_a_network_says(pair, model):
     assert better.folding_fraction < plain.folding_fraction - 0.1
 
 
-@pytest.fixture
-def planes():
-    """Two smooth pictures on the grid of the models of planes."""
-    rng = np.random.default_rng(1)
-    return [
-        Volume(
-            ndimage.gaussian_filter(rng.random((18, 16)), 1.5).astype(np.float32),
-            np.diag([2.0, 2.0, 5.0, 1]),
-        )
-        for _ in range(2)
-    ]
-
-
 def test_refinement_starts_from_the_network_and_obeys_its_weights(plane_model, planes):
     predicted = inference.register(*planes, model=plane_model).displacement_mm
     about = plane_model.description

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.inference import load_model, refine
+from autoreg_jax.inference import load_model
 from autoreg_jax.runtime import enable_compilation_cache
 
 
@@ -25,29 +25,20 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """
     enable_compilation_cache()
     model = load_model(settings["model"])
-    about = model.description
-    lam = about.lam
 
     def register(
         fixed: np.ndarray, moving: np.ndarray, spacing: Sequence[float]
     ) -> np.ndarray:
         del spacing  # the network was trained with that of its dataset
         pair = [jnp.asarray(x)[None, ..., None] for x in (moving, fixed)]
-        out = model(*pair)
-        displacement = out.displacements.full
         if settings["refine"]:
-            displacement = refine(
+            displacement = model.refine(
                 *pair,
-                out.velocity,
-                lam,
-                num_iterations=settings["refine"],
+                steps=settings["refine"],
                 learning_rate=settings["learning_rate"],
-                similarity=about.similarity,
-                windows=about.windows,
-                num_steps=about.num_steps,
-                wiring=about.wiring,
-                is_dimmed=about.is_dimmed,
             ).displacement
+        else:
+            displacement = model(*pair).displacements.full
         return np.asarray(displacement[0])
 
     return register

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +12,8 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, evaluation_pairs
-from autoreg_jax.inference import RegistrationModel, refine
+from autoreg_jax.inference import RegistrationModel
 from autoreg_jax.metrics import inverse_consistency_error
-from autoreg_jax.programs import make_lambda
 from autoreg_jax.runtime import RunFolder, progress
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows.evaluation._evaluation import Evaluation
@@ -101,39 +101,21 @@ def _make_register(
     model: RegistrationModel, config: RunConfig, pair: PairData
 ) -> Callable[[PairData], tuple[list[Any], list[float]]]:
     """Compile the network and its refinement; time both in every later call."""
-    about = model.description
-    lam = make_lambda(about.lam)
     settings = config.evaluate.refine
-    velocity = jax.block_until_ready(model(pair.moving, pair.fixed)).velocity
-    improve = None
+    improve = partial(
+        model.refine, steps=settings.steps, learning_rate=settings.learning_rate
+    )
+    velocity = model(pair.moving, pair.fixed).velocity
     if settings.steps:
-        improve = refine.lower(
-            pair.moving,
-            pair.fixed,
-            velocity,
-            lam,
-            num_iterations=settings.steps,
-            learning_rate=settings.learning_rate,
-            similarity=about.similarity,
-            windows=about.windows,
-            num_steps=about.num_steps,
-            wiring=about.wiring,
-            is_dimmed=about.is_dimmed,
-        ).compile()
+        jax.block_until_ready(improve(pair.moving, pair.fixed, velocity))
 
     def register(pair: PairData) -> tuple[list[Any], list[float]]:
         begin = time.perf_counter()
         out = jax.block_until_ready(model(pair.moving, pair.fixed))
         seconds = [time.perf_counter() - begin]
         displacements = [out.displacements.full]
-        if improve is not None:
-            refined = improve(
-                pair.moving,
-                pair.fixed,
-                out.velocity,
-                lam,
-                learning_rate=settings.learning_rate,
-            )
+        if settings.steps:
+            refined = improve(pair.moving, pair.fixed, out.velocity)
             displacements.append(jax.block_until_ready(refined).displacement)
             seconds.append(time.perf_counter() - begin)
         return displacements, seconds

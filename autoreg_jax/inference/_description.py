@@ -1,0 +1,112 @@
+"""What a model is besides its weights: `model.json`."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoreg_jax.baselines import BASELINES, make_baseline
+from autoreg_jax.config import Intensity
+from autoreg_jax.errors import ArtifactError
+from autoreg_jax.files import write_json
+from autoreg_jax.losses import Objective
+from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.search_space import Genotype
+
+_FORMAT = 2
+# Format 1 has neither `wiring` nor `is_dimmed`: both are the defaults. So is
+# `intensity` if it is missing.
+_READABLE = (1, _FORMAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """Everything that a model is besides its weights.
+
+    Attributes:
+        genotype: The chosen operations; or the name of a network, one of
+            `baselines.BASELINES` or that of a network of your own.
+        width: Factor on the published numbers of channels; only with a `Genotype`.
+        num_steps: Squarings of the velocity field.
+        matching: Radius of the feature matching at half and quarter resolution; None
+            for the network of the paper.
+        orientation: Axis letters of the training images, e.g. "RAS".
+        spacing: Voxel size of the training images in mm, one number for each axis.
+        lam: Weights of the training loss: full, smooth, half, quarter, further terms.
+        similarity: A name in `losses.SIMILARITIES`.
+        windows: Windows of the local correlation at the three resolutions.
+        wiring: What happens between the cells.
+        is_dimmed: Whether the training loss dims coarse images, see `Objective`.
+        intensity: How grey values are scaled before the network sees them.
+    """
+
+    genotype: Genotype | str
+    width: float = 1.0
+    num_steps: int = 7
+    matching: tuple[int, int] | None = None
+    orientation: str
+    spacing: tuple[float, ...]
+    lam: dict[str, float]
+    similarity: str
+    windows: tuple[int, int, int]
+    wiring: Wiring = field(default_factory=Wiring)
+    is_dimmed: bool = False
+    intensity: Intensity = field(default_factory=Intensity)
+
+    @property
+    def objective(self) -> Objective:
+        """The loss of the training, but for its weights."""
+        return Objective(self.similarity, self.windows, is_dimmed=self.is_dimmed)
+
+    def network(self) -> Any:
+        """Build the Flax module that `genotype` names.
+
+        Raises:
+            ArtifactError: If it is a network of your own.
+        """
+        if isinstance(self.genotype, Genotype):
+            return RegistrationNetwork(
+                self.genotype,
+                self.width,
+                self.num_steps,
+                self.matching,
+                wiring=self.wiring,
+            )
+        if self.genotype not in BASELINES:
+            raise ArtifactError(
+                f"the network {self.genotype!r} of this model is not part of this "
+                "package; pass the network: load_model(folder, network=...)."
+            )
+        return make_baseline(self.genotype, self.num_steps)
+
+    def write(self, path: Path) -> None:
+        """Write the description as JSON."""
+        content = asdict(self)
+        if isinstance(self.genotype, Genotype):
+            content["genotype"] = json.loads(self.genotype.to_json())
+        write_json(path, {"format": _FORMAT, **content})
+
+    @classmethod
+    def read(cls, path: Path) -> "ModelDescription":
+        """Read a description.
+
+        Raises:
+            ArtifactError: If the format is unknown.
+            Exception: If it is damaged: that of the value that cannot be used.
+        """
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = content.pop("format", None)
+        if found not in _READABLE:
+            raise ArtifactError(
+                f"{path}: model format {found!r}, but the newest known is {_FORMAT}; "
+                "train the model again or install the version that wrote it."
+            )
+        if not isinstance(content["genotype"], str):
+            content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
+        content["spacing"] = tuple(content["spacing"])
+        content["windows"] = tuple(content["windows"])
+        if content["matching"] is not None:
+            content["matching"] = tuple(content["matching"])
+        content["wiring"] = Wiring(**content.get("wiring", {}))
+        content["intensity"] = Intensity(**content.get("intensity", {}))
+        return cls(**content)
