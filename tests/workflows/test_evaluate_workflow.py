@@ -4,17 +4,16 @@ import csv
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
 
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from autoreg_jax import config, data
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.inference import ModelDescription
+from autoreg_jax.inference import ModelDescription, RegistrationModel
 from autoreg_jax.networks import Registration
-from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid
 from autoreg_jax.workflows import evaluate, read_evaluation
 from autoreg_jax.workflows.evaluation import mean_and_sd
@@ -25,7 +24,7 @@ SHIFTS = np.array([[0, 0], [1, 2], [2, 1]])
 
 
 ABOUT = ModelDescription(
-    genotype=Genotype.uniform("conv_1"),
+    genotype="Centroid",
     width=1.0,
     num_steps=2,
     matching=None,
@@ -37,12 +36,10 @@ ABOUT = ModelDescription(
 )
 
 
-@dataclass(frozen=True)
-class CentroidModel:
+class Centroid(nn.Module):
     """Shifts the moving image until the centres of gravity agree, times a factor."""
 
-    factor: float = 1.0
-    description: ModelDescription = ABOUT
+    factor: float
 
     def __call__(self, moving, fixed):
         shape = moving.shape[1:-1]
@@ -56,6 +53,10 @@ class CentroidModel:
         full = jnp.broadcast_to(shift, (1, *shape, 2))
         velocity = jnp.broadcast_to(shift / 2, half)
         return Registration(velocity, Pyramid(full, velocity, velocity))
+
+
+def centroid_model(factor=1.0, description=ABOUT):
+    return RegistrationModel(description, {}, network=Centroid(factor))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def settings():
 def done(shifted, settings, tmp_path_factory):
     """The evaluation of a model that is always right, and its folder."""
     folder = tmp_path_factory.mktemp("evaluate") / "run"
-    return evaluate(shifted, CentroidModel(), settings, run=folder), folder
+    return evaluate(shifted, centroid_model(), settings, run=folder), folder
 
 
 def test_perfect_model_gets_perfect_scores(done):
@@ -168,7 +169,7 @@ def test_landmarks_are_scored_in_millimetres(shifted, settings):
         shifted, landmarks=points + SHIFTS[:, None].astype(np.float32)
     )
     alone = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
-    summary = evaluate(marked, CentroidModel(), alone).summary
+    summary = evaluate(marked, centroid_model(), alone).summary
     expected = summary["displacement_error_before"]["mean"]
     assert summary["tre_before"]["mean"] == pytest.approx(expected, rel=1e-4)
     assert summary["tre"]["mean"] < 1e-3
@@ -209,7 +210,7 @@ def test_panels_hold_registered_pairs(done, shifted):
 def test_bare_images_are_enough(shifted, settings, tmp_path):
     bare = dataclasses.replace(shifted, labels=None, structures=(), velocity=None)
     alone = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
-    evaluation = evaluate(bare, CentroidModel(), alone, run=tmp_path)
+    evaluation = evaluate(bare, centroid_model(), alone, run=tmp_path)
     assert evaluation.rows == []
     summary = evaluation.summary
     assert summary["simulated"] is False
@@ -223,7 +224,7 @@ def test_bare_images_are_enough(shifted, settings, tmp_path):
 
 
 def test_wrong_model_is_called_wrong(shifted, settings):
-    summary = evaluate(shifted, CentroidModel(factor=-1.0), settings).summary
+    summary = evaluate(shifted, centroid_model(factor=-1.0), settings).summary
     assert summary["dice"]["mean"] < summary["dice_before"]["mean"]
     error = summary["displacement_error_before"]["mean"]
     assert summary["displacement_error"]["mean"] == pytest.approx(2 * error, rel=1e-4)
@@ -232,7 +233,7 @@ def test_wrong_model_is_called_wrong(shifted, settings):
 def test_structure_that_a_pair_lacks_does_not_count(shifted, settings):
     third = dataclasses.replace(shifted, structures=("upper", "lower", "nowhere"))
     alone = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
-    evaluation = evaluate(third, CentroidModel(), alone)
+    evaluation = evaluate(third, centroid_model(), alone)
     assert evaluation.summary["dice"]["mean"] == 1.0
     missing = [row for row in evaluation.rows if row["structure"] == "nowhere"]
     assert all(math.isnan(row["dice"]) for row in missing)

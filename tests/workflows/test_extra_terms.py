@@ -113,7 +113,7 @@ def test_model_keeps_them_and_refinement_uses_them(done, cohorts, extended):
             lam,
             num_iterations=1,
             learning_rate=0.1,
-            objective=Objective(windows=read.windows),
+            objective=read.objective,
             num_steps=read.num_steps,
             wiring=read.wiring,
         )
