@@ -90,6 +90,18 @@ class Grid:
         inverse = np.linalg.inv(self.affine)[: self.ndim]
         return points @ inverse[:, :3].T + inverse[:, 3]
 
+    def vectors_to_world(
+        self, vectors: Float[np.ndarray, "*n d"]
+    ) -> Float[np.ndarray, "*n 3"]:
+        """Vectors that count voxels as vectors in mm along R, A, S, in their type."""
+        return vectors @ self.affine[:3, : self.ndim].T.astype(vectors.dtype)
+
+    def vectors_to_voxels(
+        self, vectors: Float[np.ndarray, "*n 3"]
+    ) -> Float[np.ndarray, "*n d"]:
+        """Vectors in mm as vectors that count voxels along the axes, float64."""
+        return vectors @ np.linalg.inv(self.affine)[: self.ndim, :3].T
+
     def index_matrix(self, other: "Grid") -> Float[np.ndarray, "d+1 d+1"]:
         """Homogeneous matrix from voxel indices of this grid to those of another."""
         used = [*range(self.ndim), 3]

@@ -6,7 +6,7 @@ to zero at the border.
 """
 
 import itertools
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
@@ -71,7 +71,15 @@ def sample(
 
     Returns:
         Values in the type of the array; whole numbers are rounded.
+
+    Raises:
+        ValueError: If the interpolation is unknown.
     """
+    if interpolation not in get_args(Interpolation):
+        raise ValueError(
+            'interpolation must be "linear", "nearest" or "label", got '
+            f"{interpolation!r}."
+        )
     inside = is_inside(index, array.shape)
     if interpolation == "linear":
         values = sample_edge(array, index)
@@ -139,7 +147,7 @@ def displacement_on(
     Returns:
         u in mm along R, A, S; beyond the working grid its edge is repeated.
     """
-    vectors = displacement @ working.affine[:3, : grid.ndim].T.astype(np.float32)
+    vectors = working.vectors_to_world(displacement)
     if working.matches(grid):
         return vectors
     matrix = grid.index_matrix(working)

@@ -92,14 +92,7 @@ class Transform:
     ) -> "Transform":
         """φ = exp(v), the flow of a stationary velocity; its inverse is exp(-v).
 
-        Args:
-            vectors: v at the voxels, in mm along R, A, S; on a plane with two
-                components or three.
-            grid: Where the voxels lie.
-            voxels: The vectors count voxels along the axes of the grid instead.
-
-        Raises:
-            ValueError: If the shapes do not agree or a vector is not finite.
+        Arguments and errors are those of `displacement`.
         """
         return cls((Velocity(_millimetres(vectors, grid, voxels), grid),))
 
@@ -163,8 +156,7 @@ class Transform:
                 f"points have 3 components, or 2 in a plane; a transform in "
                 f"{self.ndim}-D got the shape {given.shape}."
             )
-        flat = given.reshape(-1, d)
-        flat = np.pad(flat, ((0, 0), (0, 3 - d)))
+        flat = np.pad(given.reshape(-1, d), ((0, 0), (0, 3 - d)))
         return map_points(self.links, flat)[:, :d].reshape(given.shape)
 
     def __call__(self, points: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
@@ -231,11 +223,6 @@ class Transform:
                 3-D, or the interpolation is unknown.
         """
         array = np.asarray(image)
-        if interpolation not in ("linear", "nearest", "label"):
-            raise ValueError(
-                'interpolation must be "linear", "nearest" or "label", got '
-                f"{interpolation!r}."
-            )
         if array.shape[: grid.ndim] != grid.shape or array.ndim > grid.ndim + 1:
             raise ValueError(
                 f"the shape {array.shape} does not fit the grid {grid.shape}."
@@ -309,6 +296,5 @@ def _millimetres(
 ) -> Float[np.ndarray, "*space d"]:
     """Vectors of a field in the world; the field itself refuses a wrong shape."""
     given = np.asarray(vectors)
-    if not voxels or given.shape[-1:] != (grid.ndim,):
-        return given
-    return given @ grid.affine[:3, : grid.ndim].T.astype(given.dtype)
+    has_components = given.shape[-1:] == (grid.ndim,)
+    return grid.vectors_to_world(given) if voxels and has_components else given

@@ -52,8 +52,7 @@ class ListedPair(NamedTuple):
         if self.displacement is not None:
             grid = Grid(shape, cohort.affine)
             truth = Transform.read(self.displacement, grid=grid).displacement_on(grid)
-            axes = np.linalg.inv(cohort.affine[:3, :3])[: len(shape)]
-            voxels = (truth @ axes.T).astype(np.float32)
+            voxels = grid.vectors_to_voxels(truth).astype(np.float32)
             pair = pair._replace(truth=jnp.asarray(voxels[None]))
         return pair
 

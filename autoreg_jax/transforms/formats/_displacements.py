@@ -154,14 +154,13 @@ def _from_voxels(array: np.ndarray, grid: Grid | None) -> tuple[Displacement]:
             f"a displacement of the fixed image has the shape "
             f"{(*grid.shape, grid.ndim)}, found {array.shape}."
         )
-    vectors = array.astype(np.float64) @ grid.affine[:3, : grid.ndim].T
+    vectors = grid.vectors_to_world(array.astype(np.float64))
     return (Displacement(vectors, grid),)
 
 
 def _to_voxels(field: Displacement) -> Float[np.ndarray, "*space d"]:
-    """Vectors of a field in voxels of its grid."""
-    inverse = np.linalg.inv(field.grid.affine)[: field.grid.ndim, :3]
-    return (field.vectors @ inverse.T).astype(np.float32)
+    """Vectors of a displacement in voxels of its grid."""
+    return field.grid.vectors_to_voxels(field.vectors).astype(np.float32)
 
 
 def _check_axes(grid: Grid) -> None:
