@@ -1,4 +1,4 @@
-"""Whether two images can show one place at all."""
+"""Whether two images can show the same place."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from autoreg_jax.geometry._volume import Volume
 
 
 def check_axes(fixed: Volume, moving: Volume) -> None:
-    """Make sure that two images can be brought together by some map.
+    """Make sure that two images have the same kind of axes.
 
     Args:
         fixed: The fixed image.
@@ -57,7 +57,7 @@ def _names(fixed: Volume, moving: Volume) -> tuple[Path | str, Path | str]:
 
 
 def _misses(one: Volume, other: Volume) -> bool:
-    """Whether the box of one image lies beside the other, seen along its axes."""
+    """Whether the box of one image lies beside that of the other, along its axes."""
     ends = np.meshgrid(*[(-0.5, size - 0.5) for size in one.shape], indexing="ij")
     corners = one.grid.to_world(np.stack(ends, -1))
     index = other.grid.to_voxels(corners).reshape(-1, other.ndim)
@@ -66,6 +66,6 @@ def _misses(one: Volume, other: Volume) -> bool:
 
 
 def _normal(plane: Volume) -> int:
-    """World axis that stands most upright on a slice."""
+    """World axis nearest to the normal of a slice."""
     across = np.cross(plane.affine[:3, 0], plane.affine[:3, 1])
     return int(np.argmax(np.abs(across)))

@@ -142,7 +142,7 @@ def displacement_on(
     Args:
         displacement: u in voxels of the working grid.
         working: The working grid.
-        grid: The grid that is wanted, of the same world.
+        grid: Grid of the result, of the same world.
 
     Returns:
         u in mm along R, A, S; beyond the working grid its edge is repeated.

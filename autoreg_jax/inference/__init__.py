@@ -3,15 +3,19 @@
 `register` works in world space: the images may have any orientation, spacing and shape.
 """
 
+from autoreg_jax.inference._accuracy import (
+    KnownError,
+    Overlap,
+    known_error,
+    label_overlap,
+)
 from autoreg_jax.inference._apply import apply_files
 from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
-from autoreg_jax.inference._known import KnownError, known_error
 from autoreg_jax.inference._labels import warp_labels
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.inference._overlap import Overlap, label_overlap
 from autoreg_jax.inference._refine import Refined, refine
 from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered

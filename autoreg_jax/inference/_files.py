@@ -6,10 +6,9 @@ from typing import Any
 
 from autoreg_jax.data import PairFiles, read_image, read_labels
 from autoreg_jax.errors import AutoRegError
-from autoreg_jax.inference._known import known_error
+from autoreg_jax.inference._accuracy import known_error, label_overlap
 from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.inference._overlap import label_overlap
 from autoreg_jax.inference._register import register
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import Transform

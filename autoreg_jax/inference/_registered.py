@@ -1,4 +1,4 @@
-"""The result of a registration: what it moved, how far, and how to move more."""
+"""The result of a registration: the displacement, and what can be done with it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +34,8 @@ class Registered:
         folding_fraction: Fraction of the voxels where u folds space, in [0, 1].
         similarity_before: Mean local correlation of fixed and moving image, in [0, 1].
         similarity: Mean local correlation of fixed and moved image.
-        seconds: Time of the computation, including compilation, without files.
+        seconds: Time of the computation, including compilation, without files and the
+            moved image.
         refined_steps: Steps of the optimisation on this pair.
         model: Folder of the model; None without one, or if it never was on disk.
         alignment: The linear map that was found beforehand; None if none was sought.
@@ -146,22 +147,22 @@ class Registered:
         """Write the results, each file whole or not at all.
 
         Args:
-            prefix: What the names begin with: "out_" writes `out_moved.nii.gz`,
+            prefix: Prefix of the file names: "out_" writes `out_moved.nii.gz`,
                 `out_displacement.nii.gz` and `out_summary.json`. One that ends in "/",
                 or an existing folder, is a folder.
             moved: Another name for the moved image; without a prefix it is written
                 alone.
-            displacement: The same for the displacement, also in a file of ITK (`.h5`,
-                `.tfm`, `.txt`) or Learn2Reg (`.npz`).
-            labels: Label map of the moving image, to be moved and, with a prefix,
-                written as `out_moved_labels.nii.gz`.
+            displacement: Another name for the displacement, which may be a file of ITK
+                (`.h5`, `.tfm`, `.txt`) or Learn2Reg (`.npz`).
+            labels: Label map of the moving image; with a prefix it is moved and written
+                as `out_moved_labels.nii.gz`.
 
         Returns:
             The files.
 
         Raises:
-            ConfigError: If a name has the ending of no such file, is that of an input,
-                or nothing is to be written.
+            ConfigError: If a name has an unknown ending or is an input, or no output
+                is named.
         """
         given = (self.fixed, self.moving, labels)
         inputs = [v.path for v in given if v is not None and v.path is not None]

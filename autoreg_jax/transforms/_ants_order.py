@@ -46,7 +46,7 @@ def read_chain(
 
 
 def split_word(word: Path | str) -> tuple[Path, bool]:
-    """A file and whether its inverse is meant.
+    """Path of a file, and whether `[file,1]` asks for its inverse.
 
     Examples:
         >>> [split_word(word)[1] for word in ("[a.mat,1]", "[a.mat, 0]", "a.mat")]

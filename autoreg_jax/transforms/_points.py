@@ -18,7 +18,7 @@ _AXES = ("x", "y", "z")
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Points of a table and whatever else stands in it.
+    """Points of a table and its other columns.
 
     Attributes:
         positions: World millimetres, RAS+, `(n, 3)`, or `(n, 2)` if there is no z.
@@ -44,12 +44,12 @@ def read_points(path: Path | str) -> Points:
         The points.
 
     Raises:
-        DataError: If there is no such file, it is no such table, or a coordinate is not
-            a finite number.
+        DataError: If the file is missing or not such a table, or a coordinate is not a
+            finite number.
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file; correct the path.")
+        raise DataError(f"{path}: no such file; correct the path.")
     try:
         text = path.read_text(encoding="utf-8-sig")
         lines = [row for row in csv.reader(io.StringIO(text), strict=True) if any(row)]

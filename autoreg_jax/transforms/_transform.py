@@ -204,7 +204,7 @@ class Transform:
         """Bring an image or a label map of the moving subject to a fixed grid.
 
         The image is interpolated once, at φ of each voxel, by the rule of
-        `geometry.sample`. The memory is bounded whatever the number of labels.
+        `geometry.sample`. The memory does not grow with the number of labels.
 
         Args:
             image: Values of the moving image; channels may follow the axes of space.

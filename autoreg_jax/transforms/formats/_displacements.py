@@ -125,7 +125,7 @@ def write_learn2reg(
 
 
 def _layout_of(code: int, ndim: int) -> Layout:
-    """The layout that the intent of the header stands for."""
+    """The layout that the header states by its intent."""
     if code == _DISPLACEMENT:
         return "ras"
     if code == _VECTOR:

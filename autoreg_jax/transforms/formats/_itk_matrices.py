@@ -11,51 +11,51 @@ from jaxtyping import Float
 
 __all__ = ["LINEAR", "linear_matrix"]
 
-_Parts = tuple[np.ndarray, np.ndarray]
+_MatrixAndShift = tuple[np.ndarray, np.ndarray]
 
 
-def _full(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+def _full(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
     return p[: d * d].reshape(d, d), p[d * d :]
 
 
-def _identity(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+def _identity(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
     return np.eye(d), np.zeros(d)
 
 
-def _translation(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+def _translation(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
     return np.eye(d), p
 
 
-def _scale(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
+def _scale(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
     return np.diag(p), np.zeros(d)
 
 
-def _euler_2d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
-    return _about(p[0], 2)[:2, :2], p[1:]
+def _euler_2d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    return _rotation(p[0], 2)[:2, :2], p[1:]
 
 
-def _similarity_2d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
-    return p[0] * _about(p[1], 2)[:2, :2], p[2:]
+def _similarity_2d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    return p[0] * _rotation(p[1], 2)[:2, :2], p[2:]
 
 
-def _euler_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
-    x, y, z = (_about(angle, axis) for axis, angle in enumerate(p[:3]))
-    # A fourth fixed parameter says in which order the axes are turned about.
+def _euler_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    x, y, z = (_rotation(angle, axis) for axis, angle in enumerate(p[:3]))
+    # A fourth fixed parameter selects the order of the rotations.
     in_zyx = len(fixed) > 3 and fixed[3] != 0
     return z @ y @ x if in_zyx else z @ x @ y, p[3:]
 
 
-def _versor(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
-    return _turn(p[:3]), p[3:] if len(p) == 6 else np.zeros(3)
+def _versor(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    return _versor_rotation(p[:3]), p[3:] if len(p) == 6 else np.zeros(3)
 
 
-def _similarity_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _Parts:
-    return p[6] * _turn(p[:3]), p[3:6]
+def _similarity_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    return p[6] * _versor_rotation(p[:3]), p[3:6]
 
 
-_Maker = Callable[[np.ndarray, int, np.ndarray], _Parts]
+_Maker = Callable[[np.ndarray, int, np.ndarray], _MatrixAndShift]
 
-# Name: dimensions, numbers of parameters for them, how they make M and t.
+# Name: number of parameters by dimension, function that makes M and t of them.
 LINEAR: dict[str, tuple[dict[int, int], _Maker]] = {
     "AffineTransform": ({2: 6, 3: 12}, _full),
     "CenteredEuler3DTransform": ({3: 6}, _euler_3d),
@@ -108,7 +108,7 @@ def linear_matrix(
     return full
 
 
-def _about(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
+def _rotation(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
     """Rotation about an axis, radians."""
     one, two = (axis + 1) % 3, (axis + 2) % 3
     turn = np.eye(3)
@@ -118,7 +118,7 @@ def _about(angle: float, axis: int) -> Float[np.ndarray, "3 3"]:
     return turn
 
 
-def _turn(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+def _versor_rotation(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
     """Rotation by a unit quaternion with this vector part."""
     x, y, z = vector
     w = np.sqrt(max(0.0, 1 - float(vector @ vector)))

@@ -27,7 +27,7 @@ class Displacement:
     a plane holds for every point above it and below it.
 
     Attributes:
-        vectors: u in world millimetres, `(*space, 3)`; two components are taken for a
+        vectors: u in world millimetres, `(*space, 3)`; two components mean a
             plane of x and y.
         grid: Where the vectors lie.
 

@@ -24,7 +24,7 @@ class Velocity:
     the velocity of its edge.
 
     Attributes:
-        vectors: v in world millimetres, `(*space, 3)`; two components are taken for a
+        vectors: v in world millimetres, `(*space, 3)`; two components mean a
             plane of x and y.
         grid: Where the vectors lie.
 

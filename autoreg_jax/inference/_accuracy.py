@@ -1,0 +1,118 @@
+"""How well a registration did, where structures or the true displacement are known."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from autoreg_jax.errors import GeometryError
+from autoreg_jax.geometry import Volume
+from autoreg_jax.inference._registered import Registered
+from autoreg_jax.metrics import dice
+from autoreg_jax.transforms import Transform
+
+
+class Overlap(NamedTuple):
+    """Dice coefficients of a pair, structure by structure.
+
+    Attributes:
+        labels: Foreground labels of the fixed or moving map, `(k,)`.
+        before: Dice of each where the headers put the moving map, `(k,)`.
+        after: Dice of each after registration.
+    """
+
+    labels: tuple[int, ...]
+    before: Float[np.ndarray, " k"]
+    after: Float[np.ndarray, " k"]
+
+    def means(self) -> tuple[float, float]:
+        """Mean over the structures before and after; NaN without any."""
+        if not self.labels:
+            return float("nan"), float("nan")
+        return float(np.nanmean(self.before)), float(np.nanmean(self.after))
+
+
+class KnownError(NamedTuple):
+    """Mean Euclidean distance to the true displacement, mm.
+
+    Attributes:
+        before: Distance of no displacement.
+        after: Distance of the displacement that was found.
+    """
+
+    before: float
+    after: float
+
+
+def label_overlap(result: Registered, fixed: Volume, moving: Volume) -> Overlap:
+    """Evaluate a registration by two label maps.
+
+    Args:
+        result: The registration.
+        fixed: Label map on the grid of the fixed image.
+        moving: Label map in the world of the moving image.
+
+    Returns:
+        Dice of each label; the moving map is resampled to the fixed grid by largest
+        share.
+
+    Raises:
+        GeometryError: If the fixed labels are on another grid than the fixed image, or
+            the moving labels of another dimension.
+    """
+    image = result.fixed
+    if not fixed.grid.matches(image.grid):
+        raise GeometryError(
+            f"{fixed.path or 'the fixed labels'} ({_text(fixed)}) are not on the grid "
+            f"of {image.path or 'the fixed image'} ({_text(image)}); resample the "
+            "labels with nearest-neighbour interpolation, or repair their header."
+        )
+    moved = result.apply(moving, "label").array
+    unmoved = Transform().apply(moving.array, moving.grid, image.grid, "label")
+    values = np.unique(np.concatenate([fixed.array.ravel(), moving.array.ravel(), [0]]))
+    indices = [
+        jnp.asarray(np.searchsorted(values, array).astype(np.int32))
+        for array in (fixed.array, unmoved, moved)
+    ]
+    before, after = (
+        np.asarray(dice(indices[0], index, len(values))) for index in indices[1:]
+    )
+    return Overlap(tuple(int(value) for value in values[1:]), before, after)
+
+
+def known_error(
+    result: Registered, truth: Transform, mask: Volume | None = None
+) -> KnownError:
+    """Evaluate a registration by the deformation that it should have found.
+
+    Args:
+        result: The registration.
+        truth: The map from the fixed image to the moving one, in the world.
+        mask: Voxels of the fixed image to evaluate, not 0; default: all.
+
+    Returns:
+        The distances; NaN where the mask is empty.
+
+    Raises:
+        GeometryError: If the mask is of another shape than the fixed image.
+        TransformError: If an inverse displacement cannot be solved for.
+    """
+    fixed = result.fixed
+    if mask is not None and mask.shape != fixed.shape:
+        raise GeometryError(
+            f"{mask.path or 'the mask'} has the shape {mask.shape}, "
+            f"{fixed.path or 'the fixed image'} has {fixed.shape}; resample the mask."
+        )
+    counts = np.ones(fixed.shape, bool) if mask is None else mask.array > 0
+    true = truth.displacement_on(fixed.grid)[counts]
+    if not len(true):
+        return KnownError(float("nan"), float("nan"))
+    found = result.displacement_mm[counts]
+    before, after = (np.linalg.norm(u - true, axis=-1).mean() for u in (0, found))
+    return KnownError(float(before), float(after))
+
+
+def _text(volume: Volume) -> str:
+    spacing = " × ".join(f"{size:g}" for size in volume.spacing)
+    return f"shape {volume.shape}, spacing {spacing} mm"
