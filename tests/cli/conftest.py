@@ -56,7 +56,14 @@ def model(tmp_path_factory):
     )
     lam = {"full": 10.0, "smooth": 15.0, "half": 3.2, "quarter": 0.8}
     description = inference.ModelDescription(
-        genotype, 0.1, 4, None, "RAS", (2.0, 2.0, 2.0), lam, "ncc", (5, 5, 3)
+        genotype=genotype,
+        width=0.1,
+        num_steps=4,
+        orientation="RAS",
+        spacing=(2.0, 2.0, 2.0),
+        lam=lam,
+        similarity="ncc",
+        windows=(5, 5, 3),
     )
     folder = tmp_path_factory.mktemp("model")
     return inference.RegistrationModel(description, params).save(folder)
