@@ -11,9 +11,10 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.ndimage import gaussian_filter
 
-from autoreg_jax import data, workflows
+from autoreg_jax import config, data, geometry, workflows
 from autoreg_jax.networks import Registration
 from autoreg_jax.programs import Programs
 from autoreg_jax.search_space import OPERATIONS
@@ -86,6 +87,51 @@ def make_cohort(num_subjects: int, seed: int, *, with_labels: bool = True):
         structures=("large", "small") if with_labels else (),
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
         spacing=(2.0, 2.0),
+    )
+
+
+def write_dataset(folder, cohorts, *, with_labels=True):
+    """Write the subjects of each split as files, and their dataset.csv."""
+    lines = ["subject,image,split" + ",labels" * with_labels]
+    for cohort, split in zip(cohorts, ("train", "validation", "test"), strict=True):
+        for name, image, labels in zip(
+            cohort.names, cohort.images, cohort.labels, strict=True
+        ):
+            line = f"{name},{name}.nii.gz,{split}"
+            volume = geometry.Volume(image[..., 0], cohort.affine)
+            data.write_volume(folder / f"{name}.nii.gz", volume)
+            if with_labels:
+                volume = geometry.Volume(labels, cohort.affine)
+                data.write_volume(folder / f"{name}_labels.nii.gz", volume)
+                line += f",{name}_labels.nii.gz"
+            lines.append(line)
+    (folder / "dataset.csv").write_text("\n".join(lines) + "\n")
+    return folder / "dataset.csv"
+
+
+@pytest.fixture(scope="session")
+def cohorts():
+    """Training, validation and test subjects."""
+    return make_cohort(4, 1), make_cohort(3, 2), make_cohort(3, 3)
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """A narrow network and a few steps of everything."""
+    stage = {"steps": 3, "warm_up": 1}
+    return config.merge(
+        config.RunConfig(),
+        {
+            "network": {"width": 0.1, "num_steps": 2},
+            "objective": {"windows": [5, 3, 3]},
+            "search": {
+                "feature": stage | {"learning_rate": 1e-2},
+                "deformation": stage | {"learning_rate": 2e-2},
+                "lam": stage | {"learning_rate": 1e-1},
+            },
+            "train": {"steps": 6, "log_every": 2},
+            "evaluate": {"pairs": 4, "refine": {"steps": 3}},
+        },
     )
 
 

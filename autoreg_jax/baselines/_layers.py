@@ -1,4 +1,4 @@
-"""The layer that all rivals are made of."""
+"""The layer of which all rival networks consist."""
 
 from flax import linen as nn
 from jax import Array
@@ -18,8 +18,8 @@ class Convolution(nn.Module):
         stride: Step between outputs.
         dilation: Distance between taps.
         slope: Of the rectifier below zero; None for none.
-        scale: Standard deviation of the kernel at the start; None for the one that
-            keeps the variance (He et al. 2015).
+        scale: Initial standard deviation of the kernel; None for the one that keeps
+            the variance (He et al. 2015).
     """
 
     features: int
@@ -48,10 +48,10 @@ class Convolution(nn.Module):
 
 
 def head(ndim: int, name: str) -> Convolution:
-    """The convolution that tells a field, one channel an axis.
+    """The convolution that predicts a field, one channel for each axis.
 
     Args:
         ndim: Number of spatial axes.
-        name: It has to begin with `velocity`: by that the workflows know a head.
+        name: Must begin with `velocity`: initialisation recognises a head by it.
     """
     return Convolution(ndim, slope=None, scale=HEAD_SCALE, name=name)

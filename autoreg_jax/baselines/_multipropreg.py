@@ -25,23 +25,18 @@ class MultiPropReg(nn.Module):
 
     Shared features of 16 channels at 1/2 and 32 at 1/4 of the resolution, each from a
     strided kernel of 4^d taps and two of 3^d. At a scale, ‖f − m‖₁ over the channels of
-    fixed and (warped) moving features and the fixed features tell a velocity by 48, 32,
-    16 channels; three dilated convolutions (1, 2, 4) of that velocity correct it. In
-    three dimensions it has 526,444 weights, the 0.526 million of Table VI.
+    fixed and (warped) moving features and the fixed features predict a velocity by 48,
+    32, 16 channels; three dilated convolutions (1, 2, 4) of that velocity correct it.
+    In three dimensions it has 526,444 weights, the 0.526 million of Table VI.
 
     The published code also doubles features where it upsamples them, with a function
-    that is made for vectors; here they stay as they are.
+    that is made for vectors; here they are left unchanged.
 
     Attributes:
         num_steps: Squarings of a velocity.
     """
 
     num_steps: int = 7
-
-    @property
-    def genotype(self) -> str:
-        """Its name; there is nothing to search."""
-        return "multipropreg"
 
     @nn.compact
     def __call__(self, moving: Array, fixed: Array, alpha: None = None) -> Registration:
@@ -50,7 +45,7 @@ class MultiPropReg(nn.Module):
         Args:
             moving: Images `(b, *space, 1)` in [0, 1], two or three spatial axes.
             fixed: The same shape.
-            alpha: Nothing: it has no mixtures.
+            alpha: Not used: there are no mixtures.
 
         Returns:
             Velocity and displacements.
@@ -87,14 +82,14 @@ class MultiPropReg(nn.Module):
         return scales
 
     def _velocity(self, scale: str, stack: list[Array]) -> tuple[Array, Array]:
-        """Velocity of a scale, and the features that tell it."""
+        """Velocity of a scale, and the features that predict it."""
         x = jnp.concatenate(stack, -1)
         for place, width in enumerate(_MATCHING):
             x = Convolution(width, name=f"matching_{scale}_{place}")(x)
         return head(x.ndim - 2, f"velocity_{scale}")(x), x
 
     def _refined(self, scale: str, velocity: Array) -> Array:
-        """A velocity and what its surroundings add to it."""
+        """A velocity corrected by its context."""
         x = velocity
         for place, (width, dilation) in enumerate(_CONTEXT):
             name = f"context_{scale}_{place}"

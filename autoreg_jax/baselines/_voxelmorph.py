@@ -18,12 +18,12 @@ class VoxelMorph(nn.Module):
     Encoder 16, 32, 32, 32 with stride 2, decoder 32, 32, 32, 32, 32, 16, 16, all
     kernels 3^d, slope 0.2. Coarse grids see the one field resized, so that the
     objective of this project, Eq. (4), trains it.
+
+    Attributes:
+        num_steps: Not used: there is no velocity to integrate.
     """
 
-    @property
-    def genotype(self) -> str:
-        """Its name; there is nothing to search."""
-        return "voxelmorph"
+    num_steps: int = 7
 
     @nn.compact
     def __call__(self, moving: Array, fixed: Array, alpha: None = None) -> Registration:
@@ -32,7 +32,7 @@ class VoxelMorph(nn.Module):
         Args:
             moving: Images `(b, *space, 1)` in [0, 1], two or three spatial axes.
             fixed: The same shape.
-            alpha: Nothing: it has no mixtures.
+            alpha: Not used: there are no mixtures.
 
         Returns:
             Displacements; the velocity is that at half resolution, which is one to
@@ -45,17 +45,17 @@ class VoxelMorph(nn.Module):
 
 
 class BasicVoxelMorph(nn.Module):
-    """The network that `voxelmorph` 0.3.4 builds unless told otherwise.
+    """The network that `voxelmorph` 0.3.4 builds by default.
 
     Five levels of 16 channels, maxima instead of strides, ReLU, then a convolution of
     one tap to a field and one of 3^d taps from field to field. The package integrates
     the result by default; this is its form without (`integration_steps=0`).
+
+    Attributes:
+        num_steps: Not used: there is no velocity to integrate.
     """
 
-    @property
-    def genotype(self) -> str:
-        """Its name; there is nothing to search."""
-        return "voxelmorph_basic"
+    num_steps: int = 7
 
     @nn.compact
     def __call__(self, moving: Array, fixed: Array, alpha: None = None) -> Registration:
@@ -81,11 +81,6 @@ class VoxelMorphDiff(nn.Module):
     """
 
     num_steps: int = 7
-
-    @property
-    def genotype(self) -> str:
-        """Its name; there is nothing to search."""
-        return "voxelmorph_diff"
 
     @nn.compact
     def __call__(self, moving: Array, fixed: Array, alpha: None = None) -> Registration:

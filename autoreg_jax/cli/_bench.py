@@ -14,6 +14,7 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
 if TYPE_CHECKING:
+    from autoreg_jax.studies import Table
     from autoreg_jax.studies.bench import Limits
 
 # What fits into 80 columns; the rest stands in the files.
@@ -27,7 +28,6 @@ _SHOWN = (
     "first, s",
     "later, s",
 )
-_FAILURE = "not finished because"
 _USUAL = (
     "multipropreg",
     "voxelmorph",
@@ -125,19 +125,17 @@ class Bench:
                 model=self.model,
                 trained=trained,
                 pairs=self.pairs if isinstance(self.pairs, Path) else None,
-                beside=beside,
+                other_tasks=beside,
             ),
         )
         tasks = found.tasks
         if self.json:
-            rows = [row._asdict() for row in found.table.rows]
-            content = {"methods": rows, "notes": list(found.notes)}
-            files = {"figures": list(found.figures), "folder": self.output}
-            of_tasks = [] if tasks is None else tasks.rows
-            files["tasks"] = [row._asdict() for row in of_tasks]
+            content = {"methods": found.table.records, "notes": found.notes}
+            files = {"figures": found.figures, "folder": self.output}
+            files["tasks"] = [] if tasks is None else tasks.records
             show_json(content | files)
             return 0
-        _show(found.table.header, found.table.cells)
+        _show(found.table)
         if tasks is not None:
             show_table("tasks", tasks.header, tasks.cells)
         for note in found.notes:
@@ -193,19 +191,15 @@ def _named(words: Sequence[str], option: str, form: str) -> dict[str, Path]:
     return named
 
 
-def _show(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    """Print the columns that fit, and below why a method is not finished."""
-    shown = [title for title in _SHOWN if _is_known(header, cells, title)]
-    places = [header.index(title) for title in shown]
-    show_table("bench", shown, [[row[i] for i in places] for row in cells])
-    failure = header.index(_FAILURE)
-    for row in cells:
-        if row[failure]:
-            print(f"{row[0]} is not finished: {row[failure]}")
-
-
-def _is_known(
-    header: Sequence[str], cells: Sequence[Sequence[str]], title: str
-) -> bool:
-    """Whether a column has anything to show; the names always do."""
-    return not title or any(row[header.index(title)] for row in cells)
+def _show(table: "Table") -> None:
+    """Print the columns that fit, then the reasons of unfinished methods."""
+    filled = {
+        title
+        for title, *cells in zip(table.header, *table.cells, strict=True)
+        if not title or any(cells)
+    }
+    shown = table.only(filled.intersection(_SHOWN))
+    show_table("bench", shown.header, shown.cells)
+    for record in table.records:
+        if record["failure"]:
+            print(f"{record['method']} is not finished: {record['failure']}")

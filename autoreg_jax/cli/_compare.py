@@ -1,6 +1,6 @@
 """`autoreg compare`: hypergradient estimators against one another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -85,53 +85,23 @@ class Compare:
             only=self.only,
         )
         if self.json:
-            shown = {
-                name: [row._asdict() for row in rows] for name, rows in tables.items()
-            }
+            shown = {name: list(table.records) for name, table in tables.items()}
             show_json(shown | {"folder": folder})
             return 0
-        for name, rows in tables.items():
-            if "seed" not in rows[0]._fields:  # those stand in the files
-                _show(name, [row._asdict() for row in rows])
+        for name, table in tables.items():
+            if "seed" not in table.records[0]:  # those are in the files
+                _show(name, table.records)
         show_line("tables and figures", folder)
         return 0
 
 
-# Title and factor; what does not fit into 80 columns stands in the files.
-_COLUMNS = {
-    "estimator": ("", 1),
-    "product": ("", 1),
-    "cosine": ("cosine", 1),
-    "relative_error": ("error", 1),
-    "sign_agreement": ("signs", 1),
-    "response_small": ("step 0.03", 1),
-    "response_large": ("step 0.3", 1),
-    "kinks": ("kinks", 1),
-    "valid_loss": ("loss", 1),
-    "test_accuracy": ("accuracy", 1),
-    "f1": ("F1", 1),
-    "seconds": ("ms", 1e3),
-    "compile_seconds": ("compile, s", 1),
-    "flops": ("MFLOP", 1e-6),
-    "temporary_bytes": ("MB", 1e-6),
-}
+def _show(name: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table, or one for each ω."""
+    from autoreg_jax.studies import Table
+    from autoreg_jax.studies.compare import COLUMNS
 
-
-def _show(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print a table, or one for each ω; a standard deviation stands behind its mean."""
-    columns = [field for field in _COLUMNS if field in rows[0]]
-    header = [_COLUMNS[field][0] for field in columns]
-    for weights, group in groupby(rows, key=lambda row: row.get("weights", "")):
+    columns = [column for column in COLUMNS if column.field in records[0]]
+    for weights, group in groupby(records, key=lambda one: one.get("weights", "")):
+        table = Table(list(group), columns)
         title = f"{name}, {weights}" if weights else name
-        cells = [[_cell(row, field) for field in columns] for row in group]
-        show_table(title, header, cells)
-
-
-def _cell(row: dict[str, Any], field: str) -> str:
-    value, spread = row[field], row.get(f"{field}_sd")
-    if isinstance(value, str):
-        return value
-    if spread is not None:
-        return f"{value:.3f} ± {spread:.3f}"
-    value *= _COLUMNS[field][1]
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        show_table(title, table.header, table.cells)

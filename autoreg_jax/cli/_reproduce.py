@@ -112,7 +112,7 @@ class Reproduce:
             protocol = studies.Protocol(
                 config=settings,
                 dataset=self.data,
-                elsewhere=self.elsewhere,
+                other_dataset=self.elsewhere,
                 dimensions=self.dimensions,
                 seeds=self.seeds,
                 draws=self.draws,
@@ -123,17 +123,13 @@ class Reproduce:
             raise ConfigError(f"{error}") from None
         found = studies.reproduce(self.name, self.output, protocol)
         if self.json:
-            tables = {
-                name: [row._asdict() for row in table.rows]
-                for name, table in found.tables.items()
-            }
+            tables = {name: list(t.records) for name, t in found.tables.items()}
             files = {"figures": list(found.figures), "folder": self.output}
             show_json(tables | {"notes": list(found.notes)} | files)
             return 0
         for name, table in found.tables.items():
-            shown = [i for i, title in enumerate(table.header) if title not in _LEFT]
-            rows = [[row[i] for i in shown] for row in table.cells]
-            show_table(name, [table.header[i] for i in shown], rows)
+            shown = table.only(title for title in table.header if title not in _LEFT)
+            show_table(name, shown.header, shown.cells)
         for note in found.notes:
             print(note)
         for path in found.figures:

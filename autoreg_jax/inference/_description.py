@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.baselines import BASELINES, make_baseline
+from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import Intensity
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import write_json
@@ -25,7 +25,7 @@ class ModelDescription:
 
     Attributes:
         genotype: The chosen operations; or the name of a network, one of
-            `baselines.BASELINES` or that of a network of your own.
+            `baselines.NETWORKS` or that of a network of your own.
         width: Factor on the published numbers of channels; only with a `Genotype`.
         num_steps: Squarings of the velocity field.
         matching: Radius of the feature matching at half and quarter resolution; None
@@ -72,12 +72,12 @@ class ModelDescription:
                 self.matching,
                 wiring=self.wiring,
             )
-        if self.genotype not in BASELINES:
+        if self.genotype not in NETWORKS:
             raise ArtifactError(
                 f"the network {self.genotype!r} of this model is not part of this "
                 "package; pass the network: load_model(folder, network=...)."
             )
-        return make_baseline(self.genotype, self.num_steps)
+        return NETWORKS[self.genotype](self.num_steps)
 
     def write(self, path: Path) -> None:
         """Write the description as JSON."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from autoreg_jax.baselines import make_baseline
+from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import RunConfig
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.search_space import (
@@ -35,14 +35,14 @@ def make_network(config: RunConfig, network: Genotype | str | Network) -> Networ
 
     Args:
         config: Size and wiring of the network of a genotype.
-        network: A genotype, a name in `baselines.BASELINES`, or a Flax module, which
+        network: A genotype, a name in `baselines.NETWORKS`, or a Flax module, which
             is returned as it is.
 
     Returns:
         A Flax module.
     """
     if isinstance(network, str):
-        return make_baseline(network, config.network.num_steps)
+        return NETWORKS[network](config.network.num_steps)
     if isinstance(network, Genotype):
         return _registration_network(config, network)
     return network

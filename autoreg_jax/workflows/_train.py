@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913
     Args:
         train: Subjects from which ω learns; their labels are not read.
         config: The run.
-        genotype: The architecture, the name of one of `baselines.BASELINES`, or a Flax
+        genotype: The architecture, the name of one of `baselines.NETWORKS`, or a Flax
             module of your own that is called as `networks.RegistrationNetwork` is.
         lam: Weights of Eq. (4), full, smooth, half, quarter, and of further terms.
         validation: Subjects with labels on which the Dice is recorded a few times; it

@@ -1,4 +1,4 @@
-"""Programs of others recover a warp that is known, on a grid of unequal spacing."""
+"""Third-party programs recover a warp that is known, on a grid of unequal spacing."""
 
 import json
 import os

@@ -10,14 +10,8 @@ import pytest
 from autoreg_jax import config, data, files, geometry, inference, studies, workflows
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.studies.compare import CleaningRow, ComparisonRow
-from autoreg_jax.studies.reproduce import (
-    EXPERIMENTS,
-    Reproduction,
-    Table,
-    _paper,
-)
-from autoreg_jax.studies.reproduce._whole import LambdaRow
+from autoreg_jax.studies import Column, Table
+from autoreg_jax.studies.reproduce import EXPERIMENTS, Reproduction, _paper
 from autoreg_jax.workflows import _run_steps
 from autoreg_jax.workflows.planning import _prepare
 
@@ -173,9 +167,10 @@ def test_time_for_the_search(command, calls, dataset, tmp_path):
 def test_compare(command, monkeypatch, tmp_path):
     def compare(problem, folder, **options):
         made.append((problem, folder, options))
-        row = ComparisonRow("here", "one step", 0.5, 0.25, 1.0, 0, 1, 2e-3, 3, 4e9, 5e6)
-        cleaned = CleaningRow("one step", 0.5, 0.1, 0.6, 0.2, 0.9, 0.01, 0.8, 0.02)
-        return {"estimates": [row], "cleaning": [cleaned]}
+        estimate = {"weights": "here", "estimator": "one step", "flops": 4e9}
+        cleaned = {"estimator": "one step", "valid_loss": 0.6, "valid_loss_sd": 0.2}
+        estimates = Table([estimate | {"relative_error": 0.25}], ())
+        return {"estimates": estimates, "cleaning": Table([cleaned], ())}
 
     made = []
     monkeypatch.setattr(studies, "compare", compare)
@@ -204,8 +199,8 @@ def test_reproduce_knows_every_experiment_and_scenario():
 def test_reproduce(command, monkeypatch, dataset, tmp_path):
     def reproduce(name, folder, protocol):
         made.append((name, folder, protocol))
-        rows = [LambdaRow("start", "smooth", 15.0)]
-        table = Table(rows, ("", "λ1"), [("start", "10.00")])
+        records = [{"source": "start", "term": "smooth", "weight": 15.0}]
+        table = Table(records, [Column("λ1", "full", "{:.2f}")], [{"full": 10.0}])
         return Reproduction({"table3": table}, ["As it was."], [folder / "a.png"])
 
     made = []
@@ -217,7 +212,7 @@ def test_reproduce(command, monkeypatch, dataset, tmp_path):
         assert text in out
     ((name, folder, protocol),) = made
     assert (name, folder) == ("table3", tmp_path)
-    assert (protocol.dataset, protocol.elsewhere) == (dataset, None)
+    assert (protocol.dataset, protocol.other_dataset) == (dataset, None)
     assert (protocol.seeds, protocol.draws, protocol.dimensions) == (2, 3, 2)
     changed = config.merge(config.load("table2"), {"train": {"steps": 9}})
     assert protocol.config == changed

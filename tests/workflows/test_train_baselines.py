@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax import config
-from autoreg_jax.baselines import BASELINES
+from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.workflows import evaluate, train
@@ -13,10 +13,10 @@ from autoreg_jax.workflows import evaluate, train
 LAM = {"full": 1.0, "smooth": 0.5, "half": 0.2, "quarter": 0.1}
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in BASELINES[1:]]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in list(NETWORKS)[1:]]
 
 
-@pytest.mark.parametrize("name", [BASELINES[0], *SLOW])
+@pytest.mark.parametrize("name", [next(iter(NETWORKS)), *SLOW])
 def test_training_lowers_the_loss(name, cohorts, settings, tmp_path):
     longer = config.merge(settings, {"train": {"steps": 30, "log_every": 10}})
     model = train(cohorts[0], longer, name, LAM, run=tmp_path)

@@ -1,11 +1,11 @@
-"""Other programs behind one function each, in a process of their own.
+"""Third-party programs behind one function each, in a process of their own.
 
 `python -m autoreg_jax.baselines.adapters MODULE` opens a method and registers the pairs
-whose files it is told on standard input. A module of this kind has one function,
-`open_method(settings)`, which returns `register(fixed, moving, spacing)`: two arrays
-`(*space,)` in [0, 1] and the voxel size in mm to the displacement `(*space, d)` in
-voxels that pulls `moving` onto `fixed`. Neither the arrays nor the program are aligned
-beforehand.
+whose file names it reads from standard input. Such a module has one function,
+`open_method(settings)`, which returns `register(fixed, moving, spacing)`: it maps two
+arrays `(*space,)` in [0, 1] and the voxel size in mm to the displacement `(*space, d)`
+in voxels that pulls `moving` onto `fixed`. Neither the arrays nor the program are
+aligned beforehand.
 """
 
 from autoreg_jax.baselines.adapters._table import ADAPTERS, Adapter

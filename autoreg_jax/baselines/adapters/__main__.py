@@ -4,7 +4,7 @@ Call: `python -m autoreg_jax.baselines.adapters MODULE SETTINGS BYTES`, the sett
 JSON, the bytes a limit of the address space (0: none). Each line on standard input is
 the file of a pair, `.npz` with `fixed`, `moving` and `spacing`; the answer, with
 `displacement`, `seconds` and `peak_memory_bytes`, appears beside it with the ending
-`.answer.npz`. What goes wrong is the last line on standard error, and exit code 3 says
+`.answer.npz`. The last line on standard error describes an error; exit code 3 means
 that something is not installed.
 """
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     except MemoryError:
         sys.stderr.write("\nout of memory\n")
         return FAILED
-    except Exception as error:  # another program's: whatever it is, it becomes a row
+    except Exception as error:  # whatever a program raises becomes a row
         text = " ".join(str(error).split())
         sys.stderr.write(f"\n{type(error).__name__}: {text}\n")
         return FAILED
@@ -53,13 +53,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    """On Linux: a program may be in a pair for hours and not see that nobody waits."""
+    """On Linux: a program may work on a pair for hours after its parent has died."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_AT_DEATH_OF_PARENT, signal.SIGKILL)
 
 
 def _bind(threads: int) -> None:
-    """Use so many processors, whatever a program thinks of its settings."""
+    """Restrict this process to so many processors, whatever the program asks for."""
     if threads and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
@@ -97,7 +97,7 @@ def _peak_memory() -> int:
     children = unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     status = Path("/proc/self/status")
     if status.is_file():
-        # What getrusage says of this process begins with the size of its parent.
+        # The value of getrusage begins with the size of the parent process.
         lines = status.read_text().splitlines()
         own = next((line for line in lines if line.startswith("VmHWM:")), "")
         if own:

@@ -11,7 +11,7 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """Make the function that registers a pair.
 
     Args:
-        settings: Keywords of `convex_adam_pt`; MIND serves one contrast and several.
+        settings: Keywords of `convex_adam_pt`; MIND suits one contrast and several.
 
     Returns:
         `register(fixed, moving, spacing)`, for images of three axes.

@@ -47,8 +47,8 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
         method = itk.ElastixRegistrationMethod.New(image(fixed, spacing), moving_image)
         method.SetParameterObject(parameters)
         method.SetLogToConsole(False)
-        # SetNumberOfThreads crashes above 1 (ITKElastix, issues 160 and 295); how many
-        # threads there are is said by ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS.
+        # SetNumberOfThreads crashes above 1 (ITKElastix, issues 160 and 295);
+        # ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS sets the number of threads.
         method.UpdateLargestPossibleRegion()
         apply = itk.TransformixFilter.New(moving_image)
         apply.SetTransformParameterObject(method.GetTransformParameterObject())

@@ -59,7 +59,7 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
 
 
 def _run(*words: str) -> None:
-    """Run a program; its words are in the error if it fails."""
+    """Run a program; its last message is in the error if it fails."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]

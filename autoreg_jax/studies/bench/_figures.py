@@ -11,6 +11,7 @@ import numpy as np
 
 from autoreg_jax.data import Cohort
 from autoreg_jax.spatial import warp
+from autoreg_jax.studies._table import save_figures
 from autoreg_jax.studies.bench._methods import NONE
 from autoreg_jax.studies.bench._results import Pair, Results
 
@@ -23,9 +24,9 @@ def draw(
     """Draw box plots of Dice and an example, where matplotlib is installed.
 
     Args:
-        folder: Gets figure4.png (with labels) and figure5.png.
+        folder: For figure4.png (with labels only) and figure5.png.
         test: The subjects.
-        pairs: Those that count.
+        pairs: The pairs to include.
         results: Of each method.
 
     Returns:
@@ -36,25 +37,19 @@ def draw(
         return []
     from autoreg_jax import report
 
-    figures: dict[str, Any] = {}
-    scores = _scores(test, pairs, results)
-    if scores:
-        figures["figure4"] = report.method_boxes(scores)
-    examples = _examples(test, results)
-    if examples:
-        figures["figure5"] = report.method_panels(*examples)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=120)
-    return paths
+    figures: list[tuple[str, Any]] = []
+    if scores := _dice(test, pairs, results):
+        figures.append(("figure4", report.method_boxes(scores)))
+    if example := _example(test, results):
+        figures.append(("figure5", report.method_panels(*example)))
+    return save_figures(folder, figures)
 
 
-def _scores(
+def _dice(
     test: Cohort, pairs: Sequence[Pair], results: Mapping[str, Results]
 ) -> dict[str, dict[str, list[float]]]:
     """Dice of each pair: by group of structures, then by method."""
-    found: dict[str, dict[str, list[float]]] = {}
+    groups: dict[str, dict[str, list[float]]] = {}
     for name, one in results.items():
         records = [one.of_pair[pair] for pair in pairs if pair in one.of_pair]
         rows = [r["scores"]["dice"] for r in records if r["scores"].get("dice")]
@@ -62,30 +57,27 @@ def _scores(
             continue
         table = np.array(rows, float)  # null, where a structure is absent, becomes NaN
         known = table[np.isfinite(table).any(axis=1)]
-        means = np.nanmean(known, axis=1)
-        found.setdefault("all structures", {})[name] = means.tolist()
-        for place, structure in enumerate(test.structures):
-            found.setdefault(structure, {})[name] = table[:, place].tolist()
-    return found
+        columns = [np.nanmean(known, axis=1), *table.T]
+        for group, values in zip(
+            ("all structures", *test.structures), columns, strict=True
+        ):
+            groups.setdefault(group, {})[name] = values.tolist()
+    return groups
 
 
-def _examples(test: Cohort, results: Mapping[str, Results]) -> tuple[Any, ...] | None:
-    """Images, moved images and fields of the pair that most methods have first."""
-    found = {n: one.example() for n, one in results.items() if n != NONE}
-    known = {n: example for n, example in found.items() if example is not None}
-    places = {name: place for place, name in enumerate(test.names)}
-    if not known:
-        return None
+def _example(test: Cohort, results: Mapping[str, Results]) -> tuple[Any, ...] | None:
+    """Images, moved images and fields of the pair that most methods register first."""
+    examples = {name: one.example() for name, one in results.items() if name != NONE}
+    known = {name: one for name, one in examples.items() if one is not None}
     pairs = [pair for pair, _ in known.values()]
-    chosen = max(pairs, key=pairs.count)
-    if not set(chosen) <= set(places):
+    chosen = max(pairs, key=pairs.count, default=())
+    if not chosen or not set(chosen) <= set(test.names):
         return None
-    moving, fixed = (test.images[places[name]] for name in chosen)
-    fields = {n: field for n, (pair, field) in known.items() if pair == chosen}
+    moving, fixed = (test.images[test.names.index(name)] for name in chosen)
+    fields = {name: field for name, (pair, field) in known.items() if pair == chosen}
     moved = {
-        name: np.asarray(
-            warp(jnp.asarray(moving[None]), jnp.asarray(field[None]))[0, ..., 0]
-        )
+        name: np.asarray(warp(jnp.asarray(moving[None]), jnp.asarray(field[None])))
         for name, field in fields.items()
     }
-    return fixed[..., 0], moving[..., 0], moved, fields, test.spacing, test.affine
+    images = {name: image[0, ..., 0] for name, image in moved.items()}
+    return fixed[..., 0], moving[..., 0], images, fields, test.spacing, test.affine

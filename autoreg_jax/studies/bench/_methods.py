@@ -1,156 +1,218 @@
-"""Methods by name: what runs, with what settings, and what tells it from another."""
+"""The methods that a bench can compare, by name."""
 
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
-from autoreg_jax.baselines import BASELINES
+from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.baselines.adapters import ADAPTERS
+from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.inference import load_model
 
 NONE, OURS, REFINED = "none", "autoreg", "autoreg_refined"
 CLASSICAL = "autoreg_classical"
-_NETWORK = "autoreg_jax.studies.bench._network"
-_CLASSICAL = "autoreg_jax.studies.bench._classical"
-_DISTRIBUTIONS = {
-    "ants": "antspyx",
-    "convexAdam": "convexadam",
-    "itk": "itk-elastix",
-    "torch": "torch",
-    "voxelmorph": "voxelmorph",
-}
+_OWN = "autoreg_jax.studies.bench._own"
 
 
-class Method(NamedTuple):
-    """A method of the bench.
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A registration method that runs in a process of its own.
 
     Attributes:
-        name: As on the command line.
-        module: What its process opens; empty for no registration at all.
-        settings: For the process.
-        identity: What its results depend on besides the pairs; no paths.
-        source: How to get it where it is missing.
-        parameters: Of its network; None without one.
-        is_limited: Whether its address space may be limited: that of a program that
-            talks to an accelerator is without bounds.
+        name: In tables, and of the files of its results: letters, digits, `_.-`.
+        module: Importable module with `open_method(settings)`, as described in
+            `baselines.adapters`; empty for no registration at all.
+        settings: Argument of `open_method`, of types that JSON knows.
+        identity: What the results depend on besides the pairs, without paths; results
+            of another identity are not mixed. Default: the settings.
+        source: How to install the method where it is missing.
+        parameters: Number of weights of its network; None without one.
+        is_limited: Whether the limit of memory applies; it cannot for a program that
+            uses an accelerator, whose address space has no bounds.
     """
 
     name: str
     module: str
-    settings: Mapping[str, Any]
-    identity: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] | None = None
     source: str = ""
     parameters: int | None = None
     is_limited: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class RivalNetwork:
+    """A network of your own, which the bench trains on the training split.
+
+    Attributes:
+        name: In tables, and of its run and results: letters, digits, `_.-`.
+        network: Class or function without arguments that makes a Flax module, called as
+            `networks.RegistrationNetwork` is. It must be importable: each method runs
+            in a process of its own.
+        config: Settings of the training; default: those of the bench.
+
+    Raises:
+        ConfigError: If no other process can import the class or function.
+    """
+
+    name: str
+    network: Callable[[], Any]
+    config: RunConfig | None = None
+
+    @property
+    def reference(self) -> str:
+        """`module:name` of the class or function."""
+        return f"{self.network.__module__}:{self.network.__qualname__}"
+
+    def __post_init__(self) -> None:
+        module, _, name = self.reference.partition(":")
+        if module == "__main__" or not name.isidentifier():
+            raise ConfigError(
+                f"methods: {self.name}: another process cannot import {module}:{name}; "
+                "define it at the top level of a module."
+            )
+
+
 def method_names() -> tuple[str, ...]:
-    """All names, parameter sets that are not the default with a dot behind."""
+    """Names of all built-in methods; other settings of a program follow a dot."""
     programs = [
         name if place == 0 else f"{name}.{kind}"
         for name, adapter in sorted(ADAPTERS.items())
         for place, kind in enumerate(adapter.settings)
     ]
-    return NONE, OURS, REFINED, CLASSICAL, *BASELINES, *programs
+    return NONE, OURS, REFINED, CLASSICAL, *NETWORKS, *programs
 
 
-def check_names(names: tuple[str, ...], *, has_model: bool) -> None:
-    """Refuse what there is not.
+def in_order(names: Iterable[str]) -> list[str]:
+    """Built-in names in the order of `method_names`, then all others by alphabet."""
+    places = {name: place for place, name in enumerate(method_names())}
+    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
+
+
+def checked_names(
+    methods: Sequence[str | Method | RivalNetwork], *, has_model: bool
+) -> list[str]:
+    """The names of some methods.
 
     Raises:
-        ConfigError: If a name is unknown or comes twice, or a model is missing.
+        ConfigError: If a name is unknown, unusable or given twice, or a model is
+            missing.
     """
     known = method_names()
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"methods: {name!r} is unknown; known are {known}.")
+    names = [one if isinstance(one, str) else one.name for one in methods]
+    for one in methods:
+        if isinstance(one, str) and one not in known:
+            raise ConfigError(f"methods: {one!r} is unknown; known are {known}.")
+        if not isinstance(one, str) and not re.fullmatch(r"\w[\w.-]*", one.name):
+            raise ConfigError(
+                f"methods: {one.name!r} is no file name; use letters, digits and _.-"
+            )
     if len(set(names)) < len(names) or not names:
-        raise ConfigError(f"methods: name some, each once; got {list(names)}.")
-    if not has_model and {OURS, REFINED} & set(names):
+        raise ConfigError(f"methods: name at least one, each once; got {names}.")
+    if not has_model and {OURS, REFINED} & {one for one in methods if one in known}:
         raise ConfigError(
             f"methods: {OURS} and {REFINED} need a trained network; name its run with "
             "--model RUN."
         )
-
-
-def nothing() -> Method:
-    """No registration: the state before."""
-    return Method(NONE, "", {}, {})
+    return names
 
 
 def classical(steps: int, learning_rate: float, *, is_multimodal: bool) -> Method:
     """Registration without a model.
 
     Args:
-        steps: At most, at each resolution.
+        steps: Most steps at each resolution.
         learning_rate: Of the steps.
-        is_multimodal: Whether the images have several contrasts.
+        is_multimodal: Whether the images have different contrasts.
 
     Raises:
         ConfigError: If there are no steps.
     """
     if steps < 1:
         raise ConfigError(
-            f"methods: {CLASSICAL} needs steps; set evaluate.refine.steps=60, say."
+            f"methods: {CLASSICAL} needs steps; set for example "
+            "evaluate.refine.steps=60."
         )
     similarity = "mind" if is_multimodal else "ncc"
-    how = {"steps": steps, "learning_rate": learning_rate, "similarity": similarity}
-    return Method(CLASSICAL, _CLASSICAL, how, how, is_limited=False)
+    settings = {"steps": steps, "learning_rate": learning_rate}
+    settings["similarity"] = similarity
+    return Method(name=CLASSICAL, module=_OWN, settings=settings, is_limited=False)
 
 
-def network(name: str, run: Path, refine: Mapping[str, Any] | None = None) -> Method:
+def network(
+    name: str,
+    run: Path,
+    *,
+    steps: int = 0,
+    learning_rate: float = 0.0,
+    rival: RivalNetwork | None = None,
+) -> Method:
     """A trained network.
 
     Args:
-        name: Of the method.
-        run: Its run or model folder.
-        refine: `steps` and `learning_rate` of the optimisation on each pair.
+        name: Name of the method.
+        run: Run or model folder.
+        steps: Optimisation steps on each pair.
+        learning_rate: Of these steps.
+        rival: Where the network comes from, if it is no network of this package.
 
     Raises:
         ArtifactError: If there is no complete model.
     """
-    model = load_model(run)
+    model = load_model(run, network=rival and rival.network())
     place = Path(str(model.path))
+    refine = {"refine": steps, "learning_rate": learning_rate}
     weights = zlib.crc32((place / "weights.npz").read_bytes())
-    steps = {"refine": refine["steps"] if refine else 0}
-    steps |= {"learning_rate": refine["learning_rate"] if refine else 0.0}
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(model.params))
-    settings = {"model": str(place.resolve()), **steps}
-    identity = {"weights": weights, **steps}
-    return Method(name, _NETWORK, settings, identity, "", parameters, False)
+    return Method(
+        name=name,
+        module=_OWN,
+        settings={
+            "model": str(place.resolve()),
+            "network": rival and rival.reference,
+            **refine,
+        },
+        identity={"weights": weights, **refine},
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(model.params)),
+        is_limited=False,
+    )
 
 
 def program(name: str, *, is_multimodal: bool, weights: Path | None = None) -> Method:
-    """A program of others, `NAME` or `NAME.SETTINGS`.
+    """A third-party program, `NAME` or `NAME.SETTINGS`.
 
     Args:
-        name: Of the method.
-        is_multimodal: Whether the images have several contrasts.
-        weights: Run of the network that the program takes its weights from.
+        name: Name of the method.
+        is_multimodal: Whether the images have different contrasts.
+        weights: Run of the network whose weights the program uses, if it needs one.
     """
     key, _, kind = name.partition(".")
     adapter = ADAPTERS[key]
     settings = dict(adapter.settings[kind or "default"])
-    identity: dict[str, Any] = {"settings": dict(settings)}
-    identity["versions"] = {
-        package: _version(_DISTRIBUTIONS[package]) for package in adapter.packages
-    }
+    versions = {module: _version(name) for module, name in adapter.packages.items()}
+    identity = {"settings": dict(settings), "versions": versions}
     parameters = None
-    if weights is not None:
-        trained = network(name, weights)
-        path = Path(trained.settings["model"]) / "weights.npz"
-        settings["weights"] = str(path)
-        identity["weights"] = trained.identity["weights"]
-        parameters = trained.parameters
+    if weights is None:
+        settings["is_multimodal"] = identity["is_multimodal"] = is_multimodal
     else:
-        settings["is_multimodal"] = is_multimodal
-        identity["is_multimodal"] = is_multimodal
-    return Method(name, adapter.module, settings, identity, adapter.source, parameters)
+        trained = network(name, weights)
+        settings["weights"] = str(Path(trained.settings["model"]) / "weights.npz")
+        identity["weights"] = dict(trained.identity or {})["weights"]
+        parameters = trained.parameters
+    return Method(
+        name=name,
+        module=adapter.module,
+        settings=settings,
+        identity=identity,
+        source=adapter.source,
+        parameters=parameters,
+    )
 
 
 def _version(distribution: str) -> str | None:

@@ -1,6 +1,5 @@
-"""The pairs of a bench: drawn from the subjects, or listed in a table."""
+"""Pairs of a bench that are listed in a table, with their true displacements."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +13,12 @@ from autoreg_jax.workflows.evaluation import PairData
 
 
 class ListedPair(NamedTuple):
-    """One line of a table of pairs.
+    """One pair of subjects and its reference.
 
     Attributes:
         moving, fixed: Indices of the subjects.
         displacement: File of the true displacement, if it is known.
-        mask: File of the voxels of the fixed image that count for its error.
+        mask: File of the voxels of the fixed image in which the error is measured.
     """
 
     moving: int
@@ -29,15 +28,14 @@ class ListedPair(NamedTuple):
 
     @property
     def files(self) -> list[str]:
-        """Names of the files that it is judged by besides the subjects' own."""
-        files = (self.displacement, self.mask)
-        return [file.name for file in files if file is not None]
+        """Names of the reference files."""
+        return [file.name for file in (self.displacement, self.mask) if file]
 
     def judged(self, pair: PairData, cohort: Cohort) -> PairData:
-        """The pair with the truth and the mask of its line.
+        """The pair with its true displacement and its mask.
 
         Raises:
-            DataError, TransformError: If a file of it cannot be used.
+            DataError, TransformError: If one of the files cannot be used.
             GeometryError: If the mask is not on the grid of the subjects.
         """
         shape = cohort.images.shape[1:-1]
@@ -58,18 +56,18 @@ class ListedPair(NamedTuple):
 
 
 def listed_pairs(path: Path, dataset: Dataset, split: str) -> list[ListedPair]:
-    """Read a table of pairs of which each image is one of a split.
+    """Read a table of pairs whose images belong to one split.
 
     Args:
-        path: CSV as for `autoreg register --pairs`; labels are those of the dataset.
+        path: CSV file as for `autoreg register --pairs`; labels come from the dataset.
         dataset: The subjects.
-        split: Of which.
+        split: Their split.
 
     Returns:
-        The pairs in the order of the lines.
+        The pairs in the order of the table.
 
     Raises:
-        DataError: If the table cannot be read or an image is none of the split.
+        DataError: If the table cannot be read or an image is not in the split.
     """
     subjects = dataset.split(split)
     places = {one.image.resolve(): place for place, one in enumerate(subjects)}
@@ -77,9 +75,13 @@ def listed_pairs(path: Path, dataset: Dataset, split: str) -> list[ListedPair]:
     def place(image: Path) -> int:
         if image.resolve() in places:
             return places[image.resolve()]
+        splits = {one.image.resolve(): one.split for one in dataset.subjects}
+        advice = "add it to the dataset, or leave the pair out."
+        if other := splits.get(image.resolve()):
+            advice = f"it is of {other!r}: set evaluate.split, or leave the pair out."
         raise DataError(
             f"{path}: {image} is no image of the split {split!r} of {dataset.path}; "
-            f"{_where(image, dataset)}"
+            f"{advice}"
         )
 
     return [
@@ -88,13 +90,3 @@ def listed_pairs(path: Path, dataset: Dataset, split: str) -> list[ListedPair]:
         )
         for one in read_pairs(path)
     ]
-
-
-def _where(image: Path, dataset: Dataset) -> str:
-    """What to do about an image that is not in a split."""
-    others: Sequence[str] = [
-        one.split for one in dataset.subjects if one.image.resolve() == image.resolve()
-    ]
-    if others:
-        return f"it is of {others[0]!r}: set evaluate.split, or leave the pair out."
-    return "add it to the dataset, or leave the pair out."

@@ -1,4 +1,4 @@
-"""A method in a process of its own, which may fail, hang or eat memory."""
+"""A method in a process of its own, which may fail, hang or run out of memory."""
 
 import contextlib
 import json
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,21 +14,22 @@ import numpy as np
 
 import autoreg_jax
 from autoreg_jax.baselines.adapters.__main__ import NOT_INSTALLED
+from autoreg_jax.studies.bench._methods import Method
 
 _POLL_SECONDS = 0.01
 _MEGABYTE = 2**20
 
 
 class MethodFailedError(Exception):
-    """A method that gives no displacement; the text says why."""
+    """A method returned no displacement; the text gives the reason."""
 
 
 class Limits(NamedTuple):
-    """What a method may use.
+    """Resources of a method.
 
     Attributes:
-        seconds: For a pair, the start of the process included.
-        megabytes: Of address space; None for any.
+        seconds: For one pair, the start of the process included.
+        megabytes: Address space; None: no limit.
         threads: Processors.
     """
 
@@ -39,7 +39,7 @@ class Limits(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a method made of a pair.
+    """The registration of one pair.
 
     Attributes:
         displacement: `(*space, d)`, voxels.
@@ -55,33 +55,24 @@ class Answer(NamedTuple):
 
 
 class MethodProcess:
-    """Runs one method pair after pair; a context manager that ends it.
+    """Runs one method on pair after pair; a context manager that ends the process.
 
     Args:
-        module: As `baselines.adapters` says.
-        settings: For its `open_method`.
-        limits: Beyond them the process is ended.
-        folder: For the files that go to and fro; must exist.
-        source: How to get what is not installed.
+        method: What to run.
+        limits: The process is ended when it exceeds them.
+        folder: For the files that are exchanged; must exist.
     """
 
-    def __init__(
-        self,
-        module: str,
-        settings: Mapping[str, Any],
-        limits: Limits,
-        folder: Path,
-        source: str = "",
-    ) -> None:
-        self._limits, self._folder, self._source = limits, folder, source
+    def __init__(self, method: Method, limits: Limits, folder: Path) -> None:
+        self._limits, self._folder, self._source = limits, folder, method.source
         self._stderr = folder / "stderr.txt"
         self._begin = time.monotonic()
         self.calls = 0
         size = (limits.megabytes or 0) * _MEGABYTE
-        words = [sys.executable, "-m", "autoreg_jax.baselines.adapters", module]
+        words = [sys.executable, "-m", "autoreg_jax.baselines.adapters", method.module]
         with self._stderr.open("wb") as errors:
             self._process = subprocess.Popen(
-                [*words, json.dumps(settings), str(size)],
+                [*words, json.dumps(method.settings), str(size)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -109,8 +100,8 @@ class MethodProcess:
             The answer.
 
         Raises:
-            MethodFailedError: If there is none, for whatever reason; the process is at
-                an end then.
+            MethodFailedError: If there is none, for whatever reason; the process has
+                ended then.
         """
         begin = time.monotonic() if self.calls else self._begin
         self.calls += 1
@@ -138,7 +129,7 @@ class MethodProcess:
         return Answer(displacement, seconds, elapsed, memory)
 
     def _reason(self) -> str:
-        """Why the process has ended, in its own words where it left any."""
+        """Why the process has ended: its last message, if there is one."""
         code = self._process.returncode
         text = self._stderr.read_text(errors="replace").strip().splitlines()
         said = text[-1].strip() if text else ""
@@ -147,15 +138,14 @@ class MethodProcess:
         limit = self._limits.megabytes
         note = f" (its limit of memory is {limit} MB)" if limit else ""
         if code < 0:
-            with contextlib.suppress(ValueError):
-                return f"ended by {signal.Signals(-code).name}{note}"
-            return f"ended by signal {-code}{note}"
+            known = {number.value: number.name for number in signal.Signals}
+            return f"ended by {known.get(-code, f'signal {-code}')}{note}"
         if "out of memory" in said:
             return f"out of memory{note}"
         return said or f"ended with exit code {code}{note}"
 
     def _end(self) -> None:
-        """End the process and what it started."""
+        """End the process and its children."""
         stdin: Any = self._process.stdin
         with contextlib.suppress(OSError):
             stdin.close()
@@ -169,9 +159,8 @@ class MethodProcess:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """That of this process, with the number of threads and the way to this package."""
-    root = str(Path(autoreg_jax.__file__).parents[1])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    """That of this process, with its module path and the number of threads."""
+    paths = [str(Path(autoreg_jax.__file__).parents[1]), *filter(None, sys.path)]
     names = (
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
         "MKL_NUM_THREADS",

@@ -1,4 +1,4 @@
-"""What a method has made of each pair, on disk line by line."""
+"""The results of a method on disk, one line for each pair."""
 
 import json
 from collections.abc import Mapping
@@ -15,11 +15,15 @@ Pair = tuple[str, str]
 
 
 class Results:
-    """The results of one method; a file appears with the first of them.
+    """The results of one method; the first result creates the file.
 
     Args:
         folder: Of the bench.
         name: Of the method.
+
+    Attributes:
+        header: Identity, parameters and threads; empty before the first result.
+        of_pair: Records by moving and fixed subject.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -28,37 +32,38 @@ class Results:
         self._failure = folder / "methods" / f"{name}.failed.txt"
         self._example = folder / "methods" / f"{name}.example.npz"
         lines = read_records(self._path)
-        self.about: dict[str, Any] = lines[0] if lines else {}
+        self.header: dict[str, Any] = lines[0] if lines else {}
         self.of_pair: dict[Pair, dict[str, Any]] = {
             (line["moving"], line["fixed"]): line for line in lines[1:]
         }
 
     def begin(self, method: Method, threads: int) -> None:
-        """Go on with this method, or refuse to mix it with another.
+        """Continue with this method, or refuse to mix it with another.
 
         Raises:
             ConfigError: If the results are of other settings, versions or weights.
         """
-        about = {
-            "identity": method.identity,
+        identity = method.settings if method.identity is None else method.identity
+        about: dict[str, Any] = {
+            "identity": dict(identity),
             "parameters": method.parameters,
             "threads": threads,
         }
         about = json.loads(json.dumps(about))
-        if self.about and self.about != about:
+        if self.header and self.header != about:
             raise ConfigError(
-                f"{self._path}: holds results of other settings, weights, versions or "
-                f"threads ({_difference(self.about, about)}); name another folder, or "
-                "remove this file."
+                f"{self._path}: contains results of other settings, weights, versions "
+                f"or threads ({_difference(self.header, about)}); name another folder, "
+                "or remove this file."
             )
         self._failure.unlink(missing_ok=True)
-        if not self.about:
+        if not self.header:
             self._pending = about
 
     def add(self, record: Mapping[str, Any], displacement: np.ndarray) -> None:
-        """Keep the result of a pair, and the first displacement for a picture."""
+        """Store the result of a pair, and the first displacement for a figure."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.about:
+        if not self.header:
             example = {
                 "displacement": displacement.astype(np.float32),
                 "moving": record["moving"],
@@ -66,23 +71,23 @@ class Results:
             }
             write_file(self._example, lambda f: np.savez_compressed(f, **example))
             append_record(self._path, self._pending)
-            self.about = self._pending
+            self.header = self._pending
         append_record(self._path, record)
         self.of_pair[record["moving"], record["fixed"]] = dict(record)
 
     @property
     def failure(self) -> str:
-        """Why the method has failed at last; empty where it has not."""
+        """The reason of the last failure; empty if there was none."""
         if not self._failure.is_file():
             return ""
         return self._failure.read_text(encoding="utf-8").strip()
 
     def fail(self, reason: str) -> None:
-        """Say why there is no further result."""
+        """Store why there is no further result."""
         write_text(self._failure, f"{reason}\n")
 
     def example(self) -> tuple[Pair, np.ndarray] | None:
-        """The first pair and its displacement, if there is one."""
+        """The first pair and its displacement, if there is a result."""
         if not self._example.is_file():
             return None
         with np.load(self._example) as file:
@@ -90,6 +95,6 @@ class Results:
 
 
 def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The keys in which two mappings differ, with both values."""
+    """The keys whose values differ, with both values."""
     keys = [key for key in other if one.get(key) != other[key]]
     return "; ".join(f"{key}: {one.get(key)} there, {other[key]} now" for key in keys)

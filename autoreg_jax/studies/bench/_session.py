@@ -1,6 +1,6 @@
-"""What one call of the bench works on: subjects, pairs, methods and a folder."""
+"""What one call of the bench works with: subjects, pairs, methods and a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.baselines import BASELINES
-from autoreg_jax.config import RunConfig
+from autoreg_jax.baselines import NETWORKS
+from autoreg_jax.baselines.adapters import ADAPTERS
+from autoreg_jax.config import RunConfig, dump
+from autoreg_jax.config import load as load_config
 from autoreg_jax.data import (
     Cohort,
     evaluation_pairs,
@@ -20,46 +22,49 @@ from autoreg_jax.data import (
     read_dataset,
 )
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.files import read_json, write_json
+from autoreg_jax.files import read_json, write_json, write_text
 from autoreg_jax.inference import load_model
-from autoreg_jax.runtime import provenance
+from autoreg_jax.runtime import RunFolder, provenance
+from autoreg_jax.studies._table import Table
 from autoreg_jax.studies.bench import _methods
-from autoreg_jax.studies.bench._methods import Method
+from autoreg_jax.studies.bench._methods import Method, RivalNetwork
 from autoreg_jax.studies.bench._pairs import ListedPair, listed_pairs
 from autoreg_jax.studies.bench._process import Limits
 from autoreg_jax.studies.bench._results import Pair, Results
-from autoreg_jax.studies.bench._rows import bench_rows, bench_table
-from autoreg_jax.studies.bench._trained import start_lambda, trained_rival
-from autoreg_jax.studies.reproduce._table import Table, write_table
+from autoreg_jax.studies.bench._tables import bench_table
+from autoreg_jax.workflows import train
 from autoreg_jax.workflows._roles import roles_of
 from autoreg_jax.workflows.evaluation import pair_of, score
+
+_WEIGHTS = ("full", "smooth", "half", "quarter")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchProtocol:
-    """How the methods are compared.
+    """What a bench compares, and on which pairs.
 
     Attributes:
         dataset: dataset.csv; pairs come from its split `config.evaluate.split`.
-        methods: Names, see `method_names`.
-        config: Of the rivals' training; `evaluate` says how many pairs.
-        limits: Of each method.
+        methods: Names from `method_names`, or methods and networks of your own; one
+            with a built-in name replaces it.
+        config: Training settings of the rivals; `evaluate` sets the number of pairs.
+        limits: Resources of each method.
         model: Run of AutoReg.
-        trained: Runs of rivals by name; others are trained in the folder.
-        pairs: CSV of the pairs, as for `autoreg register --pairs`, instead of drawn
+        trained: Runs of trained rivals by name; the others are trained in the folder.
+        pairs: CSV file of pairs, as for `autoreg register --pairs`, instead of random
             ones.
-        beside: Folders of benches of other tasks, by name; with them Table V of the
-            paper, methods by tasks, is made.
+        other_tasks: Folders of benches of other tasks, by name; with them Table V of
+            the paper, methods by tasks, is written.
     """
 
     dataset: Path
-    methods: tuple[str, ...]
+    methods: Sequence[str | Method | RivalNetwork]
     config: RunConfig
     limits: Limits
     model: Path | None = None
     trained: Mapping[str, Path] = field(default_factory=dict)
     pairs: Path | None = None
-    beside: Mapping[str, Path] = field(default_factory=dict)
+    other_tasks: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Session:
@@ -80,19 +85,17 @@ class Session:
         self.test = load_cohort(
             self._table, config.evaluate.split, atlas=config.pairs.fixed
         )
-        self.pairs = self._pairs()
-
-    def _pairs(self) -> list[ListedPair]:
-        protocol, config = self.protocol, self.protocol.config
         if protocol.pairs is not None:
-            return listed_pairs(protocol.pairs, self._table, config.evaluate.split)
+            split = config.evaluate.split
+            self.pairs = listed_pairs(protocol.pairs, self._table, split)
+            return
         drawn = evaluation_pairs(
             len(self.test.names),
             config.evaluate.pairs,
             config.seed,
             **roles_of(self.test, config.pairs)._asdict(),
         )
-        return [ListedPair(*pair) for pair in drawn]
+        self.pairs = [ListedPair(*pair) for pair in drawn]
 
     @property
     def task(self) -> str:
@@ -100,10 +103,10 @@ class Session:
         return self._table.folder.resolve().name
 
     def claim(self) -> None:
-        """Begin in the folder, or see that it is of the same pairs.
+        """Create the folder, or check that it belongs to the same pairs.
 
         Raises:
-            ConfigError: If it is not.
+            ConfigError: If it does not.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.protocol.config
@@ -115,58 +118,81 @@ class Session:
             "window": config.objective.windows[0],
         }
         path = self.folder / "bench.json"
-        kept = read_json(path) if path.is_file() else about
-        if any(kept.get(key) != about[key] for key in about):
+        stored = read_json(path) if path.is_file() else about
+        if any(stored.get(key) != about[key] for key in about):
             raise ConfigError(
-                f"{path}: is of other subjects, pairs or scores; repeat its command, "
-                "or name another folder."
+                f"{path}: belongs to other subjects, pairs or scores; repeat its "
+                "command, or name another folder."
             )
         write_json(path, provenance() | about)
 
     @cached_property
-    def _subjects(self) -> tuple[Cohort, Cohort]:
-        train, validation = load_cohorts(
+    def _subjects(self) -> list[Cohort]:
+        return load_cohorts(
             self._table,
             ("train", "validation"),
             label_values=self.test.label_values or None,
             atlas=self.protocol.config.pairs.fixed,
         )
-        return train, validation
 
-    def method(self, name: str) -> Method:
-        """A method by name; a rival that is not trained is trained."""
-        protocol = self.protocol
-        if name == _methods.NONE:
-            return _methods.nothing()
-        is_multimodal = protocol.config.objective.similarity == "mind"
-        steps = protocol.config.evaluate.refine
-        refine = {"steps": steps.steps, "learning_rate": steps.learning_rate}
+    def method(self, wanted: str | Method | RivalNetwork) -> Method:
+        """Look up a method; a rival network without a run is trained.
+
+        Raises:
+            ConfigError: If the run in the folder has other settings.
+            ArtifactError: If a model is missing or damaged.
+            NonFiniteError: If a number became NaN or infinite in the training.
+        """
+        if isinstance(wanted, Method):
+            return wanted
+        if isinstance(wanted, RivalNetwork):
+            run = self._trained(wanted.name, wanted.network(), wanted.config)
+            return _methods.network(wanted.name, run, rival=wanted)
+        if wanted == _methods.NONE:
+            return Method(name=wanted, module="")
+        config, name = self.protocol.config, wanted
+        is_multimodal = config.objective.similarity == "mind"
+        refine = config.evaluate.refine
+        steps = {"steps": refine.steps, "learning_rate": refine.learning_rate}
         if name == _methods.CLASSICAL:
-            return _methods.classical(**refine, is_multimodal=is_multimodal)
+            return _methods.classical(**steps, is_multimodal=is_multimodal)
         if name in (_methods.OURS, _methods.REFINED):
-            run = Path(str(protocol.model))
-            return _methods.network(
-                name, run, refine if name == _methods.REFINED else None
-            )
-        if name in BASELINES:
-            return _methods.network(name, self._rival(name))
-        weights = None
-        if name.startswith("voxelmorph_torch"):
-            weights = self._rival("voxelmorph_basic")
+            own_steps = steps if name == _methods.REFINED else {}
+            return _methods.network(name, Path(str(self.protocol.model)), **own_steps)
+        if name in NETWORKS:
+            return _methods.network(name, self._trained(name, name))
+        needed = ADAPTERS[name.partition(".")[0]].weights_of
+        weights = self._trained(needed, needed) if needed else None
         return _methods.program(name, is_multimodal=is_multimodal, weights=weights)
 
-    def _rival(self, name: str) -> Path:
+    def _trained(
+        self, name: str, network: Any, config: RunConfig | None = None
+    ) -> Path:
+        """The run of a rival network; it is trained, or its training is resumed."""
         protocol = self.protocol
+        config = config or protocol.config
         if name in protocol.trained:
             return protocol.trained[name]
-        lam = start_lambda(protocol.config)
+        lam = {key: getattr(config.objective, key) for key in _WEIGHTS}
         if protocol.model is not None:  # what AutoReg was trained with
             lam = load_model(protocol.model).description.lam
         run = self.folder / "runs" / name
-        return trained_rival(run, name, self._subjects, protocol.config, lam)
+        stored = RunFolder(run).config
+        text = dump(config) + "".join(f"# {key}: {lam[key]!r}\n" for key in _WEIGHTS)
+        if stored.is_file() and stored.read_text(encoding="utf-8") != text:
+            changed = "settings" if load_config(stored) != config else "loss weights"
+            raise ConfigError(
+                f"{run}: was trained with other {changed}; repeat the command with "
+                "these, or name another folder."
+            )
+        write_text(stored, text)
+        subjects, validation = self._subjects
+        options: Any = {"validation": validation, "run": run, "resume": True}
+        train(subjects, config, network, lam, **options)
+        return run
 
-    def scores(self, pair: ListedPair, displacement: np.ndarray) -> dict:
-        """All scores that the pair allows, as `evaluate` computes them."""
+    def scores(self, pair: ListedPair, displacement: np.ndarray) -> dict[str, Any]:
+        """All scores that the data of the pair allow, as `evaluate` computes them."""
         found = score(
             pair.judged(pair_of(self.test, pair.moving, pair.fixed), self.test),
             jnp.asarray(displacement[None]),
@@ -177,9 +203,11 @@ class Session:
         return jax.device_get(found)
 
     def results(self) -> dict[str, Results]:
-        """Of every method that the folder knows."""
-        found = {n: Results(self.folder, n) for n in _methods.method_names()}
-        return {n: one for n, one in found.items() if one.about or one.failure}
+        """Results of all methods in the folder."""
+        files = (path.name for path in (self.folder / "methods").glob("*[lt]"))
+        names = {n.removesuffix(".jsonl").removesuffix(".failed.txt") for n in files}
+        found = {n: Results(self.folder, n) for n in _methods.in_order(names)}
+        return {n: one for n, one in found.items() if one.header or one.failure}
 
     def named_pairs(self) -> list[Pair]:
         """Moving and fixed subject of each pair."""
@@ -187,11 +215,11 @@ class Session:
         return [(names[pair.moving], names[pair.fixed]) for pair in self.pairs]
 
     def write(self) -> tuple[Table, list[str]]:
-        """Write the table as it is now."""
+        """Write the table of all results so far."""
         seed = self.protocol.config.seed
-        rows = bench_rows(self.results(), self.named_pairs(), seed)
-        table, notes = bench_table(rows), self._notes()
-        write_table(self.folder, "bench", table, notes)
+        table = bench_table(self.results(), self.named_pairs(), seed)
+        notes = self._notes()
+        table.write(self.folder, "bench", notes)
         return table, notes
 
     def _notes(self) -> list[str]:
@@ -200,7 +228,7 @@ class Session:
         notes = [
             f"{len(self.pairs)} pairs of {len(test.names)} subjects, {shape} voxels; "
             "mean ± standard deviation over the pairs.",
-            "The first pair contains the start of the process and compilation; memory "
+            "The first pair includes the start of the process and compilation; memory "
             "is the largest resident size of the process. Threads of each method: "
             f"{limits.threads}; limit of a pair: {limits.seconds:g} s.",
             "Differences are of Dice (without labels: of NCC) to AutoReg on the same "

@@ -1,15 +1,5 @@
-"""Hypergradient estimators held against one another."""
+"""Hypergradient estimators compared with one another."""
 
-from autoreg_jax.studies.compare._cleaning import CleaningRow, SeedRow
-from autoreg_jax.studies.compare._compare import PROBLEMS, compare
-from autoreg_jax.studies.compare._products import ProductRow
-from autoreg_jax.studies.compare._table import ComparisonRow
+from autoreg_jax.studies.compare._compare import COLUMNS, PROBLEMS, compare
 
-__all__ = [
-    "PROBLEMS",
-    "CleaningRow",
-    "ComparisonRow",
-    "ProductRow",
-    "SeedRow",
-    "compare",
-]
+__all__ = ["COLUMNS", "PROBLEMS", "compare"]

@@ -1,4 +1,4 @@
-"""Scikit-learn's digits with spoilt labels: the data of hyper-cleaning."""
+"""Scikit-learn's digits with noisy labels: the data of hyper-cleaning."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,12 @@ from autoreg_jax.errors import DataError
 
 
 class NoisySplit(NamedTuple):
-    """A labelled data set, split, with noise in the labels of the training part.
+    """A split data set with noise in the labels of the training part.
 
     Attributes:
         train: Features `(n, p)` and labels `(n,)`, some of them drawn at random.
-        valid: Features and clean labels.
-        test: The same of the rest.
-        is_clean: Which training labels are right, `(n,)` bool.
+        valid, test: Features and clean labels.
+        is_clean: Whether a training label is correct, `(n,)` bool.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -31,28 +30,22 @@ def noisy_split(
     noise: float = 0.5,
     seed: int = 0,
 ) -> NoisySplit:
-    """Split a data set and spoil labels of its training part, on the host.
-
-    Each training label is replaced, with probability `noise`, by one that is drawn from
-    all classes. A constant feature is added to the others.
+    """Split a data set, replace training labels at random, append a constant feature.
 
     Args:
         features: `(n, p)`, of the order of 1.
         labels: `(n,)`, integers from 0.
-        sizes: Examples for training and for validation; the rest is for the test.
-        noise: In [0, 1].
+        sizes: Examples for training and for validation; the rest is the test set.
+        noise: Probability to draw a training label from all classes.
         seed: Of order and noise.
 
-    Returns:
-        The parts.
-
     Raises:
-        ValueError: If the sizes leave nothing for the test.
+        ValueError: If the sizes leave no examples for the test set.
     """
     num_train, num_valid = sizes
     if num_train + num_valid >= len(labels):
         raise ValueError(
-            f"sizes {sizes} leave nothing of {len(labels)} examples for the test."
+            f"sizes {sizes} leave none of {len(labels)} examples for the test set."
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
@@ -77,13 +70,13 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
         Features `(1797, 64)` in [0, 1] and labels `(1797,)` from 0 to 9.
 
     Raises:
-        DataError: If scikit-learn, which carries them, is not installed.
+        DataError: If scikit-learn, which provides them, is not installed.
     """
     try:
         from sklearn import datasets
     except ImportError as error:
         raise DataError(
-            "the digits come with scikit-learn, not installed here; "
+            "the digits come with scikit-learn, which is not installed; "
             'run: pip install "autoreg_jax[compare]"'
         ) from error
     features, labels = map(np.asarray, datasets.load_digits(return_X_y=True))

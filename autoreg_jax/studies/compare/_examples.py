@@ -1,7 +1,7 @@
 """Estimators on a problem whose hypergradient is known."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,19 @@ import numpy as np
 
 from autoreg_jax import hypergrad
 from autoreg_jax.hypergrad.problems import Example, ridge
-from autoreg_jax.studies.compare._estimators import all_estimators, chosen
-from autoreg_jax.studies.compare._sweeps import (
-    RADII,
-    TERMS,
-    radius_sweep,
-    term_sweep,
-)
-from autoreg_jax.studies.compare._table import ComparisonRow, compare_at
+from autoreg_jax.studies._table import save_figures
+from autoreg_jax.studies.compare._estimates import estimate_records, first_estimate
 
+RADII = tuple(10.0**power for power in range(-5, 1))
+TERMS = (1, 2, 5, 10, 20, 50, 100)
 _SOLVED = "at the solution"
 _UNCONVERGED = 20  # inner steps
-_DAMPING = 0.01
 
 logger = logging.getLogger(__name__)
 
 
 def noisy_ridge() -> Example:
-    """A regression of which half of the features are noise."""
+    """A regression in which half of the features are noise."""
     rng = np.random.default_rng(0)
     truth = np.concatenate([rng.normal(size=10), np.zeros(10)])
 
@@ -41,54 +36,58 @@ def noisy_ridge() -> Example:
     return ridge(batch(40), batch(40))
 
 
-def example_rows(
+def example_records(
     example: Example,
-    rate: float,
-    few: dict[str, Any],
+    learning_rate: float,
+    estimators: Mapping[str, Any],
     folder: Path,
-    only: Sequence[str],
-) -> list[ComparisonRow]:
-    """The table of a problem with an answer, and its figures.
+    *,
+    has_sweeps: bool,
+) -> list[dict[str, Any]]:
+    """Estimates at the solution and after a few inner steps, and their figures.
 
     Args:
         example: The problem.
-        rate: 1/L of its inner loss.
-        few: Estimators for few outer or inner variables, by name.
-        folder: Gets the figures where matplotlib is installed.
-        only: Beginnings of the names of the estimators; all where empty.
+        learning_rate: 1/L of its inner loss.
+        estimators: By name.
+        folder: For the figures, where matplotlib is installed.
+        has_sweeps: Also draw the errors against ε and K.
 
     Returns:
-        Rows at the solution and after a few inner steps.
+        Records as of `estimate_records`.
     """
-    inner_update, outer = hypergrad.gradient_descent(rate), example.point.outer
-    reference = jax.jit(example.reference)(outer)
-    points = {
-        _SOLVED: jax.jit(example.solution)(outer),
-        f"after {_UNCONVERGED} steps": _descended(example, inner_update),
-    }
-    estimators = chosen(all_estimators(rate, _DAMPING) | few, only)
-    batches = example.point.train_batch, example.point.valid_batch
-    rows = compare_at(
-        points, estimators, example.problem, outer, batches, inner_update, reference
+    inner_update = hypergrad.gradient_descent(learning_rate)
+    start, outer = example.point, example.point.outer
+    solution = start._replace(inner=jax.jit(example.solution)(outer))
+    descended = start._replace(inner=_descended(example, inner_update))
+    records = estimate_records(
+        {_SOLVED: solution, f"after {_UNCONVERGED} steps": descended},
+        estimators,
+        example.problem,
+        inner_update,
+        jax.jit(example.reference)(outer),
     )
     if find_spec("matplotlib") is None:
         logger.info("No figures: matplotlib is not installed.")
-        return rows
+        return records
     from autoreg_jax import report
 
-    solved = [row for row in rows if row.weights == _SOLVED]
-    prices = {row.estimator: (row.seconds, row.relative_error) for row in solved}
-    figures = {"error_against_cost": report.error_against_cost(prices)}
-    if not only:
-        radii = radius_sweep(example, inner_update)
-        terms = term_sweep(example, rate, inner_update)
-        figures |= {
-            "radius": report.error_curves(RADII, radii, "ε, length of the probe"),
-            "terms": report.error_curves(TERMS, terms, "K, terms, iterations or steps"),
-        }
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
-    return rows
+    costs = {
+        record["estimator"]: (record["seconds"], record["relative_error"])
+        for record in records
+        if record["weights"] == _SOLVED
+    }
+    figures = [("error_against_cost", report.error_against_cost(costs))]
+    if has_sweeps:
+        radii = radius_sweep(example, learning_rate, RADII)
+        terms = term_sweep(example, learning_rate, TERMS)
+        label = "K, terms, iterations or steps"
+        figures += [
+            ("radius", report.error_curves(RADII, radii, "ε, length of the probe")),
+            ("terms", report.error_curves(TERMS, terms, label)),
+        ]
+    save_figures(folder, figures)
+    return records
 
 
 def _descended(example: Example, inner_update: Any) -> Any:
@@ -99,3 +98,63 @@ def _descended(example: Example, inner_update: Any) -> Any:
         gradient = slope(omega, example.point.outer, example.point.train_batch)
         omega = inner_update(omega, gradient)
     return omega
+
+
+def radius_sweep(
+    example: Example, learning_rate: float, radii: Sequence[float]
+) -> dict[str, list[float]]:
+    """Relative error of the indirect part by finite differences, by name.
+
+    Args:
+        example: The problem; ω is near its start, which is often zero.
+        learning_rate: 1/L.
+        radii: Lengths of the probe.
+    """
+    omega = jax.tree.map(lambda leaf: leaf + 0.1, example.point.inner)
+    inner_update = hypergrad.gradient_descent(learning_rate)
+    exact = _estimate(hypergrad.one_step_unroll(), example, omega, inner_update)
+
+    def error(radius: float, *, normalise: bool) -> float:
+        estimator = hypergrad.finite_difference(radius, normalise=normalise)
+        found = _estimate(estimator, example, omega, inner_update)
+        agreement = hypergrad.agreement(found.indirect, exact.indirect)
+        return float(agreement.relative_error)
+
+    return {
+        "probe of this length": [error(r, normalise=True) for r in radii],
+        "probe times the gradient": [error(r, normalise=False) for r in radii],
+    }
+
+
+def term_sweep(
+    example: Example, learning_rate: float, terms: Sequence[int]
+) -> dict[str, list[float]]:
+    """Relative error of series, solver and unroll to the true hypergradient, by name.
+
+    Args:
+        example: The problem; series and solver start at ω*, the unroll at its start.
+        learning_rate: 1/L.
+        terms: Numbers of terms, iterations or steps.
+    """
+    reference = jax.jit(example.reference)(example.point.outer)
+    optimum = jax.jit(example.solution)(example.point.outer)
+    inner_update = hypergrad.gradient_descent(learning_rate)
+
+    def errors(make: Callable[[int], Any], omega: Any) -> list[float]:
+        found = (_estimate(make(k), example, omega, inner_update) for k in terms)
+        near = (hypergrad.agreement(one.grad, reference) for one in found)
+        return [float(one.relative_error) for one in near]
+
+    def series(count: int) -> Any:
+        return hypergrad.neumann(count, learning_rate)
+
+    return {
+        "Neumann series": errors(series, optimum),
+        "conjugate gradient": errors(hypergrad.conjugate_gradient, optimum),
+        "unroll": errors(hypergrad.unroll, example.point.inner),
+    }
+
+
+def _estimate(estimator: Any, example: Example, omega: Any, inner_update: Any) -> Any:
+    run = jax.jit(first_estimate(estimator, example.problem, inner_update))
+    return run(example.point._replace(inner=omega))

@@ -1,9 +1,9 @@
-"""Can the hypergradient of α be trusted? Ways to the mixed product on a supernet."""
+"""Mixed products on a supernet: can the hypergradient of α be trusted?"""
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,60 +15,41 @@ from autoreg_jax.studies.compare._supernet import Supernet
 _STEPS = 0.03, 0.3
 _DIRECTIONS = 4
 _NEIGHBOURS = 8
-# Of the root mean square of ω.
-_SPREAD = 0.1
+_SPREAD = 0.1  # relative to the root mean square of ω
 
 logger = logging.getLogger(__name__)
 
 
-class ProductRow(NamedTuple):
-    """One mixed product ∂²_{αω} L_t · v at one ω, with v = ∇_ω′ L_v.
+def product_records(supernet: Supernet) -> list[dict[str, Any]]:
+    """Exact, difference, smoothed and cubic products, compared with finite steps of α.
 
-    Attributes:
-        weights: Which ω.
-        product: Which way to it.
-        cosine: To the exact product.
-        relative_error: To the exact product.
-        response_small: Relative error of the foretold against the true change of
-            ⟨∇_ω L_t(ω, α), v⟩ over a step of 0.03 in α, in four directions.
-        response_large: The same over a step of 0.3.
-        kinks: Share of displacements at half resolution within 0.05 voxel of a whole
-            number.
-        seconds: Of the product, compiled.
-    """
-
-    weights: str
-    product: str
-    cosine: float
-    relative_error: float
-    response_small: float
-    response_large: float
-    kinks: float
-    seconds: float
-
-
-def product_rows(supernet: Supernet) -> list[ProductRow]:
-    """Exact, difference, smoothed and cubic products, held against finite steps of α.
+    The product is ∂²_{αω} L_t · v with v = ∇_ω′ L_v.
 
     Args:
         supernet: The problem and its points.
 
     Returns:
-        Rows for each point.
+        A record for each point and product: `weights`, `product`; `cosine` and
+        `relative_error` to the exact product; `response_small`, the relative error of
+        the predicted to the true change of ⟨∇_ω L_t(ω, α), v⟩ over a step of 0.03 in α,
+        in four directions, `response_large` over a step of 0.3; `kinks`, the share of
+        displacements at half resolution within 0.05 voxel of a whole number; `seconds`
+        of the product, compiled.
     """
     return [
-        row
-        for name, omega in supernet.points.items()
-        for row in _rows_at(supernet, name, omega)
+        record
+        for name, point in supernet.points.items()
+        for record in _records_at(supernet, name, point)
     ]
 
 
-def _rows_at(supernet: Supernet, name: str, omega: Any) -> list[ProductRow]:
-    problem, alpha = supernet.compiled, supernet.alpha
-    train, valid = supernet.batches
-    ahead = supernet.look_ahead(
-        omega, jax.grad(problem.inner_loss)(omega, alpha, train)
-    )
+def _records_at(
+    supernet: Supernet, name: str, point: hypergrad.Point
+) -> Iterator[dict[str, Any]]:
+    problem = supernet.compiled
+    omega, alpha, train, valid = point
+    look_ahead = hypergrad.gradient_descent(supernet.learning_rate)
+    ahead = look_ahead(omega, jax.grad(problem.inner_loss)(omega, alpha, train))
     direction = jax.grad(problem.outer_loss)(ahead, alpha, valid)
     response = hypergrad.gradient_response(problem.inner_loss, omega, train, direction)
     probes = [_unit_like(alpha, number) for number in range(_DIRECTIONS)]
@@ -78,7 +59,6 @@ def _rows_at(supernet: Supernet, name: str, omega: Any) -> list[ProductRow]:
         hypergrad.finite_response(response, exact, alpha, probes, step).actual
         for step in _STEPS
     ]
-    rows = []
     for kind, product in products.items():
         logger.info("Mixed product %s, %s.", kind, name)
         product(omega, alpha, train, direction)  # compiles
@@ -91,23 +71,20 @@ def _rows_at(supernet: Supernet, name: str, omega: Any) -> list[ProductRow]:
             float(hypergrad.agreement(predicted, actual).relative_error)
             for actual in answers
         )
-        rows.append(
-            ProductRow(
-                weights=name,
-                product=kind,
-                cosine=float(near.cosine),
-                relative_error=float(near.relative_error),
-                response_small=small,
-                response_large=large,
-                kinks=supernet.kinks[name],
-                seconds=seconds,
-            )
-        )
-    return rows
+        yield {
+            "weights": name,
+            "product": kind,
+            "cosine": float(near.cosine),
+            "relative_error": float(near.relative_error),
+            "response_small": small,
+            "response_large": large,
+            "kinks": supernet.kinks[name],
+            "seconds": seconds,
+        }
 
 
 def _products(supernet: Supernet, omega: Any) -> dict[str, Callable[..., Any]]:
-    """The ways by name."""
+    """Mixed products by name."""
     exact = supernet.compiled.mixed_product
     cubic = supernet.cubic.mixed_product
     assert exact is not None

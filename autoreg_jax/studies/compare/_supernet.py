@@ -1,4 +1,4 @@
-"""The supernet of a search, where it begins and where it stands after a warm-up."""
+"""The supernet of a search, at its initial weights and after a warm-up."""
 
 import tempfile
 from dataclasses import replace
@@ -9,7 +9,9 @@ import jax
 from autoreg_jax import hypergrad
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import PairSampler, load_cohort, read_dataset, write_population
+from autoreg_jax.hypergrad import BilevelProblem, Point
 from autoreg_jax.programs import (
+    NetworkFamily,
     Programs,
     gather_pair,
     initial_vector,
@@ -17,12 +19,11 @@ from autoreg_jax.programs import (
     schedule,
     shrunk,
 )
-from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._demo import SPACING
 
 _NUM_SUBJECTS = 10
-# Half a voxel is as far from the kinks as can be; this is less regular than that.
+# Half a voxel is as far from the kinks as possible; this is less regular.
 _OFF_THE_GRID = 0.37
 
 
@@ -30,30 +31,30 @@ class Supernet(NamedTuple):
     """Eq. (6) on simulated subjects, at some ω.
 
     Attributes:
-        points: ω by name.
+        points: By name: ω, α, all zero, and pairs that no ω was trained on.
         kinks: Share of the displacements at half resolution within 0.05 voxel of a
             whole number, by the same names.
-        alpha: α, all zero.
-        batches: A training and a validation pair that no ω has seen.
         compiled: The problem with compiled derivatives.
         cubic: The same with cubic interpolation of the moving image.
-        plain: The problem to be compiled into something larger.
-        look_ahead: The inner step.
-        learning_rate: Its ξ.
+        plain: The problem without compiled derivatives.
+        learning_rate: ξ of the inner step.
     """
 
-    points: dict[str, Any]
+    points: dict[str, Point]
     kinks: dict[str, float]
-    alpha: ArchitectureLogits
-    batches: tuple[PairBatch, PairBatch]
-    compiled: hypergrad.BilevelProblem
-    cubic: hypergrad.BilevelProblem
-    plain: hypergrad.BilevelProblem
-    look_ahead: Any
+    compiled: BilevelProblem
+    cubic: BilevelProblem
+    plain: BilevelProblem
     learning_rate: float
 
 
-def make_supernet(config: RunConfig, *, warm_up: int, dimensions: int) -> Supernet:
+def make_supernet(
+    config: RunConfig,
+    *,
+    warm_up: int,
+    dimensions: int,
+    network: NetworkFamily | None = None,
+) -> Supernet:
     """Simulate subjects and train ω under equal α.
 
     The points are the initial ω, the same with its field moved off the voxel grid,
@@ -63,53 +64,49 @@ def make_supernet(config: RunConfig, *, warm_up: int, dimensions: int) -> Supern
         config: Network, objective and search; its estimator is not used.
         warm_up: Steps of ω.
         dimensions: 2 or 3.
+        network: A network family of your own, with a head `velocity_half`.
 
     Returns:
         The problem and the points.
 
     Raises:
-        DataError: If nilearn, which carries the template, is not installed.
+        DataError: If nilearn, which provides the template, is not installed.
     """
     cohorts = _simulated(config, dimensions)
     samplers = [PairSampler(len(c.images), seed=config.seed) for c in cohorts]
-    programs = Programs(config, dimensions)
-    network = programs.mixed
-    layout = programs.layout(network)
-    start = initial_vector(network, layout, (config.seed,))
+    programs = Programs(config, dimensions, network=network)
+    mixed, layout = programs.mixed, programs.layout(programs.mixed)
+    start = initial_vector(mixed, layout, (config.seed,))
     algorithm = programs.search(schedule(config)[0][0])
     alpha = ArchitectureLogits.zeros()
     state = algorithm.init(start, alpha)
     for step in range(warm_up):
         batch = gather_pair(cohorts[0], samplers[0][step])
         state, _ = algorithm.inner_step(state, batch)
-    points = {
+    pairs = [
+        gather_pair(cohort, sampler[warm_up])
+        for cohort, sampler in zip(cohorts, samplers, strict=True)
+    ]
+    weights = {
         "at the start": start,
         "off the grid": _moved(start, layout),
         f"after {warm_up} steps": state.omega,
     }
-    train, valid = (
-        gather_pair(cohort, sampler[warm_up])
-        for cohort, sampler in zip(cohorts, samplers, strict=True)
-    )
 
     @jax.jit
     def kinks(omega: Any) -> Any:
         params = {"params": layout.to_tree(omega)}
-        out: Any = network.apply(params, train.moving, train.fixed, alpha)
+        out: Any = mixed.apply(params, pairs[0].moving, pairs[0].fixed, alpha)
         return hypergrad.kink_density(out.displacements.half, period=1.0)
 
     cubic = replace(config, objective=replace(config.objective, interpolation="cubic"))
-    rate = config.search.look_ahead_learning_rate
     return Supernet(
-        points,
-        {name: float(kinks(omega)) for name, omega in points.items()},
-        alpha,
-        (train, valid),
+        {name: Point(omega, alpha, *pairs) for name, omega in weights.items()},
+        {name: float(kinks(omega)) for name, omega in weights.items()},
         programs.problem().bilevel,
-        Programs(cubic, dimensions).problem().bilevel,
+        Programs(cubic, dimensions, network=network).problem().bilevel,
         programs.plain_problem().bilevel,
-        hypergrad.gradient_descent(rate),
-        rate,
+        config.search.look_ahead_learning_rate,
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables and figures of the paper, on the data at hand."""
+"""The tables and figures of the paper, from runs on the data at hand."""
 
 from autoreg_jax.studies.reproduce._experiment import Protocol
 from autoreg_jax.studies.reproduce._reproduce import (
@@ -6,6 +6,5 @@ from autoreg_jax.studies.reproduce._reproduce import (
     Reproduction,
     reproduce,
 )
-from autoreg_jax.studies.reproduce._table import Table
 
-__all__ = ["EXPERIMENTS", "Protocol", "Reproduction", "Table", "reproduce"]
+__all__ = ["EXPERIMENTS", "Protocol", "Reproduction", "reproduce"]

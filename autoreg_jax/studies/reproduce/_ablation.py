@@ -1,16 +1,16 @@
-"""Table II: what is searched and trained for it."""
+"""Table II: what searching each part of the network adds."""
 
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.studies._table import Column, Table, mean_sd
+from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._experiment import Experiment, images_elsewhere
-from autoreg_jax.studies.reproduce._runs import (
-    TrainedModel,
-    searched,
-    trained,
-)
+from autoreg_jax.studies.reproduce._runs import TrainedModel, searched, trained
 
-# The architecture that nobody has searched.
+# An architecture that no search has chosen.
 HAND_MADE = Genotype.uniform("conv_3")
 
 COLUMNS = {
@@ -23,11 +23,22 @@ COLUMNS = {
     "all": "ω, α_F, α_D, λ",
     "random": "ω, random",
 }
-SEARCHED = ("feature", "deformation", "lam", "architecture", "all")
+_SHOWN = (
+    Column("", "title"),
+    Column("Dice", "dice", sd="dice_pairs_sd"),
+    Column("gain", "dice_gain", "{:+.4f}"),
+    Column("± models", "dice_models_sd", "{:.4f}"),
+    Column("NCC", "ncc", sd="ncc_pairs_sd"),
+    Column(
+        "error, mm", "displacement_error", "{:.2f}", sd="displacement_error_pairs_sd"
+    ),
+    Column("folding, %", "folding_fraction", factor=100),
+    Column("parameters, M", "parameters"),
+)
 
 
 def random_genotype(seed: int, draw: int) -> Genotype:
-    """Any operation on any edge, all equally likely; the same for the same numbers."""
+    """Draw any operation for any edge, all equally likely, from two seeds."""
     return Genotype.random((seed, draw, 2))
 
 
@@ -36,17 +47,16 @@ def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
 
     Raises:
         DataError: If the other dataset cannot be used.
-        ConfigError: If the folder holds other runs.
+        ConfigError: If the folder contains other runs.
         OutOfTimeError: If the time is over before all of them are finished.
         NonFiniteError: If a number became NaN or infinite.
     """
     found = searched(experiment, seed)
     start, genotype = found.lam_start, found.genotype
 
-    def make(name: str, *what: Any, **options: Any) -> TrainedModel:
-        return trained(experiment, seed, name, *what, **options)
+    def make(name: str, *arguments: Any, **options: Any) -> TrainedModel:
+        return trained(experiment, seed, name, *arguments, **options)
 
-    # One genotype after the other: each is a program, of which a few are kept.
     models = [make("all", genotype, found.lam), make("architecture", genotype, start)]
     lam = searched(experiment, seed, HAND_MADE).lam
     other = images_elsewhere(experiment)
@@ -67,3 +77,93 @@ def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
 def column_of(model: TrainedModel) -> str:
     """The column of Table II to which a model belongs."""
     return "random" if model.name.startswith("random") else model.name
+
+
+def ablation_table(models: Sequence[TrainedModel], scenario: str | None) -> Table:
+    """Table II, with the paper's column if there is a scenario.
+
+    A record has `column`: a key of `COLUMNS`, or `before` registration; `models`, their
+    number; `dice`, `ncc` and `displacement_error` (mm): mean over the models of the
+    mean over the pairs, with the standard deviation over the pairs, `_pairs_sd`;
+    `dice_models_sd`, `dice_lowest`, `dice_highest` over the models; `dice_gain` over
+    the hand-made network of the same seed; `folding_fraction` of all voxels;
+    `parameters` in millions; `paper_dice` and `paper_dice_sd`. What is not known is
+    NaN.
+
+    Args:
+        models: Of all seeds.
+        scenario: Key of `_paper.ABLATION`.
+    """
+    omega = {m.seed: m.score("dice")[0] for m in models if m.name == "omega"}
+    paper = _paper.ABLATION[scenario] if scenario else {}
+    columns = {"before": models} | {
+        column: [model for model in models if column_of(model) == column]
+        for column in COLUMNS
+    }
+    records = [
+        _record(column, members, omega, paper.get(column, (math.nan, math.nan)))
+        for column, members in columns.items()
+        if members
+    ]
+    names = {"before": "before"} | COLUMNS
+    lines = [record | {"title": names[record["column"]]} for record in records]
+    shown = (*_SHOWN, *_paper.dice_column(scenario))
+    return Table(records, shown, lines)
+
+
+def _record(
+    column: str,
+    models: Sequence[TrainedModel],
+    omega: Mapping[int, float],
+    paper: tuple[float, float],
+) -> dict[str, Any]:
+    suffix = "_before" if column == "before" else ""
+
+    def means(key: str) -> dict[str, float]:
+        values, sds = zip(*(model.score(key + suffix) for model in models), strict=True)
+        return {key: mean_sd(values)[0], f"{key}_pairs_sd": mean_sd(sds)[0]}
+
+    dice = [model.score("dice" + suffix)[0] for model in models]
+    gains = [one - omega[m.seed] for one, m in zip(dice, models, strict=True)]
+    folding = means("folding_fraction")["folding_fraction"]
+    millions, _ = mean_sd(model.parameters / 1e6 for model in models)
+    return {
+        "column": column,
+        "models": 0 if suffix else len(models),
+        **means("dice"),
+        "dice_models_sd": math.nan if suffix else mean_sd(dice)[1],
+        "dice_lowest": min(dice),
+        "dice_highest": max(dice),
+        "dice_gain": mean_sd(gains)[0],
+        **means("ncc"),
+        **means("displacement_error"),
+        "folding_fraction": math.nan if suffix else folding,
+        "parameters": math.nan if suffix else millions,
+        "paper_dice": paper[0],
+        "paper_dice_sd": paper[1],
+    }
+
+
+def model_records(models: Sequence[TrainedModel]) -> list[dict[str, Any]]:
+    """One record for each model: scores, architecture, λ, and in `extra` more terms."""
+    records = []
+    for model in models:
+        record: dict[str, Any] = {"seed": model.seed, "model": model.name}
+        for key in ("dice", "ncc", "displacement_error"):
+            record[key], record[f"{key}_pairs_sd"] = model.score(key)
+        about: Any = model.model.description
+        further = (x for x in about.lam.items() if x[0] not in _paper.WEIGHTS)
+        record |= {
+            "folding_fraction": model.score("folding_fraction")[0],
+            "parameters": model.parameters / 1e6,
+            "train_seconds": model.seconds,
+            "feature": _in_words(about.genotype.feature),
+            "deformation": _in_words(about.genotype.deformation),
+            "extra": " ".join(f"{name}={weight:.4g}" for name, weight in further),
+        }
+        records.append(record | {name: about.lam[name] for name in _paper.WEIGHTS})
+    return records
+
+
+def _in_words(cells: Iterable[Iterable[str]]) -> str:
+    return "; ".join(" ".join(cell) for cell in cells)

@@ -1,4 +1,4 @@
-"""What an experiment works on: subjects, settings, a folder and a time limit."""
+"""Subjects, settings, folder and time limit of an experiment."""
 
 import time
 from collections.abc import Iterator
@@ -9,35 +9,36 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, Dataset, read_dataset, write_population
 from autoreg_jax.errors import DataError
 from autoreg_jax.programs import NetworkFamily, Programs
+from autoreg_jax.runtime import RunFolder
+from autoreg_jax.workflows import Prepared, prepare, prepare_again
 from autoreg_jax.workflows._demo import SPACING
-from autoreg_jax.workflows.planning import Prepared, load_planned, prepare
 
 
 class OutOfTimeError(Exception):
-    """The time of this call is over; a repeated one goes on from here."""
+    """The time of this call is over; the next call continues."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How an experiment is made.
+    """Settings of an experiment.
 
     Attributes:
         config: Settings of every run; its seed is the first one.
-        dataset: dataset.csv with labels; None for simulated T1-like brains.
-        elsewhere: dataset.csv on which the model of the first column is trained; None
-            for simulated T2-like brains.
+        dataset: dataset.csv with labels; None: simulated T1-like brains.
+        other_dataset: dataset.csv for the model that is trained elsewhere; None:
+            simulated T2-like brains.
         dimensions: Of simulated brains, 2 or 3.
-        seeds: Repetitions, each from other weights and pairs (>= 1).
-        draws: Random genotypes a seed (>= 0).
-        minutes: No run is begun after them (> 0); None for no limit.
-        scenario: Whose figures of the paper stand beside ours; None for no one's, but
-            for simulated brains those of T1 to T1 (to an atlas: ADNI).
+        seeds: Repetitions, each with other initial weights and pairs (>= 1).
+        draws: Random genotypes per seed (>= 0).
+        minutes: No new run starts after this time (> 0); None: no limit.
+        scenario: Experiment of the paper whose numbers are shown for comparison. None:
+            T1 to T1 (with an atlas: ADNI) for simulated brains, otherwise no one.
         network: A network family of your own, as for `workflows.search`.
     """
 
     config: RunConfig
     dataset: Path | None = None
-    elsewhere: Path | None = None
+    other_dataset: Path | None = None
     dimensions: int = 2
     seeds: int = 3
     draws: int = 3
@@ -62,12 +63,12 @@ class Experiment:
     """A protocol with its subjects in memory.
 
     Attributes:
-        folder: Gets the runs, below a folder for each seed, and the tables.
-        protocol: How it is made.
+        folder: For the tables, and the runs in one folder for each seed.
+        protocol: Its settings.
         dataset: The CSV file of the subjects.
         train, validation, test: The subjects.
-        stop_at: Of the monotonic clock, seconds; no run is begun later.
-        programs: What all runs compile.
+        stop_at: Time of the monotonic clock, s; no new run starts later.
+        programs: Compiled programs of all runs.
     """
 
     folder: Path
@@ -88,12 +89,12 @@ class Experiment:
         """The settings of the runs of one seed."""
         return replace(self.protocol.config, seed=seed)
 
-    def run(self, seed: int, name: str) -> Path:
+    def run(self, seed: int, name: str) -> RunFolder:
         """Folder of a run."""
-        return self.folder / f"seed{seed}" / name
+        return RunFolder(self.folder / f"seed{seed}" / name)
 
     def check_time(self) -> None:
-        """Call it before a run that is not finished.
+        """Check before a run that is not finished.
 
         Raises:
             OutOfTimeError: If the time of this call is over.
@@ -105,14 +106,14 @@ class Experiment:
 def open_experiment(
     folder: Path, protocol: Protocol, *, has_atlas: bool = False
 ) -> Experiment:
-    """Load the subjects, simulated ones where none are given.
+    """Load the subjects, or simulate them if the protocol names no dataset.
 
-    Those that are given are brought to the grid of FOLDER/plan.yaml, which is made if
-    it is not there; it decides on metric, batch and precision as well.
+    Subjects of a dataset are resampled to the grid of FOLDER/plan.yaml, which is
+    created if missing and also decides on similarity, batch size and precision.
 
     Args:
-        folder: Of the experiment; made if missing.
-        protocol: How it is made.
+        folder: Of the experiment; created if missing.
+        protocol: Its settings.
         has_atlas: One subject is fixed in all pairs: `pairs.fixed`, or else the first
             one with labels.
 
@@ -123,7 +124,7 @@ def open_experiment(
         DataError: If the dataset cannot be used, or the subjects to evaluate have no
             label maps.
         GeometryError: If an image has an impossible geometry.
-        ConfigError: If the plan in the folder is of another dataset.
+        ConfigError: If the plan in the folder belongs to another dataset.
     """
     minutes = protocol.minutes
     stop_at = float("inf") if minutes is None else time.monotonic() + 60 * minutes
@@ -152,19 +153,17 @@ def open_experiment(
 def _load(
     table: Dataset, folder: Path, protocol: Protocol, given: Path | None, *splits: str
 ) -> Prepared:
-    """Splits by the plan in a folder; simulated subjects share a grid and need none."""
-    config = protocol.config
+    """Splits on the grid of the plan in a folder; simulated subjects need no plan."""
     if given is None:
-        cohorts = load_planned(table, None, *splits, atlas=config.pairs.fixed)
-        return Prepared(cohorts, config, None)
-    prepared = prepare(table.path, folder, config, *splits)
+        return prepare_again(table.path, table.folder, protocol.config, *splits)
+    prepared = prepare(table.path, folder, protocol.config, *splits)
     folder.mkdir(parents=True, exist_ok=True)
     prepared.write_plan(folder)
     return prepared
 
 
 def _atlas(table: Dataset) -> str:
-    """The subject that is fixed where nobody has named one."""
+    """The default atlas: the first subject with labels."""
     named = [subject.name for subject in table.subjects if subject.labels is not None]
     if not named:
         raise DataError(f"{table.path}: no subject has a label map to be an atlas.")
@@ -175,26 +174,26 @@ def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
     """Training images of another dataset, and its CSV file.
 
     Raises:
-        DataError: If they cannot be used, or have other dimensions.
-        ConfigError: If the plan in the folder is of another dataset.
+        DataError: If they cannot be used, or have another number of axes.
+        ConfigError: If the plan in the folder belongs to another dataset.
     """
     protocol, images = experiment.protocol, experiment.test.images
     flat = replace(protocol, dimensions=images.ndim - 2)
-    given = protocol.elsewhere
+    given = protocol.other_dataset
     table = read_dataset(given or _simulated(experiment.folder, flat, "t2", 1))
     folder = experiment.folder / "elsewhere"
     (cohort,) = _load(table, folder, protocol, given, "train").cohorts
     if cohort.images.ndim != images.ndim:
         raise DataError(
             f"{table.path}: its images have {cohort.images.ndim - 2} axes, those of "
-            f"{experiment.dataset} have {images.ndim - 2}; name another with "
-            "--elsewhere."
+            f"{experiment.dataset} have {images.ndim - 2}; choose another dataset to "
+            "train on elsewhere."
         )
     return table.path, cohort
 
 
 def _simulated(folder: Path, protocol: Protocol, contrast: str, shift: int) -> Path:
-    """A simulated population, written once."""
+    """The CSV file of a simulated population, which is written once."""
     seed = protocol.config.seed + shift
     place = folder / f"{contrast}_{protocol.dimensions}d_{seed}"
     table = place / "dataset.csv"

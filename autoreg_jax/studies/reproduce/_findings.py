@@ -1,26 +1,28 @@
-"""What a table says, in words that follow from its numbers."""
+"""Sentences that follow from the numbers of Table II."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+SEARCHED = ("feature", "deformation", "lam", "architecture", "all")
 
 # Column of the ablation -> Dice by seed; of random genotypes, one for each draw.
 Scores = Mapping[str, Mapping[int, Sequence[float]]]
 
 
 def ablation_findings(
-    scores: Scores, labels: Mapping[str, str], searched: Sequence[str]
+    scores: Scores, labels: Mapping[str, str], searched: Sequence[str] = SEARCHED
 ) -> list[str]:
-    """Say how much each searched column helps, and whether chance helps as much.
+    """How much each searched column helps, and whether chance helps as much.
 
     Args:
-        scores: Mean Dice of each model: by column, then by seed; `omega` is what the
-            others are held against, `random` may be missing.
+        scores: Mean Dice of each model: by column, then by seed; `omega` is the
+            baseline of the others, `random` may be missing.
         labels: Names of the columns.
-        searched: Columns to speak of.
+        searched: Columns to describe.
 
     Returns:
-        A sentence for the random genotypes, then one for each searched column.
+        A sentence about the random genotypes, then one for each searched column.
 
     Examples:
         >>> scores = {"omega": {0: [0.7]}, "lam": {0: [0.75]},
@@ -36,16 +38,14 @@ genotypes; above 2 of 2 of them.
     pool = np.asarray([dice for some in draws.values() for dice in some])
     spread = float(pool.std(ddof=1)) if pool.size > 1 else None
     hand_made = scores["omega"]
-    lines = []
-    if spread is None:
-        lines.append("Fewer than two random genotypes: what chance does is not known.")
-    else:
+    lines = ["Fewer than two random genotypes: the effect of chance is not known."]
+    if spread is not None:
         mean = np.mean([dice[0] for dice in hand_made.values()])
-        lines.append(
+        lines = [
             f"Random genotypes: Dice {pool.mean():.4f}, standard deviation "
             f"{spread:.4f} over {pool.size} draws, from {pool.min():.4f} to "
             f"{pool.max():.4f}; the hand-made one: {mean:.4f}."
-        )
+        ]
     for column in searched:
         gains = [dice[0] - hand_made[seed][0] for seed, dice in scores[column].items()]
         gain = float(np.mean(gains))

@@ -1,24 +1,20 @@
-"""One table or figure of the paper, on the data at hand."""
+"""One table or figure of the paper, from runs on the data at hand."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.studies.compare._table import write_rows
+from autoreg_jax.studies._table import Table, plain_table, save_figures
 from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._ablation import (
     COLUMNS,
-    SEARCHED,
     ablation_models,
-    column_of,
-)
-from autoreg_jax.studies.reproduce._ablation_rows import (
-    ablation_rows,
     ablation_table,
-    model_rows,
+    column_of,
+    model_records,
 )
 from autoreg_jax.studies.reproduce._experiment import (
     Experiment,
@@ -26,11 +22,11 @@ from autoreg_jax.studies.reproduce._experiment import (
     Protocol,
     open_experiment,
 )
-from autoreg_jax.studies.reproduce._findings import ablation_findings
+from autoreg_jax.studies.reproduce._findings import Scores, ablation_findings
 from autoreg_jax.studies.reproduce._runs import TrainedModel
 from autoreg_jax.studies.reproduce._speed import speed_table
-from autoreg_jax.studies.reproduce._table import Table, write_table
 from autoreg_jax.studies.reproduce._whole import (
+    Whole,
     cost_table,
     dice_table,
     figures,
@@ -38,17 +34,14 @@ from autoreg_jax.studies.reproduce._whole import (
     whole,
 )
 
-EXPERIMENTS = (
-    "figure3",
-    "figure4",
-    "figure5",
-    "table1",
-    "table2",
-    "table3",
-    "table4",
-    "table5",
-    "table6",
-)
+_TABLES: Mapping[str, Callable[[Sequence[Whole], str | None], Table]] = {
+    "table1": cost_table,
+    "table3": lambda_table,
+    "table4": dice_table,
+    "table5": dice_table,
+    "table6": speed_table,
+}
+EXPERIMENTS = tuple(sorted(("figure3", "figure4", "figure5", "table2", *_TABLES)))
 
 _OF_THE_PAPER = (
     "The paper's figures are of its own data and networks: compare differences between "
@@ -59,12 +52,12 @@ logger = logging.getLogger(__name__)
 
 
 class Reproduction(NamedTuple):
-    """What an experiment has found.
+    """Result of an experiment.
 
     Attributes:
-        tables: By name, as in the files; none while no seed is finished.
+        tables: By the name of their files; none while no seed is finished.
         notes: Sentences that follow from the numbers.
-        figures: The files of the figures.
+        figures: Image files.
     """
 
     tables: Mapping[str, Table]
@@ -75,25 +68,24 @@ class Reproduction(NamedTuple):
 def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction:
     """Make a table or figure of the paper from runs on the data at hand.
 
-    Each model is a run folder below FOLDER/seedN, shared by all experiments but Table
-    IV, whose runs have an atlas and lie below FOLDER/atlas. A repeated
-    call takes the finished ones as they are and goes on with the others; what it finds
-    is decided by the seed and the data.
+    Each model is a run in FOLDER/seedN, shared by all experiments except Table IV,
+    whose runs have an atlas and are in FOLDER/atlas. A repeated call reads the finished
+    runs and continues with the others; the results depend on seed and data alone.
 
     Args:
         name: One of `EXPERIMENTS`.
-        folder: Gets the runs, simulated data, tables (CSV, Markdown) and figures.
-        protocol: How the experiment is made.
+        folder: For runs, simulated data, tables (CSV, Markdown) and figures.
+        protocol: Settings of the experiment.
 
     Returns:
-        Tables, notes and figures, of the seeds that are finished.
+        Tables, notes and figures of the seeds that are finished.
 
     Raises:
         ValueError: If there is no such experiment.
         DataError, GeometryError: If a dataset cannot be used.
-        ConfigError: If the folder holds runs of other settings or data, or the paper
-            has no such table of the scenario.
-        ArtifactError: If a run in it is damaged.
+        ConfigError: If the folder contains runs of other settings or data, or the paper
+            has no such table for the scenario.
+        ArtifactError: If a run in the folder is damaged.
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
     """
     if name not in EXPERIMENTS:
@@ -121,27 +113,20 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
     if not finished:
         return Reproduction({}, notes, [])
     if name == "table2":
-        return _ablation(folder, finished, notes, scenario)
-    if name.startswith("figure"):
-        pictures = _save(
-            folder, (pair for one in finished for pair in figures(name, one))
-        )
-        return Reproduction({}, notes, pictures)
-    table = {
-        "table1": lambda: cost_table(finished),
-        "table3": lambda: lambda_table(finished, scenario),
-        "table4": lambda: dice_table(finished, scenario),
-        "table5": lambda: dice_table(finished, scenario),
-        "table6": lambda: speed_table(finished[0]),
-    }[name]()
-    write_table(folder, name, table, notes)
+        models = [model for of_seed in finished for model in of_seed]
+        return _ablation(folder, models, notes, scenario)
+    if name not in _TABLES:
+        pictures = (pair for one in finished for pair in figures(name, one))
+        return Reproduction({}, notes, save_figures(folder, pictures))
+    table = _TABLES[name](finished, scenario)
+    table.write(folder, name, notes)
     return Reproduction({name: table}, notes, [])
 
 
 def _each_seed(
     experiment: Experiment, make: Callable[[Experiment, int], Any]
 ) -> tuple[list[Any], list[str]]:
-    """What was made of each seed, and a note on the one that is not finished."""
+    """The results of the finished seeds, and a note on one that is not finished."""
     finished: list[Any] = []
     for seed in experiment.seeds():
         try:
@@ -149,54 +134,39 @@ def _each_seed(
         except OutOfTimeError:
             minutes = experiment.protocol.minutes
             note = f"Seed {seed} is not finished after {minutes:g} minutes and left out"
-            return finished, [f"{note}; the same command goes on with it."]
+            return finished, [f"{note}; repeat the command to continue."]
     return finished, []
 
 
 def _ablation(
     folder: Path,
-    finished: Sequence[Sequence[TrainedModel]],
+    models: Sequence[TrainedModel],
     notes: Sequence[str],
     scenario: str | None,
 ) -> Reproduction:
     """Table II, its sentences and its figure."""
-    models = [model for some in finished for model in some]
-    paper = _paper.ABLATION[scenario] if scenario else {}
-    rows = ablation_rows(models, paper)
-    title = _paper.SCENARIOS[scenario] if scenario else None
-    table = ablation_table(rows, title)
+    table = ablation_table(models, scenario)
     scores: dict[str, dict[int, list[float]]] = {}
     for model in models:
         by_seed = scores.setdefault(column_of(model), {})
         by_seed.setdefault(model.seed, []).append(model.score("dice")[0])
-    notes = [*ablation_findings(scores, COLUMNS, SEARCHED), *notes]
-    write_table(folder, "table2", table, notes)
-    write_rows(folder, "table2_models", model_rows(models))
+    notes = [*ablation_findings(scores, COLUMNS), *notes]
+    table.write(folder, "table2", notes)
+    plain_table(model_records(models)).write(folder, "table2_models")
     return Reproduction({"table2": table}, notes, _draw_ablation(folder, scores))
 
 
-def _draw_ablation(
-    folder: Path, scores: Mapping[str, Mapping[int, Sequence[float]]]
-) -> list[Path]:
-    """The picture of Table II, where matplotlib is installed."""
+def _draw_ablation(folder: Path, scores: Scores) -> list[Path]:
+    """The figure of Table II, where matplotlib is installed."""
     if find_spec("matplotlib") is None:
         logger.info("No figure: matplotlib is not installed.")
         return []
     from autoreg_jax import report
 
     flat = {
-        column: [dice for some in scores[column].values() for dice in some]
-        for column in scores
+        column: [dice for some in of_seed.values() for dice in some]
+        for column, of_seed in scores.items()
     }
     random = flat.pop("random", [])
     named = {COLUMNS[column]: flat[column] for column in COLUMNS if column in flat}
-    return _save(folder, [("table2", report.ablation_means(named, random))])
-
-
-def _save(folder: Path, pictures: Iterable[tuple[str, Any]]) -> list[Path]:
-    """Write figures as PNG."""
-    paths = []
-    for name, figure in pictures:
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=120)
-    return paths
+    return save_figures(folder, [("table2", report.ablation_means(named, random))])

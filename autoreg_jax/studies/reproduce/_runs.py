@@ -1,6 +1,7 @@
-"""The runs behind a table: each a folder, finished once and read from then on."""
+"""The runs of a table, each in a folder; finished runs are read again."""
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,64 +13,70 @@ from autoreg_jax.config import load as load_config
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import write_text
+from autoreg_jax.inference import RegistrationModel
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies.reproduce._experiment import Experiment
-from autoreg_jax.workflows import SearchResult, search
-from autoreg_jax.workflows._train import train
-from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
+from autoreg_jax.workflows import (
+    Evaluation,
+    SearchResult,
+    evaluate,
+    read_evaluation,
+    search,
+    train,
+)
 
 logger = logging.getLogger(__name__)
 
 
 class TrainedModel(NamedTuple):
-    """A finished model of a table.
+    """A trained and evaluated model.
 
     Attributes:
         seed: Of its training.
         name: Of its run.
-        genotype: Its architecture.
-        lam: The weights of the loss that trained it.
-        parameters: How many numbers ω is.
-        seconds: Of its training, compilation included.
-        evaluation: On the test subjects; the same pairs for every model.
+        model: The network.
+        seconds: Training time, compilation included.
+        evaluation: On the test subjects, the same pairs for every model.
     """
 
     seed: int
     name: str
-    genotype: Genotype
-    lam: Mapping[str, float]
-    parameters: int
+    model: RegistrationModel
     seconds: float
     evaluation: Evaluation
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights ω."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.model.params))
 
     def score(self, key: str) -> tuple[float, float]:
         """Mean and standard deviation over the pairs, NaN where unknown."""
         found = self.evaluation.summary.get(key) or {}
-        values = found.get("mean"), found.get("sd")
-        mean, sd = (float("nan") if value is None else value for value in values)
-        return mean, sd
+        mean, sd = (found.get(name) for name in ("mean", "sd"))
+        return math.nan if mean is None else mean, math.nan if sd is None else sd
 
 
 def searched(
     experiment: Experiment, seed: int, genotype: Genotype | None = None
 ) -> SearchResult:
-    """The search of α_F, then α_D, then λ; of λ alone where a genotype is given.
+    """Search α_F, then α_D, then λ; λ alone if a genotype is given.
 
     Raises:
-        ConfigError: If the folder holds another search.
+        ConfigError: If the folder contains another search.
         OutOfTimeError: If it is not finished and the time is over.
         NonFiniteError: If a number became NaN or infinite.
     """
     run = experiment.run(seed, "search" if genotype is None else "search_lam")
     config = experiment.config(seed)
-    _begin(experiment, run, config, RunFolder(run).objective)
+    _begin(experiment, run, config, run.objective)
     return search(
         experiment.train,
         experiment.validation,
         config,
         genotype=genotype,
-        run=run,
+        run=run.path,
         resume=True,
         programs=experiment.programs,
     )
@@ -84,73 +91,67 @@ def trained(
     *,
     elsewhere: tuple[Path, Cohort] | None = None,
 ) -> TrainedModel:
-    """Train a network and evaluate it, or read what an earlier call has done.
+    """Train a network and evaluate it, or read the results of an earlier call.
 
     Args:
-        experiment: Its subjects.
-        seed: Of the weights and of the order of the pairs.
+        experiment: The subjects.
+        seed: Of the initial weights and the order of the pairs.
         name: Of the folder.
         genotype: The architecture.
-        lam: The weights of the loss.
+        lam: Weights of the loss.
         elsewhere: CSV file and subjects to train on, if not those of the experiment.
 
     Returns:
         The finished model.
 
     Raises:
-        ConfigError: If the folder holds another model.
+        ConfigError: If the folder contains another model.
         OutOfTimeError: If it is not finished and the time is over.
         NonFiniteError: If a number became NaN or infinite.
     """
     run = experiment.run(seed, name)
     config = experiment.config(seed)
     source, subjects = elsewhere or (experiment.dataset, experiment.train)
-    _begin(experiment, run, config, RunFolder(run).evaluation, source)
+    _begin(experiment, run, config, run.evaluation, source)
+    programs = experiment.programs
     model = train(
-        subjects,
-        config,
-        genotype,
-        lam,
-        run=run,
-        resume=True,
-        programs=experiment.programs,
+        subjects, config, genotype, lam, run=run.path, resume=True, programs=programs
     )
     if model.description.genotype != genotype:
         raise ConfigError(
-            f"{run}: holds a model of another genotype; name another folder."
+            f"{run}: contains a model of another genotype; name another folder."
         )
-    write_text(RunFolder(run).genotype, genotype.to_json())
-    if RunFolder(run).evaluation.is_file():
-        evaluation = read_evaluation(run)
+    write_text(run.genotype, genotype.to_json())
+    if run.evaluation.is_file():
+        evaluation = read_evaluation(run.path)
     else:
-        # The first seed draws the pairs, so that all models register the same ones.
+        # The pairs depend on the first seed: all models register the same ones.
         evaluation = evaluate(
-            experiment.test, model, experiment.protocol.config, run=run
+            experiment.test, model, experiment.protocol.config, run=run.path
         )
     return TrainedModel(
         seed,
         name,
-        genotype,
-        dict(lam),
-        sum(leaf.size for leaf in jax.tree.leaves(model.params)),
-        RunFolder(run).seconds().get("train", float("nan")),
+        model,
+        run.seconds().get("train", math.nan),
         evaluation,
     )
 
 
 def _begin(
     experiment: Experiment,
-    run: Path,
+    run: RunFolder,
     config: RunConfig,
     last_file: Path,
     source: Path | None = None,
 ) -> None:
-    """Make the folder of a run, or see that what it holds is of the same run."""
-    folder, dataset = RunFolder(run), experiment.dataset
-    sources = {"dataset": dataset, "trained_on": source or dataset}
-    if kept := folder.read_provenance():  # it is written last
-        same = all(kept.get(n) == folder.relative(p) for n, p in sources.items())
-        if not same or load_config(folder.config) != config:
+    """Create the folder of a run, or check that it belongs to the same run."""
+    dataset, trained_on = experiment.dataset, source or experiment.dataset
+    stored = run.read_provenance()  # it is written last
+    if stored:
+        origin = {"dataset": dataset, "trained_on": trained_on}
+        same = all(stored.get(k) == run.relative(path) for k, path in origin.items())
+        if not same or load_config(run.config) != config:
             raise ConfigError(
                 f"{run}: was started with other settings or data; repeat the command "
                 "with these, or name another folder."
@@ -158,10 +159,8 @@ def _begin(
     if last_file.is_file():
         return
     experiment.check_time()
-    name = f"{run.parent.name}/{run.name}"
-    if kept:
-        logger.info("Going on with %s.", name)
-        return
-    logger.info("Beginning %s.", name)
-    write_text(folder.config, dump(config))
-    folder.write_provenance(config.seed, dataset, trained_on=sources["trained_on"])
+    verb = "Resuming" if stored else "Starting"
+    logger.info("%s %s.", verb, f"{run.path.parent.name}/{run.path.name}")
+    if not stored:
+        write_text(run.config, dump(config))
+        run.write_provenance(config.seed, dataset, trained_on=trained_on)

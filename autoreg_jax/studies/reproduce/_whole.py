@@ -1,14 +1,14 @@
-"""Tables I, III and V, Figures 3 to 5: of a search and the network that it found."""
+"""Tables I, III, IV and V, Figures 3 to 5: a search and the network that it found."""
 
 import json
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from autoreg_jax.runtime import RunFolder
+from autoreg_jax.studies._table import Column, Table, mean_sd
 from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._experiment import Experiment
 from autoreg_jax.studies.reproduce._runs import (
@@ -16,14 +16,25 @@ from autoreg_jax.studies.reproduce._runs import (
     searched,
     trained,
 )
-from autoreg_jax.studies.reproduce._table import Table, mean_sd
 from autoreg_jax.workflows import SearchResult, as_lists
-from autoreg_jax.workflows.evaluation import mean_and_sd
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_STAGES = ("feature", "deformation", "lam")
+_COSTS = (
+    Column("seed", "seed", "{:.0f}"),
+    Column("α_F, s", "feature_seconds", "{:.0f}"),
+    Column("α_D, s", "deformation_seconds", "{:.0f}"),
+    Column("λ, s", "lam_seconds", "{:.0f}"),
+    Column("search, s", "search_seconds", "{:.0f}"),
+    Column("training, s", "train_seconds", "{:.0f}"),
+    Column("ratio", "ratio", "{:.2f}"),
+)
+_DICE = (
+    Column("", "method"),
+    Column("Dice", "dice", sd="dice_pairs_sd"),
+    Column("± seeds", "dice_models_sd", "{:.4f}"),
+)
 _ARRAYS = (
     "fixed",
     "moving",
@@ -36,60 +47,27 @@ _EXAMPLES = ("best", "median", "worst")
 
 
 class Whole(NamedTuple):
-    """What the whole job made of one seed.
+    """A search and the training of its result, for one seed.
 
     Attributes:
         seed: The seed.
         found: The search.
-        model: The network that it found, trained with the λ that it found.
+        trained: The network that it found, trained with the λ that it found.
         search_run, train_run: Their folders.
     """
 
     seed: int
     found: SearchResult
-    model: TrainedModel
-    search_run: Path
-    train_run: Path
-
-
-class CostRow(NamedTuple):
-    """Table I: seconds of one seed, compilation included.
-
-    The training uses the program of the search of λ, which has compiled it.
-    """
-
-    seed: int
-    feature_seconds: float
-    deformation_seconds: float
-    lam_seconds: float
-    search_seconds: float
-    train_seconds: float
-
-
-class LambdaRow(NamedTuple):
-    """Table III: one weight of one λ, and whose it is."""
-
-    source: str
-    term: str
-    weight: float
-
-
-class DiceRow(NamedTuple):
-    """Table V: Dice over the pairs of all seeds, and the paper's."""
-
-    method: str
-    dice: float
-    dice_pairs_sd: float
-    dice_models_sd: float
-    paper_dice: float
-    paper_dice_sd: float
+    trained: TrainedModel
+    search_run: RunFolder
+    train_run: RunFolder
 
 
 def whole(experiment: Experiment, seed: int) -> Whole:
-    """Search, and train what was found.
+    """Search, and train the network that was found.
 
     Raises:
-        ConfigError: If the folder holds other runs.
+        ConfigError: If the folder contains other runs.
         OutOfTimeError: If the time is over before both are finished.
         NonFiniteError: If a number became NaN or infinite.
     """
@@ -99,96 +77,79 @@ def whole(experiment: Experiment, seed: int) -> Whole:
     return Whole(seed, found, model, search_run, train_run)
 
 
-def cost_table(wholes: Sequence[Whole]) -> Table:
-    """Table I: what a search costs against one training."""
-    rows = []
+def cost_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
+    """Table I: seconds of a search and of one training, compilation included.
+
+    The training uses a program that the search of λ has already compiled.
+    """
+    del scenario  # the paper has one such table
+    records, lines = [], []
     for one in wholes:
-        stages = RunFolder(one.search_run).seconds()
-        feature, deformation, lam = (
-            sum(s for stage, s in stages.items() if stage.partition("-")[0] == name)
-            for name in _STAGES
-        )
-        total = sum(stages.values())
-        seconds = one.model.seconds
-        rows.append(CostRow(one.seed, feature, deformation, lam, total, seconds))
-    header = ("seed", "α_F, s", "α_D, s", "λ, s", "search, s", "training, s", "ratio")
-    cells = [
-        (
-            str(row.seed),
-            *(f"{seconds:.0f}" for seconds in row[1:]),
-            f"{row.search_seconds / row.train_seconds:.2f}",
-        )
-        for row in rows
-    ]
+        stages = one.search_run.seconds()
+        record: dict[str, Any] = {"seed": one.seed}
+        for name in ("feature", "deformation", "lam"):
+            parts = (s for stage, s in stages.items() if stage.split("-")[0] == name)
+            record[f"{name}_seconds"] = sum(parts)
+        record["search_seconds"] = sum(stages.values())
+        record["train_seconds"] = one.trained.seconds
+        ratio = record["search_seconds"] / record["train_seconds"]
+        records.append(record)
+        lines.append(record | {"ratio": ratio})
     search, train = _paper.HOURS
-    paper = ("paper", "", "", "", f"{search:.0f} h", f"{train:.0f} h")
-    cells.append((*paper, f"{search / train:.2f}"))
-    return Table(rows, header, cells)
+    hours = {"search_seconds": f"{search:.0f} h", "train_seconds": f"{train:.0f} h"}
+    paper = {"seed": "paper", "ratio": search / train, **hours}
+    return Table(records, _COSTS, [*lines, paper])
 
 
 def lambda_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
-    """Table III: λ before and after its search, and the paper's."""
+    """Table III: λ before and after its search, and in the paper.
+
+    A record has `source`, `term` and `weight`.
+    """
     found = {"start": wholes[0].found.lam_start}
     found |= {f"seed {one.seed}": one.found.lam for one in wholes}
     if scenario:
-        name = f"paper, {_paper.SCENARIOS[scenario]}"
         weights = zip(_paper.WEIGHTS, _paper.LAMBDA[scenario], strict=True)
-        found[name] = dict(weights)
-    rows = [
-        LambdaRow(source, term, weight)
+        found[f"paper, {_paper.SCENARIOS[scenario]}"] = dict(weights)
+    records = [
+        {"source": source, "term": term, "weight": weight}
         for source, lam in found.items()
         for term, weight in lam.items()
     ]
     extra = (term for term in found["start"] if term not in _paper.WEIGHTS)
-    terms = (*_paper.WEIGHTS, *extra)
-    titles = [f"λ{i}, {term}" for i, term in enumerate(terms, start=1)]
-    cells = [
-        (source, *(_weight(lam.get(term)) for term in terms))
-        for source, lam in found.items()
+    columns = [Column("", "")] + [
+        Column(f"λ{i}, {term}", term, "{:.2f}")
+        for i, term in enumerate((*_paper.WEIGHTS, *extra), start=1)
     ]
-    return Table(rows, ("", *titles), cells)
-
-
-def _weight(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+    return Table(records, columns, [{"": name, **lam} for name, lam in found.items()])
 
 
 def dice_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
-    """Our own rows of Table V: before, the network, refined on the pair."""
+    """Our own rows of Tables IV and V: before, network, refined on the pair.
+
+    A record has `method`, `dice` over the pairs of all seeds with `dice_pairs_sd` and
+    `dice_models_sd`, and the paper's `paper_dice` and `paper_dice_sd`.
+    """
     unknown = (math.nan, math.nan)
     before, ours = _paper.DICE[scenario] if scenario else (unknown, unknown)
-    rows = []
+    records = []
     for method, key, paper in (
         ("before", "dice_before", before),
         ("network", "dice", ours),
         ("refined", "dice_refined", unknown),
     ):
-        scores = [one.model.score(key) for one in wholes]
-        means, sds = zip(*scores, strict=True)
-        dice = mean_and_sd(means)
-        if dice["mean"] is None:
-            continue
-        spread = math.nan if dice["sd"] is None else dice["sd"]
-        pairs = mean_and_sd(sds)["mean"]
-        pairs_sd = math.nan if pairs is None else pairs
-        rows.append(DiceRow(method, dice["mean"], pairs_sd, spread, *paper))
-    header = ("", "Dice", "± seeds")
-    cells = []
-    for row in rows:
-        cell = (
-            row.method,
-            mean_sd(row.dice, row.dice_pairs_sd),
-            mean_sd(row.dice_models_sd, math.nan, "{:.4f}"),
-        )
-        paper = (mean_sd(row.paper_dice, row.paper_dice_sd),)
-        cells.append(cell + paper if scenario else cell)
-    if scenario:
-        header = (*header, f"paper, {_paper.SCENARIOS[scenario]}")
-    return Table(rows, header, cells)
+        means, sds = zip(*(one.trained.score(key) for one in wholes), strict=True)
+        dice, models_sd = mean_sd(means)
+        record = {"method": method, "dice": dice, "dice_pairs_sd": mean_sd(sds)[0]}
+        record |= {"dice_models_sd": models_sd}
+        record |= zip(("paper_dice", "paper_dice_sd"), paper, strict=True)
+        if math.isfinite(dice):
+            records.append(record)
+    return Table(records, (*_DICE, *_paper.dice_column(scenario)))
 
 
 def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
-    """Name and figure of each picture that Figure 3, 4 or 5 has of a seed.
+    """Name and figure of each image of Figure 3, 4 or 5 for one seed.
 
     Raises:
         AutoRegError: If matplotlib is not installed.
@@ -197,24 +158,17 @@ def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
 
     place = f"{name}_seed{one.seed}"
     if name == "figure3":
-        alpha = as_lists(one.found.alpha)
         genotype = json.loads(one.found.genotype.to_json())
-        yield place, report.alpha_heatmap(alpha, genotype)
+        yield place, report.alpha_heatmap(as_lists(one.found.alpha), genotype)
     elif name == "figure4":
-        yield place, report.dice_by_structure(one.model.evaluation.rows)
+        yield place, report.dice_by_structure(one.trained.evaluation.rows)
     else:
-        with np.load(RunFolder(one.train_run).panels, allow_pickle=False) as file:
+        with np.load(one.train_run.panels, allow_pickle=False) as file:
             stored: dict[str, Any] = {key: file[key] for key in file.files}
         for number, _ in enumerate(stored["names"]):
-            arrays: dict[str, Any] = {
-                kind: stored.get(f"{kind}_{number}") for kind in _ARRAYS
-            }
+            arrays: dict[str, Any] = {k: stored.get(f"{k}_{number}") for k in _ARRAYS}
             moved = f"moved_refined_{number}"
             arrays["moved"] = stored.get(moved, stored[f"moved_{number}"])
-            spacing = stored["spacing"].tolist()
-            yield (
-                f"{place}_{_EXAMPLES[number]}",
-                report.registration_panel(
-                    **arrays, spacing=spacing, affine=stored["affine"]
-                ),
-            )
+            spacing, affine = stored["spacing"].tolist(), stored["affine"]
+            panel = report.registration_panel(**arrays, spacing=spacing, affine=affine)
+            yield f"{place}_{_EXAMPLES[number]}", panel

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoreg_jax.studies.bench._rows import BenchRow, bench_table
 from autoreg_jax.studies.bench._statistics import paired_difference
 
 
@@ -57,14 +56,3 @@ def test_few_pairs():
     assert one.mean == 0.25
     assert all(map(math.isnan, one[1:]))
     assert paired_difference([0.5, 0.5], [0.5, 0.5]).p_value == 1
-
-
-def test_seconds_have_no_power_of_ten():
-    unknown = dict.fromkeys(BenchRow._fields, math.nan)
-    known = {"method": "ants_syn", "pairs": 2, "failure": ""}
-    times = {"seconds_first": 1150.24, "seconds": 12.345, "seconds_sd": 0.5}
-    table = bench_table([BenchRow(**{**unknown, **known, **times})])
-    cells = dict(zip(table.header, table.cells[0], strict=True))
-    assert cells["first, s"] == "1150"
-    assert cells["later, s"] == "12.3 ± 0.5"
-    assert cells["Dice"] == ""

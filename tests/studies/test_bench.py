@@ -1,61 +1,40 @@
-"""The bench: one table from methods that work and some that do not."""
+"""The bench: one table of methods, of which some work and some do not."""
 
 import csv
 import dataclasses
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autoreg_jax import config, data, geometry, transforms
-from autoreg_jax.baselines.adapters import Adapter
+from autoreg_jax.baselines.adapters import ADAPTERS, Adapter
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError, GeometryError
-from autoreg_jax.studies import BenchProtocol, bench
-from autoreg_jax.studies.bench import Limits, _bench, _methods
-from autoreg_jax.studies.bench._process import MethodProcess
-from autoreg_jax.studies.bench._statistics import paired_difference
+from autoreg_jax.files import read_records
+from autoreg_jax.studies import BenchProtocol, Method, RivalNetwork, bench
+from autoreg_jax.studies.bench import (
+    Limits,
+    MethodProcess,
+    method_names,
+    paired_difference,
+)
 from autoreg_jax.workflows.evaluation import pair_of, score
 
-FAKES = {
-    "crash": {"kind": "crash", "from_pair": 3},
-    "eat": {"kind": "eat"},
-    "missing": {"kind": "missing"},
-    "shift": {"kind": "shift", "by": [1.0, 0.5]},
-    "sleep": {"kind": "sleep", "from_pair": 2},
-}
+
+def fake(name, **settings):
+    """A method of the module `fake_methods`."""
+    return Method(name=name, module="fake_methods", settings=settings, source="pip it")
+
+
+OURS = dataclasses.replace(fake("autoreg", kind="shift", by=[0.5, 0.0]), parameters=123)
+SHIFT = fake("shift", kind="shift", by=[1.0, 0.5])
 
 
 @pytest.fixture(autouse=True)
-def _fakes(monkeypatch):
-    adapters = {
-        name: Adapter("fake_methods", {"default": kind, "paper": kind}, (), "pip it")
-        for name, kind in FAKES.items()
-    }
-    monkeypatch.setattr(_methods, "ADAPTERS", adapters)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-
-    def network(name, run, refine=None):
-        by = [0.5, 0.0] if refine is None else [0.25, 0.0]
-        settings = {"kind": "shift", "by": by}
-        return _methods.Method(name, "fake_methods", settings, settings, "", 123)
-
-    monkeypatch.setattr(_methods, "network", network)
-
-
-@pytest.fixture(scope="module")
-def dataset(cohorts, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("subjects")
-    lines = ["subject,image,split,labels"]
-    for cohort, split in zip(cohorts, ("train", "validation", "test"), strict=True):
-        for place, name in enumerate(cohort.names):
-            lines.append(f"{name},{name}.nii.gz,{split},{name}_l.nii.gz")
-            image, labels = cohort.images[place, ..., 0], cohort.labels[place]
-            for end, array in (("", image), ("_l", labels)):
-                volume = geometry.Volume(array, cohort.affine)
-                data.write_volume(folder / f"{name}{end}.nii.gz", volume)
-    (folder / "dataset.csv").write_text("\n".join(lines) + "\n")
-    return folder / "dataset.csv"
+def _find_fakes(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
 
 
 @pytest.fixture
@@ -63,10 +42,9 @@ def protocol(dataset, settings):
     few = config.merge(settings, {"evaluate": {"pairs": 5}})
     return BenchProtocol(
         dataset=dataset,
-        methods=("none", "autoreg", "shift"),
+        methods=("none", OURS, SHIFT),
         config=few,
         limits=Limits(seconds=20.0, megabytes=8000, threads=1),
-        model=Path("runs/mine"),
     )
 
 
@@ -187,12 +165,12 @@ def test_listed_images_must_be_of_the_split(protocol, listed, dataset, tmp_path)
 
 def test_methods_by_tasks(protocol, listed, dataset, tmp_path):
     warps = dataclasses.replace(
-        protocol, dataset=_unlabelled(dataset), pairs=listed, methods=("none", "shift")
+        protocol, dataset=_unlabelled(dataset), pairs=listed, methods=("none", SHIFT)
     )
     bench(tmp_path / "warps", warps)
     known = _rows(tmp_path / "warps")
     of_both = dataclasses.replace(
-        protocol, dataset=dataset.parent, beside={"warps": tmp_path / "warps"}
+        protocol, dataset=dataset.parent, other_tasks={"warps": tmp_path / "warps"}
     )
     found = bench(tmp_path / "mine", of_both)
     assert found.tasks is not None
@@ -211,10 +189,10 @@ def test_methods_by_tasks(protocol, listed, dataset, tmp_path):
     assert table[:3] == [(task, "none"), (task, "autoreg"), (task, "shift")]
     assert table[3:] == [("warps", "none"), ("warps", "shift")]
     assert f"| {task}, Dice |" in (tmp_path / "mine" / "tasks.md").read_text()
-    same = dataclasses.replace(of_both, beside={task: tmp_path / "warps"})
+    same = dataclasses.replace(of_both, other_tasks={task: tmp_path / "warps"})
     with pytest.raises(ConfigError, match="name of this dataset's own task"):
         bench(tmp_path / "mine", same)
-    lost = dataclasses.replace(of_both, beside={"lost": tmp_path / "lost"})
+    lost = dataclasses.replace(of_both, other_tasks={"lost": tmp_path / "lost"})
     with pytest.raises(ArtifactError, match=r"lost/bench\.csv: no result of"):
         bench(tmp_path / "mine", lost)
 
@@ -234,7 +212,6 @@ def test_registration_without_a_model_is_a_method(protocol, tmp_path):
         config=config.merge(protocol.config, changes),
         methods=("none", "autoreg_classical"),
         limits=Limits(seconds=120.0, megabytes=None, threads=1),
-        model=None,
     )
     bench(tmp_path, changed)
     before, after = _rows(tmp_path).values()
@@ -248,7 +225,14 @@ def test_registration_without_a_model_is_a_method(protocol, tmp_path):
 
 def test_what_fails_has_a_row_and_the_others_too(protocol, tmp_path):
     limits = protocol.limits._replace(seconds=9.0)
-    methods = ("missing", "sleep", "eat", "crash", "shift", "autoreg")
+    methods = (
+        fake("missing", kind="missing"),
+        fake("sleep", kind="sleep", from_pair=2),
+        fake("eat", kind="eat"),
+        fake("crash", kind="crash", from_pair=3),
+        SHIFT,
+        OURS,
+    )
     bench(tmp_path, dataclasses.replace(protocol, methods=methods, limits=limits))
     rows = _rows(tmp_path)
     assert (
@@ -259,23 +243,19 @@ def test_what_fails_has_a_row_and_the_others_too(protocol, tmp_path):
     assert rows["crash"]["failure"].startswith("ended by SIGSEGV")
     pairs = {name: int(row["pairs"]) for name, row in rows.items()}
     assert pairs == {
-        "autoreg": 5, "missing": 0, "sleep": 1, "eat": 0, "crash": 2, "shift": 5
+        "autoreg": 5, "crash": 2, "eat": 0, "missing": 0, "shift": 5, "sleep": 1
     }  # fmt: skip
     assert not rows["shift"]["failure"]
     # The next call tries again, with what has been installed or given since.
-    FAKES["missing"]["kind"] = "shift"
-    try:
-        again = dataclasses.replace(protocol, methods=("missing",), limits=limits)
-        bench(tmp_path, again)
-    finally:
-        FAKES["missing"]["kind"] = "missing"
+    found = (fake("missing", kind="shift"),)
+    bench(tmp_path, dataclasses.replace(protocol, methods=found, limits=limits))
     rows = _rows(tmp_path)
     assert not rows["missing"]["failure"]
     assert rows["missing"]["pairs"] == "5"
     assert rows["sleep"]["pairs"] == "1"
 
 
-def test_a_killed_bench_goes_on_where_it_was(protocol, tmp_path, monkeypatch):
+def test_an_interrupted_bench_resumes(protocol, tmp_path, monkeypatch):
     register, calls = MethodProcess.register, []
 
     def counted(process, *arguments):
@@ -288,7 +268,6 @@ def test_a_killed_bench_goes_on_where_it_was(protocol, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         bench(tmp_path, protocol)
     assert list(_rows(tmp_path)) == ["none", "autoreg"]  # the finished ones
-    assert calls[-1]._process.returncode is not None
     path = tmp_path / "methods" / "shift.jsonl"
     assert len(path.read_text().splitlines()) == 1 + 2
     with path.open("a") as file:
@@ -302,8 +281,8 @@ def test_a_killed_bench_goes_on_where_it_was(protocol, tmp_path, monkeypatch):
         for key, value in row.items():
             if "seconds" not in key and "memory" not in key:
                 assert resumed[name][key] == value
-    monkeypatch.setattr(_bench, "MethodProcess", None)
-    bench(tmp_path, protocol)  # nothing is left to do
+    bench(tmp_path, protocol)
+    assert len(calls) == 8 + 3 + 2 * 5  # nothing was left to do
 
 
 def test_more_pairs_keep_the_first_ones(protocol, tmp_path, settings):
@@ -315,39 +294,80 @@ def test_more_pairs_keep_the_first_ones(protocol, tmp_path, settings):
     assert _rows(tmp_path)["shift"]["pairs"] == "5"
 
 
-def test_results_of_other_settings_are_not_mixed(protocol, tmp_path, monkeypatch):
+def test_results_of_other_settings_are_not_mixed(protocol, tmp_path):
     bench(tmp_path, protocol)
     more = protocol.limits._replace(threads=2)
     with pytest.raises(ConfigError, match="threads: 1 there, 2 now"):
         bench(tmp_path, dataclasses.replace(protocol, limits=more))
     seed = dataclasses.replace(protocol.config, seed=7)
-    with pytest.raises(ConfigError, match=r"bench\.json: is of other subjects, pairs"):
+    with pytest.raises(ConfigError, match=r"bench\.json: belongs to other subjects"):
         bench(tmp_path, dataclasses.replace(protocol, config=seed))
-    monkeypatch.setitem(FAKES["shift"], "by", [2.0, 0.0])
-    with pytest.raises(ConfigError, match=r"shift\.jsonl: holds results of other"):
-        bench(tmp_path, protocol)
+    other = (fake("shift", kind="shift", by=[2.0, 0.0]),)
+    with pytest.raises(ConfigError, match=r"shift\.jsonl: contains results of other"):
+        bench(tmp_path, dataclasses.replace(protocol, methods=other))
 
 
 @pytest.mark.parametrize(
     ("methods", "words"),
     [
         (("nothing",), "'nothing' is unknown; known are"),
-        ((), "name some, each once"),
-        (("none", "none"), "name some, each once"),
+        ((), "name at least one, each once"),
+        (("none", "none"), "name at least one, each once"),
+        (("shift", SHIFT), "'shift' is unknown"),
+        ((SHIFT, SHIFT), "name at least one, each once"),
+        ((fake("../shift"),), "'../shift' is no file name"),
         (("autoreg",), "need a trained network"),
     ],
 )
 def test_wrong_methods_are_refused_at_once(protocol, tmp_path, methods, words):
-    wrong = dataclasses.replace(protocol, methods=methods, model=None)
+    wrong = dataclasses.replace(protocol, methods=methods)
     with pytest.raises(ConfigError, match=words):
         bench(tmp_path / "new", wrong)
     assert not (tmp_path / "new").exists()
 
 
-def test_records_are_json_lines_with_a_header(protocol, tmp_path):
-    bench(tmp_path, dataclasses.replace(protocol, methods=("shift.paper",)))
-    lines = (tmp_path / "methods" / "shift.paper.jsonl").read_text().splitlines()
+def test_a_program_is_one_row_of_a_table(protocol, tmp_path, monkeypatch):
+    """A file with `open_method`, a row in `ADAPTERS`: nothing else knows the name."""
+    paper = {"kind": "shift", "by": [1.0, 0.5]}
+    sets = {"default": {"kind": "missing"}, "paper": paper}
+    row = Adapter("fake_methods", sets, {"numpy": "numpy"}, "pip it")
+    monkeypatch.setitem(ADAPTERS, "mine", row)
+    assert {"mine", "mine.paper"} < set(method_names())
+    methods = ("mine", "mine.paper")
+    bench(tmp_path, dataclasses.replace(protocol, methods=methods))
+    rows = _rows(tmp_path)
+    assert rows["mine"]["failure"].endswith("to get it: pip it")
+    assert rows["mine.paper"]["pairs"] == "5"
+    lines = (tmp_path / "methods" / "mine.paper.jsonl").read_text().splitlines()
     header, *records = map(json.loads, lines)
-    assert header["identity"]["settings"] == FAKES["shift"]
+    assert header["identity"]["settings"] == paper
+    assert header["identity"]["versions"] == {"numpy": np.__version__}
     assert [record["is_first"] for record in records] == [True] + 4 * [False]
     assert set(records[0]["scores"]) >= {"dice", "ncc", "folding_fraction"}
+
+
+def test_rows_of_methods_of_an_earlier_call_stay(protocol, tmp_path):
+    bench(tmp_path, dataclasses.replace(protocol, methods=(SHIFT,)))
+    bench(tmp_path, dataclasses.replace(protocol, methods=("none",)))
+    assert list(_rows(tmp_path)) == ["none", "shift"]
+
+
+def test_a_network_of_ones_own_is_trained_like_a_rival(protocol, tmp_path):
+    tiny = import_module("rival_network").Tiny
+    few = config.merge(protocol.config, {"train": {"steps": 3}})
+    rival = RivalNetwork(name="tiny", network=tiny, config=few)
+    limits = Limits(seconds=120.0, megabytes=None, threads=1)
+    own = dataclasses.replace(protocol, methods=("none", rival), limits=limits)
+    bench(tmp_path, own)
+    rows = _rows(tmp_path)
+    assert (rows["tiny"]["failure"], rows["tiny"]["pairs"]) == ("", "5")
+    assert float(rows["tiny"]["parameters"]) == 3 * 3 * 2 + 2
+    assert rows["tiny"]["ncc"] != rows["none"]["ncc"]
+    records = read_records(tmp_path / "runs" / "tiny" / "metrics.jsonl")
+    assert records[-1]["step"] == 3
+
+    class Local(tiny):
+        pass
+
+    with pytest.raises(ConfigError, match="another process cannot import"):
+        dataclasses.replace(rival, network=Local)

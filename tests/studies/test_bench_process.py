@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax.studies.bench._process import (
+from autoreg_jax.studies.bench import (
     Limits,
+    Method,
     MethodFailedError,
     MethodProcess,
 )
@@ -21,11 +22,17 @@ LIMITS = Limits(seconds=30.0, megabytes=8000, threads=1)
 
 @pytest.fixture(autouse=True)
 def _find_fakes(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    path = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(path)
+    monkeypatch.setenv("PYTHONPATH", path)  # of the process that runs the method
 
 
 def _process(folder, limits=LIMITS, **settings):
-    return MethodProcess("fake_methods", settings, limits, folder, "pip install it")
+    source = "pip install it"
+    method = Method(
+        name="fake", module="fake_methods", settings=settings, source=source
+    )
+    return MethodProcess(method, limits, folder)
 
 
 def test_displacements_come_back_pair_after_pair(tmp_path):
@@ -82,9 +89,10 @@ _BENCH = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from autoreg_jax.studies.bench._process import Limits, MethodProcess
+from autoreg_jax.studies.bench import Limits, Method, MethodProcess
 limits = Limits(seconds=60.0, megabytes=None, threads=1)
-process = MethodProcess("fake_methods", {"kind": "sleep"}, limits, Path(sys.argv[1]))
+method = Method(name="fake", module="fake_methods", settings={"kind": "sleep"})
+process = MethodProcess(method, limits, Path(sys.argv[1]))
 print(process._process.pid, flush=True)
 process.register(*np.ones((2, 6, 5), np.float32), (1.0, 1.0))
 """

@@ -1,0 +1,70 @@
+"""The methods of this package in a process of their own, like all others."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from autoreg_jax.inference import load_model, register_pair
+from autoreg_jax.runtime import enable_compilation_cache
+
+
+def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
+    """Make the function that registers a pair.
+
+    Args:
+        settings: For a network: `model`, its folder; `network`, None or `module:name`
+            of its constructor; `refine`, optimisation steps per pair, and their
+            `learning_rate`. For registration without a model: `steps`
+            at each of three resolutions, their `learning_rate` and `similarity`, "ncc"
+            or "mind".
+
+    Returns:
+        `register(fixed, moving, spacing)`.
+
+    Raises:
+        ArtifactError: If there is no usable model.
+    """
+    enable_compilation_cache()
+    make = _network if "model" in settings else _without_model
+    predict = make(settings)
+
+    def register(
+        fixed: np.ndarray, moving: np.ndarray, spacing: Sequence[float]
+    ) -> np.ndarray:
+        pair = [jnp.asarray(image)[None, ..., None] for image in (moving, fixed)]
+        return np.asarray(predict(*pair, spacing)[0])
+
+    return register
+
+
+def _network(settings: Mapping[str, Any]) -> Callable[..., Any]:
+    module, _, name = (settings["network"] or "").partition(":")
+    network = getattr(import_module(module), name)() if module else None
+    model = load_model(settings["model"], network=network)
+    steps, rate = settings["refine"], settings["learning_rate"]
+
+    def predict(moving: Any, fixed: Any, spacing: Sequence[float]) -> Any:
+        del spacing  # the network was trained with that of its dataset
+        if steps:
+            refined = model.refine(moving, fixed, steps=steps, learning_rate=rate)
+            return refined.displacement
+        return model(moving, fixed).displacements.full
+
+    return predict
+
+
+def _without_model(settings: Mapping[str, Any]) -> Callable[..., Any]:
+    def predict(moving: Any, fixed: Any, spacing: Sequence[float]) -> Any:
+        return register_pair(
+            moving,
+            fixed,
+            jnp.asarray(spacing),
+            num_iterations=settings["steps"],
+            learning_rate=settings["learning_rate"],
+            similarity=settings["similarity"],
+        ).displacement
+
+    return predict

@@ -1,0 +1,171 @@
+"""The tables of a bench: methods, and methods by tasks."""
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoreg_jax.errors import ArtifactError
+from autoreg_jax.studies._table import Column, Table, mean_sd, summarised
+from autoreg_jax.studies.bench._methods import OURS, in_order
+from autoreg_jax.studies.bench._results import Pair, Results
+from autoreg_jax.studies.bench._statistics import UNKNOWN, paired_difference
+
+_COLUMNS = (
+    Column("", "method"),
+    Column("pairs", "pairs", "{:.0f}"),
+    Column("Dice", "dice", sd="dice_sd"),
+    Column("HD95, mm", "hd95", "{:.2f}", sd="hd95_sd"),
+    Column("NCC", "ncc", sd="ncc_sd"),
+    Column("error, mm", "displacement_error", "{:.2f}", sd="displacement_error_sd"),
+    Column("folding, %", "folding_fraction", factor=100),
+    Column("SD log J", "log_jacobian_std"),
+    Column("to AutoReg", "difference", "{:+.4f}"),
+    Column("95 %", "interval"),
+    Column("p", "wilcoxon_p", "{:.2g}"),
+    Column("first, s", "seconds_first", ""),
+    Column("later, s", "seconds", "", sd="seconds_sd"),
+    Column("memory, MB", "peak_memory_bytes", "{:.0f}", 1e-6),
+    Column("parameters, M", "parameters", factor=1e-6),
+    Column("threads", "threads", "{:.0f}"),
+    Column("not finished because", "failure"),
+)
+_TASK_FIELDS = (
+    "dice",
+    "dice_sd",
+    "displacement_error",
+    "displacement_error_sd",
+    "folding_fraction",
+)
+
+
+def bench_table(
+    results: Mapping[str, Results], pairs: Sequence[Pair], seed: int
+) -> Table:
+    """The table of the bench: means and standard deviations over the pairs.
+
+    A record has `method`; `pairs`, the number registered; `dice`, `hd95` (mm), `ncc`
+    and `displacement_error` (mm), each with `_sd`, structures averaged first;
+    `folding_fraction` of all voxels; `log_jacobian_std` in the body; `difference` of
+    Dice (without labels: of NCC) to AutoReg with `difference_low`, `difference_high`
+    and `wilcoxon_p`; `seconds_first` of the first pair with start and compilation;
+    `seconds` and `seconds_sd` of each later pair; `peak_memory_bytes` of the process;
+    `parameters` of the network; `threads`; and `failure`, empty where all is finished.
+    What is not known is NaN.
+
+    Args:
+        results: Of each method.
+        pairs: The pairs to include.
+        seed: Of the bootstrap.
+    """
+    records = [
+        _record(results[name], results.get(OURS), pairs, seed)
+        for name in in_order(results)
+    ]
+    return Table(records, _COLUMNS, [one | _interval(**one) for one in records])
+
+
+def _record(
+    results: Results, ours: Results | None, pairs: Sequence[Pair], seed: int
+) -> dict[str, Any]:
+    found = [results.of_pair[pair] for pair in pairs if pair in results.of_pair]
+    record: dict[str, Any] = {"method": results.name, "pairs": len(found)}
+    for name in ("dice", "hd95", "ncc", "displacement_error"):
+        record |= summarised(name, _scores(results, pairs, name))
+    for name in ("folding_fraction", "log_jacobian_std"):
+        record[name], _ = mean_sd(_scores(results, pairs, name))
+    difference = UNKNOWN
+    if ours is not None and ours is not results:
+        judged = "dice" if math.isfinite(record["dice"]) else "ncc"
+        scores = (_scores(one, pairs, judged) for one in (results, ours))
+        difference = paired_difference(*scores, seed=seed)
+    names = ("difference", "difference_low", "difference_high", "wilcoxon_p")
+    record |= zip(names, difference, strict=True)
+    first = [_number(one["elapsed"]) for one in found if one["is_first"]]
+    later = [_number(one["seconds"]) for one in found if not one["is_first"]]
+    memory = [_number(one["peak_memory_bytes"] or None) for one in found]
+    record["seconds_first"], _ = mean_sd(first)
+    return record | {
+        **summarised("seconds", later),
+        "peak_memory_bytes": max(memory, default=math.nan),
+        "parameters": _number(results.header.get("parameters")),
+        "threads": _number(results.header.get("threads")),
+        "failure": results.failure,
+    }
+
+
+def _scores(results: Results, pairs: Iterable[Pair], name: str) -> list[float]:
+    """A score of each pair, structures averaged; NaN where it is not known."""
+    records = [results.of_pair.get(pair, {"scores": {}}) for pair in pairs]
+    return [_mean(record["scores"].get(name)) for record in records]
+
+
+def _mean(value: Any) -> float:
+    return math.nan if value is None else mean_sd(np.array(value, float).ravel())[0]
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _interval(
+    difference_low: float, difference_high: float, **_: Any
+) -> dict[str, str]:
+    if not math.isfinite(difference_low):
+        return {}
+    return {"interval": f"{difference_low:+.4f} to {difference_high:+.4f}"}
+
+
+def task_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Table V of the paper: a row for each method, a column for each task.
+
+    Args:
+        records: Of the benches of all tasks, from `read_bench`.
+
+    Returns:
+        Dice of a task, or the error in mm where no pair of it has labels.
+    """
+    columns, lines = [Column("", "")], {}
+    for task in dict.fromkeys(record["task"] for record in records):
+        of_task = [record for record in records if record["task"] == task]
+        is_error = all(math.isnan(record["dice"]) for record in of_task)
+        field = "displacement_error" if is_error else "dice"
+        title, form = f"{task}, {'mm' if is_error else 'Dice'}", "{:.3f}"
+        form = "{:.2f}" if is_error else form
+        columns.append(Column(title, task, form, sd=f"{task}_sd"))
+        for one in of_task:
+            line = lines.setdefault(one["method"], {"": one["method"]})
+            line |= {task: one[field], f"{task}_sd": one[f"{field}_sd"]}
+    return Table(records, columns, [lines[name] for name in in_order(lines)])
+
+
+def read_bench(task: str, folder: Path) -> list[dict[str, Any]]:
+    """The scores of a finished bench.
+
+    Args:
+        task: Name to give it.
+        folder: Of the bench.
+
+    Returns:
+        A record for each method, with `task`, `method`, `pairs`, `dice`, `dice_sd`,
+        `displacement_error` (mm), `displacement_error_sd` and `folding_fraction`.
+
+    Raises:
+        ArtifactError: If the folder contains no complete bench.csv.
+    """
+    path = folder / "bench.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {"task": task, "method": row["method"], "pairs": int(row["pairs"])}
+                | {name: float(row[name]) for name in _TASK_FIELDS}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path}: no result of `autoreg bench` ({error!r}); name the folder of a "
+            "bench."
+        ) from error
