@@ -60,7 +60,8 @@ def elsewhere(folder):
 
 
 def a_plane(folder):
-    volume = Volume(np.ones((16, 14), np.float32), np.eye(4))
+    image = np.random.default_rng(0).random((16, 14)).astype(np.float32)
+    volume = Volume(image, np.eye(4))
     write_volume(folder / "moving.nii.gz", volume)
 
 
