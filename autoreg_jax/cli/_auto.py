@@ -61,7 +61,7 @@ class Demo(Verb):
 
 
 class Auto(Verb):
-    """Plan, search a network and its loss, train, evaluate, write a report.
+    """Plan, search network and loss, train, evaluate, write a report.
 
     Examples:
       autoreg auto subjects.csv -o runs/mine

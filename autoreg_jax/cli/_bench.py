@@ -1,137 +1,137 @@
-"""`autoreg bench`: this project and its rivals on one data set, in one table."""
+"""`autoreg bench`: this project and its rivals on one dataset, in one table."""
 
-import os
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from autoreg_jax.cli._run_options import Config, Data, Overrides
-from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.cli import _options as shared
+from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from autoreg_jax.studies import Table
-    from autoreg_jax.studies.bench import Limits
 
-# What fits into 80 columns; the rest stands in the files.
-_SHOWN = (
-    "",
-    "pairs",
-    "Dice",
-    "error, mm",
-    "folding, %",
-    "to AutoReg",
-    "first, s",
-    "later, s",
-)
-_USUAL = (
-    "multipropreg",
-    "voxelmorph",
-    "voxelmorph_diff",
-    "ants_syn",
-    "elastix",
-    "niftyreg",
-)
+# Columns on a terminal; the others are in the files. The last ones are dropped first.
+_SHOWN = ("", "pairs", "Dice", "error, mm", "folding, %")
+_EXTRA = ("to AutoReg", "first, s", "later, s")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """Register the same pairs with this project and its rivals, and compare.
+class Bench(Verb):
+    """Compare this project and its rivals on the same pairs.
 
-    Methods: none; autoreg and autoreg_refined (with --model RUN); autoreg_classical,
-    the registration without a model, with evaluate.refine.steps; multipropreg,
-    voxelmorph, voxelmorph_basic and voxelmorph_diff, trained here on the training split
-    with the settings of RUN unless --trained names their run; ants_syn, convexadam,
-    elastix, niftyreg and voxelmorph_torch where they are installed, ants_syn.paper and
-    niftyreg.paper with the settings of the paper, elastix.fine with more iterations.
-
-    Each method runs in its own process. One that fails has a row that says why; a
-    repeated command keeps what is finished and goes on with the rest.
+    Methods: none; autoreg, autoreg_refined (with --model); autoreg_classical
+    (without a model, evaluate.refine.steps steps); multipropreg, voxelmorph,
+    voxelmorph_basic, voxelmorph_diff (trained here unless in --trained); if
+    installed ants_syn, convexadam, elastix, niftyreg, voxelmorph_torch;
+    ants_syn.paper, niftyreg.paper (settings of the paper), elastix.fine (more
+    iterations). Each runs in its own process; if it fails, its row says why. The
+    same command again keeps finished results and continues with the rest.
 
     Examples:
       autoreg bench subjects.csv --model runs/mine -o runs/bench
       autoreg bench subjects.csv --methods none ants_syn.paper --pairs 12
     """
 
-    data: Data
-    """dataset.csv or its folder."""
+    usage = "DATASET [options]"
+    renamed = {"--beside": "--other-tasks"}  # noqa: RUF012
 
-    methods: tuple[str, ...] = ()
-    """Names as above; the usual ones unless given."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Data and methods, resources, settings."""
+        group = parser.add_argument_group("comparison")
+        shared.add_dataset(group, "dataset.csv, or its folder")
+        add = group.add_argument
+        add(
+            "--methods",
+            nargs="+",
+            default=[],
+            metavar="NAME",
+            help="methods, see above (default: none, those of --model, multipropreg, "
+            "voxelmorph, voxelmorph_diff, ants_syn, elastix, niftyreg)",
+        )
+        add(
+            "--model",
+            type=Path,
+            metavar="RUN",
+            help="run of AutoReg: its network, settings and loss weights",
+        )
+        add(
+            "--pairs",
+            type=_number_or_path,
+            metavar="N|CSV",
+            help="number of pairs (default: evaluate.pairs), or a CSV as for `autoreg "
+            "register`",
+        )
+        add(
+            "--trained",
+            nargs="+",
+            default=[],
+            metavar="NAME=RUN",
+            help="runs of rivals that are already trained, e.g. voxelmorph=runs/vm",
+        )
+        add(
+            "--other-tasks",
+            nargs="+",
+            default=[],
+            metavar="NAME=FOLDER",
+            help="finished benches of other tasks, for a table of methods by tasks",
+        )
+        text = "results, tables and figures (default: runs/bench)"
+        default = Path("runs/bench")
+        shared.add_output(group, text, default=default, metavar="FOLDER")
+        add = parser.add_argument_group("limits of each method").add_argument
+        add(
+            "--seconds",
+            type=float,
+            default=3600.0,
+            metavar="N",
+            help="per pair, with start and compilation (default: 3600)",
+        )
+        add(
+            "--megabytes",
+            type=int,
+            metavar="N",
+            help="memory of third-party programs (default: no limit)",
+        )
+        add("--threads", type=int, metavar="N", help="processors (default: all)")
+        group = parser.add_argument_group("settings")
+        default = "those of --model, or preset default"
+        shared.add_settings(group, default, "train.steps=100")
 
-    pairs: Annotated[int | Path | None, tyro.conf.arg(metavar="NUMBER|CSV")] = None
-    """Number of pairs of the split evaluate.split, by the settings unless given; or a
-    CSV that lists them, as for `autoreg register --pairs`."""
-
-    model: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run of AutoReg: its network, its settings and its weights of the loss."""
-
-    trained: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=RUN ...")] = ()
-    """Runs of rivals that are trained already, as voxelmorph=runs/vm."""
-
-    beside: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=FOLDER ...")] = ()
-    """Benches of other tasks that are done already: a table of methods by tasks, Table
-    V of the paper, is made of this one and them."""
-
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path(
-        "runs/bench"
-    )
-    """Folder for results, tables and figures."""
-
-    seconds: float = 3600.0
-    """Limit of a pair, start of the process and compilation included."""
-
-    megabytes: int | None = None
-    """Limit of the address space of programs of others; none unless given."""
-
-    threads: int | None = None
-    """Processors of each method; all of this process unless given."""
-
-    config: Config = None
-    """Settings: a YAML file or the name of a preset; those of RUN, or `default`."""
-
-    overrides: Overrides = ()
-    """Single settings, as train.steps=100."""
-
-    json: bool = False
-    """Print JSON instead of the table."""
-
-    after_interrupt = "Nothing is lost: the same command goes on."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Do what is not done yet, and print the table."""
-        words = list(self.overrides)
-        if isinstance(self.pairs, int):
-            words.append((f"evaluate.pairs={self.pairs}",))
-        settings = read_settings(self._source(), words)
-        limits = self._limits()
-        trained = _named(self.trained, "--trained", "NAME=RUN, as voxelmorph=runs/vm")
-        beside = _named(self.beside, "--beside", "NAME=FOLDER, as knee=runs/knee_bench")
+        is_number = isinstance(options.pairs, int)
+        if is_number:
+            options.overrides.append(f"evaluate.pairs={options.pairs}")
+        settings = shared.settings_of(options, _default_settings(options.model))
+        trained = _named(options.trained, "--trained", "NAME=RUN")
+        other_tasks = _named(options.other_tasks, "--other-tasks", "NAME=FOLDER")
         from autoreg_jax import runtime, studies
+        from autoreg_jax.studies.bench import Limits, default_methods
 
+        limits = Limits.checked(options.seconds, options.megabytes, options.threads)
+        has_model = options.model is not None
         runtime.enable_compilation_cache()
-        usual = ("none", *(("autoreg", "autoreg_refined") if self.model else ()))
         found = studies.bench(
-            self.output,
+            options.output,
             studies.BenchProtocol(
-                dataset=self.data,
-                methods=self.methods or (*usual, *_USUAL),
+                dataset=options.dataset,
+                methods=options.methods or default_methods(has_model=has_model),
                 config=settings,
                 limits=limits,
-                model=self.model,
+                model=options.model,
                 trained=trained,
-                pairs=self.pairs if isinstance(self.pairs, Path) else None,
-                other_tasks=beside,
+                pairs=None if is_number else options.pairs,
+                other_tasks=other_tasks,
             ),
         )
         tasks = found.tasks
-        if self.json:
+        if options.json:
             content = {"methods": found.table.records, "notes": found.notes}
-            files = {"figures": found.figures, "folder": self.output}
+            files = {"figures": found.figures, "folder": options.output}
             files["tasks"] = [] if tasks is None else tasks.records
             show_json(content | files)
             return 0
@@ -142,50 +142,44 @@ class Bench:
             print(note)
         for path in found.figures:
             show_line("figure", path)
-        show_line("results and tables", self.output)
+        show_line("results and tables", options.output)
         return 0
 
-    def _source(self) -> str | Path:
-        """Where the settings come from."""
-        if self.config is not None:
-            return self.config
-        from autoreg_jax.runtime import RunFolder
-
-        stored = None if self.model is None else RunFolder(self.model).config
-        return stored if stored is not None and stored.is_file() else "default"
-
-    def _limits(self) -> "Limits":
-        """The limits of a method, checked."""
-        threads = _processors() if self.threads is None else self.threads
-        if self.seconds <= 0 or threads < 1:
-            raise ConfigError(
-                "seconds must be above 0 and threads at least 1, got "
-                f"{self.seconds:g} and {threads}."
-            )
-        if self.megabytes is not None and self.megabytes < 1:
-            raise ConfigError(f"megabytes must be at least 1, got {self.megabytes}.")
-        from autoreg_jax.studies.bench import Limits
-
-        return Limits(self.seconds, self.megabytes, min(threads, _processors()))
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """How to continue."""
+        return "Nothing is lost: run the same command again to continue."
 
 
-def _processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _number_or_path(text: str) -> int | Path:
+    try:
+        return int(text)
+    except ValueError:
+        return Path(text)
+
+
+def _default_settings(model: Path | None) -> str | Path:
+    """The settings of the model, if it is a run."""
+    from autoreg_jax.runtime import RunFolder
+
+    stored = None if model is None else RunFolder(model).config
+    return stored if stored is not None and stored.is_file() else "default"
 
 
 def _named(words: Sequence[str], option: str, form: str) -> dict[str, Path]:
-    """Paths by name from words NAME=PATH."""
+    """Paths by name from words NAME=PATH.
+
+    Raises:
+        ConfigError: If a word has another form, or a name is given twice.
+    """
     named: dict[str, Path] = {}
     for word in words:
-        name, sign, path = word.partition("=")
-        if not sign or not name or not path:
+        name, _, path = word.partition("=")
+        if not name or not path:
             raise ConfigError(f"{option} {word}: must be {form}.")
         if name in named:
             raise ConfigError(
-                f"{option}: {name} is named twice, {named[name]} and {path}; name one."
+                f"{option}: {name} is given twice, {named[name]} and {path}."
             )
         named[name] = Path(path)
     return named
@@ -198,8 +192,8 @@ def _show(table: "Table") -> None:
         for title, *cells in zip(table.header, *table.cells, strict=True)
         if not title or any(cells)
     }
-    shown = table.only(filled.intersection(_SHOWN))
-    show_table("bench", shown.header, shown.cells)
+    shown = table.only(filled.intersection((*_SHOWN, *_EXTRA)))
+    show_table("bench", shown.header, shown.cells, drop=_EXTRA)
     for record in table.records:
         if record["failure"]:
             print(f"{record['method']} is not finished: {record['failure']}")

@@ -1,90 +1,100 @@
 """`autoreg compare`: hypergradient estimators against one another."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import tyro
-
-from autoreg_jax.cli._run_options import Config, Overrides
-from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.cli import _options as shared
+from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line, show_table
 
-Problem = Annotated[
-    tyro.conf.Positional[Literal["digits", "quadratic", "registration", "ridge"]],
-    tyro.conf.arg(metavar="PROBLEM"),
-]
 
+class Compare(Verb):
+    """Compare hypergradient estimators: error, cost, and results.
 
-@dataclass(frozen=True, kw_only=True)
-class Compare:
-    """Compare hypergradient estimators: error, cost, and what they lead to.
-
-    Problems: `quadratic` and `ridge` have closed forms; `digits` weighs wrongly
-    labelled digits, also from start to end over seeds; `registration` is the supernet
-    of a search on simulated brains, with a check whether its hypergradient can be
-    trusted.
+    Problems: `quadratic` and `ridge` have closed forms; `digits` is the cleaning of
+    wrongly labelled digits, at one point and over whole optimisations;
+    `registration` is the supernet of a search on simulated brains, with a check
+    whether its hypergradient can be trusted.
 
     Examples:
       autoreg compare digits
       autoreg compare registration --dimensions 3 --set network.width=0.25
     """
 
-    problem: Problem
-    """digits, quadratic, registration or ridge."""
+    usage = "PROBLEM [options]"
 
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = (
-        None
-    )
-    """Folder for tables and figures; runs/compare_PROBLEM unless given."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Comparison, digits, registration."""
+        add = parser.add_argument_group("comparison").add_argument
+        add(
+            "problem",
+            choices=("digits", "quadratic", "registration", "ridge"),
+            metavar="PROBLEM",
+            help="digits, quadratic, registration or ridge",
+        )
+        add(
+            "--only",
+            nargs="+",
+            default=[],
+            metavar="PREFIX",
+            help="prefixes of the names of estimators, e.g. Neumann (default: all)",
+        )
+        add(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FOLDER",
+            help="folder for tables and figures (default: runs/compare_PROBLEM)",
+        )
+        add = parser.add_argument_group("digits").add_argument
+        add(
+            "--seeds",
+            type=int,
+            metavar="N",
+            default=10,
+            help="seeds of the whole optimisation (default: 10; 0: skip it)",
+        )
+        add(
+            "--outer-steps",
+            type=int,
+            metavar="N",
+            default=400,
+            help="steps of the weights of the digits (default: 400)",
+        )
+        group = parser.add_argument_group("registration")
+        group.add_argument(
+            "--warm-up",
+            type=int,
+            metavar="N",
+            default=60,
+            help="steps of ω before the last rows (default: 60)",
+        )
+        shared.add_dimensions(group, 2)
+        shared.add_settings(group, "preset demo", "network.width=0.5")
 
-    only: tuple[str, ...] = ()
-    """Beginnings of the names of the estimators, as Neumann; all unless given."""
-
-    seeds: int = 10
-    """Seeds of the digits from start to end; 0 leaves that out."""
-
-    outer_steps: int = 400
-    """Steps of the weights of the digits."""
-
-    warm_up: int = 60
-    """Steps of ω before the last rows of `registration`."""
-
-    dimensions: Literal[2, 3] = 2
-    """Of the simulated brains."""
-
-    config: Config = None
-    """Settings of `registration`: a YAML file or the name of a preset; `demo` unless
-    given."""
-
-    overrides: Overrides = ()
-    """Single settings, as network.width=0.5."""
-
-    json: bool = False
-    """Print JSON instead of tables."""
-
-    after_interrupt = "The tables that were finished are in the folder."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Compare, and print the tables."""
-        settings = read_settings(self.config or "demo", self.overrides)
+        settings = shared.settings_of(options, "demo")
         from autoreg_jax import runtime, studies
 
         runtime.enable_compilation_cache()
-        folder = self.output or Path("runs") / f"compare_{self.problem}"
+        folder = options.output or Path("runs") / f"compare_{options.problem}"
         tables = studies.compare(
-            self.problem,
+            options.problem,
             folder,
-            seeds=self.seeds,
-            outer_steps=self.outer_steps,
-            warm_up=self.warm_up,
-            dimensions=self.dimensions,
+            seeds=options.seeds,
+            outer_steps=options.outer_steps,
+            warm_up=options.warm_up,
+            dimensions=options.dimensions,
             config=settings,
-            only=self.only,
+            only=options.only,
         )
-        if self.json:
+        if options.json:
             shown = {name: list(table.records) for name, table in tables.items()}
             show_json(shown | {"folder": folder})
             return 0
@@ -93,6 +103,11 @@ class Compare:
                 _show(name, table.records)
         show_line("tables and figures", folder)
         return 0
+
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """What is left."""
+        return "The finished tables are in the folder."
 
 
 def _show(name: str, records: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 
 
 class Doctor(Verb):
-    """Check the installation: packages, devices, arithmetic (ten seconds).
+    """Check the installation: packages, devices, arithmetic.
 
     Exit code 1 if a check fails.
 

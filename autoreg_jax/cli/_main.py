@@ -1,5 +1,6 @@
-"""Finds the verb of a command, runs it and turns errors into an exit code."""
+"""Finds the verb of a command, runs it and turns errors into exit codes."""
 
+import argparse
 import difflib
 import errno
 import inspect
@@ -8,10 +9,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
-
-import tyro
 
 from autoreg_jax import __version__
 from autoreg_jax.cli._apply import Apply
@@ -29,7 +26,7 @@ from autoreg_jax.errors import AutoRegError, NonFiniteError
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 # Groups of the help of `autoreg`.
-_GROUPS: dict[str, tuple[type[Any], ...]] = {
+_GROUPS: dict[str, tuple[type[Verb], ...]] = {
     "register": (Register, Apply),
     "train a network for your data": (Auto, Demo),
     "the same step by step": (Plan, Search, Train, Evaluate, Report),
@@ -37,8 +34,6 @@ _GROUPS: dict[str, tuple[type[Any], ...]] = {
     "installation": (Doctor,),
 }
 _VERBS = {verb.__name__.lower(): verb for group in _GROUPS.values() for verb in group}
-
-
 _ABOUT = "Self-configuring deformable medical image registration."
 
 
@@ -49,22 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `autoreg`; those of this process by default.
 
     Returns:
-        0 done, 1 the run failed, 2 the command, a configuration or the data are wrong,
-        130 interrupted.
+        0: done; 1: the run failed; 2: wrong command, configuration or data; 130:
+        interrupted.
     """
-    # Of every program that it takes from the cache XLA says, in 4 kB, that it knows no
-    # processor with the instruction "prefer-no-gather", which is none.
+    # XLA warns in 4 kB, for each program from the cache, about the processor feature
+    # "prefer-no-gather", which does not exist.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        name, run, after_interrupt = _parse(words)
-    except SystemExit as stop:  # help, or a mistake that tyro has explained
+        name, verb, options = _parse(words)
+    except SystemExit as stop:  # after help, or an error message
         return stop.code if isinstance(stop.code, int) else WRONG
     try:
         with _log_to_stderr():
-            return run()
+            return verb.run(options)
     except KeyboardInterrupt:
-        _say(f"autoreg {name}: interrupted. {after_interrupt()}")
+        _say(f"autoreg {name}: interrupted. {verb.after_interrupt(options)}")
         return INTERRUPTED
     except (AutoRegError, OSError) as error:
         if os.environ.get("AUTOREG_DEBUG"):
@@ -80,35 +75,22 @@ def _explain(error: AutoRegError | OSError) -> tuple[str, int]:
         return str(error), FAILED if isinstance(error, NonFiniteError) else WRONG
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"{error.filename}: no space is left to write it; free some and go on with "
-            "--resume where there is something to resume, or name another folder."
+            f"{error.filename}: no space left on the device; free some and repeat the "
+            "command (with --resume for a run), or choose another folder."
         ), FAILED
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
-            f"{error.filename}: cannot be written ({error.strerror}); change the "
-            "permissions, or name another folder."
+            f"{error.filename}: cannot be written ({error.strerror}); change its "
+            "permissions, or choose another folder."
         ), WRONG
     return str(error), FAILED
 
 
-def _parse(words: list[str]) -> tuple[str, Any, Any]:
-    """The verb, what it does and what is said when it is interrupted.
-
-    Exits after help, and where there is no verb.
-    """
+def _parse(words: list[str]) -> tuple[str, type[Verb], argparse.Namespace]:
+    """The name of the verb, the verb and its options; exits after help and errors."""
     name, *rest = words or [""]
     if name in _VERBS:
-        verb = _VERBS[name]
-        if not issubclass(verb, Verb):
-            style = (tyro.conf.FlagCreatePairsOff,)
-            about = inspect.getdoc(verb)
-            program = f"autoreg {name}"
-            old = tyro.cli(
-                verb, args=rest, prog=program, description=about, config=style
-            )
-            return name, old.run, lambda: old.after_interrupt
-        options = Parser(name, verb).parse(rest)
-        return name, partial(verb.run, options), partial(verb.after_interrupt, options)
+        return name, _VERBS[name], Parser(name, _VERBS[name]).parse(rest)
     if name == "--version":
         print(f"autoreg {__version__}")
     elif name in ("-h", "--help"):
@@ -134,14 +116,14 @@ def _help() -> str:
 
 @contextmanager
 def _log_to_stderr() -> Iterator[None]:
-    """Show what the package reports, warnings of others as they come."""
+    """Show the log of the package on stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("autoreg_jax")
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    # A library may give the root logger a handler of its own: every line twice.
+    # If a library adds a handler to the root logger, each line would appear twice.
     logger.propagate = False
     try:
         yield

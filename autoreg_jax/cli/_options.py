@@ -62,6 +62,7 @@ def add_search(group: Any) -> None:
     group.add_argument(
         "--minutes",
         type=float,
+        metavar="N",
         help="time for the search, divided over its stages (default: no limit)",
     )
     group.add_argument(

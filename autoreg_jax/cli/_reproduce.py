@@ -1,130 +1,124 @@
 """`autoreg reproduce`: the tables and figures of the paper, on the data at hand."""
 
-from dataclasses import dataclass
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Annotated, Literal
 
-import tyro
-
-from autoreg_jax.cli._run_options import Config, Overrides
-from autoreg_jax.cli._settings import read_settings
+from autoreg_jax.cli import _options as shared
+from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
-Name = Annotated[
-    tyro.conf.Positional[
-        Literal[
-            "figure3",
-            "figure4",
-            "figure5",
-            "table1",
-            "table2",
-            "table3",
-            "table4",
-            "table5",
-            "table6",
-        ]
-    ],
-    tyro.conf.arg(metavar="NAME"),
-]
-DataFile = Annotated[Path | None, tyro.conf.arg(metavar="DATASET")]
-
-# What does not fit into 80 columns stands in the files.
+# Help must load nothing heavy, so these names are not read from `studies`.
+NAMES = (
+    *("figure3", "figure4", "figure5"),
+    *("table1", "table2", "table3", "table4", "table5", "table6"),
+)
+SCENARIOS = (
+    *("abide", "adni", "hcp", "knee", "oasis", "ppmi"),
+    *("t1-t1", "t2-t1", "t2-t2"),
+)
+# These columns are in the files only.
 _LEFT = ("± models", "NCC", "folding, %", "parameters, M")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reproduce:
-    """Make a table or figure of the paper from runs on your data, or simulated brains.
+class Reproduce(Verb):
+    """Make a table or figure of the paper, on your or simulated data.
 
-    table1: cost of search and training. table2: what searching α_F, α_D and λ adds,
-    beside random genotypes and a hand-made one. table3: the searched λ. table4: Dice
-    where one subject, the atlas, is fixed in all pairs. table5: Dice. table6: seconds
-    a pair of 160 x 192 x 224 voxels, beside the networks of the rivals. figure3: α.
-    figure4: Dice by structure. figure5: pairs before and after. To compare with rivals
-    see `autoreg bench`.
+    table1   cost of search and training
+    table2   effect of searching α_F, α_D and λ, with random and hand-made genotypes
+    table3   the searched λ
+    table4   Dice with one fixed subject, the atlas, in all pairs
+    table5   Dice between any subjects
+    table6   seconds per pair of 160 x 192 x 224 voxels, with the rival networks
+    figure3  α during the search
+    figure4  Dice per structure
+    figure5  pairs before and after registration
 
-    Each model is a run folder below FOLDER/seedN; a repeated command takes finished
-    ones as they are and goes on with the others.
+    Each model is a run folder in FOLDER/seedN. The same command again keeps
+    finished runs and continues with the others. For rivals see `autoreg bench`.
 
     Examples:
       autoreg reproduce table2 --minutes 20
       autoreg reproduce table2 --data subjects.csv --seeds 5 -o runs/ablation
     """
 
-    name: Name
-    """figure3, figure4, figure5 or table1 to table6."""
+    usage = "NAME [options]"
+    renamed = {"--elsewhere": "--other-data"}  # noqa: RUF012
 
-    data: DataFile = None
-    """dataset.csv or its folder; simulated T1-like brains unless given."""
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Experiment, settings."""
+        group = parser.add_argument_group("experiment")
+        add = group.add_argument
+        add("name", choices=NAMES, metavar="NAME", help="table or figure, see above")
+        add(
+            "--data",
+            type=Path,
+            metavar="DATASET",
+            help="dataset.csv, or its folder (default: simulated T1-like brains)",
+        )
+        add(
+            "--other-data",
+            type=Path,
+            metavar="DATASET",
+            help='data of the model "trained elsewhere" (default: simulated T2-like '
+            "brains)",
+        )
+        text = "folder for runs, tables and figures (default: runs/reproduce)"
+        default = Path("runs/reproduce")
+        shared.add_output(group, text, default=default, metavar="FOLDER")
+        add(
+            "--seeds",
+            type=int,
+            metavar="N",
+            default=3,
+            help="repetitions with other weights and pairs (default: 3)",
+        )
+        add(
+            "--draws",
+            type=int,
+            metavar="N",
+            default=3,
+            help="random genotypes of table2 per seed (default: 3)",
+        )
+        shared.add_dimensions(group, 2)
+        text = "start no new run after this time (default: no limit)"
+        add("--minutes", type=float, metavar="N", help=text)
+        add(
+            "--scenario",
+            choices=SCENARIOS,
+            metavar="NAME",
+            help="experiment of the paper to compare with: "
+            f"{', '.join(SCENARIOS)} (default for simulated brains: t1-t1, in table4 "
+            "adni)",
+        )
+        group = parser.add_argument_group("settings")
+        shared.add_settings(group, "preset table2", "train.steps=100")
 
-    elsewhere: DataFile = None
-    """The data of the model "trained elsewhere"; simulated T2-like brains unless
-    given."""
-
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path(
-        "runs/reproduce"
-    )
-    """Folder for runs, tables and figures."""
-
-    seeds: int = 3
-    """Repetitions, each from other weights and pairs."""
-
-    draws: int = 3
-    """Random genotypes of table2, for each seed."""
-
-    dimensions: Literal[2, 3] = 2
-    """Of simulated brains."""
-
-    minutes: float | None = None
-    """Begin no run after them; the same command goes on."""
-
-    scenario: (
-        Literal[
-            "abide", "adni", "hcp", "knee", "oasis", "ppmi", "t1-t1", "t2-t1", "t2-t2"
-        ]
-        | None
-    ) = None
-    """Whose figures of the paper to print beside; for simulated brains t1-t1, in table4
-    adni."""
-
-    config: Config = None
-    """Settings: a YAML file or the name of a preset; `table2` unless given."""
-
-    overrides: Overrides = ()
-    """Single settings, as train.steps=100."""
-
-    json: bool = False
-    """Print JSON instead of tables."""
-
-    @property
-    def after_interrupt(self) -> str:
-        """What to do after Ctrl-C."""
-        return "Nothing is lost: the same command goes on."
-
-    def run(self) -> int:
+    @staticmethod
+    def run(options: Namespace) -> int:
         """Do what is not done yet, and print the table."""
-        settings = read_settings(self.config or "table2", self.overrides)
+        settings = shared.settings_of(options, "table2")
         from autoreg_jax import runtime, studies
 
         runtime.enable_compilation_cache()
         try:
             protocol = studies.Protocol(
                 config=settings,
-                dataset=self.data,
-                other_dataset=self.elsewhere,
-                dimensions=self.dimensions,
-                seeds=self.seeds,
-                draws=self.draws,
-                minutes=self.minutes,
-                scenario=self.scenario,
+                dataset=options.data,
+                other_dataset=options.other_data,
+                dimensions=options.dimensions,
+                seeds=options.seeds,
+                draws=options.draws,
+                minutes=options.minutes,
+                scenario=options.scenario,
             )
         except ValueError as error:
             raise ConfigError(f"{error}") from None
-        found = studies.reproduce(self.name, self.output, protocol)
-        if self.json:
+        found = studies.reproduce(options.name, options.output, protocol)
+        if options.json:
             tables = {name: list(t.records) for name, t in found.tables.items()}
-            files = {"figures": list(found.figures), "folder": self.output}
+            files = {"figures": list(found.figures), "folder": options.output}
             show_json(tables | {"notes": list(found.notes)} | files)
             return 0
         for name, table in found.tables.items():
@@ -134,5 +128,10 @@ class Reproduce:
             print(note)
         for path in found.figures:
             show_line("figure", path)
-        show_line("runs and tables", self.output)
+        show_line("runs and tables", options.output)
         return 0
+
+    @staticmethod
+    def after_interrupt(options: Namespace) -> str:
+        """How to continue."""
+        return "Nothing is lost: run the same command again to continue."

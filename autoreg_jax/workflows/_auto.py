@@ -77,7 +77,7 @@ def auto(  # noqa: PLR0913
         roles_of(cohort, config.pairs)
     with_judge(config, cohorts[1])  # before anything is written
     folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    _keep_config(folder, config)
+    keep_config(folder, config)
     prepared.write_plan(folder.path)
     config = prepared.config
     folder.write_provenance(config.seed, dataset)
@@ -120,12 +120,17 @@ def auto(  # noqa: PLR0913
     return evaluation
 
 
-def _keep_config(folder: RunFolder, config: RunConfig) -> None:
-    """Write config.yaml, or check that the run to be resumed has the same."""
+def keep_config(folder: RunFolder, config: RunConfig) -> None:
+    """Write config.yaml, or check that the run to be resumed has the same settings.
+
+    Raises:
+        ConfigError: If it was started with other settings.
+    """
     if folder.config.is_file() and load_config(folder.config) != config:
         raise ConfigError(
-            f"{folder.config}: the run was started with other settings; resume it with "
-            "these, or choose another folder."
+            f"{folder.config}: the run was started with other settings; resume it "
+            "without --config, --set, --minutes and --hypergradient, or choose another "
+            "folder."
         )
     write_text(folder.config, dump(config))
 

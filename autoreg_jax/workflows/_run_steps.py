@@ -5,11 +5,12 @@ from pathlib import Path
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
-from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import read_json, write_text
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._auto import keep_config
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
@@ -60,13 +61,7 @@ def search_run(
     splits = ("train", "validation")
     prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
     folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    if folder.config.is_file() and load_config(folder.config) != config:
-        raise ConfigError(
-            f"{folder.config}: the run was started with other settings; resume it "
-            "without --config, --set, --minutes and --hypergradient, or choose another "
-            "folder."
-        )
-    write_text(folder.config, dump(config))
+    keep_config(folder, config)
     prepared.write_plan(folder.path)
     folder.write_provenance(config.seed, dataset)
     cohort, validation = prepared.cohorts

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.oasis --data FOLDER -o oasis30
     python -m tests.benchmarks.oasis --data FOLDER -o oasis4 --grid 4
-    autoreg reproduce table2 --data oasis4 --elsewhere oasis4/ixi
+    autoreg reproduce table2 --data oasis4 --other-data oasis4/ixi
     autoreg register --pairs oasis30/pairs.csv -o moved/ --refine 60
 
 `FOLDER` holds `oasis2mm`, `oasis2mm_t2like`, `ixi2mm`, `t1t2`, `labels.csv` and

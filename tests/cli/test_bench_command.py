@@ -43,7 +43,7 @@ def test_a_table_of_pairs(command, dataset, tmp_path):
     code, out, _ = command(*words, "-o", tmp_path / "bench", *TINY)
     assert code == 0
     assert "1 pairs of 2 subjects" in out
-    words += ("--beside", f"other={tmp_path / 'bench'}", "-o", tmp_path / "both")
+    words += ("--other-tasks", f"other={tmp_path / 'bench'}", "-o", tmp_path / "both")
     code, out, _ = command(*words, *TINY)
     assert code == 0
     assert "other, Dice" in out
@@ -60,8 +60,9 @@ def test_a_table_of_pairs(command, dataset, tmp_path):
         (("--methods", "autoreg"), "name its run with --model RUN"),
         (("--methods", "ants"), "'ants' is unknown"),
         (("--trained", "voxelmorph"), "must be NAME=RUN"),
-        (("--beside", "knee"), "must be NAME=FOLDER"),
-        (("--trained", "a=b", "a=c"), "a is named twice, b and c"),
+        (("--other-tasks", "knee"), "must be NAME=FOLDER"),
+        (("--beside", "knee"), "--beside is now --other-tasks"),
+        (("--trained", "a=b", "a=c"), "a is given twice, b and c"),
         (("--seconds", 0), "seconds must be above 0"),
         (("--threads", 0), "threads at least 1"),
         (("--megabytes", 0), "megabytes must be at least 1"),

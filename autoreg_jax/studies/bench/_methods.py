@@ -90,6 +90,13 @@ def method_names() -> tuple[str, ...]:
     return NONE, OURS, REFINED, CLASSICAL, *NETWORKS, *programs
 
 
+def default_methods(*, has_model: bool) -> tuple[str, ...]:
+    """Names of the methods that `autoreg bench` compares by default."""
+    ours = (OURS, REFINED) if has_model else ()
+    programs = ("ants_syn", "elastix", "niftyreg")
+    return NONE, *ours, "multipropreg", "voxelmorph", "voxelmorph_diff", *programs
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Built-in names in the order of `method_names`, then all others by alphabet."""
     places = {name: place for place, name in enumerate(method_names())}

@@ -14,6 +14,7 @@ import numpy as np
 
 import autoreg_jax
 from autoreg_jax.baselines.adapters.__main__ import NOT_INSTALLED
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.studies.bench._methods import Method
 
 _POLL_SECONDS = 0.01
@@ -36,6 +37,33 @@ class Limits(NamedTuple):
     seconds: float
     megabytes: int | None
     threads: int
+
+    @classmethod
+    def checked(
+        cls,
+        seconds: float = 3600.0,
+        megabytes: int | None = None,
+        threads: int | None = None,
+    ) -> "Limits":
+        """Limits within those of this process; by default all its processors.
+
+        Raises:
+            ConfigError: If a limit is not positive.
+        """
+        processors = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+        threads = processors if threads is None else threads
+        if seconds <= 0 or threads < 1:
+            raise ConfigError(
+                "seconds must be above 0 and threads at least 1, got "
+                f"{seconds:g} and {threads}."
+            )
+        if megabytes is not None and megabytes < 1:
+            raise ConfigError(f"megabytes must be at least 1, got {megabytes}.")
+        return cls(seconds, megabytes, min(threads, processors))
 
 
 class Answer(NamedTuple):
