@@ -46,7 +46,7 @@ def darts(job: SearchJob) -> SearchResult:
         seconds = time_of(stage, left, config.search.minutes, spent)
         left.remove(stage)
         if stage.settings.steps == 0:
-            logger.info("Stage %s has no steps and is left out.", stage.name)
+            logger.info("Skipping stage %s: it has no steps.", stage.name)
         return seconds
 
     for *cells, weights in rounds:
