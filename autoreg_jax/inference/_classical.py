@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from autoreg_jax.inference._optimise import descend
 from autoreg_jax.inference._refine import Refined
-from autoreg_jax.losses import Similarity, find_similarity
+from autoreg_jax.losses import Objective, Similarity, find_similarity
 from autoreg_jax.spatial import (
     coarser_shape,
     downsample,
@@ -23,12 +23,12 @@ from autoreg_jax.spatial import (
     warp,
 )
 
-# Resolutions, edge of the window of the correlation, squarings, and the width of the
-# kernel under which the velocity is sought, in its voxels.
+# Resolutions, edge of the local windows, squarings, and the width of the kernel that
+# smooths the velocity, in its voxels.
 _LEVELS, _WINDOW, _NUM_STEPS, _WIDTH = 3, 7, 6, 1.0
 # Weight of the roughness of the displacement.
 _SMOOTHNESS = 0.5
-# Gradients of a mean below this part of a voxel's share are noise, not a direction.
+# Gradients below this fraction of the weight of a voxel in a mean are noise.
 _SMALL_GRADIENT = 1e-2
 
 
@@ -39,32 +39,33 @@ def register_pair(
     *,
     num_iterations: int,
     learning_rate: float = 0.05,
-    similarity: str | Similarity = "ncc",
+    similarity: str | Similarity = Objective.similarity,
     fixed_mask: Float[Array, "1 *space 1"] | None = None,
     moving_mask: Float[Array, "1 *space 1"] | None = None,
 ) -> Refined:
     """Find the stationary velocity that brings a moving image onto a fixed one.
 
-    Minimises −mean(local NCC²) + w · mean |∇u|² (or, for images of different
-    contrast, 0.6 times the mean squared difference of the MIND descriptors) by Adam,
-    over a velocity v with u = exp(v) on the grid of half resolution. v is a Gaussian
-    kernel applied to what Adam changes, so that a step is smooth. First at a quarter of
-    the resolution, then at a half, then at all of it; each level begins with the best
-    iterate of the one before.
+    Minimises mean(`Similarity.difference`) + w · mean |∇u|² by Adam over a velocity v
+    with u = exp(v) on the grid of half resolution. v is a Gaussian kernel applied to
+    the variable of Adam, so that each step is smooth. The images are used at a quarter
+    of the resolution, then at half, then at full; each level starts from the best
+    iterate of the previous one.
 
     Args:
         moving: Intensities in [0, 1].
         fixed: The same shape.
         spacing: Size of a voxel along each axis; the unit does not matter.
-        num_iterations: Largest number of steps of each level, ≥ 1; a level ends before
-            where its loss is flat.
-        learning_rate: Of Adam, voxels of half resolution a step; falls to zero.
-        similarity: Of `losses.SIMILARITIES`: "ncc" for one contrast, "mind" for two.
-        fixed_mask: Share of each voxel, 0 to 1, that is compared; all by default.
-        moving_mask: The same in the moving image; it moves with it.
+        num_iterations: Largest number of steps of each level, ≥ 1; a level ends earlier
+            if its loss is flat.
+        learning_rate: Initial learning rate of Adam, in voxels of half resolution per
+            step; it falls to zero.
+        similarity: A name in `losses.SIMILARITIES`, or a `Similarity` of your own.
+        fixed_mask: Weight of each voxel of the fixed image, 0 to 1; default: all 1.
+        moving_mask: Weight of each voxel of the moving image, 0 to 1; it is warped with
+            the image; default: all 1.
 
     Returns:
-        The best iterate at full resolution; no motion where nothing was better, so that
+        The best iterate at full resolution; no motion if nothing was better, so that
         `loss` is never above `loss_before`, the loss of no motion.
     """
     levels = [_Level(fixed, moving, fixed_mask, moving_mask, spacing)]
@@ -90,7 +91,7 @@ def register_pair(
 
 
 class _Level(NamedTuple):
-    """A pair at one resolution; `fixed` is what the similarity describes it by."""
+    """A pair at one resolution; `fixed` is its `Similarity.describe`."""
 
     fixed: Array
     moving: Array
@@ -149,31 +150,31 @@ def _fields(control: Array, space: tuple[int, ...]) -> tuple[Array, Array]:
 def _loss(level: _Level, control: Array, similarity: Similarity) -> Array:
     displacement = _fields(control, level.space)[1]
     moved = warp(level.moving, displacement, boundary="edge")
-    differing = similarity.difference(level.fixed, moved, _WINDOW)
+    differences = similarity.difference(level.fixed, moved, _WINDOW)
     roughness = _roughness(displacement, level.spacing)
-    difference = _masked_mean(differing, level, displacement)
+    difference = _masked_mean(differences, level, displacement)
     return difference + _SMOOTHNESS * roughness
 
 
-def _masked_mean(differing: Array, level: _Level, displacement: Array) -> Array:
-    """Mean over the grid, where what a mask hides counts as zero.
+def _masked_mean(differences: Array, level: _Level, displacement: Array) -> Array:
+    """Mean over the grid, with masked voxels as zero.
 
-    The mask of the moving image must not reward hiding: what is left of the fixed mask
-    stands for all of it, and no gradient asks for more or less of it.
+    The mask of the moving image must not reward hiding: the mean over the visible part
+    of the fixed mask is scaled to all of it, and has no gradient in the visible part.
     """
     weight = jnp.ones_like(level.moving)
     if level.fixed_mask is not None:
         weight = level.fixed_mask
     whole = jnp.mean(weight)
     if level.moving_mask is not None:
-        seen = warp(level.moving_mask, jax.lax.stop_gradient(displacement))
-        weight = weight * seen
+        visible = warp(level.moving_mask, jax.lax.stop_gradient(displacement))
+        weight = weight * visible
     scale = whole / jnp.maximum(jnp.mean(weight), 1e-6)
-    return scale * jnp.mean(weight * differing)
+    return scale * jnp.mean(weight * differences)
 
 
 def _roughness(displacement: Array, spacing: Array) -> Array:
-    """Mean |∂u_i/∂x_j|² / d over the grid, with lengths instead of voxels."""
+    """Mean |∂u_i/∂x_j|² / d over the grid, in units of length instead of voxels."""
     dimensions = displacement.shape[-1]
     lengths = displacement * spacing.reshape((1,) * (displacement.ndim - 1) + (-1,))
     slopes = [

@@ -1,6 +1,6 @@
 """Registration from files to files: one pair, or many with one model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,21 @@ def register_files(
         ConfigError: If an output has an unknown ending or is an input.
         AutoRegError: As `register`.
     """
-    output_paths(
+    paths = output_paths(
         prefix,
         moved=moved,
         displacement=displacement,
         with_labels=pair.moving_labels is not None,
         inputs=pair.files,
     )
+    return _register(pair, paths, options)
+
+
+def _register(
+    pair: PairFiles, paths: Mapping[str, Path], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Register one pair of files and write the results to checked paths."""
+    # Unreadable labels must be found before the registration.
     moving_labels, fixed_labels = (
         path and read_labels(path) for path in (pair.moving_labels, pair.fixed_labels)
     )
@@ -68,9 +76,7 @@ def register_files(
         mask = pair.fixed_mask and read_image(pair.fixed_mask)
         error = known_error(result, truth, mask)
         summary["displacement_error_before"], summary["displacement_error"] = error
-    summary["files"] = result.save(
-        prefix, moved=moved, displacement=displacement, labels=moving_labels
-    )
+    summary["files"] = result.write(paths, moving_labels)
     return summary
 
 
@@ -95,19 +101,21 @@ def register_many(
         ConfigError: If an output of any pair would overwrite an input.
     """
     start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
-    for pair in pairs:
+    paths = [
         output_paths(
             f"{start}{pair.name}_",
             with_labels=pair.moving_labels is not None,
             inputs=pair.files,
         )
+        for pair in pairs
+    ]
     if isinstance(options.get("model"), Path | str):
         options["model"] = load_model(options["model"])
     summaries: dict[str, dict[str, Any]] = {}
     with progress("register", len(pairs)) as advance:
-        for pair in pairs:
+        for pair, names in zip(pairs, paths, strict=True):
             try:
-                found = register_files(pair, f"{start}{pair.name}_", **options)
+                found = _register(pair, names, options)
             except AutoRegError as error:
                 found = {"error": str(error)}
             summaries[pair.name] = found

@@ -1,5 +1,6 @@
 """The result of a registration: the displacement, and what can be done with it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -173,6 +174,12 @@ class Registered:
             with_labels=labels is not None,
             inputs=inputs,
         )
+        return self.write(paths, labels)
+
+    def write(
+        self, paths: Mapping[str, Path], labels: Volume | None = None
+    ) -> tuple[Path, ...]:
+        """Write the results to the paths of `output_paths`; the labels are moved."""
         if "moved" in paths:
             write_volume(paths["moved"], self.moved)
         if "displacement" in paths:

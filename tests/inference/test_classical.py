@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autoreg_jax.inference import register_pair
+from autoreg_jax.losses import Similarity
 from autoreg_jax.spatial import jacobian_determinant
 
 SHAPE, SPACING = (40, 40), (2.0, 2.0)
@@ -80,6 +81,17 @@ def test_two_contrasts(known):
     result = find(1 - fixed, moving, similarity="mind")
     before = np.linalg.norm(truth, axis=-1)[mask].mean()
     assert distance(result.displacement, truth, mask) < 0.5 * before
+
+
+def test_a_similarity_of_ones_own(known):
+    squares = Similarity(
+        loss=lambda fixed, moved, window: jnp.mean((fixed - moved) ** 2),
+        describe=lambda fixed: fixed,
+        difference=lambda fixed, moved, window: 50 * (fixed - moved) ** 2,
+    )
+    fixed, moving, truth, mask = known
+    result = find(fixed, moving, similarity=squares)
+    assert distance(result.displacement, truth, mask) < 0.2
 
 
 def test_equal_images_do_not_move(known):
