@@ -1,6 +1,6 @@
 """Rival networks by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from autoreg_jax.baselines._multipropreg import MultiPropReg
@@ -12,7 +12,7 @@ from autoreg_jax.baselines._voxelmorph import (
 
 # Constructors at the published size; the argument is `num_steps`, the squarings of a
 # velocity. The modules are called as `networks.RegistrationNetwork` is.
-NETWORKS: Mapping[str, Callable[[int], Any]] = {
+NETWORKS: Mapping[str, type[Any]] = {
     "multipropreg": MultiPropReg,
     "voxelmorph": VoxelMorph,
     "voxelmorph_basic": BasicVoxelMorph,

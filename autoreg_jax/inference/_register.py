@@ -173,7 +173,9 @@ def _check_options(model, affine, refine, similarity, *, has_mask) -> None:
             f"similarity: must be one of {', '.join(SIMILARITIES)}, got {similarity!r}."
         )
     if refine < 0:
-        raise ConfigError(f"refine: must be 0 or a number of steps, got {refine}.")
+        raise ConfigError(
+            f"refine: must be a number of steps, 0 or more, got {refine}."
+        )
     if model is None and refine == 0 and affine == "none":
         raise ConfigError(
             'nothing to do: no model, refine 0 and affine "none"; give a model or '

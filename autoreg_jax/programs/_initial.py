@@ -9,9 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 
+from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
-from autoreg_jax.programs._layout import Layout, layout_of
+from autoreg_jax.programs._layout import Layout, example_inputs, layout_of
 from autoreg_jax.search_space import (
     CANDIDATES,
     MIXTURE_GAIN,
@@ -37,7 +39,7 @@ def initial_alpha(
 
 
 def initial_weights(
-    network: RegistrationNetwork,
+    network: Any,
     ndim: int,
     seed: tuple[int, ...],
     *,
@@ -47,10 +49,10 @@ def initial_weights(
 
     The mixed network has some 150 kernels, and a compiled program that draws each of
     them takes XLA 20 s on a CPU, in any implementation of random numbers. NumPy needs
-    none of that.
+    none of that. A Flax module of your own is initialised by its own `init`.
 
     Args:
-        network: Mixed or discrete.
+        network: Mixed or discrete, or a module of your own.
         ndim: Number of spatial axes.
         seed: Non-negative numbers; different ones give independent weights.
         is_torch: Distributed as PyTorch would draw them: uniform between ±1/sqrt(f) for
@@ -59,25 +61,31 @@ def initial_weights(
     Returns:
         Nested dictionary of float32 device arrays.
     """
-    return jax.tree.map(
-        jnp.array, _draw(network, layout_of(network, ndim), seed, is_torch=is_torch)
-    )
+    layout = layout_of(network, ndim)
+    vector = initial_vector(network, ndim, layout, seed, is_torch=is_torch)
+    return jax.tree.map(jnp.array, layout.to_tree(np.asarray(vector)))
 
 
 def initial_vector(
-    network: RegistrationNetwork,
+    network: Any,
+    ndim: int,
     layout: Layout,
     seed: tuple[int, ...],
     *,
     is_torch: bool = False,
 ) -> jax.Array:
     """The same weights as one vector, in the layout of the network."""
+    ours = (RegistrationNetwork, *NETWORKS.values())
+    if isinstance(network, nn.Module) and not isinstance(network, ours):
+        key = reduce(jax.random.fold_in, seed[1:], jax.random.key(seed[0]))
+        inputs = example_inputs(network, ndim)
+        return layout.to_vector(jax.jit(network.init)(key, *inputs)["params"])
     leaves = jax.tree.leaves(_draw(network, layout, seed, is_torch=is_torch))
     return jnp.array(np.concatenate([leaf.ravel() for leaf in leaves]))
 
 
 def _draw(
-    network: RegistrationNetwork,
+    network: Any,
     layout: Layout,
     seed: tuple[int, ...],
     *,

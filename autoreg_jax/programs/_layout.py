@@ -46,8 +46,8 @@ class Layout:
         return jax.tree.unflatten(self._structure, leaves)
 
 
-def layout_of(network: Any, ndim: int) -> Layout:
-    """The layout of a network's weights on images of `ndim` axes.
+def example_inputs(network: Any, ndim: int) -> tuple[Any, Any, Any]:
+    """Moving image, fixed image and α (or None) with which a network is initialised.
 
     Args:
         network: A Flax module; it is mixed, and given α, if it has a field `genotype`
@@ -58,9 +58,14 @@ def layout_of(network: Any, ndim: int) -> Layout:
     is_mixed = getattr(network, "genotype", "none") is None
     candidates = getattr(network, "candidates", CANDIDATES)
     alpha = ArchitectureLogits.zeros(candidates) if is_mixed else None
-    image = jax.ShapeDtypeStruct((1, *(16,) * ndim, 1), jnp.float32)
-    key = jax.random.key(0)
-    return Layout(jax.eval_shape(network.init, key, image, image, alpha)["params"])
+    image = jnp.zeros((1, *(16,) * ndim, 1))
+    return image, image, alpha
+
+
+def layout_of(network: Any, ndim: int) -> Layout:
+    """The layout of a network's weights on images of `ndim` axes."""
+    inputs = example_inputs(network, ndim)
+    return Layout(jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"])
 
 
 def on_tree(

@@ -89,6 +89,7 @@ def _make_task(  # noqa: PLR0913
         searched = network or programs.mixed
         omega = initial_vector(
             searched,
+            programs.ndim,
             programs.layout(searched),
             (seed, stage.stream),
             is_torch=programs.config.quirks.torch_start,

@@ -177,6 +177,7 @@ def training_task(
     def start() -> Any:
         omega = initial_vector(
             network,
+            programs.ndim,
             programs.layout(network),
             (config.seed, Stream.TRAIN),
             is_torch=config.quirks.torch_start,

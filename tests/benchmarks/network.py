@@ -189,7 +189,7 @@ def search_step() -> None:
     programs, stage = Programs(config, 3), schedule(config)[0][0]
     algorithm, alpha = programs.search(stage), ArchitectureLogits.zeros()
     layout = programs.layout(programs.mixed)
-    state = algorithm.init(initial_vector(programs.mixed, layout, (0,)), alpha)
+    state = algorithm.init(initial_vector(programs.mixed, 3, layout, (0,)), alpha)
     owned = stage.owned(alpha)
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.random((2, *shape, 1)), jnp.float32)

@@ -26,7 +26,7 @@ from autoreg_jax.spatial import (
     resize_image,
 )
 
-LAM = dict(PAPER_WEIGHTS)
+LAM, START = dict(PAPER_WEIGHTS), 0.25
 
 
 class OneLayer(nn.Module):
@@ -40,7 +40,8 @@ class OneLayer(nn.Module):
         del alpha
         space, half = moving.shape[1:-1], half_shape(moving.shape[1:-1])
         pair = [resize_image(image, half) for image in (moving, fixed)]
-        hidden = nn.tanh(nn.Dense(self.features)(jnp.concatenate(pair, -1)))
+        first = nn.Dense(self.features, bias_init=nn.initializers.constant(START))
+        hidden = nn.tanh(first(jnp.concatenate(pair, -1)))
         velocity = 0.1 * nn.Dense(len(space))(hidden)
         u_half = integrate(velocity, 2)
         fields = (resize_displacement(u_half, s) for s in (space, half_shape(half)))
@@ -58,6 +59,23 @@ def test_a_network_of_ones_own_is_trained_kept_and_read(cohorts, settings, tmp_p
         load_model(tmp_path)(*pair)
     again = load_model(tmp_path, network=module)
     np.testing.assert_array_equal(again(*pair).velocity, model(*pair).velocity)
+
+
+def test_a_network_of_ones_own_starts_as_its_own_initialisers_say(cohorts, settings):
+    starts = []
+
+    def observe(stage, step, state):
+        if step == 0:
+            tree = programs.layout(module).to_tree(np.asarray(state.params))
+            starts.append(tree)
+
+    module, programs = OneLayer(), Programs(settings, 2)
+    journal = workflows.Journal(observe=observe)
+    options = {"programs": programs, "journal": journal}
+    workflows.train(cohorts[0], settings, module, LAM, **options)
+    # No rule of this project would draw such a bias.
+    np.testing.assert_array_equal(starts[0]["Dense_0"]["bias"], START)
+    assert np.any(starts[0]["Dense_0"]["kernel"])
 
 
 def test_a_family_of_networks_of_ones_own_is_searched(cohorts, settings):

@@ -160,7 +160,7 @@ def test_the_eigenvalue_is_that_of_the_whole_matrix(cohorts, settings, parts):
     batch = gather_pair(images, pair)
     programs = programs_for(settings)
     network = programs.mixed
-    omega = initial_vector(network, programs.layout(network), (0,))
+    omega = initial_vector(network, 2, programs.layout(network), (0,))
     rng = np.random.default_rng(0)
     alpha = ArchitectureLogits(
         *(jnp.asarray(rng.normal(size=(2, 3, 8)), jnp.float32) for _ in range(2))

@@ -76,7 +76,7 @@ def make_supernet(
     samplers = [PairSampler(len(c.images), seed=config.seed) for c in cohorts]
     programs = Programs(config, dimensions, network=network)
     mixed, layout = programs.mixed, programs.layout(programs.mixed)
-    start = initial_vector(mixed, layout, (config.seed,))
+    start = initial_vector(mixed, dimensions, layout, (config.seed,))
     algorithm = programs.search(schedule(config)[0][0])
     alpha = ArchitectureLogits.zeros()
     state = algorithm.init(start, alpha)
