@@ -1,4 +1,4 @@
-"""Losses that can judge λ without labels: landmarks, images and folds."""
+"""Losses by which λ can be chosen without labels: landmarks, images and folds."""
 
 import jax
 import jax.numpy as jnp

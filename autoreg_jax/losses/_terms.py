@@ -14,7 +14,7 @@ from autoreg_jax.spatial import Pyramid
 
 
 class TermInputs(NamedTuple):
-    """What a term looks at.
+    """The inputs of a term.
 
     Attributes:
         fixed: Fixed images at full, half and quarter resolution, `(b, *space, 1)`.

@@ -1,4 +1,4 @@
-"""Weights that stay positive: the optimizer moves what stands behind them."""
+"""Positive weights by reparametrisation: the optimizer moves θ, and λ = f(θ)."""
 
 from typing import Any, NamedTuple
 

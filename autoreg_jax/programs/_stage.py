@@ -117,7 +117,7 @@ class Stage:
 def schedule(config: RunConfig) -> list[list[Stage]]:
     """The stages of each round: α_F and α_D, or both at once, and λ at the end.
 
-    λ has no steps if nothing judges it.
+    λ has no steps if there is no criterion to choose it by.
     """
     search = config.search
     cells: tuple[tuple[str, Stream, tuple[str, ...], StageConfig], ...]

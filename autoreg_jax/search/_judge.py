@@ -1,4 +1,4 @@
-"""What judges the loss weights λ: a loss of validation pairs and their displacement."""
+"""Criteria by which λ is chosen: losses of validation pairs and their displacement."""
 
 from collections.abc import Callable
 

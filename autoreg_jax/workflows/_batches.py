@@ -23,7 +23,7 @@ class SearchData:
 
     Attributes:
         train: Training images, without labels.
-        valid: Validation images, with labels or landmarks if they judge λ.
+        valid: Validation images, with labels or landmarks if λ is chosen by them.
         train_roles: Which of the training images may be moving and which fixed.
         valid_roles: Which of the validation images may be moving and which fixed.
         num_structures: Foreground classes of the labels.

@@ -148,7 +148,7 @@ def _record(
 def _make_eigenvalue(
     stage: Stage, programs: Programs, data: SearchData, valid_pairs: Any, lam: Any
 ) -> Callable[[Any, int], dict[str, float]]:
-    """What a record says of the curvature in α after some moves; mostly nothing."""
+    """The curvature in α for the records, measured after every n-th move."""
     every = stage.stop.eigenvalue_every
     if stage.is_of_lambda or not every:
         return lambda state, move: {}

@@ -51,7 +51,7 @@ def stop_rule(stage: Stage, seconds: float) -> Rule:
     Returns:
         A function of the records of the stage, oldest first. It gives the fields
         `stopped`, "ranking", "eigenvalue" or "time", and `kept_step`, the step whose
-        outer variable is the result; nothing while the stage goes on.
+        outer variable is the result; nothing while the stage continues.
     """
     settings = stage.stop
 
@@ -73,7 +73,7 @@ def stop_rule(stage: Stage, seconds: float) -> Rule:
 
 
 def result_step(record: Record, steps: int) -> int | None:
-    """The step whose outer variable is the result of a stage; None where it goes on.
+    """The step whose outer variable is the result of a stage; None if it continues.
 
     Args:
         record: The last one of the stage.

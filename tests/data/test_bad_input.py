@@ -338,9 +338,9 @@ def test_a_read_only_output_folder(subjects, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
-        (errno.ENOSPC, 1, "no space is left to write it; free some"),
+        (errno.ENOSPC, 1, "no space left on the device; free some"),
         (errno.EROFS, 2, "cannot be written"),
-        (errno.EACCES, 2, "change the permissions"),
+        (errno.EACCES, 2, "change its permissions"),
     ],
 )
 def test_a_disk_that_takes_nothing(
