@@ -27,3 +27,7 @@ class NonFiniteError(AutoRegError):
 
 class TransformError(AutoRegError):
     """An unusable transform: names the file, or why a deformation has no inverse."""
+
+
+class ImageWarning(UserWarning):
+    """A file that can be read in several ways: names it, and what was assumed."""
