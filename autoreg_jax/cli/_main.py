@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,7 +22,7 @@ from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
-from autoreg_jax.errors import AutoRegError, NonFiniteError
+from autoreg_jax.errors import AutoRegError, ImageWarning, NonFiniteError
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # after help, or an error message
         return stop.code if isinstance(stop.code, int) else WRONG
     try:
-        with _log_to_stderr():
+        with _log_to_stderr(), _warnings_to_stderr(name):
             return verb.run(options)
     except KeyboardInterrupt:
         _say(f"autoreg {name}: interrupted. {verb.after_interrupt(options)}")
@@ -131,6 +132,25 @@ def _log_to_stderr() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate
+
+
+@contextmanager
+def _warnings_to_stderr(name: str) -> Iterator[None]:
+    """Print each warning about a file once, as a sentence."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ImageWarning)
+        show = warnings.showwarning
+
+        def say(message, category, *place, **more) -> None:
+            if not issubclass(category, ImageWarning):
+                show(message, category, *place, **more)
+            elif str(message) not in said:
+                said.add(str(message))
+                _say(f"autoreg {name}: warning: {message}")
+
+        warnings.showwarning = say
+        yield
 
 
 def _say(text: str) -> None:
