@@ -42,6 +42,7 @@ _MODULES = (
     "losses",
     "metrics",
     "networks",
+    "nifti",
     "ops",
     "programs",
     "report",

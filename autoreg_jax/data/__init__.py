@@ -21,16 +21,20 @@ from autoreg_jax.data.datasets import (
     read_pairs,
 )
 from autoreg_jax.data.images import (
+    ENDINGS,
     check_contrast,
+    is_image_name,
     normalize_intensity,
     read_image,
     read_labels,
+    read_mask,
     write_displacement,
     write_volume,
 )
 from autoreg_jax.data.simulation import write_population
 
 __all__ = [
+    "ENDINGS",
     "MOST_IMAGES",
     "Cohort",
     "Dataset",
@@ -43,6 +47,7 @@ __all__ = [
     "check_contrast",
     "evaluation_pairs",
     "fingerprint",
+    "is_image_name",
     "load_cohort",
     "load_cohorts",
     "match_images",
@@ -50,6 +55,7 @@ __all__ = [
     "read_dataset",
     "read_image",
     "read_labels",
+    "read_mask",
     "read_pairs",
     "write_displacement",
     "write_population",

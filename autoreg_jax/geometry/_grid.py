@@ -21,6 +21,8 @@ class Grid:
         shape: `(x, y, z)`, or `(x, y)` for one plane.
         affine: Voxel indices to world, `(4, 4)` float64. For one plane `(3, 3)` is
             accepted as well: a plane of the world's x and y, at z = 0.
+        space: Which world it is, by the codes of NIfTI: 1 scanner, 2 aligned with
+            another image, 3 Talairach, 4 MNI 152. It is written and never compared.
 
     Raises:
         ValueError: If the shape has not two or three axes, or the affine is not a
@@ -36,6 +38,7 @@ class Grid:
 
     shape: tuple[int, ...]
     affine: Float[np.ndarray, "4 4"]
+    space: int = 2
 
     def __post_init__(self) -> None:
         shape = tuple(int(size) for size in self.shape)

@@ -22,6 +22,7 @@ class Volume:
         affine: Voxel indices to world millimetres, RAS+, `(4, 4)` float64. A 2-D image
             has one too: it says in which plane it lies.
         path: The file it was read from, for messages.
+        space: Which world it is, see `Grid`.
 
     Examples:
         >>> volume = Volume(np.zeros((4, 5), np.float32), np.diag([2.0, 3, 1, 1]))
@@ -32,6 +33,7 @@ class Volume:
     array: Num[np.ndarray, "..."]
     affine: Num[np.ndarray, "4 4"]
     path: Path | None = None
+    space: int = 2
 
     @cached_property
     def grid(self) -> Grid:
@@ -40,7 +42,7 @@ class Volume:
         Raises:
             ValueError: If the affine is not an invertible homogeneous matrix.
         """
-        return Grid(self.array.shape, self.affine)
+        return Grid(self.array.shape, self.affine, self.space)
 
     @property
     def shape(self) -> tuple[int, ...]:

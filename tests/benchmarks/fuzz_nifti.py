@@ -22,7 +22,7 @@ from nibabel.nifti1 import Nifti1Header, Nifti1Image
 
 from autoreg_jax.data import read_image, read_labels
 from autoreg_jax.data.images import read_grid
-from autoreg_jax.errors import AutoRegError
+from autoreg_jax.errors import AutoRegError, ImageWarning
 from autoreg_jax.geometry import Volume
 
 FIELDS = [name for name in Nifti1Header.template_dtype.names if name != "extents"]
@@ -124,6 +124,7 @@ def outcomes(path: Path) -> Iterator[str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
+                warnings.simplefilter("ignore", ImageWarning)
                 volume = read(path)
         except AutoRegError as error:
             text = str(error)

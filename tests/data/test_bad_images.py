@@ -106,7 +106,7 @@ BAD = {
     no_voxels: "no voxels",
     not_a_number: "1 of 64 voxels are NaN",
     infinite: "1 of 64 voxels are NaN or infinite",
-    too_large: "64 of 64 voxels",
+    too_large: "64 of 64 voxels|above 2147483647",
     colours: "no single grey value",
     complex_numbers: "no single grey value",
 }
@@ -124,15 +124,15 @@ def test_bad_file(tmp_path, make, message, read):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["case.png", "case.mha", "case", "case.gz"])
+@pytest.mark.parametrize("name", ["case.png", "case.dcm", "case", "case.gz"])
 def test_bad_extension(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"something")
-    with pytest.raises(DataError, match=r"only NIfTI files, \.nii or \.nii\.gz"):
+    with pytest.raises(DataError, match=r"an image must be a file of \.nii\.gz, \.nii"):
         read_image(path)
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, 2.0**25])
+@pytest.mark.parametrize("value", [0.5, -1.0, 2.0**31])
 def test_bad_label(tmp_path, value):
     array = np.zeros((4, 4, 4), np.float32)
     array[0, 0, :3] = value

@@ -105,8 +105,8 @@ def no_affine_number(folder):
 
 
 def wrong_extension(folder):
-    (folder / IMAGE).rename(folder / "Ä 4.mha")
-    in_table(f",{IMAGE}", ",Ä 4.mha")(folder)
+    (folder / IMAGE).rename(folder / "Ä 4.dcm")
+    in_table(f",{IMAGE}", ",Ä 4.dcm")(folder)
 
 
 def a_folder(folder):
@@ -152,7 +152,7 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "wrong extension": Case(wrong_extension, "Ä 4.mha", "only NIfTI", "convert it"),
+    "wrong extension": Case(wrong_extension, "Ä 4.dcm", "a file of", "convert it"),
     "truncated gzip": Case(
         rewritten(IMAGE, lambda c: c[:-200]), IMAGE, "not a readable", "again"
     ),

@@ -9,7 +9,7 @@ from autoreg_jax.data.images import read_vectors
 from autoreg_jax.geometry import Volume
 
 OBLIQUE = np.array(
-    [[0.0, -2.0, 0.5, 10], [1.5, 0, 0, -20], [0, 0.3, 3.0, 5], [0, 0, 0, 1]]
+    [[0.0, -2.0, 0.45, 10], [1.5, 0, 0, -20], [0, 0.3, 3.0, 5], [0, 0, 0, 1]]
 )
 
 
@@ -112,6 +112,6 @@ def test_what_cannot_be_written_is_refused(tmp_path, write):
 
 def test_spacing_is_the_length_of_a_step_along_each_axis():
     volume = Volume(random((2, 3, 4)), OBLIQUE)
-    expected = (1.5, np.hypot(2, 0.3), np.hypot(0.5, 3))
+    expected = (1.5, np.hypot(2, 0.3), np.hypot(0.45, 3))
     np.testing.assert_allclose(volume.spacing, expected)
     assert len(Volume(random((2, 3)), OBLIQUE).spacing) == 2

@@ -174,10 +174,8 @@ def _complete(
     grid = Grid(cohort.images.shape[1:-1], cohort.affine)
     velocity = landmarks = None
     if cohort.labels is not None:
-        classes = np.zeros(max(*values, cohort.labels.max(), 0) + 1, np.int32)
-        classes[list(values)] = np.arange(1, len(values) + 1)
         for one in cohort.labels:
-            one[...] = classes[one]
+            one[...] = _numbered(one, values)
         structures = read_structures(dataset, values)
         cohort = replace(cohort, structures=structures, label_values=tuple(values))
     if subjects[0].velocity and resampled.isdisjoint(cohort.names):
@@ -186,6 +184,19 @@ def _complete(
         matrices = [to_image[name] for name in cohort.names]
         landmarks = load_landmarks(subjects, grid, matrices)
     return replace(cohort, velocity=velocity, landmarks=landmarks)
+
+
+def _numbered(
+    labels: Int[np.ndarray, "*space"], values: Sequence[int]
+) -> Int[np.ndarray, "*space"]:
+    """Places of labels among the values, from 1; 0 for others."""
+    if not values:
+        return np.zeros_like(labels)
+    # No table of all numbers: those of the Allen atlas go up to 614,454,277.
+    order = np.argsort(values)
+    ordered = np.asarray(values, np.int32)[order]
+    places = np.minimum(np.searchsorted(ordered, labels), len(values) - 1)
+    return np.where(ordered[places] == labels, order[places] + 1, 0)
 
 
 def _load_velocity(

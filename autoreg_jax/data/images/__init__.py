@@ -1,4 +1,4 @@
-"""NIfTI files, read strictly and written whole; grey values and what images show."""
+"""Image files, read strictly and written whole; grey values and what images show."""
 
 from autoreg_jax.data.images._content import Content, content_of, thumbnail
 from autoreg_jax.data.images._intensity import (
@@ -6,21 +6,23 @@ from autoreg_jax.data.images._intensity import (
     masked,
     normalize_intensity,
 )
+from autoreg_jax.data.images._labels import read_labels, read_mask
+from autoreg_jax.data.images._names import ENDINGS, is_image_name, stem
 from autoreg_jax.data.images._reading import (
     check_grid,
     read_grid,
     read_image,
-    read_labels,
-    read_mask,
     read_vectors,
 )
 from autoreg_jax.data.images._writing import write_displacement, write_volume
 
 __all__ = [
+    "ENDINGS",
     "Content",
     "check_contrast",
     "check_grid",
     "content_of",
+    "is_image_name",
     "masked",
     "normalize_intensity",
     "read_grid",
@@ -28,6 +30,7 @@ __all__ = [
     "read_labels",
     "read_mask",
     "read_vectors",
+    "stem",
     "thumbnail",
     "write_displacement",
     "write_volume",

@@ -1,14 +1,19 @@
-"""Writes NIfTI files."""
+"""Writes images in the format that the name says."""
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
+from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.nifti1 import Nifti1Image
 
+from autoreg_jax.data.images import _itk
+from autoreg_jax.data.images._names import ENDINGS, FREESURFER, ITK, is_image_name
 from autoreg_jax.files import write_bytes
-from autoreg_jax.geometry import Volume
+from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.nifti import put_on
 
 __all__ = ["write_displacement", "write_volume"]
 
@@ -20,25 +25,39 @@ def write_volume(path: Path | str, volume: Volume) -> Path:
     everything else as float32. A 2-D array gets a third axis of one.
 
     Args:
-        path: A name that ends in `.nii.gz` or `.nii`. Missing folders are made; an
-            existing file is replaced at once, never half.
-        volume: What to write.
+        path: A name that ends, in any case, as `read_image` knows it. Missing folders
+            are made; an existing file is replaced at once, never half. `.mhd` and
+            `.nhdr` have a second file for the voxels.
+        volume: What to write. NIfTI gets its place as sform and, if it holds it, as
+            qform, both with the code of `volume.space`, and lengths in mm.
 
     Returns:
         The path.
 
+    Warns:
+        ImageWarning: If ITK refuses the file because its axes are not at right angles.
+
     Raises:
+        DataError: If the format needs SimpleITK, which is not installed.
         ValueError: If the name has another ending or the array is not 2-D or 3-D.
     """
-    array = volume.array
+    path, array = Path(path), volume.array
     if array.ndim not in (2, 3):
         raise ValueError(
             f"a volume has two or three axes, got the shape {array.shape}."
         )
     if array.ndim == 2:
         array = array[..., None]
-    image = Nifti1Image(array.astype(_storage_type(array)), volume.affine)
-    return _write_image(Path(path), image)
+    array: Any = array.astype(_storage_type(array))
+    if path.name.lower().endswith(ITK):
+        files = _itk.encode(path.name, array, volume.affine)
+        for name, content in files.items():
+            write_bytes(path.with_name(name), content)
+        return path
+    if path.name.lower().endswith(FREESURFER):
+        content = MGHImage(array, volume.affine).to_bytes()
+        return _write(path, content, compressed=path.name.lower().endswith(".mgz"))
+    return _write_nifti(path, Nifti1Image(array, volume.affine), volume.grid)
 
 
 def write_displacement(
@@ -73,23 +92,29 @@ def write_displacement(
     stored = stored.reshape(*space, *(1,) * (4 - dimensions), dimensions)
     image = Nifti1Image(stored, affine)
     image.header.set_intent("displacement vector")
-    return _write_image(Path(path), image)
+    return _write_nifti(Path(path), image, Grid(space, affine))
 
 
-def _write_image(path: Path, image: Nifti1Image) -> Path:
-    """Serialise and write; the bytes depend on the content alone."""
-    image.header.set_xyzt_units("mm")
-    image.set_sform(image.affine, code="aligned")
-    image.set_qform(image.affine, code="aligned")
-    if path.name.endswith(".nii.gz"):
-        return write_bytes(path, gzip.compress(image.to_bytes(), 1, mtime=0))
-    if path.name.endswith(".nii"):
-        return write_bytes(path, image.to_bytes())
-    raise ValueError(f"the name must end in .nii.gz or .nii, got {path.name!r}.")
+def _write_nifti(path: Path, image: Nifti1Image, grid: Grid) -> Path:
+    if not path.name.lower().endswith((".nii.gz", ".nii")):
+        known = ENDINGS if not is_image_name(path) else (".nii.gz", ".nii")
+        raise ValueError(
+            f"the name must end in {' or '.join(known)}, got {path.name!r}."
+        )
+    put_on(image, grid, path)
+    content = image.to_bytes()
+    return _write(path, content, compressed=path.name.lower().endswith(".gz"))
+
+
+def _write(path: Path, content: bytes, *, compressed: bool) -> Path:
+    """Write; the bytes depend on the content alone."""
+    if compressed:
+        content = gzip.compress(content, 1, mtime=0)
+    return write_bytes(path, content)
 
 
 def _storage_type(array: Num[np.ndarray, "..."]) -> type[np.generic]:
-    """Smallest type of NIfTI that common readers know and that holds the values."""
+    """Smallest type that common readers know and that holds the values."""
     if array.dtype.kind == "b":
         return np.uint8
     if array.dtype.kind not in "iu":

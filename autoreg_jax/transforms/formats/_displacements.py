@@ -1,6 +1,7 @@
 """Displacement fields as images: NIfTI of ANTs and our own, and Learn2Reg's arrays."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,8 @@ from jaxtyping import Float
 from nibabel.affines import voxel_sizes
 from nibabel.nifti1 import Nifti1Image
 
+from autoreg_jax import nifti
+from autoreg_jax.errors import ImageWarning
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms.formats._format import Layout, damaged
 from autoreg_jax.transforms.links import Displacement, Link, as_displacement
@@ -38,7 +41,7 @@ def read_nifti(
         ValueError: If the file holds no displacement, or one on another grid.
     """
     with damaged("NIfTI image"):
-        image = Nifti1Image.from_bytes(content)
+        image = nifti.image_of(content)
         array = np.asanyarray(image.dataobj)
     if array.ndim == 5 and array.shape[3] == 1:
         array = array[:, :, :, 0]
@@ -54,7 +57,10 @@ def read_nifti(
         return _from_voxels(array, grid)
     signs = _LPS[: array.shape[-1]] if layout == "ants" else 1.0
     kind = np.float32 if array.dtype == np.float32 else np.float64
-    own = Grid(array.shape[:-1], np.asarray(image.affine))
+    place = nifti.place_of(nifti.header_of(content[: nifti.LONGEST_HEADER]))
+    for note in place.notes:
+        warnings.warn(note, ImageWarning, stacklevel=2)
+    own = Grid(array.shape[:-1], place.affine, place.space)
     return (Displacement((array * signs).astype(kind), own),)
 
 
@@ -85,9 +91,7 @@ def write_nifti(
         array = array.astype(np.float32).reshape(*full, 1, -1)
         image = Nifti1Image(array, grid.affine)
         image.header["intent_code"] = code
-    image.header.set_xyzt_units("mm")
-    image.set_sform(grid.affine, code="aligned")
-    image.set_qform(grid.affine, code="aligned")
+    nifti.put_on(image, grid)
     return image.to_bytes()
 
 

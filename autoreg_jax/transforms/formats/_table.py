@@ -1,10 +1,12 @@
 """The table of formats, and files that are read and written by it."""
 
 import gzip
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from autoreg_jax.errors import TransformError
+from autoreg_jax.errors import ImageWarning, TransformError
 from autoreg_jax.files import write_bytes
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms.formats._displacements import (
@@ -64,7 +66,8 @@ def read_links(
             content = path.read_bytes()
             if content[:2] == b"\x1f\x8b":
                 content = gzip.decompress(content)
-        return kind.read(content, layout=layout, grid=grid)
+        with _named(path):
+            return kind.read(content, layout=layout, grid=grid)
     except ValueError as error:
         raise TransformError(
             f"{path}: cannot be used as a transform: {error}"
@@ -95,12 +98,28 @@ def write_links(
     """
     kind = _format_of(path, formats)
     try:
-        content = kind.write(links, layout=layout, grid=grid)
+        with _named(path):
+            content = kind.write(links, layout=layout, grid=grid)
     except ValueError as error:
         raise TransformError(f"{path}: cannot be written: {error}") from error
     if path.name.lower().endswith(".gz"):
         content = gzip.compress(content, 1, mtime=0)
     return write_bytes(path, content)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Begin each warning about a file with its path, which formats do not know."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            found = list(caught)
+    for one in found:
+        about = issubclass(one.category, ImageWarning)
+        text = f"{path}: {one.message}" if about else one.message
+        warnings.warn(text, one.category, stacklevel=4)
 
 
 def _format_of(path: Path, formats: Sequence[Format]) -> Format:
