@@ -40,7 +40,7 @@ class Apply(Verb):
             type=Path,
             required=True,
             metavar="PATH",
-            help="image or label map (NIfTI) or points (CSV) of the moving subject",
+            help="image, label map or points (CSV) of the moving subject",
         )
         add(
             "-r",
@@ -64,7 +64,7 @@ class Apply(Verb):
             type=Path,
             required=True,
             metavar="PATH",
-            help="file to write: .nii, .nii.gz, or .csv for points",
+            help="file to write: .nii.gz, .nii, .mha, .nrrd, .mgz; .csv for points",
         )
         add = parser.add_argument_group("options").add_argument
         add(

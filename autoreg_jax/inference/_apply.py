@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from autoreg_jax.data import read_image, read_labels, write_volume
+from autoreg_jax.data import ENDINGS, read_image, read_labels, write_volume
 from autoreg_jax.errors import ConfigError, GeometryError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.transforms import (
@@ -33,10 +33,10 @@ def apply_files(
     """Move an image, a label map or points and write the result.
 
     Args:
-        source: Image or label map (NIfTI) or points (CSV) of the moving subject.
+        source: Image or label map or points (CSV) of the moving subject.
         chain: Transform files in the order of antsApplyTransforms: the last one is
             applied to the image first. `[FILE,1]` is the inverse of FILE.
-        output: File to write: .nii, .nii.gz, or .csv for points.
+        output: File to write, in a format of `data.read_image`; .csv for points.
         reference: Image whose grid the result gets; not needed for points.
         interpolation: "linear" for images; for label maps "nearest", or "label", the
             label with the largest linear share.
@@ -56,7 +56,7 @@ def apply_files(
         raise ConfigError("no transform given; give one or more with -t.")
     if not is_table and reference is None:
         raise ConfigError("images need a reference grid; give one with -r.")
-    allowed = (".csv",) if is_table else (".nii", ".nii.gz")
+    allowed = (".csv",) if is_table else ENDINGS
     if not output.name.lower().endswith(allowed):
         raise ConfigError(
             f"{output}: the name of the output must end in {' or '.join(allowed)}."
@@ -106,4 +106,4 @@ def _resampled(
             source,
             onto.path,
         )
-    return Volume(array, onto.affine)
+    return Volume(array, onto.affine, space=onto.space)

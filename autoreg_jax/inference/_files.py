@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.data import PairFiles, read_image, read_labels
+from autoreg_jax.data import PairFiles, read_labels, read_mask
 from autoreg_jax.errors import AutoRegError
 from autoreg_jax.inference._accuracy import known_error, label_overlap
 from autoreg_jax.inference._model import load_model
@@ -73,7 +73,7 @@ def _register(
         overlap = label_overlap(result, fixed_labels, moving_labels)
         summary["dice_before"], summary["dice"] = overlap.means()
     if truth:
-        mask = pair.fixed_mask and read_image(pair.fixed_mask)
+        mask = pair.fixed_mask and read_mask(pair.fixed_mask)
         error = known_error(result, truth, mask)
         summary["displacement_error_before"], summary["displacement_error"] = error
     summary["files"] = result.write(paths, moving_labels)

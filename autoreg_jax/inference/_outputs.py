@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoreg_jax.data import ENDINGS
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.transforms import FORMATS
 
@@ -12,7 +13,6 @@ _NAMES = {
     "labels": "moved_labels.nii.gz",
     "summary": "summary.json",
 }
-_IMAGES = (".nii.gz", ".nii")
 _ENDINGS = {
     "displacement": tuple(
         ending for kind in FORMATS if not kind.affine_only for ending in kind.endings
@@ -71,8 +71,8 @@ def output_paths(
         raise ConfigError("no output; give an output prefix or file.")
     taken = {Path(path).resolve() for path in inputs}
     for kind, path in paths.items():
-        allowed = _ENDINGS.get(kind, _IMAGES)
-        if not path.name.endswith(allowed):
+        allowed = _ENDINGS.get(kind, ENDINGS)
+        if not path.name.lower().endswith(allowed):
             what = "a displacement" if kind == "displacement" else "an output image"
             raise ConfigError(
                 f"{path}: the name of {what} must end in {' or '.join(allowed)}."

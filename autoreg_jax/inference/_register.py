@@ -17,7 +17,7 @@ from autoreg_jax.data import (
     check_contrast,
     normalize_intensity,
     read_image,
-    read_labels,
+    read_mask,
 )
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.geometry import (
@@ -72,10 +72,10 @@ def register(  # noqa: PLR0913
         learning_rate: Initial learning rate, voxels of half resolution per step.
         similarity: Similarity to optimise, a name in `losses.SIMILARITIES` or a
             `Similarity` of your own; default: that of the model, or local correlation.
-        fixed_mask: Compare only where this mask of the fixed image is not 0; only
-            without a model.
-        moving_mask: Compare only where this mask of the moving image is not 0; only
-            without a model.
+        fixed_mask: Compare only where this mask of the fixed image is not 0 (from 0.5
+            if a file holds probabilities, see `data.read_mask`); only without a model.
+        moving_mask: Compare only inside this mask of the moving image; only without a
+            model.
 
     Returns:
         The result, with `apply` for other images, labels and points, and `save`.
@@ -205,7 +205,7 @@ def _read_mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
     """A mask as an image of 0 and 1."""
     if mask is None:
         return None
-    mask = mask if isinstance(mask, Volume) else read_labels(mask)
+    mask = mask if isinstance(mask, Volume) else read_mask(mask)
     if mask.ndim != ndim:
         raise GeometryError(
             f"{mask.path or 'the mask'} has {mask.ndim} axes, the images have {ndim}."

@@ -100,7 +100,7 @@ class Registered:
         array = self.transform.apply(
             volume.array, volume.grid, self.fixed.grid, interpolation
         )
-        return Volume(array, self.fixed.affine)
+        return Volume(array, self.fixed.affine, space=self.fixed.space)
 
     def points_to_moving(
         self, points: Float[np.ndarray, "*n 3"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.data import Cohort, Dataset, read_image, read_pairs
+from autoreg_jax.data import Cohort, Dataset, read_mask, read_pairs
 from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.transforms import Grid, Transform
 from autoreg_jax.workflows.evaluation import PairData
@@ -40,7 +40,7 @@ class ListedPair(NamedTuple):
         """
         shape = cohort.images.shape[1:-1]
         if self.mask is not None:
-            mask = read_image(self.mask)
+            mask = read_mask(self.mask)
             if mask.shape != shape:
                 raise GeometryError(
                     f"{self.mask}: has the shape {mask.shape}, the subjects have "
