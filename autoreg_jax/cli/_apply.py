@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line
@@ -10,11 +11,12 @@ from autoreg_jax.cli._show import show_json, show_line
 class Apply(Verb):
     r"""Apply transforms to an image, a label map or points.
 
-    Reads transforms of ITK and ANTs (.tfm, .txt, .mat, .h5), displacement fields in
-    NIfTI (autoreg, ANTs, ITK, Slicer) and Learn2Reg (.npz). Give several in the
-    order of antsApplyTransforms: the last one is applied to the image first. Points
-    (CSV with columns x, y, z in mm, RAS) move with the image: from moving to fixed,
-    by the same -t. antsApplyTransformsToPoints goes the other way; add --inverse
+    Reads transforms of autoreg, ITK, ANTs, Slicer, Learn2Reg, VoxelMorph, NiftyReg,
+    SPM, FSL, FreeSurfer and AFNI; CONVENTIONS.md says how. Give several in the order
+    of antsApplyTransforms: the last one is applied to the image first. Points (CSV,
+    Slicer's .fcsv and .mrk.json, elastix' .txt, ITK-SNAP's .annot) move with the
+    image: from moving to fixed, by the same -t; they are written in the format and
+    space they came in. antsApplyTransformsToPoints goes the other way; add --inverse
     for that.
 
     Examples:
@@ -28,7 +30,7 @@ class Apply(Verb):
     """
 
     usage = "-i IMAGE -r IMAGE -t FILE ... -o PATH [options]\n"
-    usage += "-i CSV -t FILE ... -o CSV [options]"
+    usage += "-i POINTS -t FILE ... -o POINTS [options]"
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -40,7 +42,7 @@ class Apply(Verb):
             type=Path,
             required=True,
             metavar="PATH",
-            help="image, label map or points (CSV) of the moving subject",
+            help="image, label map or points of the moving subject",
         )
         add(
             "-r",
@@ -64,7 +66,8 @@ class Apply(Verb):
             type=Path,
             required=True,
             metavar="PATH",
-            help="file to write: .nii.gz, .nii, .mha, .nrrd, .mgz; .csv for points",
+            help="file to write: .nii.gz, .nii, .mha, .nrrd, .mgz; points get the "
+            "ending of the input",
         )
         add = parser.add_argument_group("options").add_argument
         add(
@@ -81,12 +84,7 @@ class Apply(Verb):
             action="store_true",
             help="apply the inverse of the whole chain",
         )
-        add(
-            "--layout",
-            choices=("ants", "ras", "learn2reg"),
-            help="units of NIfTI displacements with a wrong header: mm LPS, mm RAS, "
-            "voxels",
-        )
+        _add_conventions(parser.add_argument_group("what files do not say"))
 
     @staticmethod
     def run(options: Namespace) -> int:
@@ -100,10 +98,50 @@ class Apply(Verb):
             reference=options.reference,
             interpolation=options.interpolation,
             inverse=options.inverse,
-            layout=options.layout,
+            conventions=inference.Conventions(
+                layout=options.layout,
+                points_space=options.points_space,
+                points_image=options.points_image,
+                fsl_source=options.fsl_source,
+                fsl_reference=options.fsl_reference,
+            ),
         )
         if options.json:
             show_json({"output": options.output, "transforms": options.transform})
         else:
             show_line("written", options.output)
         return 0
+
+
+def _add_conventions(group: Any) -> None:
+    """Options for files that could be read in several ways."""
+    group.add_argument(
+        "--layout",
+        choices=("ants", "ras", "positions", "learn2reg", "fsl"),
+        help="vectors of NIfTI fields, instead of what the header says: mm LPS, mm "
+        "RAS, positions in mm RAS, voxels, or as FSL",
+    )
+    group.add_argument(
+        "--points-space",
+        choices=("ras", "lps"),
+        help="axes of points, instead of what the file says (CSV: ras, or lps with "
+        "the columns of ANTs)",
+    )
+    group.add_argument(
+        "--points-image",
+        type=Path,
+        metavar="IMAGE",
+        help="image whose voxels the points count (ITK-SNAP, index of elastix)",
+    )
+    group.add_argument(
+        "--fsl-source",
+        type=Path,
+        metavar="IMAGE",
+        help="image that a file of FSL moves (flirt -in; default: -i)",
+    )
+    group.add_argument(
+        "--fsl-reference",
+        type=Path,
+        metavar="IMAGE",
+        help="image that a file of FSL moves it to (flirt -ref; default: -r)",
+    )

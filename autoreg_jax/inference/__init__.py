@@ -9,7 +9,7 @@ from autoreg_jax.inference._accuracy import (
     known_error,
     label_overlap,
 )
-from autoreg_jax.inference._apply import apply_files
+from autoreg_jax.inference._apply import Conventions, apply_files
 from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
@@ -21,6 +21,7 @@ from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered
 
 __all__ = [
+    "Conventions",
     "KnownError",
     "ModelDescription",
     "Overlap",

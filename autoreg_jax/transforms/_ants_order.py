@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoreg_jax.errors import TransformError
 from autoreg_jax.geometry import Grid
+from autoreg_jax.transforms._plane import mixes_dimensions
 from autoreg_jax.transforms._transform import Transform
-from autoreg_jax.transforms.formats import FORMATS, Format, Layout
+from autoreg_jax.transforms.formats import FORMATS, Format, ImagePair, Layout, is_of_fsl
 
 __all__ = ["read_chain", "split_word"]
 
@@ -17,6 +19,7 @@ def read_chain(
     layout: Layout | None = None,
     grid: Grid | None = None,
     formats: Sequence[Format] = FORMATS,
+    images: ImagePair | None = None,
 ) -> Transform:
     """Read transforms in the order in which `antsApplyTransforms` takes them.
 
@@ -30,18 +33,34 @@ def read_chain(
         layout: Of displacements in NIfTI, where the files do not say it themselves.
         grid: Of the reference image, for displacements in voxels.
         formats: File formats that are known.
+        images: The images that a file of FSL or AFNI maps between.
 
     Returns:
         The map from the reference to the image.
 
     Raises:
-        TransformError: If a file cannot be used.
+        TransformError: If a file cannot be used, or two are of FSL, which map between
+            different images.
     """
+    files = [split_word(word) for word in words]
+    of_fsl = [str(path) for path, _ in files if is_of_fsl(path)]
+    if len(of_fsl) > 1:
+        raise TransformError(
+            f"{' and '.join(of_fsl)} are files of FSL, each between images of its own; "
+            "make one of them: convert_xfm -omat one.mat -concat SECOND.mat FIRST.mat, "
+            "or convertwarp --ref=FIXED --premat=FIRST.mat --warp1=WARP --out=one."
+        )
     whole = Transform()
-    for word in words:
-        path, is_inverted = split_word(word)
-        one = Transform.read(path, layout=layout, grid=grid, formats=formats)
+    for path, is_inverted in files:
+        one = Transform.read(
+            path, layout=layout, grid=grid, formats=formats, images=images
+        )
         whole = (one.inverse() if is_inverted else one) @ whole
+    if mixes_dimensions(whole.links):
+        raise TransformError(
+            f"{', '.join(str(path) for path, _ in files)}: transforms of the plane and "
+            "of space make no chain; give transforms of one kind."
+        )
     return whole
 
 

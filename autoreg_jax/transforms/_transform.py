@@ -12,6 +12,7 @@ from autoreg_jax.geometry import Grid, Interpolation, sample
 from autoreg_jax.transforms.formats import (
     FORMATS,
     Format,
+    ImagePair,
     Layout,
     read_links,
     write_links,
@@ -104,23 +105,27 @@ class Transform:
         layout: Layout | None = None,
         grid: Grid | None = None,
         formats: Sequence[Format] = FORMATS,
+        images: ImagePair | None = None,
     ) -> "Transform":
-        """Read a transform.
+        """Read a transform of this package or another program, see CONVENTIONS.md.
 
         Args:
-            path: ITK `.tfm`, `.txt`, `.mat`, `.h5`; a displacement `.nii`, `.nii.gz`;
-                Learn2Reg `.npz`.
-            layout: Of a displacement in NIfTI, where the file does not say it itself:
-                "ants" (LPS mm), "ras" (RAS mm) or "learn2reg" (voxels).
+            path: The file.
+            layout: Of a vector field in NIfTI, instead of what its header says: "ants"
+                (mm, LPS), "ras" (mm, RAS), "positions" (mm, RAS, in the moving image),
+                "learn2reg" (voxels) or "fsl".
             grid: Of the fixed image, for a displacement in voxels.
-            formats: File formats that are known, selected by the ending of the name;
-                give `(*FORMATS, mine)` to add one.
+            formats: File formats that are known, as `(*FORMATS, mine)`.
+            images: The images that a file of FSL or AFNI maps between.
+
+        Warns:
+            ImageWarning: If the file can be read in several ways.
 
         Raises:
             TransformError: If the file is missing, damaged, of an unknown kind or does
                 not fit the grid.
         """
-        return cls(read_links(Path(path), layout, grid, formats))
+        return cls(read_links(Path(path), layout, grid, formats, images))
 
     @property
     def ndim(self) -> int:
@@ -173,9 +178,6 @@ class Transform:
 
         Args:
             points: World positions in the moving image, mm, RAS+.
-
-        Returns:
-            World positions in the fixed image.
 
         Raises:
             TransformError: If a displacement folds there or is too steep.
@@ -281,9 +283,6 @@ class Transform:
                 (voxels).
             grid: Of the displacement; default: that of the transform, if it has one.
             formats: File formats that are known, as for `read`.
-
-        Returns:
-            The path.
 
         Raises:
             TransformError: If the format cannot hold the transform, or needs a grid.

@@ -51,6 +51,7 @@ def test_an_image(command, images, files, name, layout):
     whole = Transform.read(files / "u.nii.gz")
     path = whole.write(files / "written" / name, layout=layout)
     words = ["apply", "-i", moving, "-r", images / "fixed.nii.gz", "-o", out]
+    words += ["--layout", "learn2reg"] if layout == "learn2reg" else []
     code, text, err = command(*words, "-t", path)
     assert (code, text, err) == (0, f"written: {out}\n", "")
     expected = values(moving)[1:, :-2]
@@ -153,7 +154,7 @@ def test_the_displacement_of_a_registration(command, images, model, tmp_path):
     [
         (["-i", "moving.nii.gz", "-r", "moving.nii.gz", "-o", "o.nii"], "with -t"),
         (["-i", "moving.nii.gz", "-t", "a.mat", "-o", "o.nii"], "with -r"),
-        (["-i", "points.csv", "-t", "a.mat", "-o", "o.nii"], "end in .csv"),
+        (["-i", "points.csv", "-t", "a.mat", "-o", "o.nii"], "must end in .csv"),
         (["-i", "m.nii.gz", "-r", "m.nii.gz", "-t", "a.mat", "-o", "o.csv"], ".nii"),
         (["-i", "points.csv", "-t", "a.mat", "-o", "points.csv"], "is an input"),
         (["-i", "points.csv", "-t", "a.mat", "-o", "o.csv"], "no such transform"),

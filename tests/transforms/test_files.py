@@ -83,7 +83,7 @@ def test_displacements_come_back(tmp_path_factory, grid, seed, file):
     ours = Transform.displacement(vectors_of(grid, seed), grid)
     path = ours.write(tmp_path_factory.mktemp("t") / name, layout=layout)
     needs = grid if "disp" in name else None
-    again = Transform.read(path, grid=needs)
+    again = Transform.read(path, grid=needs, layout=layout)
     assert again.ndim == ours.ndim == grid.ndim
     (link,) = again.links
     assert isinstance(link, Displacement)
@@ -250,20 +250,14 @@ TWELVE = "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0"
         (text(AFFINE, TWELVE.replace("1", "nan")), "not finite"),
         (text(AFFINE, TWELVE.replace("1", "0")), "singular"),
         (text(AFFINE, TWELVE, AFFINE, TWELVE), "2 transforms that are not one"),
-        (text("Transform: BSplineTransform_double_3_3"), "BSplineTransform are not"),
+        (text("Transform: AzimuthTransform_double_3_3"), "AzimuthTransform are not"),
+        (text("Transform: BSplineTransform_double_3_3"), "18 fixed parameters"),
         (text("Transform: AffineTransform_double_4_4"), "of the plane or of space"),
         (text("Transform: nonsense"), "'nonsense' is no transform"),
         (text("Transform: VersorTransform_double_2_2"), "None parameters"),
         (
             text("Transform: DisplacementFieldTransform_double_2_2", "Parameters: 1"),
             "10 fixed parameters",
-        ),
-        (
-            text(
-                "Transform: CompositeTransform_double_3_3",
-                "Transform: CompositeTransform_double_3_3",
-            ),
-            "composite inside a",
         ),
         (
             text(
@@ -330,9 +324,8 @@ def not_finite():
         ),
         ("t.nii", image_of((4, 4, 4)), "a displacement has the shape"),
         ("t.nii", image_of((4, 4, 4, 1, 6)), "a displacement has the shape"),
-        ("t.nii", image_of((4, 4, 4, 3)), "give the fixed image"),
-        ("t.nii", image_of((4, 4, 4, 1, 3)), "its intent is 0"),
-        ("t.nii", image_of((4, 4, 4, 3), intent=2006), "its intent is 2006"),
+        ("t.nii", image_of((4, 4, 4, 1, 3)), r"header \(intent 0\) does not"),
+        ("t.nii", image_of((4, 4, 4, 3), intent=2006), "give --fsl-source"),
         ("t.nii.gz", gzip.compress(not_finite(), mtime=0), "NaN or infinite"),
     ],
 )

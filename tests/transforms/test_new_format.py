@@ -10,7 +10,7 @@ from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms import FORMATS, Affine, Format, Transform, read_chain
 
 
-def read_matrix(content, *, layout, grid):
+def read_matrix(content, *, layout, grid, images):
     """A homogeneous matrix as JSON, RAS mm."""
     return (Affine(np.array(json.loads(content)["matrix"])),)
 

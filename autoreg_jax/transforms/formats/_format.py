@@ -16,9 +16,9 @@ from scipy.io.matlab import MatReadError
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms.links import Link
 
-__all__ = ["Format", "Layout", "damaged"]
+__all__ = ["Format", "ImagePair", "Layout", "damaged"]
 
-Layout = Literal["ants", "ras", "learn2reg"]
+Layout = Literal["ants", "ras", "positions", "learn2reg", "fsl"]
 
 # What nibabel, NumPy, SciPy, h5py and gzip raise for damaged files.
 _DAMAGED = (
@@ -41,11 +41,39 @@ _DAMAGED = (
 )
 
 
+@dataclass(frozen=True)
+class ImagePair:
+    """The two images that a file maps between, for programs whose files need them.
+
+    FSL counts millimetres from a corner of each image, AFNI along axes without
+    obliquity.
+
+    Attributes:
+        source: Grid of the image that is moved (`flirt -in`), if it is known.
+        reference: Grid of the image it is moved to (`flirt -ref`), if it is known.
+        assumed: Nobody said that these are the images; they are the input and the
+            reference of a command.
+    """
+
+    source: Grid | None = None
+    reference: Grid | None = None
+    assumed: bool = False
+
+
 class Reader(Protocol):
-    """Reads the content of a file; raises `ValueError` if it cannot be used."""
+    """Reads the content of a file; raises `ValueError` if it cannot be used.
+
+    What could be read in two ways is said by `warnings.warn(text, ImageWarning)`; the
+    name of the file is put before the text.
+    """
 
     def __call__(
-        self, content: bytes, *, layout: Layout | None, grid: Grid | None
+        self,
+        content: bytes,
+        *,
+        layout: Layout | None,
+        grid: Grid | None,
+        images: ImagePair,
     ) -> tuple[Link, ...]:
         """The chain of maps in the file, the last of which is applied first."""
         ...
@@ -72,16 +100,17 @@ class Format:
     Attributes:
         name: For messages, as "NIfTI displacement".
         endings: Of the file names, in small letters, as `(".nii", ".nii.gz")`.
-        read: `(content, *, layout, grid) -> links`. `layout` and `grid` are what the
-            user gave, see `Transform.read`; most formats ignore them.
-        write: `(links, *, layout, grid) -> content`.
+        read: `(content, *, layout, grid, images) -> links`. The last three are what
+            the user gave, see `Transform.read`; most formats ignore them.
+        write: `(links, *, layout, grid) -> content`; None for a format that is read
+            only.
         affine_only: The format cannot hold a displacement.
     """
 
     name: str
     endings: tuple[str, ...]
     read: Reader
-    write: Writer
+    write: Writer | None = None
     affine_only: bool = False
 
 

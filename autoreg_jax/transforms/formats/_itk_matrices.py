@@ -1,7 +1,8 @@
 """The linear transforms of ITK as matrices.
 
 Each has parameters, which a registration finds, and a centre c:
-y = M (x - c) + c + t.
+y = M (x - c) + c + t. The kinds whose names begin with "Centered" have c among the
+parameters, before t; for the others it is fixed.
 """
 
 from collections.abc import Callable
@@ -53,18 +54,46 @@ def _similarity_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
     return p[6] * _versor_rotation(p[:3]), p[3:6]
 
 
+def _scale_versor_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    # ITK adds scale and skew to the rotation, it does not multiply.
+    matrix = _versor_rotation(p[:3]) + np.diag(p[6:9] - 1)
+    if len(p) == 15:
+        matrix[_OFF_DIAGONAL] += p[9:]
+    return matrix, p[3:6]
+
+
+def _compose_versor_3d(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    skew = np.eye(3)
+    skew[[0, 0, 1], [1, 2, 2]] = p[9:]
+    return _versor_rotation(p[:3]) @ np.diag(p[6:9]) @ skew, p[3:6]
+
+
+def _logarithmic(p: np.ndarray, d: int, fixed: np.ndarray) -> _MatrixAndShift:
+    return np.diag(np.exp(p)), np.zeros(d)
+
+
+_OFF_DIAGONAL = ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])
+
 _Maker = Callable[[np.ndarray, int, np.ndarray], _MatrixAndShift]
 
 # Name: number of parameters by dimension, function that makes M and t of them.
 LINEAR: dict[str, tuple[dict[int, int], _Maker]] = {
     "AffineTransform": ({2: 6, 3: 12}, _full),
-    "CenteredEuler3DTransform": ({3: 6}, _euler_3d),
+    "CenteredAffineTransform": ({2: 8, 3: 15}, _full),
+    "CenteredEuler3DTransform": ({3: 9}, _euler_3d),
+    "CenteredRigid2DTransform": ({2: 5}, _euler_2d),
+    "CenteredSimilarity2DTransform": ({2: 6}, _similarity_2d),
+    "ComposeScaleSkewVersor3DTransform": ({3: 12}, _compose_versor_3d),
     "Euler2DTransform": ({2: 3}, _euler_2d),
     "Euler3DTransform": ({3: 6}, _euler_3d),
     "FixedCenterOfRotationAffineTransform": ({2: 6, 3: 12}, _full),
     "IdentityTransform": ({2: 0, 3: 0}, _identity),
     "MatrixOffsetTransformBase": ({2: 6, 3: 12}, _full),
+    "Rigid2DTransform": ({2: 3}, _euler_2d),
+    "ScaleLogarithmicTransform": ({2: 2, 3: 3}, _logarithmic),
+    "ScaleSkewVersor3DTransform": ({3: 15}, _scale_versor_3d),
     "ScaleTransform": ({2: 2, 3: 3}, _scale),
+    "ScaleVersor3DTransform": ({3: 9}, _scale_versor_3d),
     "Similarity2DTransform": ({2: 4}, _similarity_2d),
     "Similarity3DTransform": ({3: 7}, _similarity_3d),
     "TranslationTransform": ({2: 2, 3: 3}, _translation),
@@ -100,8 +129,12 @@ def linear_matrix(
             f"{kind} in {dimension}-D has {needed} parameters and {dimension} of the "
             f"centre, found {len(parameters)} and {len(fixed)}; the file is damaged."
         )
-    matrix, translation = make(parameters, dimension, fixed)
     centre = fixed[:dimension] if len(fixed) else np.zeros(dimension)
+    if kind.startswith("Centered"):
+        end = len(parameters) - dimension
+        centre = parameters[end - dimension : end]
+        parameters = np.delete(parameters, np.s_[end - dimension : end])
+    matrix, translation = make(parameters, dimension, fixed)
     full = np.eye(dimension + 1)
     full[:-1, :-1] = matrix
     full[:-1, -1] = translation + centre - matrix @ centre

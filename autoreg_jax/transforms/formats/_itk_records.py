@@ -10,12 +10,21 @@ from nibabel.affines import voxel_sizes
 
 from autoreg_jax.geometry import Grid, homogeneous
 from autoreg_jax.transforms.formats._itk_matrices import LINEAR, linear_matrix
-from autoreg_jax.transforms.links import Affine, Displacement, Link, as_displacement
+from autoreg_jax.transforms.links import (
+    Affine,
+    Displacement,
+    Link,
+    Spline,
+    as_displacement,
+)
 
 __all__ = ["COMPOSITE", "Record", "links_from_records", "records_from_links"]
 
 COMPOSITE = "CompositeTransform"
 _FIELD = "DisplacementFieldTransform"
+_SPLINE = "BSplineTransform"
+# Of the first versions of ITK, with the same numbers.
+_SPLINES = (_SPLINE, "BSplineDeformableTransform")
 # From RAS to LPS and back.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -52,7 +61,11 @@ def links_from_records(records: list[Record]) -> tuple[Link, ...]:
         raise ValueError("it contains no transform.")
     kinds = [_kind(record.name) for record in records]
     if kinds[0][0] == COMPOSITE:
-        kinds, records = kinds[1:], records[1:]
+        # A composite in a composite only groups: the order of the maps is the same.
+        parts = [
+            pair for pair in zip(kinds, records, strict=True) if pair[0][0] != COMPOSITE
+        ]
+        kinds, records = [kind for kind, _ in parts], [record for _, record in parts]
     elif len(records) > 1:
         raise ValueError(
             f"it holds {len(records)} transforms that are not one composite; write "
@@ -90,12 +103,7 @@ def records_from_links(links: Sequence[Link], *, compose: bool = True) -> list[R
         for link in affine:
             product = product @ link.full
         return [_affine_record(product, d)]
-    parts = [
-        _affine_record(link.full, d)
-        if isinstance(link, Affine)
-        else _field_record(as_displacement((link,)), d)
-        for link in links
-    ]
+    parts = [_record(link, d) for link in links]
     if len(parts) == 1:
         return parts
     nothing = np.zeros(0)
@@ -111,11 +119,11 @@ def _kind(name: str) -> tuple[str, int]:
             "AffineTransform_double_3_3 is."
         )
     kind, dimension = match[1], int(match[2])
-    if kind not in (COMPOSITE, _FIELD, *LINEAR):
+    if kind not in (COMPOSITE, _FIELD, *_SPLINES, *LINEAR):
         raise ValueError(
             f"transforms of the kind {kind} are not known; turn it into a displacement "
-            f"field with the program that wrote it. Known are {_FIELD}, {COMPOSITE} "
-            f"and {', '.join(LINEAR)}."
+            f"field with the program that wrote it. Known are {_FIELD}, {_SPLINE}, "
+            f"{COMPOSITE} and {', '.join(LINEAR)}."
         )
     return kind, dimension
 
@@ -125,35 +133,48 @@ def _link(kind: str, d: int, record: Record) -> Link:
     numbers = np.concatenate([record.parameters, record.fixed])
     if not np.isfinite(numbers).all():
         raise ValueError(f"{kind} has parameters that are not finite.")
-    if kind == COMPOSITE:
-        raise ValueError("it contains a composite inside a composite.")
-    if kind == _FIELD:
-        return _field(d, record)
+    if kind in (_FIELD, *_SPLINES):
+        return _field(kind, d, record)
     matrix = homogeneous(linear_matrix(kind, d, record.parameters, record.fixed))
     kept = [0, 1, 3] if d == 2 else [0, 1, 2, 3]
     return Affine((_FLIP @ matrix @ _FLIP)[np.ix_(kept, kept)])
 
 
-def _field(d: int, record: Record) -> Displacement:
-    """A displacement field; size, origin, spacing and direction are fixed."""
+def _field(kind: str, d: int, record: Record) -> Displacement | Spline:
+    """A displacement field or splines; size, origin, spacing, direction are fixed."""
     fixed = record.fixed
     size = fixed[:d].astype(int)
     needed = d * int(np.prod(size)) if len(fixed) == d * (3 + d) else None
     if needed is None or needed != len(record.parameters) or needed == 0:
         raise ValueError(
-            f"{_FIELD} in {d}-D has {d * (3 + d)} fixed parameters and {d} for each "
+            f"{kind} in {d}-D has {d * (3 + d)} fixed parameters and {d} for each "
             f"voxel of its grid, found {len(fixed)} and {len(record.parameters)}; the "
             "file is damaged."
         )
     affine = np.eye(4)
     affine[:d, :d] = fixed[3 * d :].reshape(d, d) * fixed[2 * d : 3 * d]
     affine[:d, 3] = fixed[d : 2 * d]
-    # x runs fastest, the components together.
-    vectors = record.parameters.reshape(*size[::-1], d)
+    # x runs fastest; the components of a field are together, those of splines apart.
+    if kind == _FIELD:
+        vectors = record.parameters.reshape(*size[::-1], d)
+    else:
+        vectors = np.moveaxis(record.parameters.reshape(d, *size[::-1]), 0, -1)
     vectors = vectors.transpose(*range(d - 1, -1, -1), d) * np.diag(_FLIP)[:d]
     grid = Grid(tuple(size), _FLIP @ affine)
+    if kind != _FIELD:
+        return Spline(vectors, grid)
     squeezed = grid.shape[:2] if grid.shape[2:] == (1,) else grid.shape
     return Displacement(vectors.reshape(*squeezed, d), Grid(squeezed, grid.affine))
+
+
+def _record(link: Link, d: int) -> Record:
+    """The record of one map."""
+    if isinstance(link, Affine):
+        return _affine_record(link.full, d)
+    if isinstance(link, Spline):
+        return _field_record(_SPLINE, link.coefficients, link.knots, d)
+    field = as_displacement((link,))
+    return _field_record(_FIELD, field.vectors, field.grid, d)
 
 
 def _affine_record(full: Float[np.ndarray, "4 4"], d: int) -> Record:
@@ -163,17 +184,21 @@ def _affine_record(full: Float[np.ndarray, "4 4"], d: int) -> Record:
     return Record(f"AffineTransform_double_{d}_{d}", parameters, np.zeros(d))
 
 
-def _field_record(field: Displacement, d: int) -> Record:
-    """A displacement field."""
-    affine = _FLIP @ field.grid.affine
+def _field_record(
+    kind: str, vectors: Float[np.ndarray, "*space 3"], grid: Grid, d: int
+) -> Record:
+    """A displacement field or splines."""
+    affine = _FLIP @ grid.affine
     spacing = voxel_sizes(affine)[:d]
-    size = (*field.grid.shape, 1)[:d]
+    size = (*grid.shape, 1)[:d]
     direction = affine[:d, :d] / spacing
     fixed = [size, affine[:d, 3], spacing, direction.ravel()]
-    vectors = field.vectors.reshape(*size, 3)[..., :d] * np.diag(_FLIP)[:d]
-    parameters = vectors.transpose(*range(d - 1, -1, -1), d).ravel()
+    stored = vectors.reshape(*size, 3)[..., :d] * np.diag(_FLIP)[:d]
+    stored = stored.transpose(*range(d - 1, -1, -1), d)
+    if kind == _SPLINE:
+        stored = np.moveaxis(stored, -1, 0)
     return Record(
-        f"{_FIELD}_double_{d}_{d}",
-        parameters.astype(np.float64),
+        f"{kind}_double_{d}_{d}",
+        stored.ravel().astype(np.float64),
         np.concatenate(fixed).astype(np.float64),
     )

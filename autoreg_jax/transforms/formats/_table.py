@@ -1,39 +1,37 @@
 """The table of formats, and files that are read and written by it."""
 
 import gzip
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from autoreg_jax.errors import ImageWarning, TransformError
+from autoreg_jax.errors import TransformError
 from autoreg_jax.files import write_bytes
 from autoreg_jax.geometry import Grid
-from autoreg_jax.transforms.formats._displacements import (
-    read_learn2reg,
-    read_nifti,
-    write_learn2reg,
-    write_nifti,
-)
-from autoreg_jax.transforms.formats._format import Format, Layout, damaged
+from autoreg_jax.transforms._naming import named
+from autoreg_jax.transforms.formats._format import Format, ImagePair, Layout, damaged
+from autoreg_jax.transforms.formats._freesurfer import read_lta, read_xfm
 from autoreg_jax.transforms.formats._itk_files import (
     read_hdf5,
-    read_matlab,
-    read_text,
     write_hdf5,
     write_matlab,
     write_text,
 )
+from autoreg_jax.transforms.formats._learn2reg import read_learn2reg, write_learn2reg
+from autoreg_jax.transforms.formats._matrices import read_afni, read_mat, read_txt
+from autoreg_jax.transforms.formats._nifti import read_nifti, write_nifti
 from autoreg_jax.transforms.links import Link
 
 __all__ = ["FORMATS", "read_links", "write_links"]
 
 FORMATS = (
-    Format("text file of ITK", (".tfm", ".txt"), read_text, write_text),
-    Format("MATLAB file of ITK", (".mat",), read_matlab, write_matlab, True),
+    Format("text file of ITK or NiftyReg", (".tfm", ".txt"), read_txt, write_text),
+    Format("MATLAB file of ITK", (".mat",), read_mat, write_matlab, True),
     Format("HDF5 file of ITK", (".h5", ".hdf5", ".hdf"), read_hdf5, write_hdf5),
     Format("NIfTI image", (".nii", ".nii.gz"), read_nifti, write_nifti),
     Format("NumPy archive of one array", (".npz",), read_learn2reg, write_learn2reg),
+    Format("LTA file of FreeSurfer", (".lta",), read_lta, affine_only=True),
+    Format("linear transform of MINC", (".xfm",), read_xfm, affine_only=True),
+    Format("matrix of AFNI", (".1d",), read_afni, affine_only=True),
 )
 
 
@@ -42,6 +40,7 @@ def read_links(
     layout: Layout | None,
     grid: Grid | None,
     formats: Sequence[Format] = FORMATS,
+    images: ImagePair | None = None,
 ) -> tuple[Link, ...]:
     """Read a chain of maps, of which the last is applied first.
 
@@ -50,9 +49,13 @@ def read_links(
         layout: Of a displacement in NIfTI, where the file does not say it itself.
         grid: Of the fixed image, for a displacement in voxels.
         formats: The formats that are known; the first with the ending is used.
+        images: The images of a file of FSL or AFNI.
 
     Returns:
         The maps.
+
+    Warns:
+        ImageWarning: If the file can be read in several ways; names the file.
 
     Raises:
         TransformError: If the file is missing, damaged, of an unknown kind or does not
@@ -66,8 +69,10 @@ def read_links(
             content = path.read_bytes()
             if content[:2] == b"\x1f\x8b":
                 content = gzip.decompress(content)
-        with _named(path):
-            return kind.read(content, layout=layout, grid=grid)
+        with named(path):
+            return kind.read(
+                content, layout=layout, grid=grid, images=images or ImagePair()
+            )
     except ValueError as error:
         raise TransformError(
             f"{path}: cannot be used as a transform: {error}"
@@ -97,29 +102,18 @@ def write_links(
         TransformError: If the format cannot hold the transform, or a grid is needed.
     """
     kind = _format_of(path, formats)
+    if kind.write is None:
+        raise TransformError(
+            f"{path}: a {kind.name} is only read; write .mat, .tfm, .h5 or .nii.gz."
+        )
     try:
-        with _named(path):
+        with named(path):
             content = kind.write(links, layout=layout, grid=grid)
     except ValueError as error:
         raise TransformError(f"{path}: cannot be written: {error}") from error
     if path.name.lower().endswith(".gz"):
         content = gzip.compress(content, 1, mtime=0)
     return write_bytes(path, content)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Begin each warning about a file with its path, which formats do not know."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            yield
-        finally:
-            found = list(caught)
-    for one in found:
-        about = issubclass(one.category, ImageWarning)
-        text = f"{path}: {one.message}" if about else one.message
-        warnings.warn(text, one.category, stacklevel=4)
 
 
 def _format_of(path: Path, formats: Sequence[Format]) -> Format:

@@ -4,6 +4,7 @@ from autoreg_jax.transforms.links._affine import Affine
 from autoreg_jax.transforms.links._chain import (
     Link,
     as_displacement,
+    grid_of,
     map_grid,
     map_points,
 )
@@ -12,6 +13,8 @@ from autoreg_jax.transforms.links._displacement import (
     InverseDisplacement,
     determinant,
 )
+from autoreg_jax.transforms.links._positions import linear_fit, nearest_affine
+from autoreg_jax.transforms.links._spline import Spline
 from autoreg_jax.transforms.links._velocity import Velocity
 
 __all__ = [
@@ -19,9 +22,13 @@ __all__ = [
     "Displacement",
     "InverseDisplacement",
     "Link",
+    "Spline",
     "Velocity",
     "as_displacement",
     "determinant",
+    "grid_of",
+    "linear_fit",
     "map_grid",
     "map_points",
+    "nearest_affine",
 ]

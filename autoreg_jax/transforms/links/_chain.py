@@ -11,14 +11,22 @@ from autoreg_jax.transforms.links._displacement import (
     Displacement,
     InverseDisplacement,
 )
+from autoreg_jax.transforms.links._spline import Spline
 from autoreg_jax.transforms.links._velocity import Velocity
 
-__all__ = ["Link", "as_displacement", "map_grid", "map_points"]
+__all__ = ["Link", "as_displacement", "grid_of", "map_grid", "map_points"]
 
-Link = Affine | Displacement | InverseDisplacement | Velocity
+Link = Affine | Displacement | InverseDisplacement | Spline | Velocity
 
 # Points mapped at once: bounds the memory at a few hundred megabytes.
 _CHUNK = 1_000_000
+
+
+def grid_of(link: Link) -> Grid | None:
+    """Where the vectors or control points of a map lie; None for an affine map."""
+    if isinstance(link, Affine):
+        return None
+    return link.knots if isinstance(link, Spline) else link.grid
 
 
 def map_points(
@@ -66,13 +74,15 @@ def as_displacement(links: Sequence[Link], grid: Grid | None = None) -> Displace
 
     Raises:
         TransformError: If an inverse displacement cannot be solved for.
-        ValueError: If no grid is given and that link is affine.
+        ValueError: If no grid is given and that link has none.
     """
     first = links[-1] if links else None
     if grid is None and len(links) == 1 and isinstance(first, Displacement):
         return first
     grid = getattr(first, "grid", None) if grid is None else grid
     if grid is None:
-        raise ValueError("an affine map has no grid of its own; give one.")
+        raise ValueError(
+            "an affine map, or one of splines, has no grid of its own; give one."
+        )
     slabs = map_grid(links, grid)
     return Displacement(np.concatenate([q - p for p, q in slabs]), grid)

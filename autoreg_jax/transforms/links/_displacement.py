@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import spatial
 
 from autoreg_jax.errors import TransformError
 from autoreg_jax.geometry import Grid, is_inside, sample_edge
+
+if TYPE_CHECKING:
+    from autoreg_jax.transforms.links._spline import Spline
 
 __all__ = ["Displacement", "InverseDisplacement"]
 
@@ -53,6 +57,15 @@ class Displacement:
         inside = is_inside(index, self.grid.shape)
         return points + np.where(inside[..., None], self._at(index), 0)
 
+    def contains(self, points: Float[np.ndarray, "*n 3"]) -> Bool[np.ndarray, "*n"]:
+        """Whether points lie on the grid, see `geometry.is_inside`."""
+        return is_inside(self.grid.to_voxels(points), self.grid.shape)
+
+    @property
+    def sampled(self) -> "Displacement":
+        """The displacement itself."""
+        return self
+
     def extended(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """U at the points; outside of the grid the value at its edge."""
         return self._at(self.grid.to_voxels(points))
@@ -78,10 +91,10 @@ class InverseDisplacement:
     where both x and y lie outside of the grid, it is the identity as the field is.
 
     Attributes:
-        displacement: The displacement.
+        displacement: The displacement, on a grid or by splines.
     """
 
-    displacement: Displacement
+    displacement: "Displacement | Spline"
 
     @property
     def ndim(self) -> int:
@@ -91,7 +104,7 @@ class InverseDisplacement:
     @property
     def grid(self) -> Grid:
         """The grid of the displacement."""
-        return self.displacement.grid
+        return self.displacement.sampled.grid
 
     def map(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
         """Where the points come from.
@@ -103,21 +116,21 @@ class InverseDisplacement:
         goal = np.asarray(points, np.float64).reshape(-1, 3)
         self._refuse_folds(goal)
         found = self._solve(goal)
-        touched = is_inside(self.grid.to_voxels(found), self.grid.shape)
-        touched |= is_inside(self.grid.to_voxels(goal), self.grid.shape)
+        touched = self.displacement.contains(found) | self.displacement.contains(goal)
         return np.where(touched[:, None], found, goal).reshape(points.shape)
 
-    def inverse(self) -> Displacement:
+    def inverse(self) -> "Displacement | Spline":
         """The displacement itself."""
         return self.displacement
 
     @cached_property
     def _folds(self) -> spatial.KDTree | None:
         """Where the voxels go at which the displacement folds, in voxels."""
-        folded = self.displacement.determinant() <= 0
+        field = self.displacement.sampled
+        folded = field.determinant() <= 0
         if not folded.any():
             return None
-        moved = self.grid.points()[folded] + self.displacement.vectors[folded]
+        moved = self.grid.points()[folded] + field.vectors[folded]
         return spatial.KDTree(self.grid.to_voxels(moved))
 
     def _refuse_folds(self, goal: np.ndarray) -> None:
