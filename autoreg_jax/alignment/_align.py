@@ -90,13 +90,6 @@ class Prealignment:
         matrix = np.linalg.inv(self.alignment.matrix)
         return Volume(volume.array, matrix @ volume.affine, volume.path)
 
-    def to_moving(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Positions in the placed moving image as positions in the original, mm."""
-        if self.alignment is None or not self.is_used:
-            return points
-        matrix = self.alignment.matrix
-        return points @ matrix[:3, :3].T + matrix[:3, 3]
-
 
 def align(
     fixed: Volume,

@@ -30,7 +30,8 @@ class Register(Verb):
 
     Without --model by optimisation alone. Writes PREFIXmoved.nii.gz (moving image
     on the grid of the fixed image), PREFIXdisplacement.nii.gz (vectors in mm along
-    R, A, S on that grid) and PREFIXsummary.json.
+    R, A, S on that grid), PREFIXsummary.json and, after an alignment,
+    PREFIXaffine.mat (ITK), which follows the displacement in autoreg apply.
 
     Examples:
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_
@@ -50,7 +51,7 @@ class Register(Verb):
         add(
             "-m",
             "--moving",
-            help="moving image, or a folder (same names in two folders are pairs)",
+            help="moving image, or a folder (two folders: pairs of equal names)",
             **path,
         )
         add(
@@ -71,9 +72,14 @@ class Register(Verb):
         add("--moved", help="file name of the moved image", **path)
         add(
             "--warp",
-            help="file name of the displacement; .h5 or .tfm for ITK, .npz for "
-            "Learn2Reg",
+            help="one file for the whole map instead: .h5 or .tfm (ITK), or .nii.gz, "
+            ".npz, which end with the fixed grid",
             **path,
+        )
+        add(
+            "--one-field",
+            action="store_true",
+            help="the displacement holds the alignment, too; no affine.mat",
         )
         add = parser.add_argument_group("registration").add_argument
         add("--model", help="trained network: a run folder or its model/", **path)
@@ -83,7 +89,7 @@ class Register(Verb):
             default="auto",
             metavar="KIND",
             help="alignment before: rigid, affine, none (trust the headers) or auto "
-            "(default: affine where that is clearly better)",
+            "(default: affine if clearly better)",
         )
         add(
             "--affine-only",
@@ -134,7 +140,9 @@ class Register(Verb):
                 pairs = data.match_images(fixed, moving)
             _say_what_is_done(given)
             enable_compilation_cache()
-            summaries = inference.register_many(pairs, options.output, **given)
+            summaries = inference.register_many(
+                pairs, options.output, one_field=options.one_field, **given
+            )
             _show_many(summaries, options)
             return int(any("error" in summary for summary in summaries.values()))
         if fixed is None or moving is None:
@@ -156,6 +164,7 @@ class Register(Verb):
             options.output,
             moved=options.moved,
             displacement=options.warp,
+            one_field=options.one_field,
             **given,
         )
         _show_one(summary, options)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.data import ENDINGS, read_image, read_labels, write_volume
-from autoreg_jax.errors import ConfigError, GeometryError
+from autoreg_jax.errors import ConfigError, GeometryError, ImageWarning
 from autoreg_jax.geometry import Grid, Volume
 from autoreg_jax.transforms import (
     POINT_ENDINGS,
     ImagePair,
     Transform,
     check_plane,
+    doubts,
     read_chain,
     read_points,
     split_word,
@@ -113,9 +115,13 @@ def apply_files(
             moved_to=grid,
         )
         _check_points(source, points.positions, whole)
+        places = np.pad(points.positions, ((0, 0), (0, 3 - points.positions.shape[1])))
+        _say(doubts(whole.inverse(), [places], f"points of {source.name}"))
         moved = whole.points_to_fixed(points.positions)
         write_points(output, dataclasses.replace(points, positions=moved))
     elif onto is not None:
+        slabs = (onto.grid.points(k, k + 1) for k in range(onto.shape[0]))
+        _say(doubts(whole, slabs, f"voxels of {onto.path}"))
         write_volume(output, _resampled(image, whole, onto, interpolation))
 
 
@@ -151,6 +157,11 @@ def _check_points(
             check_plane(whole.links, positions)
         except ValueError as error:
             raise GeometryError(f"{path}: {error}") from error
+
+
+def _say(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        warnings.warn(sentence, ImageWarning, stacklevel=3)
 
 
 def _resampled(

@@ -20,6 +20,7 @@ def register_files(
     *,
     moved: Path | str | None = None,
     displacement: Path | str | None = None,
+    one_field: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results.
@@ -30,7 +31,8 @@ def register_files(
         pair: The files.
         prefix: Prefix of the output files, see `output_paths`.
         moved: Another name for the moved image.
-        displacement: Another name for the displacement.
+        displacement: One file for the whole map, see `Registered.save`.
+        one_field: The displacement holds an alignment, too, see `Registered.save`.
         **options: Options of `register`: `model`, `affine`, `refine`, ...
 
     Returns:
@@ -49,11 +51,15 @@ def register_files(
         with_labels=pair.moving_labels is not None,
         inputs=pair.files,
     )
-    return _register(pair, paths, options)
+    return _register(pair, paths, options, one_field=one_field)
 
 
 def _register(
-    pair: PairFiles, paths: Mapping[str, Path], options: Mapping[str, Any]
+    pair: PairFiles,
+    paths: Mapping[str, Path],
+    options: Mapping[str, Any],
+    *,
+    one_field: bool,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
     # Unreadable labels must be found before the registration.
@@ -76,12 +82,16 @@ def _register(
         mask = pair.fixed_mask and read_mask(pair.fixed_mask)
         error = known_error(result, truth, mask)
         summary["displacement_error_before"], summary["displacement_error"] = error
-    summary["files"] = result.write(paths, moving_labels)
+    summary["files"] = result.write(paths, moving_labels, one_field=one_field)
     return summary
 
 
 def register_many(
-    pairs: Sequence[PairFiles], prefix: Path | str, **options: Any
+    pairs: Sequence[PairFiles],
+    prefix: Path | str,
+    *,
+    one_field: bool = False,
+    **options: Any,
 ) -> dict[str, dict[str, Any]]:
     """Register many pairs of files; a pair that fails does not stop the others.
 
@@ -91,6 +101,7 @@ def register_many(
         pairs: The files, from `data.read_pairs` or `data.match_images`.
         prefix: Prefix of all output files, which are named PREFIX MOVING_to_FIXED_*; a
             folder ends in "/".
+        one_field: As for `register_files`.
         **options: Options of `register`.
 
     Returns:
@@ -115,7 +126,7 @@ def register_many(
     with progress("register", len(pairs)) as advance:
         for pair, names in zip(pairs, paths, strict=True):
             try:
-                found = _register(pair, names, options)
+                found = _register(pair, names, options, one_field=one_field)
             except AutoRegError as error:
                 found = {"error": str(error)}
             summaries[pair.name] = found

@@ -10,6 +10,7 @@ from autoreg_jax.transforms import FORMATS
 _NAMES = {
     "moved": "moved.nii.gz",
     "displacement": "displacement.nii.gz",
+    "affine": "affine.mat",
     "labels": "moved_labels.nii.gz",
     "summary": "summary.json",
 }
@@ -17,6 +18,7 @@ _ENDINGS = {
     "displacement": tuple(
         ending for kind in FORMATS if not kind.affine_only for ending in kind.endings
     ),
+    "affine": (".mat",),
     "summary": (".json",),
 }
 
@@ -35,22 +37,23 @@ def output_paths(
         prefix: Prefix of the file names, as in ANTs; a folder if it ends in "/" or is
             an existing folder.
         moved: Another name for the moved image.
-        displacement: Another name for the displacement, also in a format of ITK
-            (`.h5`, `.tfm`, `.txt`) or Learn2Reg (`.npz`).
+        displacement: One file for the whole map instead of a displacement and an affine
+            map; `.nii.gz`, or a format of ITK (`.h5`, `.tfm`, `.txt`) or Learn2Reg
+            (`.npz`).
         with_labels: Whether moved labels are written.
         inputs: Files that must not be overwritten.
 
     Returns:
-        Paths by "moved", "displacement", "labels" and "summary"; without a prefix only
-        the given names.
+        Paths by "moved", "displacement", "affine" (written after an alignment alone),
+        "labels" and "summary"; without a prefix only the given names.
 
     Raises:
         ConfigError: If a name has an unknown ending or is an input, or if there is
             nothing to write.
 
     Examples:
-        >>> [path.name for path in output_paths("out_").values()]
-        ['out_moved.nii.gz', 'out_displacement.nii.gz', 'out_summary.json']
+        >>> [path.name for path in output_paths("out_", moved="m.nii").values()]
+        ['m.nii', 'out_displacement.nii.gz', 'out_affine.mat', 'out_summary.json']
         >>> output_paths("brain/")["moved"].as_posix()
         'brain/moved.nii.gz'
     """
@@ -62,7 +65,7 @@ def output_paths(
         paths = {
             kind: Path(start + name)
             for kind, name in _NAMES.items()
-            if kind != "labels" or with_labels
+            if {"labels": with_labels, "affine": displacement is None}.get(kind, True)
         }
     for kind, name in (("moved", moved), ("displacement", displacement)):
         if name is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.alignment import prealign
+from autoreg_jax.alignment import Prealignment, prealign
 from autoreg_jax.config import Intensity
 from autoreg_jax.data import (
     check_contrast,
@@ -33,6 +33,7 @@ from autoreg_jax.inference._registered import Registered
 from autoreg_jax.losses import SIMILARITIES, Objective, Similarity, local_ncc
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.spatial import warp
+from autoreg_jax.transforms import Transform
 
 # Window of the local correlation that is reported without a model, and steps of the
 # optimisation without a model at each resolution.
@@ -141,15 +142,10 @@ def register(  # noqa: PLR0913
             f"{fixed.path or 'fixed'} and {moving.path or 'moving'}: the displacement "
             "is not finite; use a smaller learning rate, or train the model again."
         )
-    if prealignment.is_used:
-        # One displacement for both maps: the network's first, then the linear one.
-        points = fixed.grid.points()
-        total = prealignment.to_moving(points + displacement_mm) - points
-        displacement_mm = total.astype(displacement_mm.dtype)
     return Registered(
         fixed=fixed,
         moving=moving,
-        displacement_mm=displacement_mm,
+        transform=_transform(prealignment, displacement_mm, fixed.grid),
         folding_fraction=_folding(displacement_mm, fixed),
         similarity_before=float(before),
         similarity=float(after),
@@ -255,6 +251,20 @@ def _correlations(
         jnp.mean(local_ncc(fixed, unaligned, window)),
         jnp.mean(local_ncc(fixed, moved, window)),
     )
+
+
+def _transform(
+    prealignment: Prealignment, displacement_mm: np.ndarray, grid: Grid
+) -> Transform:
+    """The displacement, then the alignment, which has no border."""
+    field = Transform.displacement(displacement_mm, grid)
+    if prealignment.alignment is None or not prealignment.is_used:
+        return field
+    matrix = prealignment.alignment.matrix
+    if grid.ndim == 2 and np.array_equal(matrix[2], [0, 0, 1, 0]):
+        matrix = matrix[np.ix_([0, 1, 3], [0, 1, 3])]
+    linear = Transform.affine(matrix)
+    return linear @ field if displacement_mm.any() else linear
 
 
 _folding_fraction = jax.jit(folding_fraction)

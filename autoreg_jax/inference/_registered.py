@@ -1,5 +1,6 @@
-"""The result of a registration: the displacement, and what can be done with it."""
+"""The result of a registration: the map, and what can be done with it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,9 @@ from autoreg_jax.errors import GeometryError
 from autoreg_jax.files import write_json
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.transforms import Transform
+from autoreg_jax.transforms import Affine, Displacement, Transform
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +31,10 @@ class Registered:
     Attributes:
         fixed: The fixed image as it was given.
         moving: The moving image as it was given.
-        displacement_mm: u at every voxel of the fixed image, `(*space, 3)` in mm along
-            R, A, S: what lies at x in the fixed image lies at x + u(x) in the moving
-            one. A 2-D image has three components, too: its plane has a place in the
-            world. An alignment is part of it.
-        folding_fraction: Fraction of the voxels where u folds space, in [0, 1].
+        transform: φ, the map from fixed to moving, which also writes files for other
+            programs. After an alignment it is a chain: a displacement on the fixed
+            grid, then the affine map, which goes on where the displacement ends.
+        folding_fraction: Fraction of the voxels where φ folds space, in [0, 1].
         similarity_before: Mean local correlation of fixed and moving image, in [0, 1].
         similarity: Mean local correlation of fixed and moved image.
         seconds: Time of the computation, including compilation, without files and the
@@ -46,7 +48,7 @@ class Registered:
 
     fixed: Volume
     moving: Volume
-    displacement_mm: Float[np.ndarray, "*space 3"]
+    transform: Transform
     folding_fraction: float
     similarity_before: float
     similarity: float
@@ -58,9 +60,18 @@ class Registered:
     warnings: tuple[str, ...] = ()
 
     @cached_property
-    def transform(self) -> Transform:
-        """The map from fixed to moving, which also writes files for other programs."""
-        return Transform.displacement(self.displacement_mm, self.fixed.grid)
+    def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
+        """u(x) = φ(x) - x at every voxel of the fixed image, float32.
+
+        In mm along R, A, S: what lies at x in the fixed image lies at x + u(x) in the
+        moving one. It holds the whole map, an alignment too, and says nothing about
+        places beyond the fixed grid; for those use `transform`. A 2-D image has three
+        components, too: its plane has a place in the world.
+        """
+        match self.transform.links:
+            case (Displacement() as field,) if field.grid.matches(self.fixed.grid):
+                return field.vectors.astype(np.float32, copy=False)
+        return self.transform.displacement_on(self.fixed.grid).astype(np.float32)
 
     @cached_property
     def moved(self) -> Volume:
@@ -144,19 +155,24 @@ class Registered:
         moved: Path | str | None = None,
         displacement: Path | str | None = None,
         labels: Volume | None = None,
+        one_field: bool = False,
     ) -> tuple[Path, ...]:
         """Write the results, each file whole or not at all.
 
         Args:
             prefix: Prefix of the file names: "out_" writes `out_moved.nii.gz`,
-                `out_displacement.nii.gz` and `out_summary.json`. One that ends in "/",
-                or an existing folder, is a folder.
+                `out_displacement.nii.gz` and `out_summary.json`, and after an alignment
+                `out_affine.mat`, the ITK affine map that follows the displacement. A
+                prefix that ends in "/", or an existing folder, is a folder.
             moved: Another name for the moved image; without a prefix it is written
                 alone.
-            displacement: Another name for the displacement, which may be a file of ITK
-                (`.h5`, `.tfm`, `.txt`) or Learn2Reg (`.npz`).
+            displacement: One file for the whole map instead: `.h5`, `.tfm` or `.txt`
+                (ITK) hold the displacement and the affine map; `.nii.gz` and `.npz`
+                (Learn2Reg) one displacement, which ends with the fixed grid.
             labels: Label map of the moving image; with a prefix it is moved and written
                 as `out_moved_labels.nii.gz`.
+            one_field: `out_displacement.nii.gz` holds the whole map and there is no
+                `out_affine.mat`.
 
         Returns:
             The files.
@@ -174,18 +190,50 @@ class Registered:
             with_labels=labels is not None,
             inputs=inputs,
         )
-        return self.write(paths, labels)
+        return self.write(paths, labels, one_field=one_field)
 
     def write(
-        self, paths: Mapping[str, Path], labels: Volume | None = None
+        self,
+        paths: Mapping[str, Path],
+        labels: Volume | None = None,
+        *,
+        one_field: bool = False,
     ) -> tuple[Path, ...]:
-        """Write the results to the paths of `output_paths`; the labels are moved."""
+        """Write the results to the paths of `output_paths`, see `save`.
+
+        An affine map that an earlier run has left under the name of this one's is
+        removed if this run has none.
+
+        Returns:
+            The files that were written.
+        """
+        written = []
         if "moved" in paths:
-            write_volume(paths["moved"], self.moved)
+            written.append(write_volume(paths["moved"], self.moved))
         if "displacement" in paths:
-            self.transform.write(paths["displacement"])
+            written += self._write_map(paths, one_field=one_field)
         if labels is not None and "labels" in paths:
-            write_volume(paths["labels"], self.apply(labels, "label"))
+            written.append(write_volume(paths["labels"], self.apply(labels, "label")))
         if "summary" in paths:
             write_json(paths["summary"], self.summary())
-        return tuple(paths.values())
+            written.append(paths["summary"])
+        return tuple(written)
+
+    def _write_map(self, paths: Mapping[str, Path], *, one_field: bool) -> list[Path]:
+        """Write the map as one file, or as a displacement and what follows it."""
+        path, follows = paths["displacement"], paths.get("affine")
+        match self.transform.links:
+            case (Affine() as affine, *rest) if follows and not one_field:
+                # In space, as the vectors of the displacement are, also for a plane.
+                Transform.affine(affine.full).write(follows)
+                before = Transform(tuple(rest)).displacement_on(self.fixed.grid)
+                field = Displacement(before, self.fixed.grid, followed_by=follows.name)
+                return [Transform((field,)).write(path), follows]
+        if follows and follows.is_file():
+            follows.unlink()
+            _LOGGER.warning(
+                "%s: of an earlier run, removed: this run has no affine map beside the "
+                "displacement.",
+                follows,
+            )
+        return [self.transform.write(path, grid=self.fixed.grid)]

@@ -5,6 +5,7 @@ NumPy, SciPy, nibabel and h5py only; no accelerator is needed.
 
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._ants_order import read_chain, split_word
+from autoreg_jax.transforms._doubts import doubts
 from autoreg_jax.transforms._plane import check_plane
 from autoreg_jax.transforms._transform import Transform
 from autoreg_jax.transforms.formats import FORMATS, Format, ImagePair
@@ -40,6 +41,7 @@ __all__ = [
     "Transform",
     "Velocity",
     "check_plane",
+    "doubts",
     "read_chain",
     "read_points",
     "split_word",

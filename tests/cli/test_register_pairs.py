@@ -42,9 +42,11 @@ def test_a_table_of_pairs(command, table, model, tmp_path):
         "moving_to_fixed_moved.nii.gz",
         "moving_to_fixed_moved_labels.nii.gz",
         "moving_to_fixed_displacement.nii.gz",
+        "moving_to_fixed_affine.mat",
         "moving_to_fixed_summary.json",
         "fixed_to_moving_moved.nii.gz",
         "fixed_to_moving_displacement.nii.gz",
+        "fixed_to_moving_affine.mat",
         "fixed_to_moving_summary.json",
     }
     # Each result is that of the pair alone.

@@ -1,6 +1,7 @@
 """One truth: a result, its transform, `autoreg apply` and ITK move everything alike.
 
-Inside, at the border and beyond it, on a plane and in space, on oblique grids.
+Inside, at the border and beyond it, on a plane and in space, on oblique grids, with an
+alignment by 70 mm and without.
 """
 
 import numpy as np
@@ -10,9 +11,9 @@ from world import Case, from_itk, itk_points, lps, make_grid, to_itk
 
 from autoreg_jax.cli import main
 from autoreg_jax.data import read_image, read_labels, write_volume
-from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.geometry import Grid, Volume, homogeneous
 from autoreg_jax.inference import Registered
-from autoreg_jax.transforms import Transform
+from autoreg_jax.transforms import Transform, read_chain
 
 SAME, MM, GREY = 1e-6, 1e-3, 1e-3
 
@@ -25,15 +26,23 @@ def single(grid):
 class Result:
     """A registration, its files, and the same map in ITK."""
 
-    def __init__(self, ndim, folder):
+    def __init__(self, ndim, is_aligned, folder):
         case = Case(ndim)
         fixed, moving = single(case.fixed), single(case.moving)
         vectors = (2 * case.field.links[0].vectors).astype(np.float32)
+        self.linear, self.files = Transform(), ["u.nii.gz"]
+        transform = Transform.displacement(vectors, fixed)
+        if is_aligned:
+            matrix = case.affine.links[0].matrix.copy()
+            matrix[:2, -1] += 60, -40
+            self.linear, self.files = Transform.affine(matrix), [*self.files, "a.mat"]
+            transform = self.linear @ transform
+            moving = single(Grid(moving.shape, homogeneous(matrix) @ moving.affine))
         self.labels = np.floor(5 * case.image).astype(np.int32)
         self.registered = Registered(
             fixed=Volume(np.zeros(fixed.shape, np.float32), fixed.affine),
             moving=Volume(case.image, moving.affine),
-            displacement_mm=vectors,
+            transform=transform,
             folding_fraction=0.0,
             similarity_before=0.0,
             similarity=0.0,
@@ -52,16 +61,26 @@ class Result:
         for name, grid in (("fixed", fixed), ("large", self.large)):
             empty = Volume(np.zeros(grid.shape, np.float32), grid.affine)
             write_volume(folder / f"{name}.nii.gz", empty)
-        for name in ("u.nii.gz", "u.h5"):
-            self.registered.save(displacement=folder / name)
+        self.registered.save(displacement=folder / "u.h5")
+        names = {"displacement": folder / "u.nii.gz", "affine": folder / "a.mat"}
+        assert self.registered.write(names) == tuple(folder / f for f in self.files)
         # ITK takes the vectors in double precision and along L, P, S.
         field = to_itk(lps(vectors.astype(np.float64))[..., :ndim].copy(), fixed)
-        self.itk = sitk.DisplacementFieldTransform(field)
+        parts = [sitk.DisplacementFieldTransform(field)]
+        if is_aligned:
+            # A composite applies its last part first.
+            turned = matrix * np.outer(
+                [*lps(np.ones(ndim)), 1], [*lps(np.ones(ndim)), 1]
+            )
+            parts.insert(0, sitk.AffineTransform(ndim))
+            parts[0].SetMatrix(turned[:-1, :-1].ravel())
+            parts[0].SetTranslation(turned[:-1, -1])
+        self.itk = sitk.CompositeTransform(parts)
 
-    def command(self, name, *words, file="u.h5", output="o.nii.gz"):
+    def command(self, name, *words, files=("u.h5",), output="o.nii.gz"):
         """Path of what `autoreg apply` writes."""
-        out = self.folder / output
-        words = ["-i", self.folder / name, "-t", self.folder / file, "-o", out, *words]
+        out, chain = self.folder / output, [self.folder / file for file in files]
+        words = ["-i", self.folder / name, "-t", *chain, "-o", out, *words]
         assert main(["apply", *map(str, words)]) == 0
         return out
 
@@ -72,9 +91,13 @@ class Result:
         return from_itk(sitk.Resample(image, reference, self.itk, interpolator, 0.0))
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["plane", "volume"])
+@pytest.fixture(
+    scope="module",
+    params=[(2, False), (3, False), (2, True), (3, True)],
+    ids=["plane", "volume", "aligned plane", "aligned volume"],
+)
 def result(request, tmp_path_factory):
-    return Result(request.param, tmp_path_factory.mktemp("truth"))
+    return Result(*request.param, tmp_path_factory.mktemp("truth"))
 
 
 @pytest.mark.parametrize("reference", ["fixed", "large"])
@@ -89,9 +112,9 @@ def test_images(result, reference):
         np.testing.assert_allclose(result.registered.moved.array, found, atol=SAME)
         again = result.registered.apply(result.folder / "moving.nii.gz")
         np.testing.assert_allclose(again.array, found, atol=SAME)
-    for file in ("u.h5", "u.nii.gz"):
+    for files in (["u.h5"], result.files):
         path = result.folder / f"{reference}.nii.gz"
-        out = result.command("moving.nii.gz", "-r", path, file=file)
+        out = result.command("moving.nii.gz", "-r", path, files=files)
         np.testing.assert_allclose(read_image(out).array, found, atol=SAME)
 
 
@@ -143,11 +166,13 @@ def test_points_from_fixed_to_moving(result):
     np.testing.assert_array_equal(result.transform(points), found)
     expected = itk_points(result.itk, points[:, :d])
     np.testing.assert_allclose(found[:, :d], expected, atol=MM)
-    assert 0.1 < np.mean(np.all(found == points, -1)) < 0.9  # the identity outside
+    # Outside, the alignment alone, or nothing.
+    assert 0.1 < np.mean(np.all(found == result.linear(points), -1)) < 0.9
     table = result.folder / "points.csv"
     write_points(table, points)
-    out = result.command("points.csv", "--inverse", output="o.csv")
-    np.testing.assert_allclose(read_points(out), found, atol=SAME)
+    for files in (["u.h5"], result.files):
+        out = result.command("points.csv", "--inverse", files=files, output="o.csv")
+        np.testing.assert_allclose(read_points(out), found, atol=SAME)
 
 
 def test_points_from_moving_to_fixed(result):
@@ -177,7 +202,8 @@ def read_points(path):
 def test_jacobian_determinant(result):
     grid, d = result.registered.fixed.grid, result.registered.fixed.ndim
     found = result.registered.jacobian_determinant()
-    again = Transform.read(result.folder / "u.nii.gz").jacobian_determinant(grid)
+    chain = read_chain([result.folder / file for file in result.files])
+    again = chain.jacobian_determinant(grid)
     np.testing.assert_allclose(again, found, atol=SAME)
     # ITK's filter ignores the direction of the axes: give it vectors along them.
     axes = grid.affine[:3, :d] / grid.spacing

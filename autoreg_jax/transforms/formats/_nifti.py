@@ -33,6 +33,8 @@ _LPS = np.array([-1.0, -1.0, 1.0])
 # grid is converted from metres (1) or microns (3), so are the vectors.
 _IN_UNITS_OF_GRID = ("positions", "niftyreg", "spline", "fsl", "afni")
 _MILLIMETRES = {1: 1000.0, 3: 0.001}
+# Before the name of the affine map that has to follow, in the description of 80 bytes.
+_THEN = "autoreg: then "
 
 
 def read_nifti(
@@ -76,6 +78,9 @@ def read_nifti(
         array = array if unit is None else array * np.float32(unit)
     if layout is None:
         check_content(array, own, meaning)
+    about = image.header["descrip"].tobytes().rstrip(b"\0").decode(errors="replace")
+    if meaning == "ras" and about.startswith(_THEN):
+        return (Displacement(array, own, about.removeprefix(_THEN)),)
     return _links(array, own, meaning, grid, images)
 
 
@@ -163,6 +168,8 @@ def write_nifti(
         array = array.astype(np.float32).reshape(*full, 1, -1)
         image = Nifti1Image(array, grid.affine)
         image.header["intent_code"] = code
+    if field.followed_by:
+        image.header["descrip"] = f"{_THEN}{field.followed_by}".encode()[:80]
     nifti.put_on(image, grid)
     return image.to_bytes()
 

@@ -34,6 +34,8 @@ class Displacement:
         vectors: u in world millimetres, `(*space, 3)`; two components mean a
             plane of x and y.
         grid: Where the vectors lie.
+        followed_by: Name of the file of the affine map without which this is half of a
+            registration, as its header says it; empty if there is none.
 
     Raises:
         ValueError: If the shapes do not agree or a vector is not finite.
@@ -41,6 +43,7 @@ class Displacement:
 
     vectors: Float[np.ndarray, "*space 3"]
     grid: Grid
+    followed_by: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", world_vectors(self.vectors, self.grid))
