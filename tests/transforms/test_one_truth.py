@@ -11,7 +11,7 @@ from world import Case, from_itk, itk_points, lps, make_grid, to_itk
 
 from autoreg_jax.cli import main
 from autoreg_jax.data import read_image, read_labels, write_volume
-from autoreg_jax.geometry import Grid, Volume, homogeneous
+from autoreg_jax.geometry import Grid, Volume
 from autoreg_jax.inference import Registered
 from autoreg_jax.transforms import Transform, read_chain
 
@@ -37,7 +37,9 @@ class Result:
             matrix[:2, -1] += 60, -40
             self.linear, self.files = Transform.affine(matrix), [*self.files, "a.mat"]
             transform = self.linear @ transform
-            moving = single(Grid(moving.shape, homogeneous(matrix) @ moving.affine))
+            affine = moving.affine.copy()
+            affine[:3, 3] += self.linear([moving.centre])[0] - moving.centre
+            moving = single(Grid(moving.shape, affine))
         self.labels = np.floor(5 * case.image).astype(np.int32)
         self.registered = Registered(
             fixed=Volume(np.zeros(fixed.shape, np.float32), fixed.affine),
