@@ -14,6 +14,12 @@ import pytest
 
 from autoreg_jax.geometry import Volume
 
+# Compiling is most of what the tests cost. XLA's older emitters of CPU kernels, which
+# the search and training of the package use as well, take two thirds of the time. XLA
+# does not start with a flag that it does not know.
+if jax.__version_info__ < (0, 12):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+
 # Programs of their own, which need the extra `peers`.
 collect_ignore_glob = ["benchmarks/*"]
 

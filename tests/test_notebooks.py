@@ -33,6 +33,9 @@ def test_runs_at_smoke_size(path, tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT)]))
     monkeypatch.delenv("MPLBACKEND", raising=False)
+    # Compiling is most of a quick pass, and no number of it is looked at.
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+    monkeypatch.setenv("XLA_FLAGS", flags)
     notebook = read(path)
     client = nbclient.NotebookClient(
         notebook,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import config
 from autoreg_jax.losses import (
@@ -62,7 +63,7 @@ def test_a_term_alone_is_its_function(case):
         expected[f"mind_{scale}"] = mind_loss(a, b)
     assert expected.keys() == TERMS.keys()
 
-    @jax.jit
+    @quick
     def alone(fixed, moving, fields):
         return {
             name: registration_loss(fixed, moving, fields, {name: 3.0}, windows=edges)
