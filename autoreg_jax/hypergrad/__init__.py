@@ -9,7 +9,6 @@ from autoreg_jax.hypergrad._base import (
     InnerUpdate,
     Point,
 )
-from autoreg_jax.hypergrad._inner_update import from_optax, gradient_descent
 from autoreg_jax.hypergrad._second_order import (
     MixedBackend,
     SecondOrderProducts,
@@ -18,7 +17,17 @@ from autoreg_jax.hypergrad._second_order import (
     mixed_product,
     reverse_over_forward,
 )
-from autoreg_jax.hypergrad.diagnostics._agreement import Agreement, agreement, compare
+from autoreg_jax.hypergrad._trajectory import from_optax, gradient_descent
+from autoreg_jax.hypergrad.diagnostics._agreement import (
+    Agreement,
+    BatchNoise,
+    agreement,
+    alignment,
+    batch_noise,
+    compare,
+    cosine,
+    kink_density,
+)
 from autoreg_jax.hypergrad.diagnostics._curvature import (
     EigenvalueStop,
     eigenvalue_stop,
@@ -31,37 +40,35 @@ from autoreg_jax.hypergrad.diagnostics._finite_response import (
     gradient_response,
     smoothed_product,
 )
-from autoreg_jax.hypergrad.diagnostics._measures import (
-    BatchNoise,
-    alignment,
-    batch_noise,
-    cosine,
-    kink_density,
+from autoreg_jax.hypergrad.estimators._evolution_strategies import (
+    evolution_strategies,
+    persistent_evolution_strategies,
 )
-from autoreg_jax.hypergrad.estimators._conjugate_gradient import conjugate_gradient
-from autoreg_jax.hypergrad.estimators._evolution_strategies import evolution_strategies
 from autoreg_jax.hypergrad.estimators._first_order import first_order
-from autoreg_jax.hypergrad.estimators._forward_mode import forward_mode
-from autoreg_jax.hypergrad.estimators._full_hessian import full_hessian
+from autoreg_jax.hypergrad.estimators._forward_mode import (
+    forward_mode,
+    online_forward_mode,
+)
+from autoreg_jax.hypergrad.estimators._linear_systems import (
+    conjugate_gradient,
+    full_hessian,
+)
 from autoreg_jax.hypergrad.estimators._nested_forward import (
     ThreeLevelProblem,
     nested_forward,
 )
-from autoreg_jax.hypergrad.estimators._neumann import neumann, t1t2
+from autoreg_jax.hypergrad.estimators._neumann import (
+    neumann,
+    t1t2,
+    warm_started_linear_system,
+)
 from autoreg_jax.hypergrad.estimators._nystrom import nystrom
 from autoreg_jax.hypergrad.estimators._one_step import (
     finite_difference,
     one_step_unroll,
 )
-from autoreg_jax.hypergrad.estimators._online_forward_mode import online_forward_mode
-from autoreg_jax.hypergrad.estimators._persistent_evolution_strategies import (
-    persistent_evolution_strategies,
-)
 from autoreg_jax.hypergrad.estimators._unroll import unroll
 from autoreg_jax.hypergrad.estimators._value_function import value_function
-from autoreg_jax.hypergrad.estimators._warm_started_linear_system import (
-    warm_started_linear_system,
-)
 
 __all__ = [
     "Agreement",

@@ -33,6 +33,9 @@ class InnerUpdate(NamedTuple):
         return self.step(inner, gradient, self.state)[0]
 
 
+AnyUpdate = InnerUpdate | UpdateFn
+
+
 class BilevelProblem(NamedTuple):
     """`min_a L_v(ω*(a), a)` subject to `ω*(a) = argmin_ω L_t(ω, a)`.
 
@@ -83,6 +86,9 @@ class Hypergradient(NamedTuple):
     diagnostics: Mapping[str, Array] = {}
 
 
+Estimated = tuple[Hypergradient, State]
+
+
 class EstimateFn(Protocol):
     """Estimates the hypergradient at one point."""
 
@@ -92,8 +98,8 @@ class EstimateFn(Protocol):
         state: State,
         point: Point,
         *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        inner_update: AnyUpdate,
+    ) -> Estimated:
         """Return the estimate and the state for the next call."""
         ...
 

@@ -8,15 +8,14 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     BilevelProblem,
-    Hypergradient,
+    Estimated,
     HypergradientEstimator,
     Inner,
-    InnerUpdate,
     Outer,
     Point,
     State,
-    UpdateFn,
     make_hypergradient,
     no_state,
     outer_gradient,
@@ -60,12 +59,8 @@ def implicit(
     """
 
     def estimate(
-        problem: BilevelProblem,
-        state: State,
-        point: Point,
-        *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
         del inner_update
         inner, outer, train_batch, _ = point
         value, cotangent, direct = outer_gradient(problem, point)

@@ -1,7 +1,7 @@
-"""Compare the estimates of several estimators with a reference."""
+"""Agreement of estimates with a reference; noise over batches; density of kinks."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,132 @@ from jax import Array
 from autoreg_jax.hypergrad._base import (
     BilevelProblem,
     HypergradientEstimator,
+    Inner,
     InnerUpdate,
     Outer,
     Point,
 )
-from autoreg_jax.hypergrad.diagnostics._measures import cosine
+
+
+class BatchNoise(NamedTuple):
+    """Bias and variance of an estimate over batches.
+
+    Attributes:
+        bias: ‖mean − reference‖.
+        variance: Trace of the sample covariance (unbiased).
+        signal_to_noise: ‖mean‖ / √variance; below 1 a single batch is mostly noise. 0
+            if the mean is zero, infinite without noise.
+    """
+
+    bias: Array
+    variance: Array
+    signal_to_noise: Array
+
+
+def cosine(first: Any, second: Any) -> Array:
+    """Cosine of the angle between two trees.
+
+    Args:
+        first: Tree of arrays.
+        second: Tree of the same structure.
+
+    Returns:
+        Scalar in [−1, 1]; 0 if one of the trees is zero.
+
+    Examples:
+        >>> float(cosine({"a": jnp.array([2.0, 0.0])}, {"a": jnp.array([0.0, 3.0])}))
+        0.0
+    """
+    # Normalise each tree by itself: the product of two small norms underflows.
+    directions = (_unit(tree) for tree in (first, second))
+    return jnp.clip(optax.tree.vdot(*directions), -1, 1)
+
+
+def alignment(
+    terms: Callable[[Inner], Any], inner: Inner, outer_gradient: Inner
+) -> Any:
+    """−⟨∇ℓ_i(ω), ∇L_v⟩ for each term of the inner loss, by one forward derivative.
+
+    For weights λ of L_t = Σ λ_i ℓ_i this is the one-step hypergradient up to the factor
+    ξ. If a component is negative, a descent step on ℓ_i also decreases L_v, and descent
+    on λ increases that weight.
+
+    Args:
+        terms: Function of ω that returns a tree of unweighted scalars ℓ_i.
+        inner: ω.
+        outer_gradient: ∇_ω L_v, a tree like ω.
+
+    Returns:
+        A tree like the output of `terms`.
+    """
+    _, slopes = jax.jvp(terms, (inner,), (outer_gradient,))
+    return jax.tree.map(jnp.negative, slopes)
+
+
+def batch_noise(estimates: Outer, reference: Outer) -> BatchNoise:
+    """Bias and variance of an estimate over batches.
+
+    Args:
+        estimates: Tree like the outer variable with a leading axis of n ≥ 2 batches.
+        reference: Tree like the outer variable.
+
+    Returns:
+        Scalars; see `BatchNoise`.
+
+    Raises:
+        ValueError: If there are fewer than two draws.
+    """
+    draws = len(jax.tree.leaves(estimates)[0])
+    if draws < 2:
+        raise ValueError(f"estimates must hold at least two draws, got {draws}.")
+    mean = jax.tree.map(lambda e: jnp.mean(e, axis=0), estimates)
+    spread = jax.tree.map(lambda e: jnp.sum(jnp.var(e, axis=0, ddof=1)), estimates)
+    variance = jnp.asarray(optax.tree.sum(spread))
+    size = optax.tree.norm(mean)
+    is_noisy = variance > 0
+    ratio = size / jnp.sqrt(jnp.where(is_noisy, variance, 1.0))
+    certain = jnp.where(size > 0, jnp.inf, 0.0)
+    return BatchNoise(
+        optax.tree.norm(optax.tree.sub(mean, reference)),
+        variance,
+        jnp.where(is_noisy, ratio, certain),
+    )
+
+
+def kink_density(
+    values: Any, radius: float = 0.05, period: float | None = None
+) -> Array:
+    """Fraction of values within `radius` of a kink.
+
+    Linear interpolation has a kink at every whole voxel of displacement (`period=1`),
+    LeakyReLU one at zero (`period=None`). At a density near 1, as for a field close to
+    the identity, no derivative predicts a finite change.
+
+    Args:
+        values: Tree of arrays: displacements in voxels, or pre-activations.
+        radius: Largest distance to a kink (> 0), in the unit of the values.
+        period: Distance between kinks; None for a single kink at zero.
+
+    Returns:
+        Scalar in [0, 1].
+
+    Examples:
+        >>> float(kink_density(jnp.array([0.01, 0.5, 1.98, 2.3]), period=1.0))
+        0.5
+    """
+    flat = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
+    nearest = 0.0 if period is None else period * jnp.round(flat / period)
+    return jnp.mean(jnp.abs(flat - nearest) <= radius)
+
+
+def _unit(tree: Any) -> Any:
+    """The tree scaled to norm one, or zeros; safe for tiny and huge entries."""
+    leaves = jax.tree.leaves(tree)
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
+    largest = jnp.where(largest > 0, largest, 1.0)
+    scaled = jax.tree.map(lambda leaf: leaf / largest, tree)
+    norm = optax.tree.norm(scaled)
+    return jax.tree.map(lambda leaf: leaf / jnp.where(norm > 0, norm, 1.0), scaled)
 
 
 class Agreement(NamedTuple):

@@ -7,13 +7,12 @@ import optax
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     BilevelProblem,
-    Hypergradient,
+    Estimated,
     HypergradientEstimator,
-    InnerUpdate,
     Point,
     State,
-    UpdateFn,
     make_hypergradient,
     no_state,
     outer_gradient,
@@ -34,12 +33,8 @@ def first_order() -> HypergradientEstimator:
     """
 
     def estimate(
-        problem: BilevelProblem,
-        state: State,
-        point: Point,
-        *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
         del inner_update
         inner, outer, _, valid_batch = point
         program = jax.make_jaxpr(lambda a: problem.outer_loss(inner, a, valid_batch))

@@ -1,6 +1,6 @@
-"""The exact gradient through K inner steps, in forward mode."""
+"""Forward mode: tangents dω/da, through K inner steps or along the training itself."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,20 +8,21 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     Batch,
     BilevelProblem,
-    Hypergradient,
+    Estimated,
     HypergradientEstimator,
-    InnerUpdate,
+    Inner,
+    Outer,
     Point,
     State,
-    UpdateFn,
     make_hypergradient,
     no_state,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._trajectory import (
+    as_inner_update,
     contract,
     step_batches,
     tangent_step,
@@ -59,12 +60,8 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         raise ValueError(f"steps must be positive, got {steps}.")
 
     def estimate(
-        problem: BilevelProblem,
-        state: State,
-        point: Point,
-        *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
         inner, outer, train_batch, _ = point
         update = as_inner_update(inner_update)
         batches = step_batches(train_batch, steps, stacked)
@@ -95,3 +92,68 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         return hyper, state
 
     return HypergradientEstimator(no_state, estimate)
+
+
+class Tangents(NamedTuple):
+    """State of the online forward mode, each leaf with a leading axis of dim(a).
+
+    Attributes:
+        inner: Z = dω/da.
+        optimizer: Derivatives of the floating-point leaves of the optimizer state.
+    """
+
+    inner: Inner
+    optimizer: list[Any]
+
+
+def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
+    """Real-time hyperparameter optimisation: infinite horizon at the cost of one step.
+
+    Each call pushes Z = dω/da through one inner step, ω′ = Φ(ω, a), and returns
+    ∂_a L_v(ω′) + Zᵀ ∇_ω L_v(ω′). The caller must then take exactly this step of ω. The
+    first call equals `one_step_unroll()`; for constant a, call K equals `unroll(K)`
+    from the start. If a changes, the bias is of the order of the outer learning rate.
+
+    Args:
+        optimizer_state: A state of the optimizer of ω, for its shapes only: its moments
+            have tangents, too. The updates passed to `estimate` must have states of the
+            same structure.
+
+    Returns:
+        An estimator whose state is dim(a) trees like (ω, optimizer state); diagnostics
+        `tangent_norm` ‖Z‖ and `nonfinite`, the number of non-finite entries of the
+        tangents, which are set to zero (dead units in the first steps of Adam).
+
+    References:
+        Franceschi et al., ICML 2017, Sec. 3.3.
+    """
+
+    def init(inner: Inner, outer: Outer) -> State:
+        return Tangents(*zero_tangents((inner, optimizer_state), outer))
+
+    def estimate(
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
+        inner, outer, train_batch, _ = point
+        update = as_inner_update(inner_update)
+        (omega, _), after, missing = tangent_step(
+            problem,
+            update,
+            (inner, update.state),
+            (state.inner, state.optimizer),
+            outer,
+            unit_vectors(outer),
+            train_batch,
+        )
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
+        indirect = contract(cotangent, after[0], outer)
+        hyper = make_hypergradient(
+            direct,
+            indirect,
+            value,
+            tangent_norm=optax.tree.norm(after[0]),
+            nonfinite=missing,
+        )
+        return hyper, Tangents(*after)
+
+    return HypergradientEstimator(init, estimate)

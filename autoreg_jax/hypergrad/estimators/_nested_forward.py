@@ -9,6 +9,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     Batch,
     BilevelProblem,
     Hypergradient,
@@ -18,12 +19,15 @@ from autoreg_jax.hypergrad._base import (
     Loss,
     Outer,
     Point,
-    UpdateFn,
     make_hypergradient,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._inner_update import as_inner_update
-from autoreg_jax.hypergrad._trajectory import contract, descend, unit_vectors
+from autoreg_jax.hypergrad._trajectory import (
+    as_inner_update,
+    contract,
+    descend,
+    unit_vectors,
+)
 
 
 class ThreeLevelProblem(NamedTuple):
@@ -56,8 +60,8 @@ def nested_forward(
     batches: tuple[Batch, Batch, Batch],
     *,
     estimator: HypergradientEstimator,
-    inner_update: InnerUpdate | UpdateFn,
-    middle_update: InnerUpdate | UpdateFn,
+    inner_update: AnyUpdate,
+    middle_update: AnyUpdate,
     steps: int,
     inner_steps: int = 1,
 ) -> Hypergradient:

@@ -10,7 +10,7 @@ from jax import Array
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, Outer, State
 from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._tree import gaussian_like
+from autoreg_jax.hypergrad._trajectory import gaussian_like
 
 
 def nystrom(

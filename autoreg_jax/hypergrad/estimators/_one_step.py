@@ -5,25 +5,23 @@ import jax.numpy as jnp
 import optax
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     BilevelProblem,
-    Hypergradient,
+    Estimated,
     HypergradientEstimator,
-    InnerUpdate,
     Point,
     State,
-    UpdateFn,
     make_hypergradient,
     no_state,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._second_order import (
     MixedBackend,
     central_difference,
     forward_over_reverse,
     mixed_term,
 )
-from autoreg_jax.hypergrad._tree import finite_or_zero
+from autoreg_jax.hypergrad._trajectory import as_inner_update, finite_or_zero
 
 
 def one_step_unroll(
@@ -61,12 +59,8 @@ def one_step_unroll(
     """
 
     def estimate(
-        problem: BilevelProblem,
-        state: State,
-        point: Point,
-        *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
         inner, outer, train_batch, _ = point
         update = as_inner_update(inner_update)
         gradient = jax.grad(problem.inner_loss)(inner, outer, train_batch)

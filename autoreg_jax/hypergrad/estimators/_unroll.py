@@ -7,24 +7,27 @@ import jax.numpy as jnp
 import optax
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     Batch,
     BilevelProblem,
-    Hypergradient,
+    Estimated,
     HypergradientEstimator,
     Inner,
-    InnerUpdate,
     Outer,
     Point,
     State,
-    UpdateFn,
     make_hypergradient,
     no_state,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._inner_update import as_inner_update
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._trajectory import descend, step_batches
-from autoreg_jax.hypergrad._tree import finite_or_zero, split_floats
+from autoreg_jax.hypergrad._trajectory import (
+    as_inner_update,
+    descend,
+    finite_or_zero,
+    split_floats,
+    step_batches,
+)
 
 
 def unroll(
@@ -80,12 +83,8 @@ def unroll(
         )
 
     def estimate(
-        problem: BilevelProblem,
-        state: State,
-        point: Point,
-        *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
         inner, outer, train_batch, _ = point
         update = as_inner_update(inner_update)
         batches = step_batches(train_batch, steps, stacked)

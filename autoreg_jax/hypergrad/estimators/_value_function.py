@@ -6,22 +6,20 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import (
+    AnyUpdate,
     Batch,
     BilevelProblem,
-    Hypergradient,
+    Estimated,
     HypergradientEstimator,
     Inner,
-    InnerUpdate,
     Outer,
     Point,
     State,
-    UpdateFn,
     make_hypergradient,
     no_state,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._inner_update import as_inner_update
-from autoreg_jax.hypergrad._trajectory import descend
+from autoreg_jax.hypergrad._trajectory import as_inner_update, descend
 
 
 def value_function(steps: int, penalty: float) -> HypergradientEstimator:
@@ -51,12 +49,8 @@ def value_function(steps: int, penalty: float) -> HypergradientEstimator:
         raise ValueError(f"steps and penalty must be positive, got {steps}, {penalty}.")
 
     def estimate(
-        problem: BilevelProblem,
-        state: State,
-        point: Point,
-        *,
-        inner_update: InnerUpdate | UpdateFn,
-    ) -> tuple[Hypergradient, State]:
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
         inner, outer, train_batch, valid_batch = point
         update = as_inner_update(inner_update)
 
