@@ -2,8 +2,7 @@
 
 from autoreg_jax.programs._cohort import DeviceCohort, gather_pair, on_device, shrunk
 from autoreg_jax.programs._compiled import quick_compilation
-from autoreg_jax.programs._initial import initial_alpha, initial_vector
-from autoreg_jax.programs._layout import Layout
+from autoreg_jax.programs._layout import Layout, initial_alpha, initial_vector
 from autoreg_jax.programs._network import (
     Network,
     NetworkFamily,

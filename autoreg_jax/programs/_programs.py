@@ -16,14 +16,12 @@ from autoreg_jax.inference import warp_labels
 from autoreg_jax.losses import Objective
 from autoreg_jax.metrics import dice
 from autoreg_jax.programs._compiled import (
-    compiled_gradient,
-    compiled_problem,
-    quick_compilation,
-)
-from autoreg_jax.programs._estimator import (
     STRAIGHT,
     compiled_estimator,
+    compiled_gradient,
+    compiled_problem,
     make_estimator,
+    quick_compilation,
 )
 from autoreg_jax.programs._layout import Layout, layout_of, on_vector
 from autoreg_jax.programs._network import Network, NetworkFamily, network_family
@@ -33,11 +31,11 @@ from autoreg_jax.programs._objective import (
     make_objective,
     on_smaller_images,
 )
-from autoreg_jax.programs._omega_optimizer import (
+from autoreg_jax.programs._optimizers import (
     make_omega_optimizer,
+    make_outer_optimizer,
     training_schedule,
 )
-from autoreg_jax.programs._outer_optimizer import make_outer_optimizer
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.search import (
     PairBatch,

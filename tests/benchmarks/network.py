@@ -23,13 +23,13 @@ from autoreg_jax.inference import ModelDescription, RegistrationModel, register
 from autoreg_jax.losses import PAPER_WEIGHTS, registration_loss
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import Programs, initial_vector, schedule
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from tests.benchmarks import _torch as peer
 from tests.benchmarks._table import choose_device, print_machine
 from tests.benchmarks._timing import in_turn
 from tests.benchmarks._torch_network import TorchNetwork, resize
+from tests.weights import initial_weights
 
 PARTS = ("register", "search", "forward", "training")
 GENOTYPE = Genotype(

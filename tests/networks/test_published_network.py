@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
+from weights import initial_weights
 
 from autoreg_jax import config
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import make_wiring
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import PUBLISHED_GENOTYPES
 
 SHAPE, WIDTH, STEPS = (48, 40), 0.125, 7

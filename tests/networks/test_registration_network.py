@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from weights import initial_weights
 
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import (
     OPERATIONS,
     ArchitectureLogits,

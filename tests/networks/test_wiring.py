@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from unoptimised import QUICK
+from weights import initial_weights
 
 from autoreg_jax.networks import RegistrationNetwork, Wiring
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype
 from autoreg_jax.spatial import integrate, resize_displacement
 

@@ -7,11 +7,11 @@ import numpy as np
 import optax
 import pytest
 from unoptimised import quick
+from weights import initial_weights
 
 from autoreg_jax import hypergrad
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective, one_hot
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search import (
     PairBatch,
     SearchProblem,

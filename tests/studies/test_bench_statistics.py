@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoreg_jax.studies.bench._statistics import paired_difference
+from autoreg_jax.studies.bench._tables import paired_difference
 
 
 def _scores(count, shift, seed=0):

@@ -14,10 +14,17 @@ from autoreg_jax import hypergrad
 from autoreg_jax.errors import DataError
 from autoreg_jax.hypergrad.problems import hyper_cleaning, quadratic
 from autoreg_jax.studies import compare
-from autoreg_jax.studies.compare._cleaning import LEARNING_RATE, clean
-from autoreg_jax.studies.compare._digits import load_digits, noisy_split
-from autoreg_jax.studies.compare._estimates import estimate_records, measure
-from autoreg_jax.studies.compare._estimators import all_estimators
+from autoreg_jax.studies.compare._cleaning import (
+    LEARNING_RATE,
+    clean,
+    load_digits,
+    noisy_split,
+)
+from autoreg_jax.studies.compare._estimators import (
+    all_estimators,
+    estimate_records,
+    measure,
+)
 from autoreg_jax.studies.compare._examples import radius_sweep, term_sweep
 
 # Cosine to the true hypergradient at the solution, seed 0, from an independent run in

@@ -20,11 +20,12 @@ from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._ablation import (
     COLUMNS,
     HAND_MADE,
+    SEARCHED,
+    ablation_findings,
     ablation_table,
     model_records,
     random_genotype,
 )
-from autoreg_jax.studies.reproduce._findings import SEARCHED, ablation_findings
 from autoreg_jax.studies.reproduce._runs import TrainedModel
 from autoreg_jax.studies.reproduce._whole import Whole, lambda_table
 from autoreg_jax.workflows import Evaluation, SearchResult, read_evaluation

@@ -14,7 +14,7 @@ from autoreg_jax import hypergrad
 from autoreg_jax.config import HypergradientConfig, RunConfig, SearchConfig, merge
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import schedule
-from autoreg_jax.programs._estimator import compiled_estimator, make_estimator
+from autoreg_jax.programs._compiled import compiled_estimator, make_estimator
 
 NAMES = typing.get_args(typing.get_type_hints(HypergradientConfig)["name"])
 RATE = 0.1

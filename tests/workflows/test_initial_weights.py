@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from unoptimised import quick
+from weights import initial_weights
 
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 
 GENOTYPE = Genotype(

@@ -9,13 +9,14 @@ import optax
 import pytest
 from stand_in import SmallNetwork, programs_for, search
 from unoptimised import QUICK
+from weights import initial_weights
 
 from autoreg_jax import config
 from autoreg_jax.networks import RegistrationNetwork, Wiring
 from autoreg_jax.programs import (
     Layout,
     Programs,
-    _omega_optimizer,
+    _optimizers,
     chosen_genotype,
     initial_alpha,
     initial_lambda,
@@ -24,7 +25,6 @@ from autoreg_jax.programs import (
     on_device,
 )
 from autoreg_jax.programs._cohort import gather
-from autoreg_jax.programs._initial import initial_weights
 from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
 from autoreg_jax.workflows import Journal
@@ -180,7 +180,7 @@ def test_gradient_clip(steps):
     clip = optax.clip_by_global_norm(5.0)
 
     def second_update(gradients, clip):
-        optimizer = _omega_optimizer.make_omega_optimizer(1e-2, layout, steps, clip)
+        optimizer = _optimizers.make_omega_optimizer(1e-2, layout, steps, clip)
         state = optimizer.init(vector)
         for gradient in gradients:
             update, state = optimizer.update(gradient, state, vector)
@@ -195,12 +195,12 @@ def test_gradient_clip(steps):
 def test_absolute_steps_are_those_of_adam():
     params = {"large": jnp.full((3,), 10.0), "small": jnp.full((2, 2), 0.5)}
     layout = Layout(params)
-    optimizer = _omega_optimizer.make_omega_optimizer(1e-2, layout, "absolute")
+    optimizer = _optimizers.make_omega_optimizer(1e-2, layout, "absolute")
     vector, gradient = layout.to_vector(params), jnp.arange(1.0, 8.0)
     update, _ = optimizer.update(gradient, optimizer.init(vector), vector)
     np.testing.assert_allclose(update, -1e-2 * np.ones(7), rtol=1e-5)
     train = config.TrainConfig(steps=100, learning_rate=0.5, omega_steps="absolute")
-    schedule = _omega_optimizer.training_schedule(train)
+    schedule = _optimizers.training_schedule(train)
     assert [float(schedule(step)) for step in (0, 50, 99)] == [0.5] * 3
 
 

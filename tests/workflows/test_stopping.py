@@ -9,7 +9,7 @@ import pytest
 
 from autoreg_jax.config import RunConfig, SearchConfig, StageConfig, StopConfig
 from autoreg_jax.programs import Stage, schedule
-from autoreg_jax.programs._positive import reparametrised
+from autoreg_jax.programs._optimizers import reparametrised
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._stopping import result_step, stop_rule, time_of
 

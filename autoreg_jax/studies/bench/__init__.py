@@ -9,7 +9,7 @@ from autoreg_jax.studies.bench._methods import (
 )
 from autoreg_jax.studies.bench._process import Limits, MethodFailedError, MethodProcess
 from autoreg_jax.studies.bench._session import BenchProtocol
-from autoreg_jax.studies.bench._statistics import PairedDifference, paired_difference
+from autoreg_jax.studies.bench._tables import PairedDifference, paired_difference
 
 __all__ = [
     "Bench",

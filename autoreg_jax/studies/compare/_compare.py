@@ -17,12 +17,13 @@ from autoreg_jax.studies.compare._cleaning import (
     LEARNING_RATE,
     NUM_CLASSES,
     cleaning_records,
+    load_digits,
+    noisy_split,
 )
-from autoreg_jax.studies.compare._digits import load_digits, noisy_split
-from autoreg_jax.studies.compare._estimates import estimate_records
 from autoreg_jax.studies.compare._estimators import (
     all_estimators,
     chosen,
+    estimate_records,
     few_outer_estimators,
     supernet_estimators,
 )

@@ -1,10 +1,17 @@
-"""The estimators of a comparison, by the names in its tables."""
+"""Several estimators at some points: which ones, their error and their cost."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import optax
 
 from autoreg_jax import hypergrad
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.hypergrad import HypergradientEstimator
+from autoreg_jax.programs import quick_compilation
 
 _ON_SUPERNET = (
     "one step",
@@ -82,3 +89,130 @@ def chosen(estimators: Mapping[str, Any], only: Sequence[str]) -> dict[str, Any]
     """
     words = tuple(only) or ("",)
     return {name: e for name, e in estimators.items() if name.startswith(words)}
+
+
+_REPEATS = 5
+
+logger = logging.getLogger(__name__)
+
+
+class Cost(NamedTuple):
+    """Cost of one call.
+
+    Attributes:
+        seconds: The least of several calls, compilation excluded.
+        compile_seconds: Tracing and compilation; little where a cache contains the
+            program.
+        flops: Floating point operations as XLA counts them, a loop's body once; 0 where
+            the platform does not report them.
+        temporary_bytes: Memory besides arguments and results; 0 where unknown.
+    """
+
+    seconds: float
+    compile_seconds: float
+    flops: float
+    temporary_bytes: float
+
+
+def measure(
+    function: Callable[..., Any],
+    calls: list[tuple[Any, ...]],
+    *,
+    patience: float = 1.0,
+) -> tuple[list[Any], Cost]:
+    """Compile a function, call it on several arguments, and time it on the first.
+
+    Args:
+        function: Of arrays and trees of arrays.
+        calls: Arguments of one structure, at least one.
+        patience: Seconds of timing, for one to five calls.
+
+    Returns:
+        Its results and its cost.
+    """
+    begin = time.perf_counter()
+    compiler = jax.jit(function, compiler_options=quick_compilation())
+    program = compiler.lower(*calls[0]).compile()
+    compile_seconds = time.perf_counter() - begin
+    results = [jax.block_until_ready(program(*arguments)) for arguments in calls]
+    times: list[float] = []
+    while not times or (len(times) < _REPEATS and sum(times) < patience):
+        begin = time.perf_counter()
+        jax.block_until_ready(program(*calls[0]))
+        times.append(time.perf_counter() - begin)
+    analysis: Any = program.cost_analysis() or {}
+    memory = program.memory_analysis()
+    return results, Cost(
+        min(times),
+        compile_seconds,
+        float(analysis.get("flops", 0.0)),
+        float(getattr(memory, "temp_size_in_bytes", 0)),
+    )
+
+
+def first_estimate(
+    estimator: hypergrad.HypergradientEstimator,
+    problem: hypergrad.BilevelProblem,
+    inner_update: Any,
+) -> Callable[..., Any]:
+    """The estimate from a new state, as a function of the point."""
+
+    def run(point: hypergrad.Point) -> Any:
+        state = estimator.init(point.inner, point.outer)
+        hyper, _ = estimator.estimate(problem, state, point, inner_update=inner_update)
+        return hyper._replace(diagnostics={})
+
+    return run
+
+
+def estimate_records(
+    points: Mapping[str, hypergrad.Point],
+    estimators: Mapping[str, hypergrad.HypergradientEstimator],
+    problem: hypergrad.BilevelProblem,
+    inner_update: Any,
+    reference: Any = None,
+) -> list[dict[str, Any]]:
+    """Compare estimators with a reference, each compiled once for all points.
+
+    Args:
+        points: By name.
+        estimators: By name.
+        problem: Without compiled derivatives.
+        inner_update: The inner step of the estimators that differentiate one.
+        reference: The true hypergradient of all points; default: at each point the
+            estimate of the last estimator.
+
+    Returns:
+        A record for each point and estimator, in their order: `weights`, `estimator`;
+        `cosine` to the reference, in [−1, 1], `relative_error`
+        ‖estimate − reference‖ / ‖reference‖, `sign_agreement`, the share of coordinates
+        with the right sign; `direct_norm`, `indirect_norm` of the parts that do not and
+        do come through ω; and the fields of `Cost`.
+
+    Raises:
+        ConfigError: If there are no estimators.
+    """
+    if not estimators:
+        raise ConfigError(
+            "only: no estimator matches; names start for example with one step, "
+            "Neumann or unroll."
+        )
+    calls = [(point,) for point in points.values()]
+    results = {}
+    for name, estimator in estimators.items():
+        logger.info("Estimating with %s.", name)
+        run = first_estimate(estimator, problem, inner_update)
+        results[name] = measure(run, calls)
+    last, _ = results[list(estimators)[-1]]
+    records = []
+    for index, weights in enumerate(points):
+        wanted = last[index].grad if reference is None else reference
+        for name, (found, cost) in results.items():
+            agreement = hypergrad.agreement(found[index].grad, wanted)
+            norms = map(optax.tree.norm, (found[index].direct, found[index].indirect))
+            fields = (*agreement._fields, "direct_norm", "indirect_norm")
+            numbers = map(float, jax.device_get((*agreement, *norms)))
+            record = {"weights": weights, "estimator": name}
+            record |= zip(fields, numbers, strict=True)
+            records.append(record | cost._asdict())
+    return records

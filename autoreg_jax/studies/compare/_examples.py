@@ -13,7 +13,7 @@ import numpy as np
 from autoreg_jax import hypergrad
 from autoreg_jax.hypergrad.problems import Example, ridge
 from autoreg_jax.studies._table import save_figures
-from autoreg_jax.studies.compare._estimates import estimate_records, first_estimate
+from autoreg_jax.studies.compare._estimators import estimate_records, first_estimate
 
 RADII = tuple(10.0**power for power in range(-5, 1))
 TERMS = (1, 2, 5, 10, 20, 50, 100)

@@ -11,6 +11,8 @@ from autoreg_jax.studies._table import Table, plain_table, save_figures
 from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._ablation import (
     COLUMNS,
+    Scores,
+    ablation_findings,
     ablation_models,
     ablation_table,
     column_of,
@@ -22,7 +24,6 @@ from autoreg_jax.studies.reproduce._experiment import (
     Protocol,
     open_experiment,
 )
-from autoreg_jax.studies.reproduce._findings import Scores, ablation_findings
 from autoreg_jax.studies.reproduce._runs import TrainedModel
 from autoreg_jax.studies.reproduce._speed import speed_table
 from autoreg_jax.studies.reproduce._whole import (

@@ -1,0 +1,15 @@
+"""Initial weights of a network as the tree that `network.apply` takes."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from autoreg_jax.programs._layout import initial_vector, layout_of
+
+
+def initial_weights(network: Any, ndim: int, seed: tuple[int, ...], **options) -> Any:
+    """Random ω of a run with this seed; `options` are those of `initial_vector`."""
+    layout = layout_of(network, ndim)
+    vector = initial_vector(network, ndim, layout, seed, **options)
+    return jax.tree.map(jax.numpy.array, layout.to_tree(np.asarray(vector)))
