@@ -99,20 +99,12 @@ class Table(NamedTuple):
 
 
 def plain_table(records: Sequence[Record]) -> Table:
-    """A table that shows every field under its own name.
-
-    Args:
-        records: At least one.
-    """
+    """A table that shows every field under its own name."""
     return Table(records, [Column(name, name, "{:.3g}") for name in records[0]])
 
 
 def mean_sd(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation, NaN left out.
-
-    Returns:
-        NaN for a mean of nothing and for a deviation of fewer than two values.
-    """
+    """Mean and sample standard deviation of what is not NaN; NaN where undefined."""
     known = np.asarray([value for value in values if math.isfinite(value)])
     return (
         float(known.mean()) if known.size else math.nan,
@@ -129,11 +121,7 @@ def summarised(name: str, values: Iterable[float]) -> dict[str, float]:
 def save_figures(
     folder: Path, figures: Iterable[tuple[str, Any]], *, dpi: int = 120
 ) -> list[Path]:
-    """Write Matplotlib figures, given by name, as PNG files.
-
-    Returns:
-        The files.
-    """
+    """Write Matplotlib figures, given by name, as PNG files."""
     paths = []
     for name, figure in figures:
         paths.append(folder / f"{name}.png")

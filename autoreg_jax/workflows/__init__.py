@@ -1,7 +1,6 @@
 """Whole jobs: the only loops and the only clocks of the package."""
 
-from autoreg_jax.workflows._auto import auto
-from autoreg_jax.workflows._demo import demo
+from autoreg_jax.workflows._auto import auto, demo
 from autoreg_jax.workflows._doctor import Check, selfcheck
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._run_steps import (

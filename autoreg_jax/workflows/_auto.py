@@ -1,4 +1,4 @@
-"""The whole pipeline on a dataset: plan, search, train, evaluate, report."""
+"""The whole pipeline, on a dataset or on simulated subjects: plan to report."""
 
 import logging
 import time
@@ -8,6 +8,7 @@ from typing import Any
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
+from autoreg_jax.data import write_population
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
 from autoreg_jax.files import write_text
 from autoreg_jax.hypergrad import HypergradientEstimator
@@ -16,11 +17,11 @@ from autoreg_jax.programs import NetworkFamily, Programs, with_judge
 from autoreg_jax.report import write_report
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._roles import roles_of
+from autoreg_jax.workflows._pairs import roles_of
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
-from autoreg_jax.workflows.planning import prepare
+from autoreg_jax.workflows.planning import Prepared, prepare
 from autoreg_jax.workflows.strategies import Strategy
 
 logger = logging.getLogger(__name__)
@@ -71,17 +72,10 @@ def auto(  # noqa: PLR0913
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
     """
     splits = ("train", "validation", config.evaluate.split)
-    prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
-    cohorts = prepared.cohorts
-    for cohort in cohorts:
-        roles_of(cohort, config.pairs)
-    with_judge(config, cohorts[1])  # before anything is written
-    folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    keep_config(folder, config)
-    prepared.write_plan(folder.path)
-    config = prepared.config
-    folder.write_provenance(config.seed, dataset)
-
+    prepared = open_run(
+        dataset, run, config, *splits, resume=resume, overwrite=overwrite
+    )
+    folder, cohorts, config = RunFolder(run), prepared.cohorts, prepared.config
     programs = Programs(
         config,
         cohorts[0].images.ndim - 2,
@@ -120,12 +114,20 @@ def auto(  # noqa: PLR0913
     return evaluation
 
 
-def keep_config(folder: RunFolder, config: RunConfig) -> None:
-    """Write config.yaml, or check that the run to be resumed has the same settings.
-
-    Raises:
-        ConfigError: If it was started with other settings.
-    """
+def open_run(
+    dataset: Path | str,
+    run: Path | str,
+    config: RunConfig,
+    *splits: str,
+    resume: bool,
+    overwrite: bool,
+) -> Prepared:
+    """Read and check the data; only then claim the folder and write what is decided."""
+    prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
+    for cohort in prepared.cohorts:
+        roles_of(cohort, config.pairs)
+    with_judge(config, prepared.cohorts[1])
+    folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
     if folder.config.is_file() and load_config(folder.config) != config:
         raise ConfigError(
             f"{folder.config}: the run was started with other settings; resume it "
@@ -133,6 +135,9 @@ def keep_config(folder: RunFolder, config: RunConfig) -> None:
             "folder."
         )
     write_text(folder.config, dump(config))
+    prepared.write_plan(folder.path)
+    folder.write_provenance(config.seed, dataset)
+    return prepared
 
 
 def _write_report(folder: RunFolder) -> None:
@@ -143,3 +148,69 @@ def _write_report(folder: RunFolder) -> None:
         raise
     except AutoRegError as error:
         logger.warning("No report.html was written: %s", error)
+
+
+# Voxel size in mm, so that a CPU learns either in minutes.
+_SPACING = {2: 2.0, 3: 4.0}
+
+
+def check_dimensions(dimensions: int) -> None:
+    """Refuse what is neither a plane nor a volume."""
+    if dimensions not in _SPACING:
+        raise ValueError(f"dimensions must be 2 or 3, got {dimensions}.")
+
+
+def simulated(
+    folder: Path, dimensions: int, seed: int, *, is_kept: bool = True, **options: Any
+) -> Path:
+    """The CSV file of simulated subjects in a folder; existing ones may be kept."""
+    table = folder / "dataset.csv"
+    if is_kept and table.is_file():  # the table is written last
+        return table
+    spacing = _SPACING[dimensions]
+    return write_population(
+        folder, spacing=spacing, dimensions=dimensions, seed=seed, **options
+    )
+
+
+def demo(
+    run: Path | str = Path("runs/demo"),
+    *,
+    dimensions: int = 3,
+    config: RunConfig | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    network: NetworkFamily | None = None,
+    with_report: bool = True,
+) -> Evaluation:
+    """Simulate a population from the ICBM 152 template and run `auto` on it.
+
+    Args:
+        run: Folder of the run; the subjects are written to its folder `data`.
+        dimensions: 3, or 2 for an axial plane.
+        config: The run; default: the preset `demo`.
+        resume: Resume the run in this folder.
+        overwrite: Move an existing run to previous-N.
+        network: A network family of your own, as for `search`.
+        with_report: Write report.html.
+
+    Returns:
+        The evaluation, also written to the folder.
+
+    Raises:
+        ValueError: If `dimensions` is neither 2 nor 3.
+        DataError: If nilearn, which contains the template, is not installed.
+        AutoRegError: As `auto`.
+    """
+    check_dimensions(dimensions)
+    config = load_config("demo") if config is None else config
+    folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
+    table = simulated(folder.data, dimensions, config.seed, is_kept=resume)
+    return auto(
+        table,
+        folder.path,
+        config,
+        resume=resume,
+        network=network,
+        with_report=with_report,
+    )

@@ -10,11 +10,11 @@ from autoreg_jax.files import read_json, write_text
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows._auto import keep_config
+from autoreg_jax.workflows._auto import open_run
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
-from autoreg_jax.workflows.planning import prepare, prepare_again
+from autoreg_jax.workflows.planning import prepare_again
 
 
 def config_of(run: Path | str) -> RunConfig:
@@ -59,11 +59,10 @@ def search_run(
         AutoRegError: As `auto`.
     """
     splits = ("train", "validation")
-    prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
-    folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    keep_config(folder, config)
-    prepared.write_plan(folder.path)
-    folder.write_provenance(config.seed, dataset)
+    prepared = open_run(
+        dataset, run, config, *splits, resume=resume, overwrite=overwrite
+    )
+    folder = RunFolder(run)
     cohort, validation = prepared.cohorts
     found = search(cohort, validation, prepared.config, run=folder.path, resume=resume)
     folder.write_provenance(config.seed, dataset)

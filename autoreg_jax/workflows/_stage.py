@@ -12,51 +12,35 @@ from autoreg_jax.losses import in_order
 from autoreg_jax.programs import Network, Programs, Stage, initial_vector
 from autoreg_jax.search import InnerInfo, OuterInfo
 from autoreg_jax.search_space import ArchitectureLogits
-from autoreg_jax.workflows._batches import SearchData
-from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._job import SearchJob
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
+from autoreg_jax.workflows._pairs import SearchData
 from autoreg_jax.workflows._stopping import result_step, stop_rule
 
 
-def run_stage(  # noqa: PLR0913
+def run_stage(
+    job: SearchJob,
     stage: Stage,
-    programs: Programs,
     data: SearchData,
     outer: Any,
-    journal: Journal,
     *,
-    seed: int,
     network: Network | None = None,
     lam: Any = None,
     seconds: float = math.inf,
 ) -> Any:
     """Search one outer variable while fresh weights ω learn under it.
 
-    Args:
-        stage: Which variable, and how.
-        programs: Network, objective and estimator.
-        data: Training and validation pairs.
-        outer: Host values of α, or of λ, before the stage.
-        journal: Takes the records of the stage; a finished stage is read from it.
-        seed: Of the run.
-        network: The network of a stage of λ; None for a stage of α.
-        lam: λ in a stage of α.
-        seconds: Time of the stage; its warm-up takes no larger share of it than of the
-            steps.
+    `outer` holds the host values of α, or of λ, before the stage. A stage of α needs
+    `lam`, one of λ the `network`. Its warm-up takes no larger share of its `seconds`
+    than of its steps. A finished stage is read from the journal.
 
     Returns:
         α or λ after the stage, NumPy arrays.
-
-    Raises:
-        NonFiniteError: If a loss, gradient or weight became NaN or infinite.
-        ArtifactError: As `repeat`.
     """
-    steps, state = stage.settings.steps, None
+    journal, steps, state = job.journal, stage.settings.steps, None
     last = journal.last(stage.name) if journal.resume else None
     if last is None or result_step(last, steps) is None:
-        task = _make_task(
-            stage, programs, data, outer, journal, seed, network, lam, seconds
-        )
+        task = _make_task(job, stage, data, outer, network, lam, seconds)
         state = repeat(task, journal)
         last = journal.last(stage.name)
     assert last is not None
@@ -67,19 +51,17 @@ def run_stage(  # noqa: PLR0913
     return _from_record(outer, next(r for r in records if r["step"] == step))
 
 
-def _make_task(  # noqa: PLR0913
+def _make_task(
+    job: SearchJob,
     stage: Stage,
-    programs: Programs,
     data: SearchData,
     outer: Any,
-    journal: Journal,
-    seed: int,
     network: Network | None,
     lam: Any,
     seconds: float,
 ) -> Task:
     """The loop of the stage; its records hold the outer variable after every step."""
-    settings = stage.settings
+    settings, programs, seed = stage.settings, job.programs, job.config.seed
     algorithm = programs.search(stage, network)
     train_pairs, valid_pairs = data.samplers(stage, seed)
     owned = stage.owned(outer)
@@ -98,7 +80,7 @@ def _make_task(  # noqa: PLR0913
 
     def advance(state: Any, step: int) -> tuple[Any, Any]:
         train_batch, moved = data.train_batch(train_pairs[step], lam), None
-        last = journal.last(stage.name)
+        last = job.journal.last(stage.name)
         passed = 0.0 if last is None else last["seconds"]
         is_warm = passed >= seconds * settings.warm_up / max(1, settings.steps)
         if stage.is_active(step, is_warm=is_warm):

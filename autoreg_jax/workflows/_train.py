@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
+from autoreg_jax.data import Cohort
 from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
 from autoreg_jax.losses import Objective, Similarity, in_order
 from autoreg_jax.programs import (
@@ -26,10 +26,9 @@ from autoreg_jax.programs import (
 )
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows._batches import sampler_seed
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
-from autoreg_jax.workflows._roles import roles_of
+from autoreg_jax.workflows._pairs import pair_sampler, roles_of, scored_pairs
 
 # The validation Dice is for the reader alone: a few numbers from a few pairs.
 _NUM_SCORES = 5
@@ -165,11 +164,11 @@ def training_task(
     cohort, weights = on_device(train), make_lambda(lam)
     algorithm = programs.training(network, config.train)
     steps, log_every = config.train.steps, config.train.log_every
-    pairs = PairSampler(
+    pairs = pair_sampler(
         len(train.names),
-        batch_size=config.train.batch_size,
-        seed=sampler_seed(config.seed, Stream.TRAIN, 0),
-        **roles_of(train, config.pairs)._asdict(),
+        roles_of(train, config.pairs),
+        (config.seed, Stream.TRAIN, 0),
+        config.train.batch_size,
     )
     validation_dice = _make_validation_dice(config, network, programs, validation)
     score_every = max(1, steps // _NUM_SCORES)
@@ -217,12 +216,7 @@ def _make_validation_dice(
         return None
     cohort = on_device(validation, with_labels=True)
     program = programs.dice(network, len(validation.structures))
-    pairs = evaluation_pairs(
-        len(validation.names),
-        _NUM_SCORED_PAIRS,
-        config.seed,
-        **roles_of(validation, config.pairs)._asdict(),
-    )
+    pairs = scored_pairs(validation, config, _NUM_SCORED_PAIRS)
 
     def validation_dice(params: Any) -> float:
         arrays = (np.asarray([[moving], [fixed]]) for moving, fixed in pairs)

@@ -17,7 +17,7 @@ from autoreg_jax.networks import Registration
 from autoreg_jax.spatial import Pyramid
 from autoreg_jax.workflows import evaluate, read_evaluation
 from autoreg_jax.workflows.evaluation import mean_and_sd
-from autoreg_jax.workflows.evaluation._panels import choose_examples
+from autoreg_jax.workflows.evaluation._evaluate import choose_examples
 
 SPACING = (2.0, 3.0)
 SHIFTS = np.array([[0, 0], [1, 2], [2, 1]])

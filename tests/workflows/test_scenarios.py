@@ -10,7 +10,7 @@ from stand_in import auto
 from autoreg_jax import config, data
 from autoreg_jax.data import PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
-from autoreg_jax.workflows._roles import roles_of
+from autoreg_jax.workflows._pairs import roles_of
 
 SCENARIOS = sorted(n for n in config.preset_names() if n.startswith("scenario_"))
 ATLAS = "sim001"  # of the training subjects, T1-like

@@ -98,11 +98,7 @@ def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
 
 
 def _register_missing(session: Session, method: Method, results: Results) -> None:
-    """Register the pairs without a result, or with one scored against another truth.
-
-    Raises:
-        MethodFailedError: If the method returns no displacement.
-    """
+    """Register the pairs without a result, or scored against another truth."""
     test, names = session.test, session.test.names
 
     def is_done(pair: ListedPair) -> bool:

@@ -23,14 +23,7 @@ def draw(
 ) -> list[Path]:
     """Draw box plots of Dice and an example, where matplotlib is installed.
 
-    Args:
-        folder: For figure4.png (with labels only) and figure5.png.
-        test: The subjects.
-        pairs: The pairs to include.
-        results: Of each method.
-
-    Returns:
-        The files.
+    The files are figure4.png, with labels only, and figure5.png.
     """
     if find_spec("matplotlib") is None:
         logger.info("No figures: matplotlib is not installed.")

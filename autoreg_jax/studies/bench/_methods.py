@@ -106,12 +106,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 def checked_names(
     methods: Sequence[str | Method | RivalNetwork], *, has_model: bool
 ) -> list[str]:
-    """The names of some methods.
-
-    Raises:
-        ConfigError: If a name is unknown, unusable or given twice, or a model is
-            missing.
-    """
+    """The names of some methods, each known or usable and given once."""
     known = method_names()
     names = [one if isinstance(one, str) else one.name for one in methods]
     for one in methods:
@@ -132,16 +127,7 @@ def checked_names(
 
 
 def classical(steps: int, learning_rate: float, *, is_multimodal: bool) -> Method:
-    """Registration without a model.
-
-    Args:
-        steps: Most steps at each resolution.
-        learning_rate: Of the steps.
-        is_multimodal: Whether the images have different contrasts.
-
-    Raises:
-        ConfigError: If there are no steps.
-    """
+    """Registration without a model, `steps` at each resolution."""
     if steps < 1:
         raise ConfigError(
             f"methods: {CLASSICAL} needs steps; set for example "
@@ -161,17 +147,9 @@ def network(
     learning_rate: float = 0.0,
     rival: RivalNetwork | None = None,
 ) -> Method:
-    """A trained network.
+    """A trained network, from its run or model folder.
 
-    Args:
-        name: Name of the method.
-        run: Run or model folder.
-        steps: Optimisation steps on each pair.
-        learning_rate: Of these steps.
-        rival: Where the network comes from, if it is no network of this package.
-
-    Raises:
-        ArtifactError: If there is no complete model.
+    `steps` refine each pair; `rival` made the network, if this package did not.
     """
     model = load_model(run, network=rival and rival.network())
     place = Path(str(model.path))
@@ -194,10 +172,7 @@ def network(
 def program(name: str, *, is_multimodal: bool, weights: Path | None = None) -> Method:
     """A third-party program, `NAME` or `NAME.SETTINGS`.
 
-    Args:
-        name: Name of the method.
-        is_multimodal: Whether the images have different contrasts.
-        weights: Run of the network whose weights the program uses, if it needs one.
+    `weights` is the run of the network whose weights the program uses, if it needs one.
     """
     key, _, kind = name.partition(".")
     adapter = ADAPTERS[key]

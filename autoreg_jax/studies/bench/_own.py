@@ -12,20 +12,12 @@ from autoreg_jax.runtime import enable_compilation_cache
 
 
 def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
-    """Make the function that registers a pair.
+    """Make the function that registers a pair, `register(fixed, moving, spacing)`.
 
-    Args:
-        settings: For a network: `model`, its folder; `network`, None or `module:name`
-            of its constructor; `refine`, optimisation steps per pair, and their
-            `learning_rate`. For registration without a model: `steps`
-            at each of three resolutions, their `learning_rate` and `similarity`, "ncc"
-            or "mind".
-
-    Returns:
-        `register(fixed, moving, spacing)`.
-
-    Raises:
-        ArtifactError: If there is no usable model.
+    For a network the settings are `model`, its folder; `network`, None or `module:name`
+    of its constructor; `refine`, optimisation steps per pair, and their
+    `learning_rate`. For registration without a model: `steps` at each of three
+    resolutions, their `learning_rate` and `similarity`.
     """
     enable_compilation_cache()
     make = _network if "model" in settings else _without_model

@@ -13,13 +13,7 @@ from autoreg_jax.workflows.evaluation import PairData
 
 
 class ListedPair(NamedTuple):
-    """One pair of subjects and its reference.
-
-    Attributes:
-        moving, fixed: Indices of the subjects.
-        displacement: File of the true displacement, if it is known.
-        mask: File of the voxels of the fixed image in which the error is measured.
-    """
+    """Indices of a pair, and the files of its true displacement and of its mask."""
 
     moving: int
     fixed: int
@@ -32,12 +26,7 @@ class ListedPair(NamedTuple):
         return [file.name for file in (self.displacement, self.mask) if file]
 
     def judged(self, pair: PairData, cohort: Cohort) -> PairData:
-        """The pair with its true displacement and its mask.
-
-        Raises:
-            DataError, TransformError: If one of the files cannot be used.
-            GeometryError: If the mask is not on the grid of the subjects.
-        """
+        """The pair with its true displacement and its mask."""
         shape = cohort.images.shape[1:-1]
         if self.mask is not None:
             mask = read_mask(self.mask)
@@ -56,19 +45,7 @@ class ListedPair(NamedTuple):
 
 
 def listed_pairs(path: Path, dataset: Dataset, split: str) -> list[ListedPair]:
-    """Read a table of pairs whose images belong to one split.
-
-    Args:
-        path: CSV file as for `autoreg register --pairs`; labels come from the dataset.
-        dataset: The subjects.
-        split: Their split.
-
-    Returns:
-        The pairs in the order of the table.
-
-    Raises:
-        DataError: If the table cannot be read or an image is not in the split.
-    """
+    """Read a CSV file of pairs whose images must belong to one split."""
     subjects = dataset.split(split)
     places = {one.image.resolve(): place for place, one in enumerate(subjects)}
 

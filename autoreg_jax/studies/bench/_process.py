@@ -69,11 +69,9 @@ class Limits(NamedTuple):
 class Answer(NamedTuple):
     """The registration of one pair.
 
-    Attributes:
-        displacement: `(*space, d)`, voxels.
-        seconds: Of the registration alone.
-        elapsed: Until the answer, s; the first one contains the start of the process.
-        peak_memory_bytes: Of the process so far.
+    `displacement` is `(*space, d)` in voxels. `seconds` are those of the registration
+    alone; `elapsed`, until the answer, contains the start of the process for the first
+    one. `peak_memory_bytes` is that of the process so far.
     """
 
     displacement: np.ndarray

@@ -17,13 +17,7 @@ Pair = tuple[str, str]
 class Results:
     """The results of one method; the first result creates the file.
 
-    Args:
-        folder: Of the bench.
-        name: Of the method.
-
-    Attributes:
-        header: Identity, parameters and threads; empty before the first result.
-        of_pair: Records by moving and fixed subject.
+    `header` is empty before it; `of_pair` has records by moving and fixed subject.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -38,11 +32,7 @@ class Results:
         }
 
     def begin(self, method: Method, threads: int) -> None:
-        """Continue with this method, or refuse to mix it with another.
-
-        Raises:
-            ConfigError: If the results are of other settings, versions or weights.
-        """
+        """Continue with this method, or refuse to mix it with another."""
         identity = method.settings if method.identity is None else method.identity
         about: dict[str, Any] = {
             "identity": dict(identity),

@@ -16,7 +16,6 @@ from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import (
     Cohort,
-    evaluation_pairs,
     load_cohort,
     load_cohorts,
     read_dataset,
@@ -33,7 +32,7 @@ from autoreg_jax.studies.bench._process import Limits
 from autoreg_jax.studies.bench._results import Pair, Results
 from autoreg_jax.studies.bench._tables import bench_table
 from autoreg_jax.workflows import train
-from autoreg_jax.workflows._roles import roles_of
+from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows.evaluation import pair_of, score
 
 _WEIGHTS = ("full", "smooth", "half", "quarter")
@@ -68,15 +67,7 @@ class BenchProtocol:
 
 
 class Session:
-    """The subjects, pairs and methods of one call.
-
-    Args:
-        folder: Of the bench.
-        protocol: The comparison.
-
-    Raises:
-        DataError, GeometryError: If the dataset or the table of pairs cannot be used.
-    """
+    """The subjects, pairs and methods of one call."""
 
     def __init__(self, folder: Path, protocol: BenchProtocol) -> None:
         self.folder, self.protocol = folder, protocol
@@ -89,12 +80,7 @@ class Session:
             split = config.evaluate.split
             self.pairs = listed_pairs(protocol.pairs, self._table, split)
             return
-        drawn = evaluation_pairs(
-            len(self.test.names),
-            config.evaluate.pairs,
-            config.seed,
-            **roles_of(self.test, config.pairs)._asdict(),
-        )
+        drawn = scored_pairs(self.test, config, config.evaluate.pairs)
         self.pairs = [ListedPair(*pair) for pair in drawn]
 
     @property
@@ -103,11 +89,7 @@ class Session:
         return self._table.folder.resolve().name
 
     def claim(self) -> None:
-        """Create the folder, or check that it belongs to the same pairs.
-
-        Raises:
-            ConfigError: If it does not.
-        """
+        """Create the folder, or check that it belongs to the same pairs."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.protocol.config
         about: dict[str, Any] = {
@@ -136,13 +118,7 @@ class Session:
         )
 
     def method(self, wanted: str | Method | RivalNetwork) -> Method:
-        """Look up a method; a rival network without a run is trained.
-
-        Raises:
-            ConfigError: If the run in the folder has other settings.
-            ArtifactError: If a model is missing or damaged.
-            NonFiniteError: If a number became NaN or infinite in the training.
-        """
+        """Look up a method; a rival network without a run is trained."""
         if isinstance(wanted, Method):
             return wanted
         if isinstance(wanted, RivalNetwork):

@@ -105,19 +105,10 @@ def bench_table(
 ) -> Table:
     """The table of the bench: means and standard deviations over the pairs.
 
-    A record has `method`; `pairs`, the number registered; `dice`, `hd95` (mm), `ncc`
-    and `displacement_error` (mm), each with `_sd`, structures averaged first;
-    `folding_fraction` of all voxels; `log_jacobian_std` in the body; `difference` of
-    Dice (without labels: of NCC) to AutoReg with `difference_low`, `difference_high`
-    and `wilcoxon_p`; `seconds_first` of the first pair with start and compilation;
-    `seconds` and `seconds_sd` of each later pair; `peak_memory_bytes` of the process;
-    `parameters` of the network; `threads`; and `failure`, empty where all is finished.
-    What is not known is NaN.
-
-    Args:
-        results: Of each method.
-        pairs: The pairs to include.
-        seed: Of the bootstrap.
+    Structures are averaged first. `hd95` and `displacement_error` are mm,
+    `folding_fraction` is of all voxels, `log_jacobian_std` in the body; `difference` of
+    Dice (without labels: of NCC) is to AutoReg; `seconds_first` includes start and
+    compilation; unknown values are NaN.
     """
     records = [
         _record(results[name], results.get(OURS), pairs, seed)
@@ -180,11 +171,7 @@ def _interval(
 def task_table(records: Sequence[Mapping[str, Any]]) -> Table:
     """Table V of the paper: a row for each method, a column for each task.
 
-    Args:
-        records: Of the benches of all tasks, from `read_bench`.
-
-    Returns:
-        Dice of a task, or the error in mm where no pair of it has labels.
+    A cell is the Dice, or the error in mm where no pair of the task has labels.
     """
     columns, lines = [Column("", "")], {}
     for task in dict.fromkeys(record["task"] for record in records):
@@ -201,18 +188,9 @@ def task_table(records: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def read_bench(task: str, folder: Path) -> list[dict[str, Any]]:
-    """The scores of a finished bench.
+    """The scores of each method in a finished bench, under the name `task`.
 
-    Args:
-        task: Name to give it.
-        folder: Of the bench.
-
-    Returns:
-        A record for each method, with `task`, `method`, `pairs`, `dice`, `dice_sd`,
-        `displacement_error` (mm), `displacement_error_sd` and `folding_fraction`.
-
-    Raises:
-        ArtifactError: If the folder contains no complete bench.csv.
+    Raises ArtifactError if the folder contains no complete bench.csv.
     """
     path = folder / "bench.csv"
     try:

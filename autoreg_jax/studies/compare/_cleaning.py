@@ -17,12 +17,10 @@ from autoreg_jax.studies.compare._estimators import chosen, cleaning_estimators
 
 
 class NoisySplit(NamedTuple):
-    """A split data set with noise in the labels of the training part.
+    """A split data set of features `(n, p)` and labels `(n,)`.
 
-    Attributes:
-        train: Features `(n, p)` and labels `(n,)`, some of them drawn at random.
-        valid, test: Features and clean labels.
-        is_clean: Whether a training label is correct, `(n,)` bool.
+    Some labels of the training part are drawn at random; `is_clean` says which are
+    right.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -41,15 +39,8 @@ def noisy_split(
 ) -> NoisySplit:
     """Split a data set, replace training labels at random, append a constant feature.
 
-    Args:
-        features: `(n, p)`, of the order of 1.
-        labels: `(n,)`, integers from 0.
-        sizes: Examples for training and for validation; the rest is the test set.
-        noise: Probability to draw a training label from all classes.
-        seed: Of order and noise.
-
-    Raises:
-        ValueError: If the sizes leave no examples for the test set.
+    `sizes` are those of the training and the validation part; the rest is the test set.
+    `noise` is the probability to draw a training label from all classes.
     """
     num_train, num_valid = sizes
     if num_train + num_valid >= len(labels):
@@ -75,11 +66,7 @@ def noisy_split(
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """Scikit-learn's 1797 handwritten digits of 8 × 8 pixels.
 
-    Returns:
-        Features `(1797, 64)` in [0, 1] and labels `(1797,)` from 0 to 9.
-
-    Raises:
-        DataError: If scikit-learn, which provides them, is not installed.
+    Features `(1797, 64)` are in [0, 1], labels `(1797,)` from 0 to 9.
     """
     try:
         from sklearn import datasets
@@ -102,12 +89,9 @@ logger = logging.getLogger(__name__)
 class Cleaned(NamedTuple):
     """Result of one estimator on several seeds, each field `(seed,)`.
 
-    Attributes:
-        cosine: Of the first estimate at ω* to the true hypergradient.
-        valid_loss: Cross entropy on the validation part after the search.
-        test_accuracy: In [0, 1].
-        f1: Harmonic mean of precision and recall of σ(a) > ½ as a classifier of
-            correct labels.
+    `cosine` is of the first estimate at ω* to the true hypergradient; `valid_loss` a
+    cross entropy; `f1` the harmonic mean of precision and recall of σ(a) > ½ as a
+    classifier of correct labels.
     """
 
     cosine: Any
@@ -121,14 +105,8 @@ def cleaning_records(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Clean the digits from start to end with several estimators.
 
-    Args:
-        splits: One for each seed; nothing is done without any.
-        outer_steps: Steps of the weights of the examples.
-        only: Prefixes of the names of the estimators; all if empty.
-
-    Returns:
-        A record for each estimator: the fields of `Cleaned`, mean over the seeds, and
-        with `_sd` the standard deviation; and a record for each of its seeds.
+    One record for each estimator with means and standard deviations over the seeds, and
+    one for each of its seeds; none without splits.
     """
     records, by_seed = [], []
     estimators = chosen(cleaning_estimators(LEARNING_RATE), only) if splits else {}
@@ -155,16 +133,8 @@ def clean(
     """Learn the weights of the training examples, all seeds in one program.
 
     Adam (0.05) moves a; between two of its steps ω takes `inner_steps` gradient steps.
-    At the end ω is solved for, so that the scores depend on the weights alone.
-
-    Args:
-        estimator: Of the hypergradient; None leaves the weights equal.
-        splits: One for each seed, all of one size.
-        outer_steps: Steps of a.
-        inner_steps: Steps of ω for each of them.
-
-    Returns:
-        Scores, one value for each seed.
+    At the end ω is solved for, so that the scores depend on the weights alone. Without
+    an estimator the weights stay equal.
     """
     stacked = jax.tree.map(lambda *parts: jnp.asarray(np.stack(parts)), *splits)
     inner_update = hypergrad.gradient_descent(LEARNING_RATE)

@@ -35,9 +35,8 @@ _CLEANING = (
 def all_estimators(rate: float, damping: float) -> dict[str, HypergradientEstimator]:
     """Estimators for a problem with a solution.
 
-    Args:
-        rate: 1/L of the inner loss.
-        damping: About the smallest eigenvalue of its Hessian.
+    `rate` is 1/L of the inner loss, `damping` about the smallest eigenvalue of its
+    Hessian.
     """
     return {
         "one step": hypergrad.one_step_unroll(),
@@ -97,15 +96,11 @@ logger = logging.getLogger(__name__)
 
 
 class Cost(NamedTuple):
-    """Cost of one call.
+    """Cost of one call; 0 where the platform does not report it.
 
-    Attributes:
-        seconds: The least of several calls, compilation excluded.
-        compile_seconds: Tracing and compilation; little where a cache contains the
-            program.
-        flops: Floating point operations as XLA counts them, a loop's body once; 0 where
-            the platform does not report them.
-        temporary_bytes: Memory besides arguments and results; 0 where unknown.
+    `seconds` is the least of several calls, `compile_seconds` with tracing. `flops` are
+    as XLA counts them, a loop's body once; `temporary_bytes` without arguments and
+    results.
     """
 
     seconds: float
@@ -122,13 +117,7 @@ def measure(
 ) -> tuple[list[Any], Cost]:
     """Compile a function, call it on several arguments, and time it on the first.
 
-    Args:
-        function: Of arrays and trees of arrays.
-        calls: Arguments of one structure, at least one.
-        patience: Seconds of timing, for one to five calls.
-
-    Returns:
-        Its results and its cost.
+    It is timed one to five times, for `patience` seconds.
     """
     begin = time.perf_counter()
     compiler = jax.jit(function, compiler_options=quick_compilation())
@@ -174,23 +163,10 @@ def estimate_records(
 ) -> list[dict[str, Any]]:
     """Compare estimators with a reference, each compiled once for all points.
 
-    Args:
-        points: By name.
-        estimators: By name.
-        problem: Without compiled derivatives.
-        inner_update: The inner step of the estimators that differentiate one.
-        reference: The true hypergradient of all points; default: at each point the
-            estimate of the last estimator.
-
-    Returns:
-        A record for each point and estimator, in their order: `weights`, `estimator`;
-        `cosine` to the reference, in [−1, 1], `relative_error`
-        ‖estimate − reference‖ / ‖reference‖, `sign_agreement`, the share of coordinates
-        with the right sign; `direct_norm`, `indirect_norm` of the parts that do not and
-        do come through ω; and the fields of `Cost`.
-
-    Raises:
-        ConfigError: If there are no estimators.
+    Without a reference the last estimator is that of each point. The problem has no
+    compiled derivatives. A record has `weights`, the name of the point, `estimator`,
+    the fields of `hypergrad.Agreement` and of `Cost`, and `direct_norm` and
+    `indirect_norm` of the parts that do not and do come through ω.
     """
     if not estimators:
         raise ConfigError(

@@ -46,15 +46,8 @@ def example_records(
 ) -> list[dict[str, Any]]:
     """Estimates at the solution and after a few inner steps, and their figures.
 
-    Args:
-        example: The problem.
-        learning_rate: 1/L of its inner loss.
-        estimators: By name.
-        folder: For the figures, where matplotlib is installed.
-        has_sweeps: Also draw the errors against ε and K.
-
-    Returns:
-        Records as of `estimate_records`.
+    `learning_rate` is 1/L of the inner loss; `has_sweeps` draws the errors against ε,
+    K.
     """
     inner_update = hypergrad.gradient_descent(learning_rate)
     start, outer = example.point, example.point.outer
@@ -103,13 +96,7 @@ def _descended(example: Example, inner_update: Any) -> Any:
 def radius_sweep(
     example: Example, learning_rate: float, radii: Sequence[float]
 ) -> dict[str, list[float]]:
-    """Relative error of the indirect part by finite differences, by name.
-
-    Args:
-        example: The problem; ω is near its start, which is often zero.
-        learning_rate: 1/L.
-        radii: Lengths of the probe.
-    """
+    """Relative error of the indirect part by finite differences, near the start."""
     omega = jax.tree.map(lambda leaf: leaf + 0.1, example.point.inner)
     inner_update = hypergrad.gradient_descent(learning_rate)
     exact = _estimate(hypergrad.one_step_unroll(), example, omega, inner_update)
@@ -131,10 +118,7 @@ def term_sweep(
 ) -> dict[str, list[float]]:
     """Relative error of series, solver and unroll to the true hypergradient, by name.
 
-    Args:
-        example: The problem; series and solver start at ω*, the unroll at its start.
-        learning_rate: 1/L.
-        terms: Numbers of terms, iterations or steps.
+    Series and solver start at ω*, the unroll at the start of the problem.
     """
     reference = jax.jit(example.reference)(example.point.outer)
     optimum = jax.jit(example.solution)(example.point.outer)

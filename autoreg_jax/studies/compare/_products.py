@@ -23,18 +23,11 @@ logger = logging.getLogger(__name__)
 def product_records(supernet: Supernet) -> list[dict[str, Any]]:
     """Exact, difference, smoothed and cubic products, compared with finite steps of α.
 
-    The product is ∂²_{αω} L_t · v with v = ∇_ω′ L_v.
-
-    Args:
-        supernet: The problem and its points.
-
-    Returns:
-        A record for each point and product: `weights`, `product`; `cosine` and
-        `relative_error` to the exact product; `response_small`, the relative error of
-        the predicted to the true change of ⟨∇_ω L_t(ω, α), v⟩ over a step of 0.03 in α,
-        in four directions, `response_large` over a step of 0.3; `kinks`, the share of
-        displacements at half resolution within 0.05 voxel of a whole number; `seconds`
-        of the product, compiled.
+    The product is ∂²_{αω} L_t · v with v = ∇_ω′ L_v. `cosine` and `relative_error` are
+    to the exact product; `response_small` is the relative error of the predicted to the
+    true change of ⟨∇_ω L_t(ω, α), v⟩ over a step of 0.03 in α, `response_large` of 0.3;
+    `kinks` the share of displacements at half resolution within 0.05 voxel of a whole
+    number.
     """
     return [
         record

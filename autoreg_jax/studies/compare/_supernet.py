@@ -2,13 +2,14 @@
 
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from autoreg_jax import hypergrad
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import PairSampler, load_cohort, read_dataset, write_population
+from autoreg_jax.data import PairSampler, load_cohort, read_dataset
 from autoreg_jax.hypergrad import BilevelProblem, Point
 from autoreg_jax.programs import (
     NetworkFamily,
@@ -20,7 +21,7 @@ from autoreg_jax.programs import (
     shrunk,
 )
 from autoreg_jax.search_space import ArchitectureLogits
-from autoreg_jax.workflows._demo import SPACING
+from autoreg_jax.workflows._auto import simulated
 
 _NUM_SUBJECTS = 10
 # Half a voxel is as far from the kinks as possible; this is less regular.
@@ -30,14 +31,9 @@ _OFF_THE_GRID = 0.37
 class Supernet(NamedTuple):
     """Eq. (6) on simulated subjects, at some ω.
 
-    Attributes:
-        points: By name: ω, α, all zero, and pairs that no ω was trained on.
-        kinks: Share of the displacements at half resolution within 0.05 voxel of a
-            whole number, by the same names.
-        compiled: The problem with compiled derivatives.
-        cubic: The same with cubic interpolation of the moving image.
-        plain: The problem without compiled derivatives.
-        learning_rate: ξ of the inner step.
+    `points` have zero α and pairs that no ω was trained on; `kinks` is by the same
+    names. `compiled` and `plain` are one problem with and without compiled derivatives,
+    `cubic` the first with cubic interpolation; `learning_rate` is ξ of the inner step.
     """
 
     points: dict[str, Point]
@@ -55,22 +51,11 @@ def make_supernet(
     dimensions: int,
     network: NetworkFamily | None = None,
 ) -> Supernet:
-    """Simulate subjects and train ω under equal α.
+    """Simulate subjects and train ω under equal α for `warm_up` steps.
 
     The points are the initial ω, the same with its field moved off the voxel grid,
-    where linear interpolation has its kinks, and ω after the warm-up.
-
-    Args:
-        config: Network, objective and search; its estimator is not used.
-        warm_up: Steps of ω.
-        dimensions: 2 or 3.
-        network: A network family of your own, with a head `velocity_half`.
-
-    Returns:
-        The problem and the points.
-
-    Raises:
-        DataError: If nilearn, which provides the template, is not installed.
+    where linear interpolation has its kinks, and ω after the warm-up. A network family
+    of your own needs a head `velocity_half`.
     """
     cohorts = _simulated(config, dimensions)
     samplers = [PairSampler(len(c.images), seed=config.seed) for c in cohorts]
@@ -113,13 +98,8 @@ def make_supernet(
 def _simulated(config: RunConfig, dimensions: int) -> list[Any]:
     """Training and validation images on the grid of the search."""
     with tempfile.TemporaryDirectory() as folder:
-        table = write_population(
-            folder,
-            num_subjects=_NUM_SUBJECTS,
-            spacing=SPACING[dimensions],
-            dimensions=dimensions,
-            seed=config.seed,
-        )
+        place, count = Path(folder), _NUM_SUBJECTS
+        table = simulated(place, dimensions, config.seed, num_subjects=count)
         dataset = read_dataset(table)
         cohorts = [load_cohort(dataset, split) for split in ("train", "validation")]
         return [shrunk(on_device(cohort), config.search.shrink) for cohort in cohorts]

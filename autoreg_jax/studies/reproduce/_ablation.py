@@ -23,14 +23,8 @@ def ablation_findings(
 ) -> list[str]:
     """How much each searched column helps, and whether chance helps as much.
 
-    Args:
-        scores: Mean Dice of each model: by column, then by seed; `omega` is the
-            baseline of the others, `random` may be missing.
-        labels: Names of the columns.
-        searched: Columns to describe.
-
-    Returns:
-        A sentence about the random genotypes, then one for each searched column.
+    `scores` is the mean Dice of each model; `omega` is the baseline of the other
+    columns, `random` may be missing. A sentence about the random genotypes comes first.
 
     Examples:
         >>> scores = {"omega": {0: [0.7]}, "lam": {0: [0.75]},
@@ -111,14 +105,7 @@ def random_genotype(seed: int, draw: int) -> Genotype:
 
 
 def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
-    """Search and train all models of one seed.
-
-    Raises:
-        DataError: If the other dataset cannot be used.
-        ConfigError: If the folder contains other runs.
-        OutOfTimeError: If the time is over before all of them are finished.
-        NonFiniteError: If a number became NaN or infinite.
-    """
+    """Search and train all models of one seed."""
     found = searched(experiment, seed)
     start, genotype = found.lam_start, found.genotype
 
@@ -150,17 +137,12 @@ def column_of(model: TrainedModel) -> str:
 def ablation_table(models: Sequence[TrainedModel], scenario: str | None) -> Table:
     """Table II, with the paper's column if there is a scenario.
 
-    A record has `column`: a key of `COLUMNS`, or `before` registration; `models`, their
-    number; `dice`, `ncc` and `displacement_error` (mm): mean over the models of the
-    mean over the pairs, with the standard deviation over the pairs, `_pairs_sd`;
-    `dice_models_sd`, `dice_lowest`, `dice_highest` over the models; `dice_gain` over
-    the hand-made network of the same seed; `folding_fraction` of all voxels;
-    `parameters` in millions; `paper_dice` and `paper_dice_sd`. What is not known is
+    In a record `column` is a key of `COLUMNS`, or `before` registration. `dice`, `ncc`
+    and `displacement_error` (mm) are means over the models of the mean over the pairs,
+    with `_pairs_sd` over the pairs; `dice_models_sd`, `dice_lowest` and `dice_highest`
+    are over the models, `dice_gain` is over the hand-made network of the same seed.
+    `folding_fraction` is of all voxels, `parameters` in millions; unknown values are
     NaN.
-
-    Args:
-        models: Of all seeds.
-        scenario: Key of `_paper.ABLATION`.
     """
     omega = {m.seed: m.score("dice")[0] for m in models if m.name == "omega"}
     paper = _paper.ABLATION[scenario] if scenario else {}

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import Cohort, Dataset, read_dataset, write_population
+from autoreg_jax.data import Cohort, Dataset, read_dataset
 from autoreg_jax.errors import DataError
 from autoreg_jax.programs import NetworkFamily, Programs
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows import Prepared, prepare, prepare_again
-from autoreg_jax.workflows._demo import SPACING
+from autoreg_jax.workflows._auto import check_dimensions, simulated
 
 
 class OutOfTimeError(Exception):
@@ -47,8 +47,7 @@ class Protocol:
     network: NetworkFamily | None = None
 
     def __post_init__(self) -> None:
-        if self.dimensions not in SPACING:
-            raise ValueError(f"dimensions must be 2 or 3, got {self.dimensions}.")
+        check_dimensions(self.dimensions)
         if self.seeds < 1 or self.draws < 0:
             raise ValueError(
                 "seeds must be at least 1 and draws at least 0, got "
@@ -60,15 +59,10 @@ class Protocol:
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """A protocol with its subjects in memory.
+    """A protocol with its subjects in memory, and the programs that all runs share.
 
-    Attributes:
-        folder: For the tables, and the runs in one folder for each seed.
-        protocol: Its settings.
-        dataset: The CSV file of the subjects.
-        train, validation, test: The subjects.
-        stop_at: Time of the monotonic clock, s; no new run starts later.
-        programs: Compiled programs of all runs.
+    `folder` holds the tables, and the runs in one folder for each seed; no new run
+    starts after `stop_at` of the monotonic clock, s.
     """
 
     folder: Path
@@ -94,11 +88,7 @@ class Experiment:
         return RunFolder(self.folder / f"seed{seed}" / name)
 
     def check_time(self) -> None:
-        """Check before a run that is not finished.
-
-        Raises:
-            OutOfTimeError: If the time of this call is over.
-        """
+        """Raise `OutOfTimeError` before a run if the time of this call is over."""
         if time.monotonic() > self.stop_at:
             raise OutOfTimeError
 
@@ -109,22 +99,9 @@ def open_experiment(
     """Load the subjects, or simulate them if the protocol names no dataset.
 
     Subjects of a dataset are resampled to the grid of FOLDER/plan.yaml, which is
-    created if missing and also decides on similarity, batch size and precision.
-
-    Args:
-        folder: Of the experiment; created if missing.
-        protocol: Its settings.
-        has_atlas: One subject is fixed in all pairs: `pairs.fixed`, or else the first
-            one with labels.
-
-    Returns:
-        The experiment.
-
-    Raises:
-        DataError: If the dataset cannot be used, or the subjects to evaluate have no
-            label maps.
-        GeometryError: If an image has an impossible geometry.
-        ConfigError: If the plan in the folder belongs to another dataset.
+    created if missing and also decides on similarity, batch size and precision. With
+    `has_atlas` one subject is fixed in all pairs: `pairs.fixed`, or else the first one
+    with labels.
     """
     minutes = protocol.minutes
     stop_at = float("inf") if minutes is None else time.monotonic() + 60 * minutes
@@ -171,12 +148,7 @@ def _atlas(table: Dataset) -> str:
 
 
 def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
-    """Training images of another dataset, and its CSV file.
-
-    Raises:
-        DataError: If they cannot be used, or have another number of axes.
-        ConfigError: If the plan in the folder belongs to another dataset.
-    """
+    """Training images of another dataset, and its CSV file."""
     protocol, images = experiment.protocol, experiment.test.images
     flat = replace(protocol, dimensions=images.ndim - 2)
     given = protocol.other_dataset
@@ -194,15 +166,6 @@ def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
 
 def _simulated(folder: Path, protocol: Protocol, contrast: str, shift: int) -> Path:
     """The CSV file of a simulated population, which is written once."""
-    seed = protocol.config.seed + shift
-    place = folder / f"{contrast}_{protocol.dimensions}d_{seed}"
-    table = place / "dataset.csv"
-    if table.is_file():  # it is written last
-        return table
-    return write_population(
-        place,
-        spacing=SPACING[protocol.dimensions],
-        dimensions=protocol.dimensions,
-        contrast=contrast,
-        seed=seed,
-    )
+    seed, dimensions = protocol.config.seed + shift, protocol.dimensions
+    place = folder / f"{contrast}_{dimensions}d_{seed}"
+    return simulated(place, dimensions, seed, contrast=contrast)

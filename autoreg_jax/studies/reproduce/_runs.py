@@ -30,14 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 class TrainedModel(NamedTuple):
-    """A trained and evaluated model.
+    """A trained model, evaluated on the same pairs as every other one.
 
-    Attributes:
-        seed: Of its training.
-        name: Of its run.
-        model: The network.
-        seconds: Training time, compilation included.
-        evaluation: On the test subjects, the same pairs for every model.
+    `seconds` is the training time, compilation included.
     """
 
     seed: int
@@ -61,13 +56,7 @@ class TrainedModel(NamedTuple):
 def searched(
     experiment: Experiment, seed: int, genotype: Genotype | None = None
 ) -> SearchResult:
-    """Search α_F, then α_D, then λ; λ alone if a genotype is given.
-
-    Raises:
-        ConfigError: If the folder contains another search.
-        OutOfTimeError: If it is not finished and the time is over.
-        NonFiniteError: If a number became NaN or infinite.
-    """
+    """Search α_F, then α_D, then λ; λ alone if a genotype is given."""
     run = experiment.run(seed, "search" if genotype is None else "search_lam")
     config = experiment.config(seed)
     _begin(experiment, run, config, run.objective)
@@ -93,21 +82,7 @@ def trained(
 ) -> TrainedModel:
     """Train a network and evaluate it, or read the results of an earlier call.
 
-    Args:
-        experiment: The subjects.
-        seed: Of the initial weights and the order of the pairs.
-        name: Of the folder.
-        genotype: The architecture.
-        lam: Weights of the loss.
-        elsewhere: CSV file and subjects to train on, if not those of the experiment.
-
-    Returns:
-        The finished model.
-
-    Raises:
-        ConfigError: If the folder contains another model.
-        OutOfTimeError: If it is not finished and the time is over.
-        NonFiniteError: If a number became NaN or infinite.
+    `elsewhere` are the CSV file and subjects to train on, if not the experiment's.
     """
     run = experiment.run(seed, name)
     config = experiment.config(seed)

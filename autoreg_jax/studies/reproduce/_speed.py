@@ -33,10 +33,8 @@ _SMALL = 32  # size of the image for drawing weights, which do not depend on it
 def speed_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
     """Table VI: the network of the first seed beside the networks of the rivals.
 
-    The rivals have initial weights, on which no time depends. A record has `method`;
-    `shape` of the pair; `seconds_first` of the first call with compilation, `seconds`,
-    the median of later calls; `parameters` in millions; `device`; and the paper's
-    `paper_seconds`, on its own device, and `paper_parameters`.
+    The rivals have initial weights, on which no time depends. `seconds` is the median
+    of the calls after the first; `parameters` are millions.
     """
     del scenario  # the paper has one such table
     ours = wholes[0].trained.model

@@ -47,14 +47,7 @@ _EXAMPLES = ("best", "median", "worst")
 
 
 class Whole(NamedTuple):
-    """A search and the training of its result, for one seed.
-
-    Attributes:
-        seed: The seed.
-        found: The search.
-        trained: The network that it found, trained with the λ that it found.
-        search_run, train_run: Their folders.
-    """
+    """A search for one seed and the network that it found, trained with its λ."""
 
     seed: int
     found: SearchResult
@@ -64,13 +57,7 @@ class Whole(NamedTuple):
 
 
 def whole(experiment: Experiment, seed: int) -> Whole:
-    """Search, and train the network that was found.
-
-    Raises:
-        ConfigError: If the folder contains other runs.
-        OutOfTimeError: If the time is over before both are finished.
-        NonFiniteError: If a number became NaN or infinite.
-    """
+    """Search, and train the network that was found."""
     found = searched(experiment, seed)
     model = trained(experiment, seed, "all", found.genotype, found.lam)
     search_run, train_run = (experiment.run(seed, name) for name in ("search", "all"))
@@ -102,10 +89,7 @@ def cost_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
 
 
 def lambda_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
-    """Table III: λ before and after its search, and in the paper.
-
-    A record has `source`, `term` and `weight`.
-    """
+    """Table III: λ before and after its search, and in the paper."""
     found = {"start": wholes[0].found.lam_start}
     found |= {f"seed {one.seed}": one.found.lam for one in wholes}
     if scenario:
@@ -125,11 +109,7 @@ def lambda_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
 
 
 def dice_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
-    """Our own rows of Tables IV and V: before, network, refined on the pair.
-
-    A record has `method`, `dice` over the pairs of all seeds with `dice_pairs_sd` and
-    `dice_models_sd`, and the paper's `paper_dice` and `paper_dice_sd`.
-    """
+    """Our own rows of Tables IV and V: before, network, refined on the pair."""
     unknown = (math.nan, math.nan)
     before, ours = _paper.DICE[scenario] if scenario else (unknown, unknown)
     records = []
@@ -149,11 +129,7 @@ def dice_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
 
 
 def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
-    """Name and figure of each image of Figure 3, 4 or 5 for one seed.
-
-    Raises:
-        AutoRegError: If matplotlib is not installed.
-    """
+    """Name and figure of each image of Figure 3, 4 or 5 for one seed."""
     from autoreg_jax import report
 
     place = f"{name}_seed{one.seed}"

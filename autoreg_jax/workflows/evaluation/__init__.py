@@ -1,9 +1,12 @@
 """Scores on pairs that neither search nor training has seen."""
 
 from autoreg_jax.workflows.evaluation._evaluate import evaluate
-from autoreg_jax.workflows.evaluation._evaluation import Evaluation, read_evaluation
+from autoreg_jax.workflows.evaluation._evaluation import (
+    Evaluation,
+    mean_and_sd,
+    read_evaluation,
+)
 from autoreg_jax.workflows.evaluation._scores import PairData, pair_of, score
-from autoreg_jax.workflows.evaluation._tables import mean_and_sd
 
 __all__ = [
     "Evaluation",

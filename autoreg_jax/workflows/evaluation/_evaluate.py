@@ -11,20 +11,88 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import Cohort, evaluation_pairs
-from autoreg_jax.inference import RegistrationModel
+from autoreg_jax.data import Cohort
+from autoreg_jax.files import write_file
+from autoreg_jax.inference import RegistrationModel, warp_labels
 from autoreg_jax.metrics import inverse_consistency_error
 from autoreg_jax.runtime import RunFolder, progress
-from autoreg_jax.workflows._roles import roles_of
-from autoreg_jax.workflows.evaluation._evaluation import Evaluation
-from autoreg_jax.workflows.evaluation._panels import choose_examples, write_panels
-from autoreg_jax.workflows.evaluation._scores import PairData, pair_of, score
-from autoreg_jax.workflows.evaluation._tables import (
+from autoreg_jax.spatial import warp
+from autoreg_jax.workflows._pairs import scored_pairs
+from autoreg_jax.workflows.evaluation._evaluation import (
+    Evaluation,
     PairScores,
     cases,
     structures,
     summary,
 )
+from autoreg_jax.workflows.evaluation._scores import PairData, pair_of, score
+
+
+def choose_examples(quality: list[float]) -> dict[str, int]:
+    """The pairs of best, median and worst quality (higher is better).
+
+    Examples:
+        >>> choose_examples([0.5, 0.9, 0.7])
+        {'best': 1, 'median': 2, 'worst': 0}
+        >>> choose_examples([0.5])
+        {'best': 0}
+    """
+    order = sorted(range(len(quality)), key=lambda place: -quality[place])
+    places = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    chosen: dict[str, int] = {}
+    for name, place in places.items():
+        if place not in chosen.values():
+            chosen[name] = place
+    return chosen
+
+
+def write_panels(
+    path: Path,
+    cohort: Cohort,
+    examples: dict[str, tuple[int, int, np.ndarray, np.ndarray | None]],
+) -> None:
+    """Write the arrays behind the figures of a report.
+
+    Args:
+        path: panels.npz, written atomically.
+        cohort: The subjects.
+        examples: For each role `(moving, fixed, displacement, refined displacement)`,
+            displacements `(*space, d)` in voxels; the refined one may be None.
+    """
+    arrays: dict[str, Any] = {
+        "names": np.array(
+            [
+                f"{cohort.names[moving]} to {cohort.names[fixed]}"
+                for moving, fixed, *_ in examples.values()
+            ]
+        ),
+        "affine": cohort.affine,
+        "spacing": np.asarray(cohort.spacing),
+        "structures": np.array(cohort.structures, dtype=str),
+    }
+    for place, (moving, fixed, network, refined) in enumerate(examples.values()):
+        final = network if refined is None else refined
+        images = cohort.images
+        arrays[f"fixed_{place}"] = images[fixed, ..., 0]
+        arrays[f"moving_{place}"] = images[moving, ..., 0]
+        arrays[f"moved_{place}"] = _warped(images[moving], network)
+        if refined is not None:
+            arrays[f"moved_refined_{place}"] = _warped(images[moving], refined)
+        arrays[f"displacement_{place}"] = final
+        if cohort.labels is not None:
+            count = len(cohort.structures) + 1
+            labels = cohort.labels[moving]
+            moved = warp_labels(jnp.asarray(labels[None]), final[None], count)
+            arrays[f"fixed_labels_{place}"] = cohort.labels[fixed].astype(np.int16)
+            arrays[f"moving_labels_{place}"] = labels.astype(np.int16)
+            arrays[f"moved_labels_{place}"] = np.asarray(moved[0], np.int16)
+    write_file(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def _warped(image: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+    moved = warp(jnp.asarray(image[None]), jnp.asarray(displacement[None]))
+    return np.asarray(moved[0, ..., 0])
+
 
 _inverse_consistency = jax.jit(inverse_consistency_error)
 
@@ -68,12 +136,7 @@ def evaluate(
     Raises:
         DataError: If no pair of subjects matches `config.pairs`.
     """
-    pairs = evaluation_pairs(
-        len(test.names),
-        config.evaluate.pairs,
-        config.seed,
-        **roles_of(test, config.pairs)._asdict(),
-    )
+    pairs = scored_pairs(test, config, config.evaluate.pairs)
     register = _make_register(model, config, pair_of(test, *pairs[0]))
     results: list[_PairResult] = []
     with progress("evaluate", len(pairs)) as advance:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from autoreg_jax.workflows._job import SearchJob, SearchResult, Strategy
 from autoreg_jax.workflows.strategies._darts import darts
-from autoreg_jax.workflows.strategies._job import SearchJob, SearchResult, Strategy
 from autoreg_jax.workflows.strategies._random import random_search
 
 __all__ = [

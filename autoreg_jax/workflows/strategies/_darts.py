@@ -4,10 +4,10 @@ import logging
 import math
 
 from autoreg_jax.programs import Stage, Stream, chosen_genotype, initial_alpha, schedule
-from autoreg_jax.workflows._batches import search_data
+from autoreg_jax.workflows._job import SearchJob, SearchResult
+from autoreg_jax.workflows._pairs import search_data
 from autoreg_jax.workflows._stage import as_lists, run_stage
 from autoreg_jax.workflows._stopping import time_of
-from autoreg_jax.workflows.strategies._job import SearchJob, SearchResult
 
 logger = logging.getLogger(__name__)
 
@@ -53,30 +53,13 @@ def darts(job: SearchJob) -> SearchResult:
         for stage in cells:
             seconds = seconds_of(stage)
             if stage.settings.steps:
-                alpha = run_stage(
-                    stage,
-                    programs,
-                    small,
-                    alpha,
-                    journal,
-                    seed=seed,
-                    lam=lam,
-                    seconds=seconds,
-                )
+                alpha = run_stage(job, stage, small, alpha, lam=lam, seconds=seconds)
         genotype = job.genotype or chosen_genotype(config, alpha, candidates)
         job.keep(genotype)
         seconds = seconds_of(weights)
         if weights.settings.steps:
-            lam = run_stage(
-                weights,
-                programs,
-                whole,
-                lam,
-                journal,
-                seed=seed,
-                network=programs.make_network(genotype),
-                seconds=seconds,
-            )
+            network = programs.make_network(genotype)
+            lam = run_stage(job, weights, whole, lam, network=network, seconds=seconds)
     return SearchResult(
         genotype, alpha, as_lists(lam), as_lists(job.lam), journal.records
     )

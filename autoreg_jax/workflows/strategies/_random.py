@@ -5,14 +5,13 @@ import logging
 import jax
 import numpy as np
 
-from autoreg_jax.data import PairSampler
 from autoreg_jax.programs import Stream, initial_alpha
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows._batches import sampler_seed, search_data
+from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._loop import repeat
+from autoreg_jax.workflows._pairs import pair_sampler, search_data
 from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._train import training_task
-from autoreg_jax.workflows.strategies._job import SearchJob, SearchResult
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +29,8 @@ def random_search(job: SearchJob) -> SearchResult:
     """
     config, programs, journal = job.config, job.programs, job.journal
     _, data = search_data(job.train, job.validation, config)
-    seed = sampler_seed(config.seed, Stream.LAM, 1)
-    pairs = PairSampler(len(data.valid.images), seed=seed, **data.valid_roles._asdict())
+    origin = (config.seed, Stream.LAM, 1)
+    pairs = pair_sampler(len(data.valid.images), data.valid_roles, origin)
     trials = config.search.trials if job.genotype is None else 0
     best, lowest = (
         job.genotype or Genotype.random(config.seed, programs.candidates),

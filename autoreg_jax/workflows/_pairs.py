@@ -1,0 +1,140 @@
+"""The pairs of a run: who may be moving or fixed, samplers, batches of a stage."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autoreg_jax.config import PairsConfig, RunConfig
+from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
+from autoreg_jax.errors import DataError
+from autoreg_jax.programs import DeviceCohort, Stage, gather_pair, on_device, shrunk
+from autoreg_jax.search import PairBatch
+
+
+class Roles(NamedTuple):
+    """Indices of the subjects that may be moving and of those that may be fixed."""
+
+    moving: tuple[int, ...]
+    fixed: tuple[int, ...]
+
+
+def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
+    """The roles of the subjects of a split, loaded with the atlas if there is one.
+
+    The atlas is a property of the run and not of the data, so that one dataset.csv
+    serves image-to-atlas and image-to-image registration.
+
+    Raises:
+        DataError: If there is no pair of two subjects.
+    """
+    everyone = range(len(cohort.names))
+    modalities = cohort.modalities or (None,) * len(cohort.names)
+
+    def of_modality(wanted: str | None) -> tuple[int, ...]:
+        return tuple(
+            index
+            for index in everyone
+            if wanted is None or (modalities[index] or "").lower() == wanted.lower()
+        )
+
+    moving, fixed = map(of_modality, (pairs.moving_modality, pairs.fixed_modality))
+    if pairs.fixed is not None:
+        fixed = tuple(i for i in fixed if cohort.names[i] == pairs.fixed)
+        moving = tuple(i for i in moving if cohort.names[i] != pairs.fixed)
+    if any(one != other for one in moving for other in fixed):
+        return Roles(moving, fixed)
+    asked = ", ".join(
+        f"pairs.{name}={value}" for name, value in vars(pairs).items() if value
+    )
+    kinds = ", ".join(sorted({str(modality) for modality in modalities}))
+    raise DataError(
+        f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} matches "
+        f"{asked}; their modalities are {kinds}. Correct the setting, or the columns "
+        "'subject' and 'modality' of the dataset CSV."
+    )
+
+
+def pair_sampler(
+    count: int, roles: Roles, origin: tuple[int, int, int], batch_size: int = 1
+) -> PairSampler:
+    """Random pairs of `count` subjects; `origin`: the seed, the stream and the use."""
+    seed = int(np.random.SeedSequence(origin).generate_state(1)[0])
+    return PairSampler(count, batch_size=batch_size, seed=seed, **roles._asdict())
+
+
+def scored_pairs(
+    cohort: Cohort, config: RunConfig, count: int
+) -> list[tuple[int, int]]:
+    """Moving and fixed subject of the pairs on which results are compared."""
+    roles = roles_of(cohort, config.pairs)._asdict()
+    return evaluation_pairs(len(cohort.names), count, config.seed, **roles)
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """The training and validation pairs of one kind of stage.
+
+    Validation images have labels or landmarks if λ is chosen by them; of the labels,
+    `num_structures` are foreground classes, and `has_background` adds the background.
+    """
+
+    train: DeviceCohort
+    valid: DeviceCohort
+    train_roles: Roles
+    valid_roles: Roles
+    num_structures: int = 0
+    has_background: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return self.train.images.ndim - 2
+
+    def samplers(self, stage: Stage, seed: int) -> tuple[PairSampler, PairSampler]:
+        """The training pairs and the validation pairs of the steps of a stage."""
+        origin, count = (seed, stage.stream), stage.settings.valid_pairs
+        return (
+            pair_sampler(len(self.train.images), self.train_roles, (*origin, 0)),
+            pair_sampler(len(self.valid.images), self.valid_roles, (*origin, 1), count),
+        )
+
+    def train_batch(self, pair: Any, lam: Any = None) -> PairBatch:
+        """A pair, moving and fixed index, each in an array; λ for a stage of α."""
+        return gather_pair(self.train, pair)._replace(lam=lam)
+
+    def valid_batch(self, pairs: Any, lam: Any = None) -> Any:
+        """One pair, or a tuple of batches if there are several pairs."""
+        sides = np.stack(pairs)
+        batches = [
+            gather_pair(
+                self.valid,
+                tuple(sides[:, [place]]),
+                self.num_structures,
+                has_background=self.has_background,
+            )._replace(lam=lam)
+            for place in range(sides.shape[1])
+        ]
+        return batches[0] if len(batches) == 1 else tuple(batches)
+
+
+def search_data(
+    train: Cohort, validation: Cohort, config: RunConfig
+) -> tuple[SearchData, SearchData]:
+    """The data of the stages of α, smaller images, and those of the stages of λ."""
+    images = on_device(train)
+    judges = on_device(
+        validation,
+        with_labels=config.search.judge == "dice",
+        with_landmarks=config.search.judge == "landmarks",
+    )
+    roles = roles_of(train, config.pairs), roles_of(validation, config.pairs)
+    whole = SearchData(
+        images,
+        judges,
+        *roles,
+        num_structures=len(validation.structures),
+        has_background=config.quirks.background_dice,
+    )
+    shrink = config.search.shrink
+    return SearchData(shrunk(images, shrink), shrunk(judges, shrink), *roles), whole
