@@ -1,6 +1,5 @@
 """`autoreg demo` and `autoreg auto`: the whole job."""
 
-import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,8 @@ class Demo(Verb):
       autoreg demo
       autoreg demo --dimensions 2 -o runs/plane --set train.steps=1000
     """
+
+    interrupted = "Resume with: autoreg demo -o {output} --resume"
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -54,11 +55,6 @@ class Demo(Verb):
         _show_run(options, evaluation)
         return 0
 
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """The command that resumes the run."""
-        return f"Resume with: autoreg demo -o {options.output} --resume"
-
 
 class Auto(Verb):
     """Plan, search network and loss, train, evaluate, write a report.
@@ -69,6 +65,7 @@ class Auto(Verb):
     """
 
     usage = "DATASET -o RUN [options]"
+    interrupted = "Resume with: autoreg auto {dataset} -o {output} --resume"
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -97,12 +94,6 @@ class Auto(Verb):
         )
         _show_run(options, evaluation)
         return 0
-
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """The command that resumes the run."""
-        words = ("autoreg", "auto", str(options.dataset), "-o", str(options.output))
-        return f"Resume with: {shlex.join(words)} --resume"
 
 
 def _show_run(options: Namespace, evaluation: "Evaluation") -> None:

@@ -35,6 +35,7 @@ class Bench(Verb):
     """
 
     usage = "DATASET [options]"
+    interrupted = "Nothing is lost: run the same command again to continue."
     renamed = {"--beside": "--other-tasks"}  # noqa: RUF012
 
     @staticmethod
@@ -144,11 +145,6 @@ class Bench(Verb):
             show_line("figure", path)
         show_line("results and tables", options.output)
         return 0
-
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """How to continue."""
-        return "Nothing is lost: run the same command again to continue."
 
 
 def _number_or_path(text: str) -> int | Path:

@@ -25,6 +25,7 @@ class Compare(Verb):
     """
 
     usage = "PROBLEM [options]"
+    interrupted = "The finished tables are in the folder."
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -103,11 +104,6 @@ class Compare(Verb):
                 _show(name, table.records)
         show_line("tables and figures", folder)
         return 0
-
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """What is left."""
-        return "The finished tables are in the folder."
 
 
 def _show(name: str, records: Sequence[Mapping[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import inspect
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NoReturn
@@ -16,10 +17,12 @@ class Verb:
     Attributes:
         usage: What follows the name of the verb, e.g. "DATASET -o RUN [options]".
         renamed: New names of options by their old ones, which are still understood.
+        interrupted: Sentence for the user who pressed Ctrl-C, with options in braces.
     """
 
     usage = "[options]"
     renamed: ClassVar[Mapping[str, str]] = {}
+    interrupted = "Nothing was written."
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +33,11 @@ class Verb:
         """Do the work, print the result and return the exit code."""
         raise NotImplementedError
 
-    @staticmethod
-    def after_interrupt(options: argparse.Namespace) -> str:
-        """A sentence for the user who pressed Ctrl-C."""
-        return "Nothing was written."
+    @classmethod
+    def after_interrupt(cls, options: argparse.Namespace) -> str:
+        """What is left after Ctrl-C, and how to continue."""
+        words = {name: shlex.quote(str(value)) for name, value in vars(options).items()}
+        return cls.interrupted.format(**words)
 
 
 class Parser(argparse.ArgumentParser):

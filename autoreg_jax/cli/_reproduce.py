@@ -43,6 +43,7 @@ class Reproduce(Verb):
     """
 
     usage = "NAME [options]"
+    interrupted = "Nothing is lost: run the same command again to continue."
     renamed = {"--elsewhere": "--other-data"}  # noqa: RUF012
 
     @staticmethod
@@ -130,8 +131,3 @@ class Reproduce(Verb):
             show_line("figure", path)
         show_line("runs and tables", options.output)
         return 0
-
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """How to continue."""
-        return "Nothing is lost: run the same command again to continue."

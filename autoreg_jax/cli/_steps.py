@@ -1,6 +1,5 @@
 """`autoreg search | train | evaluate | report`: the steps of a run, one at a time."""
 
-import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ class Search(Verb):
     """
 
     usage = "DATASET -o RUN [options]"
+    interrupted = "Resume with: autoreg search {dataset} -o {output} --resume"
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -55,12 +55,6 @@ class Search(Verb):
         show_line("next", f"autoreg train {run}")
         return 0
 
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """The command that resumes the search."""
-        words = ("autoreg", "search", str(options.dataset), "-o", str(options.output))
-        return f"Resume with: {shlex.join(words)} --resume"
-
 
 class Train(Verb):
     """Train the network that the search of a run has found.
@@ -70,6 +64,7 @@ class Train(Verb):
     """
 
     usage = "RUN [options]"
+    interrupted = "Resume with: autoreg train {run} --resume"
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -106,11 +101,6 @@ class Train(Verb):
         show_line("next", f"autoreg evaluate {run}")
         return 0
 
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """The command that resumes the training."""
-        return f"Resume with: autoreg train {options.run} --resume"
-
 
 class Evaluate(Verb):
     """Evaluate the model of a run on pairs that it has not seen.
@@ -120,6 +110,7 @@ class Evaluate(Verb):
     """
 
     usage = "RUN [options]"
+    interrupted = "The results of an earlier evaluation were not changed."
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -145,11 +136,6 @@ class Evaluate(Verb):
         show_line("next", f"autoreg report {run}")
         return 0
 
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """What is left."""
-        return "The results of an earlier evaluation were not changed."
-
 
 class Report(Verb):
     """Describe a run in one self-contained page.
@@ -159,6 +145,7 @@ class Report(Verb):
     """
 
     usage = "RUN [options]"
+    interrupted = "An earlier report was not changed."
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
@@ -177,8 +164,3 @@ class Report(Verb):
         else:
             show_line("report", page)
         return 0
-
-    @staticmethod
-    def after_interrupt(options: Namespace) -> str:
-        """What is left."""
-        return "An earlier report was not changed."

@@ -1,6 +1,5 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
-from autoreg_jax.config._hypergradient import HypergradientConfig
 from autoreg_jax.config._load import (
     dump,
     load,
@@ -10,10 +9,13 @@ from autoreg_jax.config._load import (
     preset_text,
 )
 from autoreg_jax.config._network import (
+    EvaluateConfig,
     ExtraTermsConfig,
     NetworkConfig,
     ObjectiveConfig,
     PairsConfig,
+    RefineConfig,
+    TrainConfig,
 )
 from autoreg_jax.config._plan import (
     GridConfig,
@@ -24,8 +26,12 @@ from autoreg_jax.config._plan import (
 )
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._run import RunConfig
-from autoreg_jax.config._search import SearchConfig, StageConfig, StopConfig
-from autoreg_jax.config._training import EvaluateConfig, RefineConfig, TrainConfig
+from autoreg_jax.config._search import (
+    HypergradientConfig,
+    SearchConfig,
+    StageConfig,
+    StopConfig,
+)
 
 __all__ = [
     "EvaluateConfig",

@@ -38,7 +38,6 @@ class GridConfig:
     """World position of the centre, mm along R, A, S."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         if len(self.shape) not in (2, 3) or min(self.shape) < 4:
             raise ConfigError(
                 "shape: must be two or three numbers of voxels, 4 or more, got "
@@ -73,7 +72,6 @@ class Intensity:
     (> low). So a large empty background does not decide where white is."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         check_choice(self, "rule", typing.get_args(Rule))
         if self.rule == "percentile":
             check_range(self, "low", "high", at_least=0)
@@ -116,7 +114,6 @@ class PlanConfig:
     """Data type of the convolutions."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         check_choice(self, "affine", typing.get_args(Affine))
         check_choice(self, "precision", typing.get_args(Precision))
         check_range(self, "batch", at_least=1)

@@ -75,7 +75,6 @@ class QuirksConfig:
     """s of the same term, in the unit of ℓ_smooth (>= 0)."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         check_range(
             self,
             "alpha_spread",

@@ -13,20 +13,7 @@ def check_range(
     at_least: float | None = None,
     below: float | None = None,
 ) -> None:
-    """Check that the named fields are finite and inside a range.
-
-    A field that is `None` means "not set" and passes.
-
-    Args:
-        settings: A configuration object.
-        *names: Its fields to check.
-        above: The value must be greater than this.
-        at_least: The value must be this or greater.
-        below: The value must be less than this.
-
-    Raises:
-        ConfigError: If a value is outside the range, or NaN or infinite.
-    """
+    """Check that the named fields are None, or finite and inside a range."""
     bounds = {">": above, ">=": at_least, "<": below}
     wanted = " and ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
     for name in names:
@@ -44,11 +31,7 @@ def check_range(
 
 
 def check_choice(settings: Any, name: str, choices: tuple[str, ...]) -> None:
-    """Check that a named field is one of a few words.
-
-    Raises:
-        ConfigError: If it is not.
-    """
+    """Check that a named field is one of a few words."""
     value = getattr(settings, name)
     if value not in choices:
         raise ConfigError(

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from autoreg_jax.config._network import NetworkConfig, ObjectiveConfig, PairsConfig
+from autoreg_jax.config._network import (
+    EvaluateConfig,
+    NetworkConfig,
+    ObjectiveConfig,
+    PairsConfig,
+    TrainConfig,
+)
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._range import check_range
 from autoreg_jax.config._search import SearchConfig
-from autoreg_jax.config._training import EvaluateConfig, TrainConfig
 from autoreg_jax.errors import ConfigError
 
 
@@ -39,7 +44,6 @@ class RunConfig:
     """Properties of the published code, all off by default."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         check_range(self, "seed", at_least=0)
         if self.quirks.deformation_only and self.search.joint:
             raise ConfigError(

@@ -107,17 +107,8 @@ def parse(text: str, source: str) -> Any:
 def convert(value: Any, kind: Any, where: str) -> Any:
     """Convert one value of a YAML file to the declared type of its field.
 
-    Args:
-        value: Value from the YAML parser.
-        kind: Declared type: `bool`, `int`, `float`, `str`, a `Literal`, a tuple, or
-            one of these `| None`.
-        where: File and dotted key, for error messages.
-
-    Returns:
-        The value in its declared type.
-
-    Raises:
-        ConfigError: If the value is of another type.
+    The type is `bool`, `int`, `float`, `str`, a `Literal`, a tuple, or one of these `|
+    None`; `where` is the file and the dotted key, for error messages.
 
     Examples:
         >>> convert("1e-4", float, "demo.yaml: train.learning_rate")

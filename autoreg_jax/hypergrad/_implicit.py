@@ -49,13 +49,8 @@ def implicit(
 ) -> HypergradientEstimator:
     """An estimator by the implicit function theorem, evaluated at ω itself.
 
-    Args:
-        solve: `(operator, v, state) -> Solution` with `operator(p) = H p`.
-        mixed: Backend of the mixed product.
-        init: State of the solver.
-
-    Returns:
-        The estimator; it takes no inner step and ignores `inner_update`.
+    `solve` is `(operator, v, state) -> Solution` with `operator(p) = H p`. The
+    estimator takes no inner step and ignores `inner_update`.
     """
 
     def estimate(

@@ -7,6 +7,9 @@ Every `*_loss` is minimised. A loss is the mean over the batch; images are
 from autoreg_jax.losses._agreement import (
     agreement_loss,
     landmark_loss,
+    one_hot,
+    soft_dice,
+    soft_dice_loss,
     soft_folding_fraction,
 )
 from autoreg_jax.losses._mind import mind_descriptor, mind_loss
@@ -21,7 +24,6 @@ from autoreg_jax.losses._objective import (
     registration_loss,
     segmentation_loss,
 )
-from autoreg_jax.losses._overlap import one_hot, soft_dice, soft_dice_loss
 from autoreg_jax.losses._similarity import SIMILARITIES, Similarity, find_similarity
 from autoreg_jax.losses._smoothness import bending_loss, diffusion_loss
 from autoreg_jax.losses._terms import TERMS, Term, TermInputs

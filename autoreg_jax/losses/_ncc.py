@@ -53,17 +53,8 @@ def local_ncc_loss(
 ) -> Float[Array, ""]:
     """Minus the mean of `local_ncc`: -1 for equal images, 0 for unrelated ones.
 
-    Args:
-        fixed: Intensities in [0, 1].
-        moved: Intensities in [0, 1], same shape.
-        window: Edge of the window in voxels, odd; the paper's code takes 9, 7 and 5
-            at full, half and quarter resolution.
-
-    Returns:
-        A scalar between -1 and 0.
-
-    Raises:
-        ValueError: If `window` is even or not positive.
+    Arguments and errors are those of `local_ncc`; the paper's code takes windows of 9,
+    7 and 5 voxels at full, half and quarter resolution.
     """
     return -jnp.mean(local_ncc(fixed, moved, window))
 

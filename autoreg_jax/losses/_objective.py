@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.losses._overlap import soft_dice_loss
+from autoreg_jax.losses._agreement import soft_dice_loss
 from autoreg_jax.losses._similarity import Similarity, find_similarity
 from autoreg_jax.losses._smoothness import diffusion_loss
 from autoreg_jax.losses._terms import TERMS, Term, TermInputs
@@ -158,18 +158,7 @@ def registration_loss(
     lam: Weights,
     **settings: Any,
 ) -> tuple[Float[Array, ""], Terms]:
-    """Eq. (4) as a function: `Objective(**settings)` called with the other arguments.
-
-    Args:
-        fixed: See `Objective`.
-        moving: See `Objective`.
-        displacements: See `Objective`.
-        lam: See `Objective`.
-        **settings: Fields of `Objective`.
-
-    Returns:
-        The scalar, and its unweighted terms by name.
-    """
+    """Eq. (4) as a function: `Objective(**settings)` of the other arguments."""
     return Objective(**settings)(fixed, moving, displacements, lam)
 
 

@@ -5,16 +5,15 @@ pair (or use `jax.vmap`) for a score of each pair. `surface_distances` runs on t
 all others on the device.
 """
 
-from autoreg_jax.metrics._agreement import correlation, dice
-from autoreg_jax.metrics._distance import (
+from autoreg_jax.metrics._scores import (
+    correlation,
+    dice,
     displacement_error,
-    inverse_consistency_error,
-    target_registration_error,
-)
-from autoreg_jax.metrics._regularity import (
     folding_fraction,
+    inverse_consistency_error,
     learn2reg_log_jacobian_std,
     log_jacobian_std,
+    target_registration_error,
 )
 from autoreg_jax.metrics._surface import SurfaceDistances, surface_distances
 

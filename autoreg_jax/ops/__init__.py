@@ -1,9 +1,8 @@
 """The device primitives that everything else is made of."""
 
 from autoreg_jax.ops._convolution import convolution
-from autoreg_jax.ops._cubic import sample_cubic
 from autoreg_jax.ops._joint import joint_convolution
-from autoreg_jax.ops._sample import sample_linear, sample_nearest
+from autoreg_jax.ops._sample import sample_cubic, sample_linear, sample_nearest
 from autoreg_jax.ops._window import window_sum
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Values of an image between its voxels: linear and nearest interpolation."""
+"""Values of an image between its voxels: linear, nearest and cubic interpolation."""
 
 import itertools
 import math
@@ -81,17 +81,8 @@ def interpolate(
 ) -> Array:
     """Weighted sum of voxels, whose indices and weights are products over the axes.
 
-    Args:
-        image: As in `sample_linear`.
-        coordinates: As there.
-        boundary: "zeros" or "edge".
-        axis_taps: `(places, size, boundary)` to the voxels of one axis with weights.
-
-    Returns:
-        The values.
-
-    Raises:
-        ValueError: As `sample_linear`.
+    `axis_taps` maps `(places, size, boundary)` to voxels of one axis with their
+    weights.
     """
     if boundary not in ("zeros", "edge"):
         raise ValueError(f'boundary must be "zeros" or "edge", got {boundary!r}.')
@@ -156,3 +147,64 @@ def _flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
 def _gather(image: Array, rows: Array) -> Array:
     """Channel vectors of the given rows, clipped: a NaN place makes any row."""
     return image.reshape(-1, image.shape[-1]).at[rows].get(mode="clip")
+
+
+def sample_cubic(
+    image: Float[Array, "b *space c"],
+    coordinates: Float[Array, "b *out d"],
+    *,
+    boundary: str = "zeros",
+) -> Float[Array, "b *out c"]:
+    """Cubic convolution of `image` at `coordinates`: no kinks at the voxel centres.
+
+    The values at voxel centres are those of the image, quadratic images are met exactly
+    away from the border, and the derivative is continuous, where that of linear
+    interpolation jumps at every voxel. 4^d voxels are read instead of 2^d.
+
+    Args:
+        image: Channels last, d space axes of any size.
+        coordinates: Voxels of `image`; the centre of the first voxel is 0. A place
+            that is not a number is outside and reads 0.
+        boundary: "zeros" or "edge": what stands outside the grid.
+
+    Returns:
+        The values; the output axes are those of `coordinates`.
+
+    Raises:
+        ValueError: If `boundary` is unknown.
+        ValueError: If the batch or the number of axes of the two differ.
+
+    Examples:
+        >>> image = (jnp.arange(6.0) ** 2).reshape(1, 6, 1)
+        >>> float(sample_cubic(image, jnp.array([[[2.5]]]))[0, 0, 0])
+        6.25
+
+    References:
+        Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP
+        1981, with a = -1/2.
+    """
+    return interpolate(image, coordinates, boundary, _axis_taps)
+
+
+def _axis_taps(place: Array, size: int, boundary: str) -> list[tuple[Array, Array]]:
+    """The four voxels of an axis around each place, and their weights."""
+    is_number = ~jnp.isnan(place)
+    # Further out nothing changes, and the cell must fit into an integer.
+    place = jnp.clip(jnp.where(is_number, place, 0.0), -3.0, size + 2.0)
+    cell = jnp.floor(place)
+    t = place - cell
+    kernel = (
+        t * (-0.5 + t * (1.0 - 0.5 * t)),
+        1.0 + t * t * (1.5 * t - 2.5),
+        t * (0.5 + t * (2.0 - 1.5 * t)),
+        t * t * (0.5 * t - 0.5),
+    )
+    taps = []
+    for offset, weight in enumerate(kernel):
+        voxel = cell + (offset - 1)
+        counts = is_number
+        if boundary == "zeros":
+            counts &= (voxel >= 0) & (voxel <= size - 1)
+        weight = jnp.where(counts, weight, jnp.zeros_like(weight))
+        taps.append((jnp.clip(voxel, 0, size - 1).astype(jnp.int32), weight))
+    return taps

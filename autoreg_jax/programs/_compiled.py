@@ -38,18 +38,11 @@ def quick_compilation() -> dict[str, str | bool] | None:
 
 
 def compiled_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, whose gradient is one program.
+    """`(inner, outer, batch) -> (loss, terms)`, whose gradient is one program.
 
     Calls that are not themselves traced share the program: the gradient at ω, that of
     the validation batch at ω′ and those of the probes of a finite difference are one
-    compilation instead of five.
-
-    Args:
-        function: `(inner, outer, batch) -> (loss, terms)`.
-
-    Returns:
-        The function with derivatives of the loss with respect to `inner` and `outer`;
-        terms and batch have none.
+    compilation instead of five. Terms and batch have no derivative.
     """
     options = quick_compilation()
     plain = jax.jit(function, compiler_options=options)
@@ -70,12 +63,7 @@ def compiled_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
 def compiled_problem(
     problem: SearchProblem, inner_terms: Callable[..., Any] | None = None
 ) -> SearchProblem:
-    """The same problem with compiled derivatives; equal losses share theirs.
-
-    Args:
-        problem: Any.
-        inner_terms: Its inner terms, if their gradient is compiled already.
-    """
+    """The same problem with compiled derivatives; equal losses share theirs."""
     bilevel = problem.bilevel
     inner_terms = inner_terms or compiled_gradient(problem.inner_terms)
 
@@ -115,10 +103,6 @@ def make_estimator(
 
     The name is that of a factory in `autoreg_jax.hypergrad`; each of its parameters
     that stands in the table below takes the value there, the others their default.
-
-    Args:
-        settings: Name and options.
-        learning_rate: ξ of the inner steps and of the series.
     """
     values = {
         "damping": settings.damping,
@@ -146,12 +130,8 @@ def compiled_estimator(
 ) -> HypergradientEstimator:
     """Compile an estimator and its problem to one program.
 
-    Args:
-        estimator: Any estimator, also one that is not part of the library.
-        problem: The problem, not compiled. The returned `estimate` ignores the one it
-            is given: that of the search has compiled derivatives, and a program within
-            a program is compiled twice.
-        look_ahead: The inner update, which replaces the one given to `estimate`.
+    The returned `estimate` ignores the problem that it is given, whose derivatives are
+    compiled: a program within a program is compiled twice. It ignores the update, too.
     """
 
     @partial(jax.jit, compiler_options=quick_compilation())

@@ -59,11 +59,9 @@ class Layout:
 def example_inputs(network: Any, ndim: int) -> tuple[Any, Any, Any]:
     """Moving image, fixed image and α (or None) with which a network is initialised.
 
-    Args:
-        network: A Flax module; it is mixed, and given α, if it has a field `genotype`
-            that is None. α weighs the operations of its field `candidates`, if it has
-            one, else those of the paper.
-        ndim: Number of spatial axes.
+    A Flax module is mixed, and given α, if it has a field `genotype` that is None. α
+    weighs the operations of its field `candidates`, if it has one, else those of the
+    paper.
     """
     is_mixed = getattr(network, "genotype", "none") is None
     candidates = getattr(network, "candidates", CANDIDATES)

@@ -37,13 +37,8 @@ def make_omega_optimizer(
     the same part of each kernel the same to what comes out: smooth images add the
     changes of n taps up to n, their weights to √n. So kernels of more than 3 taps an
     axis move by √(3^d / n) of it, and all candidates of an edge learn alike. The paper
-    takes one step for all, `absolute`, small enough for them and many of them.
-
-    Args:
-        learning_rate: The step.
-        layout: Where each kernel lies in the vector.
-        steps: "relative" or "absolute".
-        clip: Norm to which the gradient is cut before; 0 for not at all.
+    takes one step for all, `absolute`, small enough for them and many of them. The norm
+    of the gradient is cut to `clip` before, unless that is 0.
     """
     if clip > 0:
         rest = make_omega_optimizer(learning_rate, layout, steps)
@@ -81,14 +76,9 @@ def make_outer_optimizer(
     """Adam; with `is_relative` each weight of λ moves in proportion to its size.
 
     The numbers of the optimizer are part of its state, so one compiled update serves
-    both stages of α.
-
-    Args:
-        stage: Learning rate and decays.
-        epsilon: Adam's ε.
-        is_relative: Steps are relative, and no weight falls below zero.
-        positive: "exp" or "softplus": Adam moves the logarithm or the inverse softplus
-            of a positive λ instead.
+    both stages of α. Relative steps let no weight fall below zero. With `positive`,
+    "exp" or "softplus", Adam moves the logarithm or the inverse softplus of a positive
+    λ.
     """
     is_reparametrised = positive != "none"
     optimizer = optax.inject_hyperparams(_adam, "is_relative")(
@@ -148,17 +138,11 @@ _FORMS = {
 def reparametrised(
     optimizer: optax.GradientTransformation, form: str
 ) -> optax.GradientTransformation:
-    """An optimizer of θ as one of the weights λ = f(θ).
+    """An optimizer of θ as one of the weights λ = f(θ), f "exp" or "softplus".
 
     The gradient goes through f by the chain rule, ∂L/∂θ = f′(θ) ∂L/∂λ, and the update
-    is f(θ + Δθ) − λ: problems, estimators and records know λ alone.
-
-    Args:
-        optimizer: Of θ.
-        form: "exp" or "softplus".
-
-    Returns:
-        An optimizer of λ; weights below 1e-6 count as that.
+    is f(θ + Δθ) − λ: problems, estimators and records know λ alone. Weights below 1e-6
+    count as that.
     """
     forward, inverse, slope = _FORMS[form]
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from autoreg_jax.report._comparison import ablation_means as ablation_means
     from autoreg_jax.report._comparison import error_against_cost as error_against_cost
     from autoreg_jax.report._comparison import error_curves as error_curves
+    from autoreg_jax.report._comparison import method_panels as method_panels
     from autoreg_jax.report._curves import hypergradient_curves as hypergradient_curves
     from autoreg_jax.report._curves import lambda_history as lambda_history
     from autoreg_jax.report._curves import loss_curves as loss_curves
     from autoreg_jax.report._dice import dice_by_structure as dice_by_structure
     from autoreg_jax.report._dice import method_boxes as method_boxes
-    from autoreg_jax.report._methods import method_panels as method_panels
     from autoreg_jax.report._panel import registration_panel as registration_panel
 
 __all__ = [

@@ -20,15 +20,9 @@ _MAX_POINTS = 400
 def series(
     records: Records, stage: str, key: str
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Steps and values of one quantity in one stage.
+    """Steps and values of one quantity in one stage; NaN where a record has null.
 
-    Args:
-        records: Lines of `metrics.jsonl`.
-        stage: `feature`, `deformation`, `joint`, `lam` or `train`.
-        key: Name of the quantity; `lam.full` is an entry of a nested object.
-
-    Returns:
-        Steps and values of the records that have it, NaN where it is null.
+    The key `lam.full` is an entry of a nested object.
 
     Examples:
         >>> steps, values = series([{"stage": "train", "step": 3, "loss": 2}],

@@ -163,17 +163,8 @@ def _pairs(run: Run) -> Section:
 
 def _pair_picture(run: Run, shown: ShownPair) -> Picture:
     pair = shown.pair
-    figure = registration_panel(
-        pair.fixed,
-        pair.moving,
-        pair.moved,
-        pair.displacement,
-        pair.fixed_labels,
-        pair.moved_labels,
-        pair.moving_labels,
-        spacing=run.spacing,
-        affine=run.affine,
-    )
+    grid: Any = {"spacing": run.spacing, "affine": run.affine}
+    figure = registration_panel(**pair.arrays, **grid)
     lengths = np.linalg.norm(pair.displacement * np.asarray(run.spacing), axis=-1)
     caption = (
         "Fixed, moving and moved image, the differences before and after, and the "

@@ -35,6 +35,11 @@ class Pair:
     moving_labels: NDArray[Any] | None
     moved_labels: NDArray[Any] | None
 
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """All of them, the arguments of the same names of `registration_panel`."""
+        return {name: value for name, value in vars(self).items() if name != "name"}
+
 
 @dataclass(frozen=True)
 class ShownPair:
@@ -55,17 +60,7 @@ class ShownPair:
 def read_pairs(
     path: Path,
 ) -> tuple[Sequence[Pair], tuple[float, ...], NDArray[Any] | None]:
-    """Read `panels.npz`.
-
-    Args:
-        path: The file; an absent one contains no pairs.
-
-    Returns:
-        Pairs, mm per array axis, and the affine, None where it was not stored.
-
-    Raises:
-        ArtifactError: If the file is damaged.
-    """
+    """The pairs of `panels.npz`, mm per array axis, and the affine, each if stored."""
     if not path.is_file():
         return (), (), None
     try:
@@ -111,15 +106,9 @@ def mean_dice(
 
 
 def select_pairs(pairs: Sequence[Pair], limit: int = 3) -> list[ShownPair]:
-    """Choose the pairs to show.
+    """Best, median and worst pair by the Dice after registration.
 
-    Args:
-        pairs: All pairs that were stored.
-        limit: How many to show where the Dice is unknown.
-
-    Returns:
-        Best, median and worst by the Dice after registration where label maps allow
-        it (fewer if there are fewer pairs), else the first `limit`.
+    Fewer if there are fewer pairs; the first `limit` where the Dice is unknown.
     """
     shown = [ShownPair(pair, "", *_dice(pair)) for pair in pairs]
     if not all(math.isfinite(item.dice) for item in shown) or len(shown) < 2:

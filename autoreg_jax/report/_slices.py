@@ -51,20 +51,12 @@ def choose_planes(
     labels: Shaped[np.ndarray, "*space"] | None,
     affine: Float[np.ndarray, "4 4"] | None,
 ) -> list[Plane]:
-    """Choose three orthogonal slices, or the whole of a 2-D image.
+    """Three orthogonal slices (axial, coronal, sagittal), or the whole of a 2-D image.
 
-    With labels, each slice is the one that shows most of the structures: the largest
-    Σ √area. Without, the one with the largest sum of intensities. With an affine, the
+    With labels, each slice is the one that shows most of the structures: the largest Σ
+    √area. Without, the one with the largest sum of intensities. With an affine, the
     slices are oriented as in radiology (patient's right on the left of the page, front
     or top up); without one, the axes are drawn as stored.
-
-    Args:
-        weight: Image, `(x, y, z)` or `(x, y)`.
-        labels: Integer map on the same grid, or None.
-        affine: Voxel to world mm RAS+, or None.
-
-    Returns:
-        One plane in 2-D, three in 3-D: axial, coronal, sagittal.
     """
     codes = None
     if affine is not None:
@@ -123,13 +115,7 @@ def _plane(
 def edges(
     plane: Plane, shape: Sequence[int], sizes: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """Left, right, lower and upper edge of a slice in mm from the first voxel centre.
-
-    Args:
-        plane: The slice.
-        shape: Of the volume.
-        sizes: mm per array axis.
-    """
+    """Left, right, lower and upper edge of a slice, mm from the first voxel centre."""
     return tuple(
         edge * sizes[axis]
         for axis in (plane.horizontal, plane.vertical)

@@ -57,14 +57,9 @@ def shorten(text: str, length: int = 34) -> str:
 
 
 def to_data_uri(figure: Figure, kind: Literal["png", "svg"]) -> str:
-    """Encode a figure for the `src` of an image.
+    """Encode a figure for the `src` of an image, always in the same way.
 
-    Args:
-        figure: Any figure.
-        kind: `svg` for lines and text, `png` for images, coarser if too large.
-
-    Returns:
-        `data:image/…;base64,…`, the same for the same figure.
+    `svg` is for lines and text, `png` for images, coarser if they are too large.
     """
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     data = b""

@@ -103,16 +103,7 @@ MISSING = {
 
 
 def pair_guide(*, is_3d: bool, is_oriented: bool, has_labels: bool) -> str:
-    """Explain the plots of a registered pair.
-
-    Args:
-        is_3d: Three slices rather than one image.
-        is_oriented: The patient sides are known.
-        has_labels: Outlines are drawn.
-
-    Returns:
-        Sentences to print above the pictures.
-    """
+    """Sentences that explain the plots of a registered pair."""
     sentences = [
         "The moving image is deformed to match the fixed one; the result is the moved "
         "image."

@@ -1,18 +1,15 @@
 """Algorithm 1 as pure functions: its problems and one iteration."""
 
-from autoreg_jax.search._batch import PairBatch
-from autoreg_jax.search._judge import (
-    Judge,
-    agreement_judge,
-    landmark_judge,
-    overlap_judge,
-)
-from autoreg_jax.search._leak import with_leaking_lambda
 from autoreg_jax.search._problem import (
+    Judge,
+    PairBatch,
     SearchProblem,
+    agreement_judge,
     architecture_problem,
+    landmark_judge,
     objective_problem,
     over_pairs,
+    overlap_judge,
 )
 from autoreg_jax.search._step import (
     InnerInfo,
@@ -20,6 +17,7 @@ from autoreg_jax.search._step import (
     SearchAlgorithm,
     SearchState,
     make_search,
+    with_leaking_lambda,
 )
 
 __all__ = [

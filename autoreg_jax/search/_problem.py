@@ -1,4 +1,4 @@
-"""The two bilevel problems of the paper: Eq. (6) for α and Eq. (7) for λ."""
+"""Batches of pairs, criteria of λ, and the bilevel problems: Eq. (6) and Eq. (7)."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,10 +8,86 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.hypergrad import BilevelProblem
-from autoreg_jax.losses import Objective, Terms, Weights
+from autoreg_jax.losses import (
+    Objective,
+    Terms,
+    Weights,
+    agreement_loss,
+    landmark_loss,
+    segmentation_loss,
+)
 from autoreg_jax.networks import Registration, RegistrationNetwork
-from autoreg_jax.search._batch import PairBatch
-from autoreg_jax.search._judge import Judge, overlap_judge
+
+
+class PairBatch(NamedTuple):
+    """A batch of image pairs.
+
+    Attributes:
+        moving: Images `(b, *space, 1)`.
+        fixed: Images `(b, *space, 1)`.
+        moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
+        fixed_labels: The same of the fixed images.
+        lam: Weights of L_reg for this batch, or None for those of the problem: an
+            argument of a program that serves every λ, where a constant needs one each.
+        moving_landmarks: Points `(b, k, d)`, voxels, or None where not needed.
+        fixed_landmarks: The corresponding points of the fixed images.
+    """
+
+    moving: Any
+    fixed: Any
+    moving_labels: Any = None
+    fixed_labels: Any = None
+    lam: Any = None
+    moving_landmarks: Any = None
+    fixed_landmarks: Any = None
+
+
+Judge = Callable[[PairBatch, Array], Array]
+"""`(batch, displacement) -> scalar`, the displacement at full resolution, in voxels."""
+
+
+def overlap_judge(
+    smoothness_weight: float = 0.0, smoothness_target: float = 0.01
+) -> Judge:
+    """L_seg of Eq. (5), the overlap of label maps; batches need one-hot labels.
+
+    The arguments are those of `losses.segmentation_loss`.
+    """
+
+    def judge(batch: PairBatch, displacement: Array) -> Array:
+        return segmentation_loss(
+            batch.fixed_labels,
+            batch.moving_labels,
+            displacement,
+            smoothness_weight=smoothness_weight,
+            smoothness_target=smoothness_target,
+        )
+
+    return judge
+
+
+def landmark_judge() -> Judge:
+    """The distance of corresponding landmarks, in voxels; batches need them."""
+
+    def judge(batch: PairBatch, displacement: Array) -> Array:
+        return landmark_loss(
+            batch.fixed_landmarks, batch.moving_landmarks, displacement
+        )
+
+    return judge
+
+
+def agreement_judge(folding_budget: float = 0.005) -> Judge:
+    """MIND and folds above a budget, see `losses.agreement_loss`; needs images alone.
+
+    Args:
+        folding_budget: Fraction of folded voxels that is free of charge.
+    """
+
+    def judge(batch: PairBatch, displacement: Array) -> Array:
+        return agreement_loss(batch.fixed, batch.moving, displacement, folding_budget)
+
+    return judge
 
 
 class SearchProblem(NamedTuple):

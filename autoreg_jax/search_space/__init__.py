@@ -1,6 +1,5 @@
 """What a search can choose from: operations, their mixture, cells, α and genotypes."""
 
-from autoreg_jax.search_space._architecture import ArchitectureLogits
 from autoreg_jax.search_space._candidates import (
     CANDIDATES,
     OPERATIONS,
@@ -8,12 +7,17 @@ from autoreg_jax.search_space._candidates import (
     make_operation,
 )
 from autoreg_jax.search_space._cells import MIXTURE_GAIN, Cell, MixedOperation
-from autoreg_jax.search_space._decision import is_ranking_stable
-from autoreg_jax.search_space._genotype import Cells, Genotype, decode
+from autoreg_jax.search_space._genotype import (
+    PUBLISHED_GENOTYPES,
+    ArchitectureLogits,
+    Cells,
+    Genotype,
+    decode,
+)
 from autoreg_jax.search_space._operations import LeadingConvolution, Operation
-from autoreg_jax.search_space._published import PUBLISHED_GENOTYPES
 from autoreg_jax.search_space._relaxation import (
     Relaxation,
+    is_ranking_stable,
     one_hot_weights,
     probabilities,
     pruned_weights,

@@ -11,17 +11,18 @@ from autoreg_jax.spatial._affine import (
     affine_matrix,
     apply_affine,
 )
-from autoreg_jax.spatial._integrate import integrate, invert
 from autoreg_jax.spatial._jacobian import jacobian_determinant
 from autoreg_jax.spatial._resize import (
     Pyramid,
+    coarser_shape,
+    downsample,
+    gaussian_smooth,
     half_shape,
     image_pyramid,
     resize_displacement,
     resize_image,
 )
-from autoreg_jax.spatial._smooth import coarser_shape, downsample, gaussian_smooth
-from autoreg_jax.spatial._warp import compose, identity_grid, warp
+from autoreg_jax.spatial._warp import compose, identity_grid, integrate, invert, warp
 
 __all__ = [
     "AffineKind",

@@ -52,19 +52,8 @@ def repeat(task: Task, journal: Journal) -> Any:
     """Run a task from its start, or from its last checkpoint where a run is resumed.
 
     A resumed task goes through the same states as one that was never interrupted, and
-    one that its rule has stopped is finished: its last record says so.
-
-    Args:
-        task: What to do.
-        journal: Takes the records; its folder takes checkpoints/STAGE.
-
-    Returns:
-        The last state.
-
-    Raises:
-        NonFiniteError: If a loss, gradient or weight is NaN or infinite.
-        ArtifactError: If the folder contains this stage and is not to be resumed, or
-            if its checkpoint is damaged or of other settings.
+    one that its rule has stopped is finished: its last record says so. The journal
+    takes the records, its folder the checkpoints. Returns the last state.
     """
     with contextlib.ExitStack() as stack:
         saves = None
@@ -136,9 +125,7 @@ def check_finite(
 ) -> None:
     """Stop a stage whose numbers have become useless.
 
-    Raises:
-        NonFiniteError: If `is_finite` is false; names the first of the values that is
-            NaN or infinite, or the weights where all of them are finite.
+    The error names the first of the values that is NaN or infinite, or the weights.
     """
     if is_finite:
         return

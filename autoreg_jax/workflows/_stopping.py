@@ -22,16 +22,9 @@ Rule = Callable[[Sequence[Record]], dict[str, Any]]
 def time_of(
     stage: Stage, left: Sequence[Stage], minutes: float | None, spent: float
 ) -> float:
-    """Seconds that a stage may take, infinite without a limit.
+    """Seconds that the next stage may take, infinite without a limit.
 
-    Args:
-        stage: The next one.
-        left: It and all stages that follow it.
-        minutes: Time of the whole search.
-        spent: Seconds that the stages before it took.
-
-    Returns:
-        Its share, by its steps, of the time that is left.
+    It is its share, by its steps, of the minutes that the stages before it have left.
     """
     if minutes is None:
         return math.inf
@@ -40,18 +33,12 @@ def time_of(
 
 
 def stop_rule(stage: Stage, seconds: float) -> Rule:
-    """What ends a stage before its steps are done.
+    """What ends a stage before its steps are done, as a function of its records.
 
-    Args:
-        stage: The stage with its rules.
-        seconds: Time of the stage, may be infinite; it ends the stage after one move of
-            the outer variable at least, without which the stage would have found
-            nothing.
-
-    Returns:
-        A function of the records of the stage, oldest first. It gives the fields
-        `stopped`, "ranking", "eigenvalue" or "time", and `kept_step`, the step whose
-        outer variable is the result; nothing while the stage continues.
+    It gives the fields `stopped`, "ranking", "eigenvalue" or "time", and `kept_step`,
+    the step whose outer variable is the result; nothing while the stage continues. The
+    time, which may be infinite, ends a stage after one move of the outer variable at
+    least, without which the stage would have found nothing.
     """
     settings = stage.stop
 
@@ -73,12 +60,7 @@ def stop_rule(stage: Stage, seconds: float) -> Rule:
 
 
 def result_step(record: Record, steps: int) -> int | None:
-    """The step whose outer variable is the result of a stage; None if it continues.
-
-    Args:
-        record: The last one of the stage.
-        steps: Of the stage.
-    """
+    """The step whose outer variable is the result of a stage; None if it continues."""
     if record["step"] == steps:
         return record.get("kept_step", steps)
     return record.get("kept_step")

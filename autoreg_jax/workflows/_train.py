@@ -123,13 +123,7 @@ def _similarity_name(config: RunConfig, objective: Objective) -> str:
 def programs_for(
     config: RunConfig, train: Cohort, programs: Programs | None, **own: Any
 ) -> Programs:
-    """New programs with objects of the caller, or the given ones after a check.
-
-    Raises:
-        ConfigError: If the similarity of the configuration is unknown.
-        ValueError: If the given programs are of another network, objective or
-            dimension, or are given together with objects of the caller.
-    """
+    """New programs with objects of the caller, or the given ones after a check."""
     ndim = train.images.ndim - 2
     if programs is None:
         return Programs(config, ndim, **own)
@@ -152,14 +146,7 @@ def training_task(
 ) -> Task:
     """The loop of a training, `config.train.steps` long.
 
-    Args:
-        train: Subjects from which ω learns.
-        config: The run.
-        network: A Flax module.
-        lam: Weights of the loss.
-        programs: Its compiled pieces.
-        validation: Subjects with labels for the recorded Dice.
-        name: Of the stage in records and checkpoints.
+    The Dice of validation subjects with labels is recorded a few times.
     """
     cohort, weights = on_device(train), make_lambda(lam)
     algorithm = programs.training(network, config.train)

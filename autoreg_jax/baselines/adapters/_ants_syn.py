@@ -14,15 +14,8 @@ _RADIUS, _BINS = 4, 32
 def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """Make the function that registers a pair.
 
-    Args:
-        settings: Keywords of `ants.registration`, and `is_multimodal`: mutual
-            information instead of local correlation.
-
-    Returns:
-        `register(fixed, moving, spacing)`.
-
-    Raises:
-        ImportError: If antspyx is not installed.
+    The settings are keywords of `ants.registration`, and `is_multimodal`: mutual
+    information instead of local correlation.
     """
     ants: Any = import_module("ants")
 

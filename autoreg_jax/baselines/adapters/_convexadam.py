@@ -8,16 +8,9 @@ import numpy as np
 
 
 def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
-    """Make the function that registers a pair.
+    """Make the function that registers a pair of three axes.
 
-    Args:
-        settings: Keywords of `convex_adam_pt`; MIND suits one contrast and several.
-
-    Returns:
-        `register(fixed, moving, spacing)`, for images of three axes.
-
-    Raises:
-        ImportError: If convexadam is not installed.
+    The settings are keywords of `convex_adam_pt`; MIND suits one contrast and several.
     """
     torch: Any = import_module("torch")
     convex_adam: Any = import_module("convexAdam.convex_adam_MIND")

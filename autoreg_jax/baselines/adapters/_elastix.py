@@ -11,16 +11,9 @@ import numpy as np
 def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """Make the function that registers a pair.
 
-    Args:
-        settings: `resolutions`, `iterations` at each and `grid_voxels`, the distance of
-            the control points; everything else is the program's own parameter map
-            `bspline`, which compares by mutual information in any case.
-
-    Returns:
-        `register(fixed, moving, spacing)`.
-
-    Raises:
-        ImportError: If itk-elastix is not installed.
+    The settings are `resolutions`, `iterations` at each and `grid_voxels`, the distance
+    of the control points; everything else is the program's own parameter map `bspline`,
+    which compares by mutual information in any case.
     """
     itk: Any = import_module("itk")
     if not hasattr(itk, "ElastixRegistrationMethod"):

@@ -18,15 +18,8 @@ _LNCC = "5"
 def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """Make the function that registers a pair.
 
-    Args:
-        settings: `iterations` at the finest level, and `is_multimodal`: the program's
-            own mutual information instead of local correlation.
-
-    Returns:
-        `register(fixed, moving, spacing)`.
-
-    Raises:
-        ImportError: If the programs are not on PATH.
+    The settings are `iterations` at the finest level, and `is_multimodal`: the
+    program's own mutual information instead of local correlation.
     """
     for name in ("reg_f3d", "reg_transform"):
         if shutil.which(name) is None:

@@ -13,15 +13,8 @@ _BLOCK = 32
 def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """Make the function that registers a pair.
 
-    Args:
-        settings: `weights`, the path of weights.npz of a `voxelmorph_basic` model.
-
-    Returns:
-        `register(fixed, moving, spacing)`; images are padded with zeros to multiples of
-        32 voxels, which the package needs.
-
-    Raises:
-        ImportError: If voxelmorph or torch is not installed.
+    The setting `weights` is the path of weights.npz of a `voxelmorph_basic` model.
+    Images are padded with zeros to multiples of 32 voxels, which the package needs.
     """
     torch: Any = import_module("torch")
     models: Any = import_module("voxelmorph.nn.models")

@@ -5,8 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from autoreg_jax.report._pairs import read_pairs
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.studies._table import Column, Table, mean_sd
 from autoreg_jax.studies.reproduce import _paper
@@ -34,14 +33,6 @@ _DICE = (
     Column("", "method"),
     Column("Dice", "dice", sd="dice_pairs_sd"),
     Column("± seeds", "dice_models_sd", "{:.4f}"),
-)
-_ARRAYS = (
-    "fixed",
-    "moving",
-    "displacement",
-    "fixed_labels",
-    "moving_labels",
-    "moved_labels",
 )
 _EXAMPLES = ("best", "median", "worst")
 
@@ -139,12 +130,7 @@ def figures(name: str, one: Whole) -> Iterator[tuple[str, "Figure"]]:
     elif name == "figure4":
         yield place, report.dice_by_structure(one.trained.evaluation.rows)
     else:
-        with np.load(one.train_run.panels, allow_pickle=False) as file:
-            stored: dict[str, Any] = {key: file[key] for key in file.files}
-        for number, _ in enumerate(stored["names"]):
-            arrays: dict[str, Any] = {k: stored.get(f"{k}_{number}") for k in _ARRAYS}
-            moved = f"moved_refined_{number}"
-            arrays["moved"] = stored.get(moved, stored[f"moved_{number}"])
-            spacing, affine = stored["spacing"].tolist(), stored["affine"]
-            panel = report.registration_panel(**arrays, spacing=spacing, affine=affine)
-            yield f"{place}_{_EXAMPLES[number]}", panel
+        pairs, spacing, affine = read_pairs(one.train_run.panels)
+        for example, pair in zip(_EXAMPLES, pairs, strict=False):
+            grid = {"spacing": spacing, "affine": affine}
+            yield f"{place}_{example}", report.registration_panel(**pair.arrays, **grid)

@@ -51,13 +51,10 @@ def write_panels(
     cohort: Cohort,
     examples: dict[str, tuple[int, int, np.ndarray, np.ndarray | None]],
 ) -> None:
-    """Write the arrays behind the figures of a report.
+    """Write panels.npz, the arrays behind the figures of a report.
 
-    Args:
-        path: panels.npz, written atomically.
-        cohort: The subjects.
-        examples: For each role `(moving, fixed, displacement, refined displacement)`,
-            displacements `(*space, d)` in voxels; the refined one may be None.
+    An example is `(moving, fixed, displacement, refined displacement)`, displacements
+    `(*space, d)` in voxels; the refined one may be None.
     """
     arrays: dict[str, Any] = {
         "names": np.array(

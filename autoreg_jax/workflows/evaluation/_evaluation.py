@@ -19,13 +19,10 @@ _OF_FIELD = ("folding_fraction", "log_jacobian_std", "learn2reg_log_jacobian_std
 
 
 class PairScores(NamedTuple):
-    """Scores and times of one pair.
+    """Scores and times of one pair of named subjects.
 
-    Attributes:
-        fixed: Name of the fixed subject.
-        moving: Name of the moving subject.
-        scores: Before, after the network and, if refined, after refinement.
-        seconds: Time of the network, and of network and refinement.
+    Scores are before, after the network and, if refined, after refinement; seconds
+    those of the network, and of network and refinement.
     """
 
     fixed: str

@@ -1,4 +1,4 @@
-"""Choices that follow from the fingerprint of a dataset, each with its reason."""
+"""The fingerprint of a dataset in words, and the choices that follow from it."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +7,7 @@ import numpy as np
 from autoreg_jax.config import Intensity, ObjectiveConfig, RunConfig
 from autoreg_jax.data import Fingerprint
 
+_MOST_LABELS = 8
 # Smallest correlation of grey values between people that counts as one contrast
 # (measured: T1 to T1 0.6 to 0.9, T1 to T2 0.2 to 0.3).
 ALIKE = 0.45
@@ -17,12 +18,7 @@ _SAME_SIZE, _SAME_SIZE_RIGID = 0.25, 0.05
 
 
 class Choice(NamedTuple):
-    """A value of the plan and its reason.
-
-    Attributes:
-        value: Value of a field of the plan.
-        reason: Sentences.
-    """
+    """A value of a field of the plan, and its reason in sentences."""
 
     value: Any
     reason: str
@@ -117,3 +113,32 @@ def choose_intensity(found: Fingerprint) -> Choice:
         f"{measured}Each image is scaled by its own percentiles; the upper one counts "
         "the voxels brighter than the lower one.",
     )
+
+
+def describe(found: Fingerprint) -> str:
+    """The head of plan.yaml."""
+    dataset = found.dataset
+    splits = ", ".join(
+        f"{sum(s.split == name for s in dataset.subjects)} {name}"
+        for name in dict.fromkeys(s.split for s in dataset.subjects)
+    )
+    modalities = ", ".join(f"{n} {name}" for name, n in found.modalities.items())
+    return (
+        f"Plan of {dataset.path.name}: {len(dataset.subjects)} images in "
+        f"{found.ndim}-D ({splits}), {_describe_labels(found)}; modalities of the "
+        f"{len(found.scans)} sampled images: {modalities}. {' '.join(dataset.notes)}"
+        "\n\nEdit what you know better; search, train and evaluate obey this file. It "
+        "overrides config.yaml in metric, batch and precision."
+    )
+
+
+def _describe_labels(found: Fingerprint) -> str:
+    """Label maps, their values and masks."""
+    subjects, values = found.dataset.subjects, found.label_values
+    count = sum(subject.labels is not None for subject in subjects)
+    masks = sum(subject.mask is not None for subject in subjects)
+    shown = ", ".join(map(str, values[:_MOST_LABELS]))
+    more = ", …" if len(values) > _MOST_LABELS else ""
+    words = f"{len(values)} values ({shown}{more})" if values else "no values"
+    labels = f"{count} with a label map, {words}" if count else "none with a label map"
+    return f"{labels}; {masks or 'none'} with a mask"

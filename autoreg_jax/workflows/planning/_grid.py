@@ -20,14 +20,8 @@ _FEWEST = 8
 def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> Choice:
     """The grid of the images if they share one, else one that covers their content.
 
-    Args:
-        found: The dataset.
-        affine: The alignment. Unless it is `none`, the content of all images is moved
-            onto that of the reference.
-        most_voxels: Largest number of voxels that fits into memory.
-
-    Returns:
-        Shape, spacing, orientation and centre.
+    Unless the alignment is `none`, the content of all images is moved onto that of the
+    reference. Voxels grow until `most_voxels` suffice.
     """
     orientation = found.reference.orientation
     if found.has_one_grid:

@@ -1,10 +1,11 @@
-"""Estimates the memory of a run from measurements."""
+"""Estimates the memory of a run from measurements, and explains it."""
 
 import math
 from typing import NamedTuple
 
 from autoreg_jax.config import RunConfig
 
+_GIB = 2**30
 # Bytes per voxel for the gradient of the loss of one pair, float32, as XLA reports its
 # temporaries on a CPU (width 0.5 and 1, 32³ and 48³ voxels, and 64² in a plane): images
 # and fields, and what grows with the width of one network or of a mixture.
@@ -36,16 +37,7 @@ class MemoryEstimate(NamedTuple):
 def estimate_memory(
     shape: tuple[int, ...], num_images: int, config: RunConfig
 ) -> MemoryEstimate:
-    """Estimate the memory of a run.
-
-    Args:
-        shape: Shape of the working grid.
-        num_images: Number of subjects in all splits.
-        config: The run: width, precision, batch and shrink count.
-
-    Returns:
-        Bytes.
-    """
+    """Estimate the memory of a run on a working grid, bytes."""
     voxels = math.prod(shape)
     small = voxels / config.search.shrink ** len(shape)
     half = 0.5 if config.network.precision == "bfloat16" else 1.0
@@ -56,4 +48,21 @@ def estimate_memory(
         search=(base + width * _MIXTURE) * _HYPERGRADIENT * small,
         train=(base + width * _NETWORK) * pairs * voxels,
         images=8.0 * voxels * num_images,
+    )
+
+
+def explain_precision(device: str, need: MemoryEstimate, memory: int | None) -> str:
+    """The memory that a run needs, and why float32 or bfloat16."""
+    available = "" if memory is None else f" of {memory / _GIB:.1f} GiB"
+    words = (
+        f"About {need.peak / _GIB:.1f} GiB{available} of memory on this device "
+        f"({device}): {need.search / _GIB:.2f} for the search of the architecture, "
+        f"{need.train / _GIB:.2f} for the training, {need.images / _GIB:.2f} for the "
+        "images. "
+    )
+    if device == "cpu":
+        return words + "A CPU has no fast convolution of bfloat16."
+    return words + (
+        "bfloat16 halves the memory of the networks and is chosen if float32 does not "
+        "fit."
     )

@@ -22,10 +22,14 @@ from autoreg_jax.workflows.planning._choices import (
     choose_affine,
     choose_intensity,
     choose_metric,
+    describe,
 )
 from autoreg_jax.workflows.planning._grid import choose_grid
-from autoreg_jax.workflows.planning._memory import MemoryEstimate, estimate_memory
-from autoreg_jax.workflows.planning._words import describe, explain_precision
+from autoreg_jax.workflows.planning._memory import (
+    MemoryEstimate,
+    estimate_memory,
+    explain_precision,
+)
 
 # Fraction of the device's memory to use; the rest covers what the estimate misses.
 _USABLE = 0.7
@@ -94,19 +98,7 @@ def make_plan(
 ) -> Plan:
     """Measure a dataset and decide how a run treats it. Nothing is written.
 
-    Args:
-        dataset: From `read_dataset`.
-        run: Folder of the run, in which the plan will be.
-        config: The run. A metric, batch or precision other than the default is kept.
-        with_labels: Read label maps for their values, as `data.fingerprint`.
-
-    Returns:
-        The plan.
-
-    Raises:
-        DataError: If a file cannot be used, or an image is constant.
-        GeometryError: If an affine is singular, a label map is on another grid than its
-            image, or there are both planes and volumes.
+    A metric, batch or precision other than the default is kept.
     """
     with progress("plan", min(len(dataset.subjects), MOST_IMAGES)) as advance:
         found = fingerprint(dataset, advance, with_labels=with_labels)

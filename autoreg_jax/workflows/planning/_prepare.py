@@ -165,15 +165,10 @@ def _preprocessing(table: Dataset, plan: PlanConfig) -> Preprocessing:
 def make_align(
     kind: Literal["none", "rigid", "affine"], reference: Volume
 ) -> Callable[[Volume], Float[np.ndarray, "4 4"]] | None:
-    """The alignment of the images of a run with its reference.
+    """The alignment of the images of a run with its reference; None trusts the headers.
 
-    Args:
-        kind: From the plan.
-        reference: The image on which the working grid is placed.
-
-    Returns:
-        Function from an image to the matrix, world of the grid to world of the image,
-        mm; None trusts the headers. An implausible alignment is used and logged.
+    It maps an image to the matrix from the world of the grid to that of the image, mm.
+    An implausible alignment is used and logged.
     """
     if kind == "none":
         return None
