@@ -48,7 +48,7 @@ _FIGURES = {
     "lambda_history": "_curves",
     "loss_curves": "_curves",
     "method_boxes": "_dice",
-    "method_panels": "_methods",
+    "method_panels": "_comparison",
     "registration_panel": "_panel",
 }
 
