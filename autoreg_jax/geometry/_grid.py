@@ -68,6 +68,17 @@ class Grid:
         middle = (np.asarray(self.shape) - 1) / 2
         return self.affine[:3, : self.ndim] @ middle + self.affine[:3, 3]
 
+    @property
+    def corners(self) -> Float[np.ndarray, "*two 3"]:
+        """World positions of the outermost voxels, mm: two along each axis."""
+        ends = np.meshgrid(*[(0, size - 1) for size in self.shape], indexing="ij")
+        return self.to_world(np.stack(ends, -1))
+
+    def heights(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n"]:
+        """Distances of world positions from the plane of the first two axes, mm."""
+        normal = np.cross(self.affine[:3, 0], self.affine[:3, 1])
+        return (points - self.affine[:3, 3]) @ (normal / np.linalg.norm(normal))
+
     def points(
         self, begin: int = 0, end: int | None = None
     ) -> Float[np.ndarray, "*space 3"]:
@@ -129,8 +140,7 @@ class Grid:
         """
         if self.shape != other.shape:
             raise ValueError(f"shapes differ: {self.shape} and {other.shape}.")
-        corners = np.stack(np.meshgrid(*[(0, size - 1) for size in self.shape]), -1)
-        apart = self.to_world(corners) - other.to_world(corners)
+        apart = self.corners - other.corners
         return float(np.linalg.norm(apart, axis=-1).max() / min(self.spacing))
 
     def matches(self, other: "Grid", tolerance: float = 0.01) -> bool:

@@ -30,7 +30,7 @@ def read(path: Path, *, voxels: bool) -> tuple[Num[np.ndarray, "..."], Place]:
         voxels: Read the voxels; otherwise they are zeros that take no memory.
 
     Raises:
-        DataError: If SimpleITK is not installed.
+        DataError: If SimpleITK is not installed, or does not read such a name.
         RuntimeError: If it cannot read the file.
     """
     sitk = _simple_itk(path)
@@ -75,7 +75,7 @@ def encode(
         affine: Voxel indices to world, mm, RAS+.
 
     Raises:
-        DataError: If SimpleITK is not installed.
+        DataError: If SimpleITK is not installed, or would not read such a name.
     """
     sitk = _simple_itk(Path(name))
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
@@ -95,6 +95,11 @@ def encode(
 
 
 def _simple_itk(path: Path) -> ModuleType:
+    if path.suffix in (".MHA", ".MHD"):
+        raise DataError(
+            f"{path}: ITK knows {path.suffix.lower()} in small letters only; rename "
+            "the file."
+        )
     try:
         import SimpleITK
     except ImportError:

@@ -32,6 +32,7 @@ _UNREADABLE = (
     OSError,  # not a gzip file, no permission
     OverflowError,  # an offset beyond any file
     RuntimeError,  # of SimpleITK
+    TypeError,  # too few bytes for a header of FreeSurfer
     ValueError,  # fewer bytes than the header promises
     WrapStructError,
     zlib.error,
