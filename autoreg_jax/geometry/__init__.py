@@ -1,11 +1,8 @@
 """Where voxels lie: grids, volumes and their values between voxels. NumPy alone."""
 
-from autoreg_jax.geometry._field_of_view import (
-    check_axes,
-    check_field_of_view,
-    check_height,
-)
+from autoreg_jax.geometry._field_of_view import check_axes, check_field_of_view
 from autoreg_jax.geometry._grid import Grid, homogeneous
+from autoreg_jax.geometry._height import check_height
 from autoreg_jax.geometry._regrid import grid_along, working_grid
 from autoreg_jax.geometry._sampling import (
     Interpolation,

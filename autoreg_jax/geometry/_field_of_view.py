@@ -1,15 +1,12 @@
 """Whether two images can show the same place."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
-from autoreg_jax.errors import GeometryError, ImageWarning
+from autoreg_jax.errors import GeometryError
+from autoreg_jax.geometry._height import check_height
 from autoreg_jax.geometry._volume import Volume
-
-_ROUNDING = 1e-3
 
 
 def check_axes(fixed: Volume, moving: Volume) -> None:
@@ -37,34 +34,7 @@ def check_axes(fixed: Volume, moving: Volume) -> None:
             f"{fixed_name} and {moving_name} are slices of different planes; register "
             "slices of one orientation, or repair the headers."
         )
-    if fixed.ndim == 2:
-        check_height(moving, fixed.grid.corners, fixed_name)
-
-
-def check_height(
-    plane: Volume, points: Float[np.ndarray, "*n 3"], what: Path | str
-) -> None:
-    """Say that a slice is looked up beside its plane, where its height is ignored.
-
-    Args:
-        plane: An image of two axes.
-        points: Where it is looked up, world mm.
-        what: Whose points they are.
-
-    Warns:
-        ImageWarning: If a point is farther from the plane than half a slice.
-    """
-    away = float(np.abs(plane.grid.heights(points)).max())
-    half = float(np.linalg.norm(plane.affine[:3, 2])) / 2
-    if away > half * (1 + _ROUNDING):
-        warnings.warn(
-            f"{what} lies up to {away:.4g} mm beside the plane of the slice "
-            f"{plane.path or 'of the moving image'}, whose voxels are {2 * half:.4g} "
-            "mm thick; the distance is ignored, slices are compared as pictures. Use "
-            "volumes if it matters.",
-            ImageWarning,
-            stacklevel=2,
-        )
+    check_height(moving, fixed.grid.corners, fixed_name)
 
 
 def check_field_of_view(fixed: Volume, moving: Volume) -> None:

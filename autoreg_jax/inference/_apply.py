@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from autoreg_jax.data import ENDINGS, read_image, read_labels, write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, ImageWarning
-from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.geometry import Grid, Volume, check_height
 from autoreg_jax.transforms import (
     POINT_ENDINGS,
     ImagePair,
@@ -180,6 +180,7 @@ def _resampled(
         raise GeometryError(
             f"{image.path} is a volume and the transforms are 2-D; give 3-D transforms."
         )
+    check_height(image, whole(onto.grid.corners), onto.path or "the reference")
     array = whole.apply(image.array, image.grid, onto.grid, interpolation)
     if image.array.any() and not array.any():
         _LOGGER.warning(

@@ -337,6 +337,24 @@ def test_slices_at_other_heights_are_said():
         check_axes(plane(0), plane(40))
 
 
+def test_a_slice_that_is_moved_from_another_height_is_said(tmp_path, identity, capsys):
+    still = plane(0)
+    still.array[1:3, 2:4] = 7
+    image = write_volume(tmp_path / "m.nii", still)
+    onto = write_volume(tmp_path / "f.nii", plane(30))
+    words = ["apply", "-i", image, "-r", onto, "-o", tmp_path / "o.nii", "-t"]
+    assert main([*map(str, words), str(identity)]) == 0
+    said = capsys.readouterr().err
+    assert f"{onto} is up to 30 mm beside the plane of the slice {image}" in said
+    # A transform that leads there leaves nothing to be said.
+    down = np.eye(4)
+    down[2, 3] = -30
+    down = Transform.affine(down).write(tmp_path / "down.tfm")
+    assert main([*map(str, words), str(down)]) == 0
+    assert "beside the plane" not in capsys.readouterr().err
+    np.testing.assert_array_equal(read_image(tmp_path / "o.nii").array, still.array)
+
+
 def test_slices_that_overlap_in_height_are_silent():
     check_axes(plane(0, 5), plane(2.4, 5))
     with pytest.warns(ImageWarning, match=r"up to 2\.6 mm beside"):
