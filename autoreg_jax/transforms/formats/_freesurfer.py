@@ -56,7 +56,7 @@ def read_lta(content: bytes, **_: object) -> tuple[Affine]:
             ends = [lines.index(f"{name} volume info") for name in ("src", "dst")]
             source, target = (_geometry(lines[end:]) for end in ends)
             matrix = target @ matrix @ np.linalg.inv(source)
-    return (Affine(matrix).inverse(),)
+        return (Affine(matrix).inverse(),)
 
 
 def read_xfm(content: bytes, **_: object) -> tuple[Affine]:
