@@ -153,6 +153,7 @@ def test_marks_of_inner_composites_do_not_change_the_order(tmp_path):
         ("CenteredEuler3DTransform_double_3_3", ".1 .2 .3 1 2 3", "9 parameters"),
         ("BSplineTransform_double_3_3", "1 2 3", "18 fixed parameters"),
         ("ConstantVelocityFieldTransform_double_3_3", "1", "displacement field"),
+        ("BSplineTransform_double_3_3_2", "1", "splines of the order 2"),
         ("ThinPlateSplineKernelTransform_double_3_3", "1", "displacement field"),
     ],
 )

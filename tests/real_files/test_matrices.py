@@ -149,6 +149,10 @@ def test_lta_goes_from_the_moving_image_to_the_fixed_one(tmp_path, kind):
     path = lta(tmp_path / "a.lta", kind, matrix)
     ours = Transform.read(path)
     np.testing.assert_allclose(ours(affine(MATRIX, POINTS)), POINTS, atol=1e-5)
+    commas = path.read_text().replace("30 20 41", "30, 20, 41")
+    (tmp_path / "fastsurfer.lta").write_text(commas)
+    again = Transform.read(tmp_path / "fastsurfer.lta")
+    np.testing.assert_array_equal(again.links[0].full, ours.links[0].full)
     # nitransforms reads no names with a space.
     path = lta(tmp_path / "b.lta", kind, matrix, name="/data/image.mgz")
     theirs = FSLinearTransformArray.from_string(path.read_text()).to_ras()[0]

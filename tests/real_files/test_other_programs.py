@@ -112,6 +112,8 @@ def test_control_points_of_niftyreg_are_cubic_splines(tmp_path, spacing):
         weight = weights[a, :, 0] * weights[b, :, 1] * weights[c, :, 2]
         expected += weight[:, None] * points[tuple((low + np.array([a, b, c]) - 1).T)]
     np.testing.assert_allclose(ours(knots.to_world(index)), expected, atol=1e-4)
+    inner = knots.to_world(index)
+    np.testing.assert_allclose(ours.points_to_fixed(ours(inner)), inner, atol=0.01)
     exact = affine(TURN, knots.points())
     ours = Transform.read(save(path, exact, knots, **NIFTYREG, intent_p1=2))
     np.testing.assert_allclose(ours(OUTSIDE), affine(TURN, OUTSIDE), atol=0.01)
@@ -153,6 +155,7 @@ def test_a_plane_of_niftyreg(tmp_path):
         ({"intent_code": 2016}, "TOPUP"),
         ({"descrip": "Flow Field"}, "flow or velocity"),
         ({"intent_code": 1007, "intent_name": "Velocity"}, "flow or velocity"),
+        ({"descrip": "u_rc1 flow"}, "flow or velocity"),
         ({"intent_code": 1007, "intent_name": "Other"}, "intent 1007, name 'Other'"),
         ({"intent_code": 1008}, "--layout"),
         ({"descrip": "MRtrix version: 3.0.4", "axes": 4}, "--layout"),
@@ -216,9 +219,10 @@ def test_itk_and_ants_and_our_own_are_still_read(tmp_path):
     theirs = sitk.DisplacementFieldTransform(field)
     ours = Transform.read(path)
     np.testing.assert_allclose(ours(INSIDE), itk_points(theirs, INSIDE), atol=1e-3)
-    path = save(tmp_path / "u.nii.gz", U, intent_code=1006, intent_name="DISPVECT")
     expected = INSIDE + linear(GRID, U, INSIDE)
-    np.testing.assert_allclose(Transform.read(path)(INSIDE), expected, atol=1e-4)
+    for words in ({"intent_name": "DISPVECT"}, {"descrip": "autoreg: then flow_a.mat"}):
+        path = save(tmp_path / "u.nii.gz", U, intent_code=1006, **words)
+        np.testing.assert_allclose(Transform.read(path)(INSIDE), expected, atol=1e-4)
 
 
 def test_positions_that_are_not_finite_get_the_affine_map_and_a_warning(tmp_path):

@@ -222,6 +222,12 @@ def test_points_of_elastix_are_along_l_p_s(tmp_path, name):
     np.testing.assert_allclose(written, (RAS + SHIFT) * [-1, -1, 1])
 
 
+def test_blank_lines_between_points_of_elastix(tmp_path):
+    path = elastix(tmp_path / "p.txt", LPS)
+    path.write_text(path.read_text().replace("\n", "\n\n").replace(" ", "\t "))
+    np.testing.assert_allclose(read_points(path).positions, RAS)
+
+
 def test_voxels_of_elastix_need_their_image_and_become_points(tmp_path):
     index = [[3, 4, 5], [0, 17, 1]]
     path = elastix(tmp_path / "p.txt", index, "index")

@@ -95,9 +95,9 @@ def _geometry(lines: list[str]) -> Float[np.ndarray, "4 4"]:
 
 
 def _value(lines: list[str], name: str) -> list[str]:
-    """Words of the first line `name = …`, without a comment."""
+    """Words of the first line `name = …`; FastSurfer puts commas between them."""
     for line in lines:
         key, sign, value = line.partition("=")
         if sign and key.strip() == name:
-            return value.partition("#")[0].split()
+            return value.partition("#")[0].replace(",", " ").split()
     raise ValueError(f"no line '{name} = …'")

@@ -112,11 +112,16 @@ def records_from_links(links: Sequence[Link], *, compose: bool = True) -> list[R
 
 def _kind(name: str) -> tuple[str, int]:
     """Kind and dimension of a transform."""
-    match = re.fullmatch(r"(\w+?)_(?:double|float)_(\d)_(\d)", name)
+    match = re.fullmatch(r"(\w+?)_(?:double|float)_(\d)_(\d)(_\d)?", name)
     if not match or match[2] != match[3] or match[2] not in "23":
         raise ValueError(
             f"{name!r} is no transform of the plane or of space, as "
             "AffineTransform_double_3_3 is."
+        )
+    if match[4]:
+        raise ValueError(
+            f"it holds splines of the order {match[4][1:]} ({name}), and only order 3 "
+            "is known; turn it into a displacement field with the program that wrote it."
         )
     kind, dimension = match[1], int(match[2])
     if kind not in (COMPOSITE, _FIELD, *_SPLINES, *LINEAR):

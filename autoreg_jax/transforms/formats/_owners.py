@@ -1,5 +1,6 @@
 """Which program wrote a vector field in NIfTI, and so what its vectors are."""
 
+import re
 import warnings
 from typing import Literal
 
@@ -76,9 +77,11 @@ def meaning_of(header: Nifti1Header, axes: int) -> Meaning:
         _text(header, key) for key in ("intent_name", "descrip", "aux_file")
     )
     everything = f"{name} {described} {extra}".lower()
+    if code == _DISPLACEMENT and described.startswith("autoreg:"):
+        return "ras"
     if name.upper().startswith("NREG") or "niftyreg" in everything:
         return _of_niftyreg(header, name)
-    if "flow" in everything or "velocity" in everything:
+    if re.search(r"\b(flow|velocity)\b", everything):
         raise ValueError(
             f"by its header ({name or described or extra!r}) it is a flow or velocity "
             "and no deformation; write the deformation with the program that made it, "
@@ -87,13 +90,8 @@ def meaning_of(header: Nifti1Header, axes: int) -> Meaning:
     is_deformation = described.lower().startswith(("deformation", "inverse deform"))
     if name.lower() == "mapping" or is_deformation:
         return "positions"
-    if code in _FSL:
-        raise ValueError(
-            f"it holds {_FSL[code]} (intent {code}); write a field: fnirtfileutils "
-            "--in=THIS --ref=FIXED --out=field --withaff."
-        )
-    if code == FSL_FIELD:
-        return "fsl"
+    if code == FSL_FIELD or code in _FSL:
+        return _of_fsl(code)
     if any(part.get_code() == _AFNI for part in getattr(header, "extensions", ())):
         return "afni"
     if code == _DISPLACEMENT:
@@ -160,6 +158,16 @@ def check_content(
             "look like displacements. If they are, give --layout ras (mm along R, A, "
             "S) or ants (L, P, S)."
         )
+
+
+def _of_fsl(code: int) -> Meaning:
+    """A field of FNIRT; its coefficients are refused."""
+    if code in _FSL:
+        raise ValueError(
+            f"it holds {_FSL[code]} (intent {code}); write a field: fnirtfileutils "
+            "--in=THIS --ref=FIXED --out=field --withaff."
+        )
+    return "fsl"
 
 
 def _of_niftyreg(header: Nifti1Header, name: str) -> Meaning:
