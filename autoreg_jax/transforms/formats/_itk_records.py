@@ -121,7 +121,7 @@ def _kind(name: str) -> tuple[str, int]:
     if match[4]:
         raise ValueError(
             f"it holds splines of the order {match[4][1:]} ({name}), and only order 3 "
-            "is known; turn it into a displacement field with the program that wrote it."
+            "is known; make it a displacement field with the program that wrote it."
         )
     kind, dimension = match[1], int(match[2])
     if kind not in (COMPOSITE, _FIELD, *_SPLINES, *LINEAR):
