@@ -154,6 +154,20 @@ def test_a_difference_of_rounding_is_not_said(tmp_path):
         assert not read_with_warnings(path)[1]
 
 
+def test_what_a_qform_loses_after_half_a_turn_is_rounding(tmp_path):
+    shape = (300, 300, 1)
+    affine = affine_of(turn(0.01, 0.02, np.pi), (5, 6, 7))
+    header = ((affine, 2), (affine, 1))
+    path = save(tmp_path / "a.nii", affine, *header, shape=shape)
+    # More than a hundredth of a voxel, by the single precision of the quaternion.
+    assert 0.05 < corners_apart(itk_affine(path), affine, shape) < 0.3
+    assert not read_with_warnings(path)[1]
+    # Written, it is exact for ITK, too.
+    volume = Volume(np.zeros(shape[:2], np.uint8), affine)
+    path = write_volume(tmp_path / "b.nii", volume)
+    assert corners_apart(itk_affine(path), affine, shape) < 1e-3
+
+
 def test_a_twentieth_of_a_voxel_is_more_than_rounding(tmp_path):
     moved = np.eye(4)
     moved[0, 3] = 0.05
@@ -353,6 +367,32 @@ def test_a_slice_that_is_moved_from_another_height_is_said(tmp_path, identity, c
     assert main([*map(str, words), str(down)]) == 0
     assert "beside the plane" not in capsys.readouterr().err
     np.testing.assert_array_equal(read_image(tmp_path / "o.nii").array, still.array)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".tfm"])
+def test_a_transform_of_a_slice_is_one_of_space_for_itk(tmp_path, ending):
+    affine = np.diag([1.5, 1, 2, 1])
+    affine[:3, 3] = 10, -5, 30
+    grid = Grid((12, 14), affine)
+    rng = np.random.default_rng(0)
+    image = rng.random((12, 14)).astype(np.float32)
+    vectors = np.full((12, 14, 2), [1.5, -2.0]) + rng.uniform(-0.4, 0.4, (12, 14, 2))
+    field = Transform.displacement(vectors, grid)
+    path = field.write(tmp_path / f"t{ending}")
+    write_volume(tmp_path / "m.nii", Volume(image, affine))
+    still = sitk.ReadImage(str(tmp_path / "m.nii"))
+    moved = sitk.Resample(still, still, sitk.ReadTransform(str(path)))
+    expected = field.apply(image, grid, grid)
+    found = sitk.GetArrayFromImage(moved)[0].T
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    back = Transform.read(path).links[0]
+    assert corners_apart(back.grid.affine, affine, (12, 14)) < 1e-6
+
+
+def test_a_transform_of_a_plane_without_height_stays_one_of_the_plane(tmp_path):
+    grid = Grid((6, 7), np.diag([1.5, 1, 1, 1]))
+    path = Transform.displacement(np.ones((6, 7, 2)), grid).write(tmp_path / "t.h5")
+    assert sitk.ReadTransform(str(path)).GetDimension() == 2
 
 
 def test_slices_that_overlap_in_height_are_silent():

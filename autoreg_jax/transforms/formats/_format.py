@@ -124,6 +124,11 @@ def damaged(name: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno:
+            raise ValueError(
+                f"cannot be read ({error.strerror}); check its permissions and the "
+                "disk."
+            ) from error
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise ValueError(
             f"not a readable {name} ({reason or type(error).__name__}); it may be "

@@ -16,6 +16,7 @@ from autoreg_jax.transforms.links import (
     Link,
     Spline,
     as_displacement,
+    grid_of,
 )
 
 __all__ = ["COMPOSITE", "Record", "links_from_records", "records_from_links"]
@@ -92,6 +93,8 @@ def records_from_links(links: Sequence[Link], *, compose: bool = True) -> list[R
         ValueError: If they are not affine and have to be.
     """
     d = max((link.ndim for link in links), default=3)
+    if any(_has_height(grid) for link in links if (grid := grid_of(link)) is not None):
+        d = 3
     affine = [link for link in links if isinstance(link, Affine)]
     if not compose or not links:
         if len(affine) < len(links):
@@ -108,6 +111,14 @@ def records_from_links(links: Sequence[Link], *, compose: bool = True) -> list[R
         return parts
     nothing = np.zeros(0)
     return [Record(f"{COMPOSITE}_double_{d}_{d}", nothing, nothing), *parts]
+
+
+def _has_height(grid: Grid) -> bool:
+    """Whether a plane is a slice of space, which a transform of the plane cannot hold.
+
+    Of a plane at z = 0 with voxels 1 mm thick nothing is lost.
+    """
+    return bool(np.any(grid.affine[2] != [0, 0, 1, 0]) or np.any(grid.affine[:2, 2]))
 
 
 def _kind(name: str) -> tuple[str, int]:
