@@ -13,6 +13,7 @@ from autoreg_jax.alignment._search import Estimate, search
 from autoreg_jax.alignment._similarity import information, quality
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.geometry import Volume, check_axes, check_field_of_view
+from autoreg_jax.runtime import in_single_precision
 
 # With fewer points a joint histogram is mostly noise.
 _POINTS_FOR_INFORMATION = 1000
@@ -91,6 +92,7 @@ class Prealignment:
         return Volume(volume.array, matrix @ volume.affine, volume.path)
 
 
+@in_single_precision
 def align(
     fixed: Volume,
     moving: Volume,

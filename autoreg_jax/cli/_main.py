@@ -1,8 +1,8 @@
 """Finds the verb of a command, runs it and turns errors into exit codes."""
 
 import argparse
+import contextlib
 import difflib
-import errno
 import inspect
 import logging
 import os
@@ -17,6 +17,7 @@ from autoreg_jax.cli._auto import Auto, Demo
 from autoreg_jax.cli._bench import Bench
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
+from autoreg_jax.cli._os_errors import explain_os_error
 from autoreg_jax.cli._parser import Parser, Verb
 from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._register import Register
@@ -24,7 +25,7 @@ from autoreg_jax.cli._reproduce import Reproduce
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
 from autoreg_jax.errors import AutoRegError, ImageWarning, NonFiniteError
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 # Groups of the help of `autoreg`.
 _GROUPS: dict[str, tuple[type[Verb], ...]] = {
@@ -46,12 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0: done; 1: the run failed; 2: wrong command, configuration or data; 130:
-        interrupted.
+        interrupted; 141: stopped, since nothing reads its output any more.
     """
     # XLA warns in 4 kB, for each program from the cache, about the processor feature
     # "prefer-no-gather", which does not exist.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows its number.
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # pyright: ignore
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(words)
+    except BrokenPipeError:
+        code = BROKEN_PIPE
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # `autoreg --help | head`: all was done
+        _discard_output()
+    return code
+
+
+def _run(words: list[str]) -> int:
+    """Run one command; errors become sentences and exit codes."""
     try:
         name, verb, options = _parse(words)
     except SystemExit as stop:  # after help, or an error message
@@ -62,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say(f"autoreg {name}: interrupted. {verb.after_interrupt(options)}")
         return INTERRUPTED
-    except (AutoRegError, OSError) as error:
+    except BrokenPipeError:
+        raise
+    except Exception as error:
         if os.environ.get("AUTOREG_DEBUG"):
             raise
         text, code = _explain(error)
@@ -70,21 +90,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
-def _explain(error: AutoRegError | OSError) -> tuple[str, int]:
-    """A sentence with a remedy, and the exit code."""
+def _discard_output() -> None:
+    """Keep Python from complaining about a closed pipe when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """A sentence with a remedy, and the exit code.
+
+    Raises:
+        Exception: The error itself, if it is a fault of this program.
+    """
     if isinstance(error, AutoRegError):
         return str(error), FAILED if isinstance(error, NonFiniteError) else WRONG
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"{error.filename}: no space left on the device; free some and repeat the "
-            "command (with --resume for a run), or choose another folder."
-        ), FAILED
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return (
-            f"{error.filename}: cannot be written ({error.strerror}); change its "
-            "permissions, or choose another folder."
-        ), WRONG
-    return str(error), FAILED
+    if isinstance(error, OSError):
+        return explain_os_error(error)
+    if isinstance(error, (RuntimeError, AssertionError)):
+        from autoreg_jax.runtime import missing_platform
+
+        if text := missing_platform():
+            return text, WRONG
+    raise error
 
 
 def _parse(words: list[str]) -> tuple[str, type[Verb], argparse.Namespace]:

@@ -3,12 +3,16 @@
 import argparse
 import difflib
 import inspect
+import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NoReturn
 
 WRONG = 2
+# `~/x`, `--output=~/x`, `-o~/x`, `NAME=~/x`, `[~/x.mat,1]`: what is before the path.
+_BEFORE_HOME = re.compile(r"(?:\[|-\w|-{0,2}[\w-]+=)?(?=~)")
 
 
 class Verb:
@@ -75,7 +79,9 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def _current(self, word: str) -> str:
-        """An option by its present name, with hyphens."""
+        """An option by its present name, with hyphens; `~` is the home folder."""
+        if found := _BEFORE_HOME.match(word):
+            word = found[0] + os.path.expanduser(word[found.end() :])  # noqa: PTH111
         name, sign, value = word.partition("=")
         if not name.startswith("--"):
             return word

@@ -44,11 +44,17 @@ class Plan(Verb):
         made = workflows.plan(
             options.dataset, run, settings, overwrite=options.overwrite
         )
+        splits = [
+            [split, str(len(names)), why]
+            for split, why, names in made.fingerprint.dataset.sources
+        ]
         if options.json:
             show_json(workflows.plan_summary(made) | {"run": run})
             return 0
         if run is None:
-            print(made.text, end="")
+            for split, subjects, why in [["split", "subjects", "why"], *splits]:
+                print(f"# {split:<10}  {subjects:>8}  {why}")
+            print(f"#\n{made.text}", end="")
             return 0
         plan, reasons = made.config, made.reasons
         rows = [
@@ -59,6 +65,9 @@ class Plan(Verb):
             ["affine", plan.affine, reasons["affine"]],
             ["precision", plan.precision, reasons["precision"]],
         ]
+        show_table(
+            str(options.dataset), ["split", "subjects", "why"], splits, justify="left"
+        )
         title = f"{len(made.fingerprint.dataset.subjects)} images"
         show_table(title, ["", "choice", "reason"], rows, justify="left")
         for note in made.fingerprint.dataset.notes:

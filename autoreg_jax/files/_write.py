@@ -46,6 +46,7 @@ def write_file(path: Path | str, write: Callable[[BinaryIO], object]) -> Path:
         partial.replace(path)
     except OSError as error:
         error.filename = str(path)  # not that of the temporary file
+        error.filename2 = None
         raise
     finally:
         # Gone after the rename; an error here must not hide the first one.
@@ -61,8 +62,11 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
 
 
 def write_text(path: Path | str, text: str) -> Path:
-    """Write a text in UTF-8 as `write_file` does; line ends stay as they are."""
-    return write_bytes(path, text.encode())
+    """Write a text in UTF-8 as `write_file` does; line ends stay as they are.
+
+    Names of files that are not UTF-8 are written as the bytes that they are.
+    """
+    return write_bytes(path, text.encode(errors="surrogateescape"))
 
 
 def _flush_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from autoreg_jax.inference._optimise import descend
 from autoreg_jax.inference._refine import Refined
 from autoreg_jax.losses import Objective, Similarity, find_similarity
+from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.spatial import (
     coarser_shape,
     downsample,
@@ -32,6 +33,7 @@ _SMOOTHNESS = 0.5
 _SMALL_GRADIENT = 1e-2
 
 
+@in_single_precision
 def register_pair(
     moving: Float[Array, "1 *space 1"],
     fixed: Float[Array, "1 *space 1"],

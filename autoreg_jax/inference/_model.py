@@ -20,7 +20,7 @@ from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._refine import Refined, refine
 from autoreg_jax.losses import Similarity
 from autoreg_jax.networks import Registration
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, in_single_precision
 
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _UNREADABLE = (
@@ -75,6 +75,7 @@ class RegistrationModel:
             lambda w, moving, fixed: self.network.apply({"params": w}, moving, fixed)
         )
 
+    @in_single_precision
     def __call__(self, moving: Array, fixed: Array) -> Registration:
         """Predict velocity and displacements of a batch; compiled once for each shape.
 
@@ -97,6 +98,7 @@ class RegistrationModel:
                 "model again."
             ) from error
 
+    @in_single_precision
     def refine(
         self,
         moving: Array,

@@ -32,6 +32,7 @@ from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.losses import SIMILARITIES, Objective, Similarity, local_ncc
 from autoreg_jax.metrics import folding_fraction
+from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.spatial import warp
 from autoreg_jax.transforms import Transform
 
@@ -40,6 +41,7 @@ from autoreg_jax.transforms import Transform
 _WINDOW, _STEPS = 9, 100
 
 
+@in_single_precision
 def register(  # noqa: PLR0913
     fixed: Volume | Path | str,
     moving: Volume | Path | str,

@@ -4,6 +4,8 @@ from autoreg_jax.runtime._checkpoint import Checkpointer
 from autoreg_jax.runtime._device import (
     device_memory,
     enable_compilation_cache,
+    in_single_precision,
+    missing_platform,
 )
 from autoreg_jax.runtime._progress import progress
 from autoreg_jax.runtime._provenance import package_versions, provenance
@@ -14,6 +16,8 @@ __all__ = [
     "RunFolder",
     "device_memory",
     "enable_compilation_cache",
+    "in_single_precision",
+    "missing_platform",
     "package_versions",
     "progress",
     "provenance",

@@ -1,12 +1,17 @@
 """The device and its compiler: memory, cache of compiled programs, options."""
 
+import functools
 import hashlib
 import os
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import jax
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Where a container is told how much memory it may use.
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
@@ -29,6 +34,36 @@ def device_memory() -> tuple[str, int | None]:
     if _CONTAINER.is_file() and (limit := _CONTAINER.read_text().strip()).isdigit():
         found = min(found, int(limit))
     return "cpu", found
+
+
+def in_single_precision(function: _Function) -> _Function:
+    """Compute in float32 inside of a function, whatever `jax_enable_x64` says.
+
+    Networks, alignment and stored models are float32; a user may have switched on
+    float64 for something else, with `JAX_ENABLE_X64=1` for all programs.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        with jax.enable_x64(False):
+            return function(*arguments, **options)
+
+    return wrapped  # pyright: ignore[reportReturnType]
+
+
+def missing_platform() -> str | None:
+    """Why JAX finds no device: a sentence with a remedy; None if it finds one."""
+    wanted = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        return (
+            f"JAX finds no device of the platform {wanted!r} that JAX_PLATFORMS asks "
+            f"for{f' ({reason})' if reason else ''}. Use JAX_PLATFORMS=cpu, or unset "
+            "JAX_PLATFORMS; for a GPU install its driver and jax[cuda13]."
+        )
+    return None
 
 
 def enable_compilation_cache() -> Path | None:

@@ -15,7 +15,7 @@ from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.losses import Objective
 from autoreg_jax.programs import NetworkFamily, Programs, with_judge
 from autoreg_jax.report import write_report
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, in_single_precision
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._pairs import roles_of
 from autoreg_jax.workflows._search import search
@@ -27,6 +27,7 @@ from autoreg_jax.workflows.strategies import Strategy
 logger = logging.getLogger(__name__)
 
 
+@in_single_precision
 def auto(  # noqa: PLR0913
     dataset: Path | str,
     run: Path | str,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.runtime import package_versions
+from autoreg_jax.runtime import missing_platform, package_versions
 
 _ROWS = 40_000  # the known faults begin at 32,768
 _EXCLUDED_JAX = ("0.10.2", "0.11.1")
@@ -60,6 +60,8 @@ def _packages() -> tuple[bool, str]:
 
 
 def _devices() -> tuple[bool, str]:
+    if problem := missing_platform():
+        return False, problem
     return True, ", ".join(
         f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()
     )

@@ -18,7 +18,7 @@ from autoreg_jax.programs import (
     initial_lambda,
     with_judge,
 )
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, in_single_precision
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._train import programs_for
@@ -32,6 +32,7 @@ from autoreg_jax.workflows.strategies import (
 logger = logging.getLogger(__name__)
 
 
+@in_single_precision
 def search(  # noqa: PLR0913
     train: Cohort,
     validation: Cohort,

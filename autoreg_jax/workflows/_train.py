@@ -24,7 +24,7 @@ from autoreg_jax.programs import (
     make_wiring,
     on_device,
 )
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, in_single_precision
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
@@ -35,6 +35,7 @@ _NUM_SCORES = 5
 _NUM_SCORED_PAIRS = 4
 
 
+@in_single_precision
 def train(  # noqa: PLR0913
     train: Cohort,
     config: RunConfig,

@@ -81,7 +81,7 @@ def test_folders(folder):
 
 def test_folders_that_do_not_match(folder):
     (folder / "moving" / "a.nii").unlink()
-    with pytest.raises(DataError, match=r"a\.nii is in one of the folders only"):
+    with pytest.raises(DataError, match="a is in one of the folders only"):
         match_images(folder / "fixed", folder / "moving")
     (folder / "empty").mkdir()
     with pytest.raises(DataError, match="contains no images"):

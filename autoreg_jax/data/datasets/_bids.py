@@ -1,116 +1,161 @@
-"""BIDS folders: https://bids-specification.readthedocs.io."""
+"""BIDS folders, raw and derivatives: https://bids-specification.readthedocs.io."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from autoreg_jax.data.datasets._dataset import Dataset, Subject, choose_splits
+from autoreg_jax.data.datasets._bids_files import (
+    NATIVE,
+    BidsFile,
+    belonging,
+    bids_file,
+    have_one_grid,
+)
+from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._names import is_image_file, stem
+from autoreg_jax.data.datasets._splits import choose_splits
 from autoreg_jax.errors import DataError
 
 __all__ = ["is_bids", "read_bids"]
 
 CONTRASTS = ("T1w", "T2w")
-# A derivative in another space is not on the grid of the scan.
-OWN_SPACES = (None, "orig", *CONTRASTS)
+# Folders of BIDS that hold neither the data nor what was derived from them.
+_OTHER_FOLDERS = ("sourcedata", "code", "stimuli", "work")
 
 
 def is_bids(path: Path) -> bool:
     """Whether a folder contains `sub-*/anat` or `sub-*/ses-*/anat`."""
-    return any(_anatomies(path))
+    return any(True for _ in _anatomies(path))
 
 
 def read_bids(path: Path) -> Dataset:
-    """Read the T1w and T2w scans of a BIDS folder.
+    """Read the T1w and T2w scans of a BIDS folder, raw or of derivatives.
 
-    Label maps are `derivatives/**/sub-*_dseg.nii.gz` of the same person, session and,
-    if they are in the name, acquisition and run; one with `space-T2w` belongs to the
-    T2w scan, one in a template space is ignored. Masks are `*_desc-brain_mask.nii.gz`.
+    Label maps are `*_dseg` files, in `derivatives` or beside the scans, such as those
+    of fMRIPrep. One kind is used for all: the one that most scans have, of equals
+    `desc-aseg`, then `desc-aparcaseg`, then the others. A label map belongs to a scan
+    if all entities in its name are those of the scan; one that fits several scans of a
+    contrast, such as two runs, and names none belongs to none. Masks are
+    `*_desc-brain_mask`. If the raw scans do not all have a label map on their grid, but
+    those of a pipeline have, these are used. Of images in several spaces one is used.
 
     Args:
         path: The folder with `sub-*`.
 
     Returns:
-        One subject for each scan, named after its file.
+        One subject for each scan, named after its file; the notes say which label maps
+        and images were used and which were not.
 
     Raises:
-        DataError: If there are no such scans, or fewer than the splits need, or two
-            label maps match one scan.
+        DataError: If there are no such scans, or fewer than the splits need.
     """
-    scans = [
-        file
-        for folder in sorted(_anatomies(path))
-        for file in sorted(folder.iterdir())
-        if is_image_file(file) and _suffix(file) in CONTRASTS
-    ]
+    everything = [bids_file(file, path) for file in sorted(_images(path))]
+    found = _labelled(path, everything, "")
+    if not found.is_complete:
+        # Those of a pipeline, on the grids of its label maps, may all have one.
+        pipelines = sorted(
+            {f.pipeline for f in everything if f.suffix == "dseg"} - {""}
+        )
+        derived = (_labelled(path, everything, name) for name in pipelines)
+        found = next((one for one in derived if one.is_complete), found)
+    scans = found.scans
     if not scans:
         raise DataError(
             f"{path}: looks like BIDS, but no folder anat has a scan named "
             "sub-*_T1w.nii.gz or sub-*_T2w.nii.gz; list the images in a dataset CSV."
         )
-    derived = [f for f in sorted((path / "derivatives").rglob("sub-*")) if f.is_file()]
-    maps = [f for f in derived if is_image_file(f) and _suffix(f) == "dseg"]
     masks = [
-        f
-        for f in derived
-        if is_image_file(f)
-        and _suffix(f) == "mask"
-        and _entities(f).get("desc", "brain") == "brain"
+        file
+        for file in everything
+        if file.suffix == "mask" and file.entities.get("desc", "brain") == "brain"
     ]
-    people = [_entities(scan)["sub"] for scan in scans]
-    splits, note = choose_splits(path, people)
+    of_masks, _ = belonging(scans, masks, "mask")
+    splits, note = choose_splits(path, [scan.entities["sub"] for scan in scans])
     subjects = tuple(
         Subject(
-            name=stem(scan),
-            image=scan,
-            labels=_derivative(scan, maps),
+            name=stem(scan.path),
+            image=scan.path,
+            labels=found.labels.get(scan.path),
             split=split,
-            modality=_suffix(scan),
-            mask=_derivative(scan, masks),
+            modality=scan.suffix,
+            mask=of_masks.get(scan.path),
+            why=why,
         )
-        for scan, split in zip(scans, splits, strict=True)
+        for scan, (split, why) in zip(scans, splits, strict=True)
     )
-    with_labels = sum(s.labels is not None for s in subjects)
-    notes = (f"BIDS: {len(scans)} scans, {with_labels} with a label map.", note)
-    return Dataset(path, subjects, notes)
+    first = f"BIDS: {len(scans)} scans, {len(found.labels)} with a label map."
+    return Dataset(path, subjects, (first, *found.notes, note))
 
 
-def _anatomies(path: Path) -> list[Path]:
-    folders = [*path.glob("sub-*/anat"), *path.glob("sub-*/ses-*/anat")]
-    return [folder for folder in folders if folder.is_dir()]
+class _Labelled(NamedTuple):
+    """Scans, their label maps, and what was chosen."""
 
+    scans: list[BidsFile]
+    labels: dict[Path, Path]
+    notes: list[str]
 
-def _entities(file: Path) -> dict[str, str]:
-    """`sub-01_ses-2_T1w` as `{"sub": "01", "ses": "2"}`."""
-    pairs = (part.partition("-") for part in stem(file).split("_"))
-    return {key: value for key, dash, value in pairs if dash}
-
-
-def _suffix(file: Path) -> str:
-    return stem(file).rpartition("_")[2]
-
-
-def _derivative(scan: Path, files: list[Path]) -> Path | None:
-    """The derivative of a scan, preferably one that names its contrast.
-
-    Raises:
-        DataError: If two match equally well.
-    """
-    own = _entities(scan)
-
-    def fits(file: Path) -> bool:
-        its = _entities(file)
-        is_same = its.get("sub") == own["sub"] and its.get("ses") == own.get("ses")
-        details = all(
-            its[key] == own.get(key) for key in ("acq", "run", "rec") if key in its
+    @property
+    def is_complete(self) -> bool:
+        """Whether each scan has a label map on its grid, or there are none at all."""
+        return bool(self.scans) and all(
+            scan.path in self.labels
+            and have_one_grid(scan.path, self.labels[scan.path])
+            for scan in self.scans
         )
-        return is_same and details and its.get("space") in OWN_SPACES
 
-    found = [file for file in files if fits(file)]
-    named = [file for file in found if _entities(file).get("space") == _suffix(scan)]
-    plain = [file for file in found if _entities(file).get("space") in (None, "orig")]
-    chosen = named or plain
-    if len(chosen) > 1:
-        raise DataError(
-            f"{scan}: both {chosen[0]} and {chosen[1]} match it; keep one of them in "
-            "derivatives, or list the files in a dataset CSV."
-        )
-    return chosen[0] if chosen else None
+
+def _labelled(path: Path, files: list[BidsFile], pipeline: str) -> _Labelled:
+    """The raw scans, or those of a pipeline, with the label maps that fit them."""
+    scans, notes = _scans([file for file in files if file.pipeline == pipeline])
+    if pipeline:
+        notes = [
+            f"The scans of derivatives/{pipeline} are used, not the raw ones, "
+            "since the label maps are theirs.",
+            *notes,
+        ]
+    maps = [file for file in files if file.suffix == "dseg"]
+    labels, more = belonging(scans, maps, "label map")
+    return _Labelled(scans, labels, [*notes, *more])
+
+
+def _anatomies(path: Path) -> Iterator[Path]:
+    for pattern in ("sub-*/anat", "sub-*/ses-*/anat"):
+        yield from (folder for folder in path.glob(pattern) if folder.is_dir())
+
+
+def _images(path: Path) -> Iterator[Path]:
+    """The images of persons that are not of a functional or diffusion series."""
+    for file in path.rglob("sub-*"):
+        parts = file.relative_to(path).parts[:-1]
+        is_other = any(part in _OTHER_FOLDERS or part[0] == "." for part in parts)
+        if not is_other and is_image_file(file) and file.is_file():
+            yield file
+
+
+def _scans(files: list[BidsFile]) -> tuple[list[BidsFile], list[str]]:
+    """The scans among files, all in one space and of one kind."""
+    found = [f for f in files if f.suffix in CONTRASTS and f.folder == "anat"]
+    if not found:
+        return [], []
+    by_version: dict[tuple[str, ...], list[BidsFile]] = {}
+    for file in found:
+        by_version.setdefault(file.version, []).append(file)
+    # Most scans; then their own space, then the plain name.
+    chosen = min(
+        by_version,
+        key=lambda version: (
+            -len({file.scan for file in by_version[version]}),
+            version[0] not in NATIVE,
+            version[1:] not in {("", ""), ("", "preproc")},
+            version,
+        ),
+    )
+    others = len(found) - len(by_version[chosen])
+    if not others:
+        return found, []
+    keys = zip(("space", "res", "desc"), chosen, strict=True)
+    words = "_".join(f"{key}-{value}" for key, value in keys if value)
+    return by_version[chosen], [
+        f"Of the images in several spaces or versions, {words or 'the plain ones'} are "
+        f"used; {others} others are not."
+    ]

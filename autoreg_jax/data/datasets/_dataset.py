@@ -1,17 +1,15 @@
-"""The subjects of a dataset and their splits, chosen by name where none are given."""
+"""The subjects of a dataset, their files and splits."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from autoreg_jax.errors import DataError
 
-__all__ = ["SPLITS", "Dataset", "Subject", "check_file", "choose_splits"]
+__all__ = ["SPLITS", "Dataset", "SplitSource", "Subject", "check_file"]
 
 SPLITS = ("train", "validation", "test")
-HELD_OUT = 0.2  # fraction of the people in each of validation and test
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class Subject:
         mask: Mask on the grid of the image, if any.
         landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
         velocity: Stationary velocity of a simulated subject, voxels, if any.
+        why: Where its split comes from, such as "column 'split'".
     """
 
     name: str
@@ -37,6 +36,21 @@ class Subject:
     mask: Path | None = None
     landmarks: Path | None = None
     velocity: Path | None = None
+    why: str = ""
+
+
+class SplitSource(NamedTuple):
+    """Subjects of one split that are in it for the same reason.
+
+    Attributes:
+        split: `train`, `validation` or `test`.
+        why: The reason.
+        names: Names of the subjects.
+    """
+
+    split: str
+    why: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,15 @@ class Dataset:
     def folder(self) -> Path:
         """Folder of the dataset."""
         return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def sources(self) -> tuple[SplitSource, ...]:
+        """The splits in the order of `SPLITS`, and why their subjects are in them."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for subject in self.subjects:
+            found.setdefault((subject.split, subject.why), []).append(subject.name)
+        order = sorted(found, key=lambda key: SPLITS.index(key[0]))
+        return tuple(SplitSource(*key, tuple(found[key])) for key in order)
 
     def split(self, name: str) -> tuple[Subject, ...]:
         """Subjects of one split.
@@ -137,48 +160,3 @@ def check_file(path: Path, where: str) -> None:
         raise DataError(f"{where}: {path} is a directory; a file is needed.")
     if not path.is_file():
         raise DataError(f"{where}: {path} does not exist; correct the path.")
-
-
-def choose_splits(path: Path, people: Sequence[str]) -> tuple[list[str], str]:
-    """Assign images to splits by the people they show.
-
-    The people are ordered by a hash of their names; the first fifth is for test, the
-    next for validation, the rest for training. All images of a person are in one split,
-    on every machine and in every order of the files.
-
-    Args:
-        path: The dataset, for messages.
-        people: Name of the person on each image.
-
-    Returns:
-        The split of each image, and a sentence on how they were chosen.
-
-    Raises:
-        DataError: If there are too few people for three splits of two images each.
-
-    Examples:
-        >>> splits, note = choose_splits(Path("x.csv"), [f"p{i}" for i in range(10)])
-        >>> splits.count("train"), splits.count("validation"), splits.count("test")
-        (6, 2, 2)
-    """
-    images = Counter(people)
-    names = sorted(images, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    has_several = all(count > 1 for count in images.values())
-    if len(names) >= 2 * len(SPLITS):
-        size = max(2, round(HELD_OUT * len(names)))
-    elif len(names) >= len(SPLITS) and has_several:
-        size = 1
-    else:
-        raise DataError(
-            f"{path}: has images of {len(names)} subjects and no splits; at least "
-            f"{2 * len(SPLITS)} are needed, two for each of {', '.join(SPLITS)}. Add "
-            "subjects, or assign them in the column 'split' of a dataset CSV."
-        )
-    chosen = dict.fromkeys(names, "train")
-    chosen |= dict.fromkeys(names[:size], "test")
-    chosen |= dict.fromkeys(names[size : 2 * size], "validation")
-    note = (
-        f"No splits are given: {len(names) - 2 * size} of {len(names)} subjects train, "
-        f"{size} validate, {size} test, chosen by a hash of their names."
-    )
-    return [chosen[person] for person in people], note

@@ -1,42 +1,45 @@
 """A folder of scans as a dataset: the name of a file says what it is."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject, choose_splits
-from autoreg_jax.data.datasets._names import is_image_file, scan_parts, stem
+from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject
+from autoreg_jax.data.datasets._label_maps import core, named_role, unnamed_label_maps
+from autoreg_jax.data.datasets._names import (
+    SUFFIXES,
+    is_image_file,
+    people_of,
+    scan_parts,
+    stem,
+)
+from autoreg_jax.data.datasets._splits import Assigned, choose_splits
 from autoreg_jax.errors import DataError
 
 __all__ = ["read_folder"]
 
-# What the end of a name, or the folder of a file, says about its role.
-_ROLES = {
-    "labels": (
-        re.compile(r"[_\-. ](a?parc|[ad]?seg|labels?|gt|segmentation)$", re.IGNORECASE),
-        re.compile(r"^(labels?|segs?|segmentations?)(tr|ts)?$", re.IGNORECASE),
-    ),
-    "mask": (
-        re.compile(r"[_\-. ](brain)?mask$", re.IGNORECASE),
-        re.compile(r"^masks?(tr|ts)?$", re.IGNORECASE),
-    ),
-}
 _SPLIT_FOLDERS = {name: name for name in SPLITS} | {
     "training": "train",
-    "imagestr": "train",
+    "tr": "train",
     "val": "validation",
     "valid": "validation",
     "testing": "test",
+    "ts": "test",
 }
+# `imagesTr`, `images_test`, `train_labels`: what is left without these words.
+_CONTENT = re.compile(r"images?|imgs?|scans?|labels?|masks?", re.IGNORECASE)
 
 
 def read_folder(path: Path) -> Dataset:
     """Read a folder of NIfTI images, with or without label maps and masks.
 
-    A label map has the name of its image followed by `_seg`, `_labels` or the like, or
-    the same name in a folder `labels`; a mask ends in `_mask` or is in a folder
-    `masks`. Endings such as `_t1` or `_T2w` give the modality. If all images are in
-    folders `train`, `validation` and `test`, these are the splits.
+    A label map has the name of its image with `_seg`, `label` or the like at one end,
+    or the same name in a folder `labels`, or more words in its name and few whole
+    numbers in its voxels; a mask ends in `_mask` or is in a folder `masks`. Endings
+    such as `_t1` or `_T2w` give the modality. Images in folders `train`, `validation`
+    or `test` (also `imagesTr`, `imagesTs`) are in these splits. Where each person has a
+    folder and the files in them have the same names, the folders name the subjects.
 
     Args:
         path: The folder; subfolders are read too.
@@ -55,50 +58,67 @@ def read_folder(path: Path) -> Dataset:
     )
     by_role: dict[str, list[Path]] = {"image": [], "labels": [], "mask": []}
     for file in files:
-        by_role[_role(file, path)].append(file)
-    images = by_role["image"]
+        by_role[named_role(file, file.relative_to(path).parts[:-1])].append(file)
+    unnamed = unnamed_label_maps(by_role["image"])
+    images = [file for file in by_role["image"] if file not in unnamed]
+    by_role["labels"] += unnamed
     if not images:
+        others = f" but {len(files)} label maps and masks" if files else ""
         raise DataError(
-            f"{path}: contains no NIfTI images (.nii.gz or .nii) and no dataset.csv, "
-            "dataset.json or BIDS folders; name the folder of the scans."
+            f"{path}: contains no images ({', '.join(SUFFIXES)}){others} and no "
+            "dataset.csv, dataset.json or BIDS folders; name the folder of the scans."
         )
     belongs = {
         role: _partners(images, by_role[role], role) for role in ("labels", "mask")
     }
-    people = [scan_parts(stem(image))[0] for image in images]
-    splits = [_split(image.relative_to(path)) for image in images]
+    names = _names(images)
+    named = [_split(image.relative_to(path)) for image in images]
+    splits, note = choose_splits(path, people_of(names), named)
     notes = [
         f"A folder of scans: {len(images)} images, {len(by_role['labels'])} label maps "
         f"and {len(by_role['mask'])} masks, identified by their names."
     ]
-    if not all(splits) or len(set(splits)) == 1:
-        splits, note = choose_splits(path, people)
-        notes.append(note)
+    if unnamed:
+        notes.append(
+            f"{_listed(unnamed)}: taken for label maps, since they hold few whole "
+            "numbers and are named after an image."
+        )
     subjects = tuple(
         Subject(
-            name=stem(image),
+            name=name,
             image=image,
             labels=belongs["labels"].get(image),
-            split=str(split),
+            split=split,
             modality=scan_parts(stem(image))[1],
             mask=belongs["mask"].get(image),
+            why=why,
         )
-        for image, split in zip(images, splits, strict=True)
+        for name, image, (split, why) in zip(names, images, splits, strict=True)
     )
-    return Dataset(path, subjects, tuple(notes))
+    return Dataset(path, subjects, (*notes, *filter(None, [note])))
 
 
 def _is_hidden(relative: Path) -> bool:
     return any(part.startswith(".") for part in relative.parts)
 
 
-def _role(file: Path, top: Path) -> str:
-    """`image`, `labels` or `mask`."""
-    folders = file.relative_to(top).parts[:-1]
-    for role, (ending, folder) in _ROLES.items():
-        if ending.search(stem(file)) or any(folder.match(name) for name in folders):
-            return role
-    return "image"
+def _listed(files: list[Path]) -> str:
+    """The names of a few files."""
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(file.name for file in files[:3]) + more
+
+
+def _names(images: list[Path]) -> list[str]:
+    """A name for each image: its own, with its folder where the names repeat."""
+    names = [stem(image) for image in images]
+    if len(set(names)) == len(names):
+        return names
+    folders = [image.parent.name for image in images]
+    # One folder a person, with files of the same names in each.
+    is_by_folder = len(set(zip(folders, names, strict=True))) == len(names)
+    if is_by_folder and all(count > 1 for count in Counter(names).values()):
+        return [f"{folder}_{name}" for folder, name in zip(folders, names, strict=True)]
+    return names
 
 
 def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path, Path]:
@@ -107,11 +127,10 @@ def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path
     Raises:
         DataError: If a file belongs to no image, or two to one.
     """
-    ending = _ROLES[role][0]
     found: dict[Path, Path] = {}
     for file in files:
-        name = ending.sub("", stem(file))
-        exact = [image for image in images if stem(image) == name]
+        name = core(stem(file), role)
+        exact = [image for image in images if core(stem(image), "image") == name]
         person = scan_parts(name)
         alike = [
             image
@@ -119,7 +138,9 @@ def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path
             if scan_parts(stem(image))[0] == person[0]
             and person[1] in (None, scan_parts(stem(image))[1])
         ]
-        chosen = _nearest(file, exact or alike)
+        if not name:  # `seg.nii.gz` in the folder of a person
+            alike = [image for image in images if image.parent == file.parent]
+        chosen = _nearest(file, exact or alike or _longest_beside(images, file))
         if not chosen:
             raise DataError(
                 f"{file}: looks like the {role} of an image named {name!r}, which does "
@@ -136,6 +157,17 @@ def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path
     return found
 
 
+def _longest_beside(images: list[Path], file: Path) -> list[Path]:
+    """The image in the same folder whose name is the longest start of another."""
+    starts = [
+        image
+        for image in images
+        if image.parent == file.parent
+        and re.match(re.escape(stem(image)) + r"[_\-. ]", stem(file))
+    ]
+    return sorted(starts, key=lambda image: len(stem(image)))[-1:]
+
+
 def _nearest(file: Path, images: list[Path]) -> list[Path]:
     """Among images of one name in several folders, those nearest to the file."""
 
@@ -150,7 +182,10 @@ def _nearest(file: Path, images: list[Path]) -> list[Path]:
     return [image for image in images if shared(image) == most]
 
 
-def _split(relative: Path) -> str | None:
+def _split(relative: Path) -> Assigned | None:
     """The split that a folder names."""
-    named = (_SPLIT_FOLDERS.get(part.lower()) for part in relative.parts[:-1])
-    return next((split for split in named if split), None)
+    for part in relative.parts[:-1]:
+        word = _CONTENT.sub("", part).strip("_- ").lower()
+        if word in _SPLIT_FOLDERS:
+            return Assigned(_SPLIT_FOLDERS[word], f"folder {part}")
+    return None

@@ -1,9 +1,19 @@
 """What the name of a scan says: the person and the modality."""
 
 import re
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["SUFFIXES", "is_image_file", "scan_parts", "stem"]
+__all__ = [
+    "SUFFIXES",
+    "is_hidden",
+    "is_image_file",
+    "located",
+    "people_of",
+    "scan_parts",
+    "stem",
+]
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -14,21 +24,42 @@ _ENDING = re.compile(rf"[_\-. ]({MODALITIES})$", re.IGNORECASE)
 _PLAIN = re.compile(rf"[_\-. ]({'|'.join(PLAIN)})$", re.IGNORECASE)
 # Learn2Reg and nnU-Net number the images of a person: 0000, 0001.
 _CHANNEL = re.compile(r"(?<=_)00\d\d$")
+_BIDS = re.compile(r"sub-[^_]+(?=_)")
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a name begins with a dot, as that of the `._*` files of macOS."""
+    return path.name.startswith(".")
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a name is that of a NIfTI file, and not hidden."""
-    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+    """Whether a name is that of an image in a format that is read, and not hidden."""
+    return path.name.lower().endswith(SUFFIXES) and not is_hidden(path)
 
 
 def stem(path: Path) -> str:
-    """Name without `.nii` or `.nii.gz`.
+    """Name without its ending.
 
     Examples:
-        >>> stem(Path("scans/a.b_t1.nii.gz"))
-        'a.b_t1'
+        >>> stem(Path("scans/a.b_t1.nii.gz")), stem(Path("A.NII"))
+        ('a.b_t1', 'A')
     """
-    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    name = path.name.lower()
+    ending = next((end for end in SUFFIXES if name.endswith(end)), "")
+    return path.name[: len(name) - len(ending)]
+
+
+def located(folder: Path, text: str) -> Path:
+    r"""A path as a table or description gives it, relative to its folder.
+
+    `~` is the home folder. If there is no such file, `\` is read as `/`, and letters
+    with accents in their other form: so are tables written on other systems.
+    """
+    path = folder / Path(text).expanduser() if text.startswith("~") else folder / text
+    others = [text.replace("\\", "/")]
+    others += [unicodedata.normalize(form, others[0]) for form in ("NFC", "NFD")]
+    found = (folder / other for other in others)
+    return path if path.exists() else next((f for f in found if f.exists()), path)
 
 
 def scan_parts(name: str) -> tuple[str, str | None]:
@@ -55,3 +86,23 @@ def scan_parts(name: str) -> tuple[str, str | None]:
         if re.search(r"\d", head):
             return head, None
     return name, None
+
+
+def people_of(names: Sequence[str]) -> list[str]:
+    """The person of each scan of a dataset: all sessions and images of one are equal.
+
+    Args:
+        names: Stems.
+
+    Examples:
+        >>> people_of(["sub-01_ses-1_T1w", "sub-01_ses-2", "L2R_0001", "L2R_0002"])
+        ['sub-01', 'sub-01', 'L2R', 'L2R']
+        >>> people_of(["L2R_0001", "L2R_0002"])
+        ['L2R_0001', 'L2R_0002']
+    """
+    people = []
+    for name in names:
+        found = _BIDS.match(name)
+        people.append(found[0] if found else scan_parts(name)[0])
+    # A number that is all that differs counts the people, not their images.
+    return people if len(set(people)) > 1 else list(names)

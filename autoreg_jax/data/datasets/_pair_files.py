@@ -1,13 +1,18 @@
 """Pairs of image files to be registered: from a CSV, or from two folders."""
 
+import logging
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoreg_jax.data.datasets._names import is_image_file, stem
+from autoreg_jax.data.datasets._label_maps import holds_labels, named_role
+from autoreg_jax.data.datasets._names import SUFFIXES, is_image_file, stem
 from autoreg_jax.data.datasets._read import existing_files, read_table
-from autoreg_jax.errors import DataError
+from autoreg_jax.errors import DataError, ImageWarning
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["PairFiles", "match_images", "read_pairs"]
 
@@ -92,7 +97,9 @@ def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]
     """Pair images where one side, or both, is a folder.
 
     Two folders: images of the same name form a pair. A folder and an image: that image
-    with each of the folder.
+    with each of the folder. Hidden files, label maps and masks of a folder are left
+    out; which ones is logged. A file that is a label map by its voxels alone is left
+    out with a warning.
 
     Args:
         fixed: Folder of fixed images, or a fixed image.
@@ -102,8 +109,8 @@ def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]
         The pairs, by name.
 
     Raises:
-        DataError: If a folder contains no NIfTI images, or two folders do not contain
-            images of the same names.
+        DataError: If a folder contains no images, or two folders do not contain images
+            of the same names.
     """
     fixed, moving = Path(fixed), Path(moving)
     if not moving.is_dir():
@@ -111,21 +118,45 @@ def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]
     movings = _images(moving)
     if not fixed.is_dir():
         return _distinct([PairFiles(fixed, image) for image in movings], moving)
-    by_name = {image.name: image for image in _images(fixed)}
-    differing = sorted(set(by_name) ^ {image.name for image in movings})
+    by_name = {stem(image): image for image in _images(fixed)}
+    differing = sorted(set(by_name) ^ {stem(image) for image in movings})
     if differing:
         raise DataError(
             f"{fixed} and {moving}: {differing[0]} is in one of the folders only; give "
             "the images of a pair the same name, or list the pairs in a CSV."
         )
-    return tuple(PairFiles(by_name[image.name], image) for image in movings)
+    return tuple(PairFiles(by_name[stem(image)], image) for image in movings)
 
 
 def _images(folder: Path) -> list[Path]:
-    images = sorted(filter(is_image_file, folder.iterdir()))
+    """The images of a folder, without label maps, masks and hidden files."""
+    files = sorted(filter(is_image_file, folder.iterdir()))
+    images = [file for file in files if named_role(file) == "image"]
+    by_voxels = [file for file in images if holds_labels(file)]
+    if by_voxels and len(by_voxels) < len(images):
+        warnings.warn(
+            f"{folder}: {_listed(by_voxels)} hold few whole numbers and were taken for "
+            "label maps; to register them, list the pairs in a CSV.",
+            ImageWarning,
+            stacklevel=3,
+        )
+        images = [file for file in images if file not in by_voxels]
     if not images:
-        raise DataError(f"{folder}: the folder contains no images (.nii.gz or .nii).")
+        found = f", but label maps and masks ({_listed(files)})" if files else ""
+        raise DataError(
+            f"{folder}: the folder contains no images ({' or '.join(SUFFIXES)})"
+            f"{found}; name another folder, or list the pairs in a CSV."
+        )
+    left_out = [file for file in files if named_role(file) != "image"]
+    if left_out:
+        logger.info("%s: not registered: %s", folder, _listed(left_out))
     return images
+
+
+def _listed(files: Sequence[Path]) -> str:
+    """The names of a few files."""
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(file.name for file in files[:3]) + more
 
 
 def _distinct(pairs: Sequence[PairFiles], source: Path) -> tuple[PairFiles, ...]:

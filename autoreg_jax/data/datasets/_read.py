@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.data.datasets._bids import is_bids, read_bids
-from autoreg_jax.data.datasets._dataset import (
-    SPLITS,
-    Dataset,
-    Subject,
-    check_file,
-    choose_splits,
-)
+from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject, check_file
+from autoreg_jax.data.datasets._description import find_description, read_description
 from autoreg_jax.data.datasets._folder import read_folder
-from autoreg_jax.data.datasets._learn2reg import find_description, read_learn2reg
+from autoreg_jax.data.datasets._names import located, people_of
+from autoreg_jax.data.datasets._same_images import check_images
+from autoreg_jax.data.datasets._splits import Assigned, choose_splits
+from autoreg_jax.data.datasets._subject_folders import (
+    find_subject_folders,
+    read_subject_folders,
+)
 from autoreg_jax.errors import DataError
 
 __all__ = [
@@ -39,14 +40,17 @@ def read_dataset(path: Path | str) -> Dataset:
     - a CSV file, or a folder with a `dataset.csv`. The columns are `subject,image` and
       optionally `labels`, `split`, `modality`, `mask`, `landmarks`, `velocity`; paths
       are relative to the CSV file;
-    - a Learn2Reg `dataset.json`, or a folder with a `*dataset.json` of that format;
-    - a BIDS folder: `sub-*/[ses-*/]anat/*_T1w.nii.gz` or `*_T2w.nii.gz`, labels from
-      `derivatives/**/*_dseg.nii.gz`;
+    - a `dataset.json` of Learn2Reg, Medical Segmentation Decathlon or nnU-Net, or a
+      folder with a `*dataset.json` of these formats;
+    - a BIDS folder, raw or derivatives: `sub-*/[ses-*/]anat/*_T1w.nii.gz` or
+      `*_T2w.nii.gz`, labels from `*_dseg.nii.gz`;
+    - a folder of FreeSurfer subjects or of the OASIS data of Learn2Reg 2021;
     - a folder of scans: a label map has the name of its image with `_seg`, `_labels` or
       the like at the end, or is in a folder `labels`.
 
-    Splits that are not given are chosen by the names of the subjects, the same on every
-    machine.
+    Splits that are given are kept; the others are chosen by the names of the subjects,
+    the same on every machine. An image that appears twice, by path or by content, is
+    refused across splits; within a split it is warned about.
 
     Args:
         path: File or folder.
@@ -56,28 +60,37 @@ def read_dataset(path: Path | str) -> Dataset:
 
     Raises:
         DataError: If there is no dataset, it is not such a table, a column is missing
-            or unknown, a file does not exist, a subject appears twice, or a split has
-            an unknown name or a single subject.
+            or unknown, a file does not exist, a subject appears twice, an image is in
+            two splits, or a split has an unknown name or a single subject.
     """
-    path = Path(path)
+    dataset = _read(Path(path))
+    check_images(dataset)
+    return dataset
+
+
+def _read(path: Path) -> Dataset:
     if path.is_dir():
         if (path / "dataset.csv").is_file():
             return _read_csv(path / "dataset.csv")
         if description := find_description(path):
-            return read_learn2reg(description)
-        return read_bids(path) if is_bids(path) else read_folder(path)
+            return read_description(description)
+        if is_bids(path):
+            return read_bids(path)
+        if layout := find_subject_folders(path):
+            return read_subject_folders(path, layout)
+        return read_folder(path)
     if not path.exists():
         raise DataError(
-            f"dataset: {path} does not exist; name a CSV file, a Learn2Reg "
-            "dataset.json, or a folder of scans."
+            f"dataset: {path} does not exist; name a CSV file, a dataset.json, or "
+            "a folder of scans."
         )
     kind = path.suffix.lower()
     if kind == ".json":
-        return read_learn2reg(path)
+        return read_description(path)
     if kind not in (".csv", ".txt"):
         raise DataError(
-            f"{path}: not a dataset; name a CSV file (.csv), a Learn2Reg dataset.json, "
-            "or a folder of scans."
+            f"{path}: not a dataset; name a CSV file (.csv), a dataset.json of "
+            "Learn2Reg, Decathlon or nnU-Net, or a folder of scans."
         )
     return _read_csv(path)
 
@@ -86,12 +99,13 @@ def _read_csv(path: Path) -> Dataset:
     """The subjects of a CSV file, one a line."""
     table = read_table(path, ("subject", "image"), (*_FILES, "split", "modality"))
     notes: tuple[str, ...] = ()
-    splits = [cells.get("split", "") for _, cells in table]
+    splits = [Assigned(c.get("split", ""), "column 'split'") for _, c in table]
     if "split" not in table[0][1]:
-        splits, note = choose_splits(path, [cells["subject"] for _, cells in table])
+        people = people_of([cells["subject"] for _, cells in table])
+        splits, note = choose_splits(path, people)
         notes = (note,)
     subjects = []
-    for (line, cells), split in zip(table, splits, strict=True):
+    for (line, cells), (split, why) in zip(table, splits, strict=True):
         where = f"{path}, line {line}, subject {cells['subject']!r}"
         if split not in SPLITS:
             raise DataError(
@@ -106,6 +120,7 @@ def _read_csv(path: Path) -> Dataset:
                 labels=files.pop("labels", None),
                 split=split,
                 modality=cells.get("modality") or None,
+                why=why,
                 **files,
             )
         )
@@ -178,7 +193,9 @@ def existing_files(
     path: Path, cells: dict[str, str], columns: Sequence[str], where: str
 ) -> dict[str, Path]:
     """The files that the cells of a line name, relative to the table; all exist."""
-    files = {name: path.parent / cells[name] for name in columns if cells.get(name)}
+    files = {
+        name: located(path.parent, cells[name]) for name in columns if cells.get(name)
+    }
     for column, file in files.items():
         check_file(file, f"{where}, column {column!r}")
     return files

@@ -15,7 +15,7 @@ from autoreg_jax.data import Cohort
 from autoreg_jax.files import write_file
 from autoreg_jax.inference import RegistrationModel, warp_labels
 from autoreg_jax.metrics import inverse_consistency_error
-from autoreg_jax.runtime import RunFolder, progress
+from autoreg_jax.runtime import RunFolder, in_single_precision, progress
 from autoreg_jax.spatial import warp
 from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows.evaluation._evaluation import (
@@ -108,6 +108,7 @@ class _PairResult(NamedTuple):
         return float(np.nanmean(final.get("dice", final["ncc"])))
 
 
+@in_single_precision
 def evaluate(
     test: Cohort,
     model: RegistrationModel,

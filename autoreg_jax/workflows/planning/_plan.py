@@ -168,6 +168,7 @@ def summary(plan: Plan) -> dict[str, Any]:
     distances = found.distances_mm()
     return {
         "images": len(found.dataset.subjects),
+        "splits": [source._asdict() for source in found.dataset.sources],
         "looked_at": len(found.scans),
         "dimensions": found.ndim,
         "has_one_grid": found.has_one_grid,
