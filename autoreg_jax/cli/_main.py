@@ -62,9 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         code = BROKEN_PIPE
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by `>&-`
+            sys.stdout.flush()
     except BrokenPipeError:  # `autoreg --help | head`: all was done
         _discard_output()
+    except OSError as error:
+        _discard_output()
+        _say(f"autoreg: the standard output cannot be written ({error.strerror}).")
+        code = FAILED
     return code
 
 

@@ -53,7 +53,7 @@ def in_single_precision(function: _Function) -> _Function:
 
 def missing_platform() -> str | None:
     """Why JAX finds no device: a sentence with a remedy; None if it finds one."""
-    wanted = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
+    wanted = os.environ.get("JAX_PLATFORMS", "")
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:

@@ -1,5 +1,6 @@
 """Names of BIDS files, and which label map or mask belongs to which scan."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,8 @@ def belonging(
 def have_one_grid(one: Path, other: Path) -> bool:
     """Whether two images lie on one grid; True if one of them cannot be read."""
     try:
-        return read_grid(one).grid.matches(read_grid(other).grid)
+        with warnings.catch_warnings(action="ignore"):
+            return read_grid(one).grid.matches(read_grid(other).grid)
     except AutoRegError:
         return True
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject
 from autoreg_jax.data.datasets._label_maps import core, named_role, unnamed_label_maps
 from autoreg_jax.data.datasets._names import (
-    SUFFIXES,
     is_image_file,
     people_of,
     scan_parts,
     stem,
 )
 from autoreg_jax.data.datasets._splits import Assigned, choose_splits
+from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
 __all__ = ["read_folder"]
@@ -65,7 +65,7 @@ def read_folder(path: Path) -> Dataset:
     if not images:
         others = f" but {len(files)} label maps and masks" if files else ""
         raise DataError(
-            f"{path}: contains no images ({', '.join(SUFFIXES)}){others} and no "
+            f"{path}: contains no images ({', '.join(ENDINGS)}){others} and no "
             "dataset.csv, dataset.json or BIDS folders; name the folder of the scans."
         )
     belongs = {

@@ -1,6 +1,7 @@
 """Which files are label maps or masks, by their names or by what they hold."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def holds_labels(file: Path) -> bool:
     A file that cannot be read is none; whoever reads it says why.
     """
     try:
-        array = read_image(file).array
+        with warnings.catch_warnings(action="ignore"):
+            array = read_image(file).array
     except AutoRegError:
         return False
     if array.min() < 0 or np.any(array != np.round(array)) or not array.any():
@@ -82,7 +84,7 @@ def holds_labels(file: Path) -> bool:
         both = (one > 0) & (other > 0)
         inside += np.count_nonzero(both)
         equal += np.count_nonzero(one[both] == other[both])
-    return inside == 0 or equal >= _LEAST_EQUAL * inside
+    return bool(inside == 0 or equal >= _LEAST_EQUAL * inside)
 
 
 def unnamed_label_maps(images: Sequence[Path]) -> list[Path]:

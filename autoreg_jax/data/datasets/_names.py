@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoreg_jax.data.images import is_image_name, stem
+
 __all__ = [
-    "SUFFIXES",
     "is_hidden",
     "is_image_file",
     "located",
@@ -14,8 +15,6 @@ __all__ = [
     "scan_parts",
     "stem",
 ]
-
-SUFFIXES = (".nii.gz", ".nii")
 
 # Endings of a name, after "_", "-", "." or a space, in any case.
 MODALITIES = r"t[12](?:w|c|ce|gd|n|f)?|pdw?|flair|dwi|adc|swi|(?:cb)?ct|mri?|us|pet"
@@ -34,19 +33,7 @@ def is_hidden(path: Path) -> bool:
 
 def is_image_file(path: Path) -> bool:
     """Whether a name is that of an image in a format that is read, and not hidden."""
-    return path.name.lower().endswith(SUFFIXES) and not is_hidden(path)
-
-
-def stem(path: Path) -> str:
-    """Name without its ending.
-
-    Examples:
-        >>> stem(Path("scans/a.b_t1.nii.gz")), stem(Path("A.NII"))
-        ('a.b_t1', 'A')
-    """
-    name = path.name.lower()
-    ending = next((end for end in SUFFIXES if name.endswith(end)), "")
-    return path.name[: len(name) - len(ending)]
+    return is_image_name(path) and not is_hidden(path)
 
 
 def located(folder: Path, text: str) -> Path:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.data.datasets._names import SUFFIXES, is_hidden, located
+from autoreg_jax.data.datasets._names import is_hidden, located
+from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
 __all__ = ["is_nnunet", "with_lists"]
@@ -37,9 +38,9 @@ def with_lists(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     if "training" in content:
         return dict(content)
     ending = str(content["file_ending"])
-    if not ending.lower().endswith(SUFFIXES):
+    if not ending.lower().endswith(ENDINGS):
         raise DataError(
-            f"{path}: its images are {ending} files; {', '.join(SUFFIXES)} can be "
+            f"{path}: its images are {ending} files; {', '.join(ENDINGS)} can be "
             "read. Convert them first."
         )
     folder = path.parent

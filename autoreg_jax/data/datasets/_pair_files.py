@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoreg_jax.data.datasets._label_maps import holds_labels, named_role
-from autoreg_jax.data.datasets._names import SUFFIXES, is_image_file, stem
+from autoreg_jax.data.datasets._names import is_image_file, stem
 from autoreg_jax.data.datasets._read import existing_files, read_table
+from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError, ImageWarning
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ def _images(folder: Path) -> list[Path]:
     if not images:
         found = f", but label maps and masks ({_listed(files)})" if files else ""
         raise DataError(
-            f"{folder}: the folder contains no images ({' or '.join(SUFFIXES)})"
+            f"{folder}: the folder contains no images ({' or '.join(ENDINGS)})"
             f"{found}; name another folder, or list the pairs in a CSV."
         )
     left_out = [file for file in files if named_role(file) != "image"]

@@ -93,6 +93,7 @@ def _first_changes(file: Path) -> Hashable | None:
 
 def _have_equal_voxels(one: Path, other: Path) -> bool:
     try:
-        return np.array_equal(read_image(one).array, read_image(other).array)
+        with warnings.catch_warnings(action="ignore"):
+            return np.array_equal(read_image(one).array, read_image(other).array)
     except AutoRegError:
         return False
