@@ -57,14 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore
     words = list(sys.argv[1:] if arguments is None else arguments)
+    code = DONE
     try:
         code = _run(words)
-    except BrokenPipeError:
-        code = BROKEN_PIPE
-    try:
         if sys.stdout is not None:  # closed by `>&-`
             sys.stdout.flush()
-    except BrokenPipeError:  # `autoreg --help | head`: all was done
+    except BrokenPipeError:  # `autoreg --help | head`
         _discard_output()
     except OSError as error:
         _discard_output()
@@ -86,7 +84,8 @@ def _run(words: list[str]) -> int:
         _say(f"autoreg {name}: interrupted. {verb.after_interrupt(options)}")
         return INTERRUPTED
     except BrokenPipeError:
-        raise
+        _discard_output()
+        return BROKEN_PIPE
     except Exception as error:
         if os.environ.get("AUTOREG_DEBUG"):
             raise
