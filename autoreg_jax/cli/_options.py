@@ -7,8 +7,8 @@ from typing import Any
 from autoreg_jax import config
 
 DATASET = (
-    "CSV with columns subject,image,labels,split, Learn2Reg dataset.json, BIDS folder, "
-    "or folder of scans"
+    "CSV with columns subject,image,labels,split, dataset.json (Learn2Reg, Decathlon, "
+    "nnU-Net), BIDS folder, or folder of scans"
 )
 
 

@@ -31,10 +31,11 @@ def add_landmarks(path, affine, tables):
 def test_millimetres_become_voxels_whatever_the_axes(make_dataset):
     path = make_dataset()
     turned = np.array([[0, -2.0, 0, 7], [3.0, 0, 0, -4], [0, 0, 1.5, 2], [0, 0, 0, 1]])
-    for image in path.parent.glob("*.nii.gz"):
+    for number, image in enumerate(path.parent.glob("*.nii.gz")):
         is_label = "seg" in image.name
         array = np.ones((4, 5, 6), np.int32 if is_label else np.float32)
         array[0] = 0
+        array[1, 0, 0] += number  # no image is there twice
         write_volume(image, Volume(array, turned))
     tables = [POINTS, {name: POINTS[name] for name in reversed(POINTS)}]
     add_landmarks(path, turned, tables)

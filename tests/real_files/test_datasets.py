@@ -175,6 +175,7 @@ def test_nnunet_2_may_list_its_files(folder):
     [
         ({"file_ending": ".png"}, r"its images are \.png files"),
         ({"file_ending": ".nii"}, r"no .*imagesTr with files CASE_0000\.nii;"),
+        ({"rename": "."}, r"no .*imagesTr with files CASE_0000\.nii\.gz;"),
         ({"remove": "labelsTr/case_002.nii.gz"}, r"case_002\.nii\.gz does not exist"),
     ],
 )
@@ -182,6 +183,9 @@ def test_nnunet_2_that_cannot_be_read(folder, damage, message):
     nnunet(folder, {"Tr": range(6)}, 1)
     if "remove" in damage:
         (folder.path / damage["remove"]).unlink()
+    if "rename" in damage:
+        for file in (folder.path / "imagesTr").iterdir():
+            file.rename(file.with_name(file.name.replace("_0000", ".0000")))
     ending = damage.get("file_ending", ".nii.gz")
     folder.json(channel_names={"0": "CT"}, labels={}, file_ending=ending)
     with pytest.raises(DataError, match=message):

@@ -166,6 +166,20 @@ def test_sessions_of_a_person_in_a_table_are_in_one_split(tmp_path):
         assert found[f"sub-{person:02d}_ses-0"] == found[f"sub-{person:02d}_ses-1"]
 
 
+def test_a_person_in_two_splits_of_a_table_is_a_warning(tmp_path):
+    names = [f"sub-{k // 2}_ses-{k % 2}" for k in range(8)]
+    splits = ["train", "train", "train", "validation", "validation", "test"] + [
+        "test"
+    ] * 2
+    rows = [
+        f"{name},{image(tmp_path / f'{seed}.nii.gz', seed).name},{split}"
+        for seed, (name, split) in enumerate(zip(names, splits, strict=True))
+    ]
+    (tmp_path / "d.csv").write_text("\n".join(["subject,image,split", *rows]))
+    with pytest.warns(ImageWarning, match=r"'sub-1_ses-0' \(train\) and 'sub-1_ses-1'"):
+        read_dataset(tmp_path / "d.csv")
+
+
 def table(folder, images, names=("train", "train", "validation", "validation", "test")):
     names = (*names, "test")
     rows = [f"s{k},{name},{names[k]}" for k, name in enumerate(images)]
