@@ -119,13 +119,12 @@ def describe(found: Fingerprint) -> str:
     """The head of plan.yaml."""
     dataset = found.dataset
     splits = ", ".join(
-        f"{sum(s.split == name for s in dataset.subjects)} {name}"
-        for name in dict.fromkeys(s.split for s in dataset.subjects)
+        f"{len(names)} {split} ({why})" for split, why, names in dataset.sources
     )
     modalities = ", ".join(f"{n} {name}" for name, n in found.modalities.items())
     return (
         f"Plan of {dataset.path.name}: {len(dataset.subjects)} images in "
-        f"{found.ndim}-D ({splits}), {_describe_labels(found)}; modalities of the "
+        f"{found.ndim}-D: {splits}; {_describe_labels(found)}; modalities of the "
         f"{len(found.scans)} sampled images: {modalities}. {' '.join(dataset.notes)}"
         "\n\nEdit what you know better; search, train and evaluate obey this file. It "
         "overrides config.yaml in metric, batch and precision."
