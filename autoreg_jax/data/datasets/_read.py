@@ -5,7 +5,7 @@ import difflib
 import io
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.data.datasets._bids import is_bids, read_bids
@@ -105,8 +105,6 @@ def _read_csv(path: Path) -> Dataset:
         people = people_of([cells["subject"] for _, cells in table])
         splits, note = choose_splits(path, people)
         notes = (note,)
-    else:
-        _warn_of_divided_people(path, table, splits)
     subjects = []
     for (line, cells), (split, why) in zip(table, splits, strict=True):
         where = f"{path}, line {line}, subject {cells['subject']!r}"
@@ -127,25 +125,23 @@ def _read_csv(path: Path) -> Dataset:
                 **files,
             )
         )
-    return Dataset(path, tuple(subjects), notes)
+    dataset = Dataset(path, tuple(subjects), notes)
+    _warn_of_divided_people(dataset)
+    return dataset
 
 
-def _warn_of_divided_people(
-    path: Path,
-    table: Sequence[tuple[int, Mapping[str, str]]],
-    splits: Sequence[Assigned],
-) -> None:
+def _warn_of_divided_people(dataset: Dataset) -> None:
     """Warn if scans that are named after one person are in several splits."""
-    names = [cells["subject"] for _, cells in table]
+    people = people_of([subject.name for subject in dataset.subjects])
     found: dict[str, dict[str, str]] = {}
-    for person, name, (split, _) in zip(people_of(names), names, splits, strict=True):
-        found.setdefault(person, {}).setdefault(split, name)
+    for person, subject in zip(people, dataset.subjects, strict=True):
+        found.setdefault(person, {}).setdefault(subject.split, subject.name)
     divided = [by_split for by_split in found.values() if len(by_split) > 1]
     if divided:
         words = " and ".join(f"{name!r} ({s})" for s, name in divided[0].items())
         more = f", and {len(divided) - 1} more are" if len(divided) > 1 else ""
         warnings.warn(
-            f"{path}: {words} seem to be scans of one person in several splits{more}; "
+            f"{dataset.path}: {words} seem to be scans of one person in several splits{more}; "
             "give all scans of a person the same split.",
             ImageWarning,
             stacklevel=4,
