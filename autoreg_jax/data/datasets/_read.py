@@ -141,8 +141,8 @@ def _warn_of_divided_people(dataset: Dataset) -> None:
         words = " and ".join(f"{name!r} ({s})" for s, name in divided[0].items())
         more = f", and {len(divided) - 1} more are" if len(divided) > 1 else ""
         warnings.warn(
-            f"{dataset.path}: {words} seem to be scans of one person in several splits{more}; "
-            "give all scans of a person the same split.",
+            f"{dataset.path}: {words} seem to be scans of one person in "
+            f"several splits{more}; give all scans of a person the same split.",
             ImageWarning,
             stacklevel=4,
         )
