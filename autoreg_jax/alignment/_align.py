@@ -1,7 +1,7 @@
 """Rigid and affine alignment of two images, and whether it can be trusted."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import jax
@@ -12,7 +12,7 @@ from autoreg_jax.alignment._pyramid import make_pyramid
 from autoreg_jax.alignment._search import Estimate, search
 from autoreg_jax.alignment._similarity import information, quality
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.geometry import Volume, check_axes, check_field_of_view
+from autoreg_jax.geometry import Volume, check_axes, check_field_of_view, is_shared
 from autoreg_jax.runtime import in_single_precision
 
 # With fewer points a joint histogram is mostly noise.
@@ -162,7 +162,8 @@ def prealign(
         fixed: The fixed image.
         moving: The moving image.
         affine: "rigid" and "affine" always use the alignment, "none" never seeks one;
-            "auto" uses an affine alignment if it is measurably better and trusted.
+            "auto" uses an affine alignment if it is measurably better and trusted, or
+            if by the headers the images share too little to compare.
         masks: Of the fixed and the moving image, as for `align`.
 
     Returns:
@@ -170,7 +171,7 @@ def prealign(
 
     Raises:
         GeometryError: If one image is 2-D and the other 3-D, if two slices lie in
-            different planes, or if the placed images do not overlap.
+            different planes, or if the placed images share too little to compare.
     """
     if affine == "none":
         check_axes(fixed, moving)
@@ -181,16 +182,21 @@ def prealign(
         is_used, warnings = affine != "auto", ()
         if is_used and not found.is_trusted:
             warnings = (f"the {affine} alignment is not trusted: {found.reason}.",)
-        elif not is_used and found.is_needed:
-            is_used = found.is_trusted
-            doubt = (
-                "the images may be misaligned, but the alignment that was found is "
-                f"not trusted: {found.reason}; the positions in the headers were used."
-            )
-            warnings = () if is_used else (doubt,)
+        elif not is_used:
+            # Where the headers leave nothing to compare, any alignment is better.
+            is_apart = not is_shared(fixed.grid, moving.grid)
+            is_used = is_apart or (found.is_needed and found.is_trusted)
+            if not found.is_trusted and (is_apart or found.is_needed):
+                doubt = "the positions in the headers were used"
+                if is_apart:
+                    doubt = "it was used, since by the headers the images lie apart"
+                warnings = (
+                    "the images may be misaligned, but the alignment that was found "
+                    f"is not trusted: {found.reason}; {doubt}.",
+                )
         result = Prealignment(found, is_used, warnings)
-    check_field_of_view(fixed, result.place(moving))
-    return result
+    few = check_field_of_view(fixed, result.place(moving))
+    return replace(result, warnings=(*result.warnings, *few))
 
 
 def _score(loss: float, metric: str) -> float:

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from autoreg_jax.alignment._similarity import Level
 from autoreg_jax.data import normalize_intensity
+from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Grid, Volume, resample, sample_world
 
 # Voxels along the longest axis at each level, coarse to fine: a head of 220 mm has
@@ -195,12 +196,22 @@ def _downsample(volume: Volume, spacing: float) -> Volume:
 
 
 def _mask_on(volume: Volume, mask: Volume | None) -> Float[np.ndarray, "*space"]:
-    """1 where a mask is above 0, on the grid of a volume; everywhere without a mask."""
+    """1 where a mask is above 0, on the grid of a volume; everywhere without a mask.
+
+    Raises:
+        GeometryError: If no voxel is left.
+    """
     if mask is None:
         return np.ones(volume.shape, np.float32)
     points = volume.grid.points()
     inside = Volume((mask.array > 0).astype(np.float32), mask.affine)
-    return (sample_world(inside, points) > 0.5).astype(np.float32)
+    found = sample_world(inside, points) > 0.5
+    if not found.any():
+        raise GeometryError(
+            f"{mask.path or 'the mask'}: none of its {np.count_nonzero(inside.array)} "
+            "voxels above 0 lies on its image; correct its header, or draw it again."
+        )
+    return found.astype(np.float32)
 
 
 def _foreground(volume: Volume, mask: np.ndarray) -> Float[np.ndarray, "*space"]:

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from autoreg_jax.cli._options import add_fill
 from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line
 
@@ -15,15 +16,11 @@ class Apply(Verb):
     SPM, FSL, FreeSurfer and AFNI; CONVENTIONS.md says how. Give several in the order
     of antsApplyTransforms: the last one is applied to the image first. Points (CSV,
     Slicer's .fcsv and .mrk.json, elastix' .txt, ITK-SNAP's .annot) move with the
-    image: from moving to fixed, by the same -t; they are written in the format and
-    space they came in. antsApplyTransformsToPoints goes the other way; add --inverse
-    for that.
+    image, from moving to fixed; antsApplyTransformsToPoints does --inverse.
 
     Examples:
-      autoreg apply -i moving.nii.gz -r fixed.nii.gz -t out_displacement.nii.gz \
-        -o moved.nii.gz
-      autoreg apply -i labels.nii.gz -r fixed.nii.gz -n label -o moved.nii.gz \
-        -t 1Warp.nii.gz 0GenericAffine.mat
+      autoreg apply -i moving.nii.gz -r fixed.nii.gz -o moved.nii.gz \
+        -t out_displacement.nii.gz out_affine.mat
       autoreg apply -i fixed.nii.gz -r moving.nii.gz -o back.nii.gz \
         -t [0GenericAffine.mat,1] 1InverseWarp.nii.gz
       autoreg apply -i points.csv -t 1Warp.nii.gz 0GenericAffine.mat -o moved.csv
@@ -49,7 +46,7 @@ class Apply(Verb):
             "--reference",
             type=Path,
             metavar="IMAGE",
-            help="image whose grid the result gets; not needed for points",
+            help="image whose grid the result gets; not for points",
         )
         add(
             "-t",
@@ -69,21 +66,22 @@ class Apply(Verb):
             help="file to write: .nii.gz, .nii, .mha, .nrrd, .mgz; points get the "
             "ending of the input",
         )
-        add = parser.add_argument_group("options").add_argument
+        group = parser.add_argument_group("options")
+        add = group.add_argument
         add(
             "-n",
             "--interpolation",
             choices=("linear", "nearest", "label"),
             default="linear",
             metavar="KIND",
-            help="linear (default) for images; nearest, or label (largest linear "
-            "share), for label maps",
+            help="linear (images, default); nearest or label (label maps)",
         )
         add(
             "--inverse",
             action="store_true",
             help="apply the inverse of the whole chain",
         )
+        add_fill(group)
         _add_conventions(parser.add_argument_group("what files do not say"))
 
     @staticmethod
@@ -98,6 +96,7 @@ class Apply(Verb):
             reference=options.reference,
             interpolation=options.interpolation,
             inverse=options.inverse,
+            fill=options.fill,
             conventions=inference.Conventions(
                 layout=options.layout,
                 points_space=options.points_space,

@@ -12,6 +12,21 @@ DATASET = (
 )
 
 
+def add_fill(group: Any) -> None:
+    """Add --fill."""
+    group.add_argument(
+        "--fill",
+        type=_number_or_auto,
+        metavar="VALUE|auto",
+        help="value outside of images; auto: the lowest if below 0",
+    )
+
+
+def _number_or_auto(word: str) -> float | str:
+    """A value of --fill; argparse refuses other words."""
+    return word if word == "auto" else float(word)
+
+
 def add_dataset(group: Any, text: str = DATASET) -> None:
     """Add the positional DATASET."""
     group.add_argument("dataset", type=Path, metavar="DATASET", help=text)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autoreg_jax.cli._options import add_fill
 from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
 # Options that go to `inference.register` under the same names.
-_OPTIONS = ("model", "affine", "refine", "similarity")
+_OPTIONS = ("model", "affine", "refine", "similarity", "fill")
 # Label in the table of a pair, in the table of many pairs, key, format.
 _NUMBERS = (
     ("Dice", "Dice", "dice", "{:.3f}"),
@@ -62,13 +63,10 @@ class Register(Verb):
             "moving_labels, fixed_mask, moving_mask, displacement (the true one, to "
             "report the error)",
         )
-        add = parser.add_argument_group("output").add_argument
-        add(
-            "-o",
-            "--output",
-            metavar="PREFIX",
-            help="prefix of the output files; a folder ends in /",
-        )
+        group = parser.add_argument_group("output")
+        add = group.add_argument
+        help_ = "prefix of the output files; a folder ends in /"
+        add("-o", "--output", metavar="PREFIX", help=help_)
         add("--moved", help="file name of the moved image", **path)
         add(
             "--warp",
@@ -76,6 +74,7 @@ class Register(Verb):
             ".npz, which end with the fixed grid",
             **path,
         )
+        add_fill(group)
         add(
             "--one-field",
             action="store_true",
@@ -250,6 +249,9 @@ def _show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) -
         rows,
         drop=[title for title in titles if " before" in title],
     )
+    for name, summary in done.items():
+        for warning in summary["warnings"]:
+            print(f"autoreg register: warning: {name}: {warning}", file=sys.stderr)
     for name, summary in summaries.items():
         if "error" in summary:
             show_line(f"failed: {name}", summary["error"])

@@ -1,6 +1,12 @@
 """Where voxels lie: grids, volumes and their values between voxels. NumPy alone."""
 
-from autoreg_jax.geometry._field_of_view import check_axes, check_field_of_view
+from autoreg_jax.geometry._field_of_view import (
+    Shared,
+    check_axes,
+    check_field_of_view,
+    is_shared,
+    shared_part,
+)
 from autoreg_jax.geometry._grid import Grid, homogeneous
 from autoreg_jax.geometry._height import check_height
 from autoreg_jax.geometry._regrid import grid_along, working_grid
@@ -18,6 +24,7 @@ from autoreg_jax.geometry._volume import Volume
 __all__ = [
     "Grid",
     "Interpolation",
+    "Shared",
     "Volume",
     "check_axes",
     "check_field_of_view",
@@ -26,9 +33,11 @@ __all__ = [
     "grid_along",
     "homogeneous",
     "is_inside",
+    "is_shared",
     "resample",
     "sample",
     "sample_edge",
     "sample_world",
+    "shared_part",
     "working_grid",
 ]

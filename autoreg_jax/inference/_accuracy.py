@@ -95,14 +95,14 @@ def known_error(
         The distances; NaN where the mask is empty.
 
     Raises:
-        GeometryError: If the mask is of another shape than the fixed image.
+        GeometryError: If the mask is on another grid than the fixed image.
         TransformError: If an inverse displacement cannot be solved for.
     """
     fixed = result.fixed
-    if mask is not None and mask.shape != fixed.shape:
+    if mask is not None and not mask.grid.matches(fixed.grid):
         raise GeometryError(
-            f"{mask.path or 'the mask'} has the shape {mask.shape}, "
-            f"{fixed.path or 'the fixed image'} has {fixed.shape}; resample the mask."
+            f"{mask.path or 'the mask'} ({_text(mask)}) is not on the grid of "
+            f"{fixed.path or 'the fixed image'} ({_text(fixed)}); resample the mask."
         )
     counts = np.ones(fixed.shape, bool) if mask is None else mask.array > 0
     true = truth.displacement_on(fixed.grid)[counts]

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from autoreg_jax.data import ENDINGS, read_image, read_labels, write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, ImageWarning
 from autoreg_jax.geometry import Grid, Volume, check_height
+from autoreg_jax.inference._fill import Fill, check_fill, moved_image
 from autoreg_jax.transforms import (
     POINT_ENDINGS,
     ImagePair,
@@ -58,6 +59,7 @@ def apply_files(
     reference: Path | None = None,
     interpolation: Literal["linear", "nearest", "label"] = "linear",
     inverse: bool = False,
+    fill: Fill = None,
     conventions: Conventions | None = None,
 ) -> None:
     """Move an image, a label map or points and write the result.
@@ -73,11 +75,18 @@ def apply_files(
         interpolation: "linear" for images; for label maps "nearest", or "label", the
             label with the largest linear share.
         inverse: Apply the inverse of the whole chain.
+        fill: Value of an image where the source has no voxels: a number, or "auto" for
+            its smallest value if that is below 0, as in CT; default: 0.
         conventions: What the files do not say themselves.
 
+    Warns:
+        ImageWarning: If points or voxels of the reference lie outside of a
+            displacement, if an affine map that follows one is missing, or if an image
+            with values below 0 is filled with 0 because no `fill` was given.
+
     Raises:
-        ConfigError: If there is no transform or no reference, or if the output has an
-            unknown ending or is an input.
+        ConfigError: If there is no transform or no reference, if the output has an
+            unknown ending or is an input, or if `fill` is given and no image.
         DataError: If an image or points cannot be read.
         GeometryError: If image, points, reference and transforms differ in dimension.
         TransformError: If a transform cannot be read or inverted.
@@ -86,6 +95,11 @@ def apply_files(
     ending = next((e for e in POINT_ENDINGS if source.name.lower().endswith(e)), None)
     if not chain:
         raise ConfigError("no transform given; give one or more with -t.")
+    check_fill(fill)
+    if fill is not None and (ending or interpolation != "linear"):
+        raise ConfigError(
+            "fill is for images; label maps get 0, points have no outside."
+        )
     if ending is None and reference is None:
         raise ConfigError("images need a reference grid; give one with -r.")
     allowed = ENDINGS if ending is None else (ending,)
@@ -122,7 +136,7 @@ def apply_files(
     elif onto is not None:
         slabs = (onto.grid.points(k, k + 1) for k in range(onto.shape[0]))
         _say(doubts(whole, slabs, f"voxels of {onto.path}"))
-        write_volume(output, _resampled(image, whole, onto, interpolation))
+        write_volume(output, _resampled(image, whole, onto, interpolation, fill))
 
 
 def _images(
@@ -169,6 +183,7 @@ def _resampled(
     whole: Transform,
     onto: Volume,
     interpolation: Literal["linear", "nearest", "label"],
+    fill: Fill,
 ) -> Volume:
     """The image on the grid of the reference."""
     if image.ndim != onto.ndim:
@@ -181,7 +196,10 @@ def _resampled(
             f"{image.path} is a volume and the transforms are 2-D; give 3-D transforms."
         )
     check_height(image, whole(onto.grid.corners), onto.path or "the reference")
-    array = whole.apply(image.array, image.grid, onto.grid, interpolation)
+    if interpolation == "linear":
+        array = moved_image(whole, image, onto.grid, fill)
+    else:
+        array = whole.apply(image.array, image.grid, onto.grid, interpolation)
     if image.array.any() and not array.any():
         _LOGGER.warning(
             "%s: no part of it lies on the grid of %s; check the order and the "

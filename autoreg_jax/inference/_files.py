@@ -1,12 +1,14 @@
 """Registration from files to files: one pair, or many with one model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.data import PairFiles, read_labels, read_mask
+from autoreg_jax.data import PairFiles, read_image, read_labels, read_mask
 from autoreg_jax.errors import AutoRegError
 from autoreg_jax.inference._accuracy import known_error, label_overlap
+from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._register import register
@@ -62,18 +64,22 @@ def _register(
     one_field: bool,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
-    # Unreadable labels must be found before the registration.
-    moving_labels, fixed_labels = (
-        path and read_labels(path) for path in (pair.moving_labels, pair.fixed_labels)
-    )
+    # Labels that cannot be used must be found before the registration.
+    fixed, moving = read_image(pair.fixed), read_image(pair.moving)
+    fixed_labels = pair.fixed_labels and read_labels(pair.fixed_labels, fixed)
+    moving_labels = pair.moving_labels and read_labels(pair.moving_labels)
+    doubts: tuple[str, ...] = ()
+    if moving_labels and moving_labels.ndim == moving.ndim:
+        doubts = check_companion(moving_labels, moving, "label map")
     truth = pair.displacement and Transform.read(pair.displacement)
     result = register(
-        pair.fixed,
-        pair.moving,
+        fixed,
+        moving,
         fixed_mask=pair.fixed_mask,
         moving_mask=pair.moving_mask,
         **options,
     )
+    result = replace(result, warnings=(*doubts, *result.warnings))
     summary = result.summary()
     if fixed_labels and moving_labels:
         overlap = label_overlap(result, fixed_labels, moving_labels)

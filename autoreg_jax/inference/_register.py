@@ -1,6 +1,7 @@
 """Registration of two images of any grid, orientation and spacing."""
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,8 @@ from autoreg_jax.geometry import (
     working_grid,
 )
 from autoreg_jax.inference._classical import register_pair
+from autoreg_jax.inference._comparable import check_companion, check_compared
+from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.losses import SIMILARITIES, Objective, Similarity, local_ncc
@@ -53,6 +56,7 @@ def register(  # noqa: PLR0913
     similarity: str | Similarity | None = None,
     fixed_mask: Volume | Path | str | None = None,
     moving_mask: Volume | Path | str | None = None,
+    fill: Fill = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
 
@@ -79,6 +83,8 @@ def register(  # noqa: PLR0913
             if a file holds probabilities, see `data.read_mask`); only without a model.
         moving_mask: Compare only inside this mask of the moving image; only without a
             model.
+        fill: Value of the moved image where the moving one has no voxels, see
+            `Registered.apply`.
 
     Returns:
         The result, with `apply` for other images, labels and points, and `save`.
@@ -87,9 +93,10 @@ def register(  # noqa: PLR0913
         ArtifactError: If there is no usable model in the folder.
         ConfigError: If there is nothing to do (no model, `refine` 0 and `affine`
             "none"), or an option has an unknown value.
-        DataError: If an image file cannot be used, or an image has no contrast.
+        DataError: If an image file cannot be used, an image has no contrast, alone or
+            where the images are compared, or a mask is empty.
         GeometryError: If the images differ in the number of axes, among themselves or
-            from the model, or do not overlap in the world.
+            from the model, or if the images or masks share too little to compare.
         NonFiniteError: If the displacement is not finite.
     """
     if refine is None:
@@ -100,13 +107,21 @@ def register(  # noqa: PLR0913
     _check_options(model, affine, refine, similarity, has_mask=has_mask)
     fixed = fixed if isinstance(fixed, Volume) else read_image(fixed)
     moving = moving if isinstance(moving, Volume) else read_image(moving)
+    check_fill(fill)
     check_contrast(fixed)
     check_contrast(moving)
     if isinstance(model, Path | str):
         model = load_model(model)
     begin = time.perf_counter()
     masks = (_read_mask(fixed_mask, fixed.ndim), _read_mask(moving_mask, fixed.ndim))
+    doubts = [
+        sentence
+        for mask, image in zip(masks, (fixed, moving), strict=True)
+        if mask is not None
+        for sentence in check_companion(mask, image, "mask")
+    ]
     prealignment = prealign(fixed, moving, affine, masks)
+    doubts += prealignment.warnings
     grid = _comparison_grid(fixed, model)
     intensity = Intensity() if model is None else model.description.intensity
 
@@ -121,6 +136,15 @@ def register(  # noqa: PLR0913
     moving_array = unaligned = image_on_grid(prealignment.place(moving))
     if prealignment.is_used:
         unaligned = image_on_grid(moving)
+    placed_masks = (masks[0], masks[1] and prealignment.place(masks[1]))
+    weights = [mask and on_grid(mask) for mask in placed_masks]
+    doubts += check_compared(
+        (fixed, prealignment.place(moving)),
+        (np.asarray(fixed_array)[0, ..., 0], np.asarray(moving_array)[0, ..., 0]),
+        placed_masks,
+        [None if w is None else np.asarray(w)[0, ..., 0] for w in weights],
+        grid,
+    )
     displacement = _displacement(
         fixed_array,
         moving_array,
@@ -129,10 +153,7 @@ def register(  # noqa: PLR0913
         steps=refine,
         learning_rate=learning_rate,
         similarity=similarity,
-        masks=(
-            masks[0] and on_grid(masks[0]),
-            masks[1] and on_grid(prealignment.place(masks[1])),
-        ),
+        masks=weights,
     )
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = _correlations(
@@ -156,7 +177,8 @@ def register(  # noqa: PLR0913
         model=None if model is None else model.path,
         alignment=prealignment.alignment,
         is_aligned=prealignment.is_used,
-        warnings=prealignment.warnings,
+        warnings=tuple(doubts),
+        fill=fill,
     )
 
 
@@ -220,7 +242,7 @@ def _displacement(
     steps: int,
     learning_rate: float,
     similarity: str | Similarity | None,
-    masks: tuple[Array | None, Array | None],
+    masks: Sequence[Array | None],
 ) -> Array:
     """The displacement in voxels: predicted, optimised, or both."""
     if model is None and steps == 0:

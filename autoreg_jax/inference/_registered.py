@@ -1,6 +1,7 @@
 """The result of a registration: the map, and what can be done with it."""
 
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +13,16 @@ from jaxtyping import Float
 
 from autoreg_jax.alignment import Alignment
 from autoreg_jax.data import read_image, read_labels, write_volume
-from autoreg_jax.errors import GeometryError
+from autoreg_jax.errors import GeometryError, ImageWarning
 from autoreg_jax.files import write_json
 from autoreg_jax.geometry import Interpolation, Volume
+from autoreg_jax.inference._fill import Fill, moved_image
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.transforms import Affine, Displacement, Transform
 
 _LOGGER = logging.getLogger(__name__)
+# Fraction of the volume of moved labels below which something may be wrong.
+_LITTLE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,7 @@ class Registered:
         alignment: The linear map that was found beforehand; None if none was sought.
         is_aligned: Whether the alignment was used.
         warnings: Reasons to doubt the result, sentences.
+        fill: Value of `moved` where the moving image has no voxels, see `apply`.
     """
 
     fixed: Volume
@@ -58,6 +63,7 @@ class Registered:
     alignment: Alignment | None = None
     is_aligned: bool = False
     warnings: tuple[str, ...] = ()
+    fill: Fill = None
 
     @cached_property
     def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -77,12 +83,16 @@ class Registered:
     def moved(self) -> Volume:
         """The moving image on the fixed grid, interpolated once, its own intensities.
 
-        It is 0 where the moving image has no voxels.
+        Where the moving image has no voxels it is `fill`, 0 by default.
         """
-        return self.apply(self.moving)
+        return self.apply(self.moving, fill=self.fill)
 
     def apply(
-        self, volume: Volume | Path | str, interpolation: Interpolation = "linear"
+        self,
+        volume: Volume | Path | str,
+        interpolation: Interpolation = "linear",
+        *,
+        fill: Fill = None,
     ) -> Volume:
         """Bring another image or label map of the moving subject to the fixed grid.
 
@@ -90,10 +100,15 @@ class Registered:
             volume: On any grid, in the world of the moving image.
             interpolation: "linear" for images; for label maps "label" (the label with
                 the largest linear share, smoother) or "nearest".
+            fill: Value of an image where the given one has no voxels: a number, or
+                "auto" for its smallest value if that is below 0, as in CT; default: 0,
+                with a warning if it has values below. Label maps get 0.
 
         Returns:
-            The volume on the fixed grid, 0 where the given one has no voxels, as
-            `Transform.apply` returns it.
+            The volume on the fixed grid, as `Transform.apply` returns it.
+
+        Warns:
+            ImageWarning: If no `fill` is given and the image has values below 0.
 
         Raises:
             DataError: If the file cannot be used.
@@ -108,9 +123,11 @@ class Registered:
                 f"{volume.path or 'the volume'} has {volume.ndim} axes, the registered "
                 f"images have {self.fixed.ndim}."
             )
-        array = self.transform.apply(
-            volume.array, volume.grid, self.fixed.grid, interpolation
-        )
+        grid = self.fixed.grid
+        if interpolation == "linear":
+            array = moved_image(self.transform, volume, grid, fill)
+        else:
+            array = self.transform.apply(volume.array, volume.grid, grid, interpolation)
         return Volume(array, self.fixed.affine, space=self.fixed.space)
 
     def points_to_moving(
@@ -213,7 +230,9 @@ class Registered:
         if "displacement" in paths:
             written += self._write_map(paths, one_field=one_field)
         if labels is not None and "labels" in paths:
-            written.append(write_volume(paths["labels"], self.apply(labels, "label")))
+            moved_labels = self.apply(labels, "label")
+            _say_what_is_lost(labels, moved_labels, self.fixed)
+            written.append(write_volume(paths["labels"], moved_labels))
         if "summary" in paths:
             write_json(paths["summary"], self.summary())
             written.append(paths["summary"])
@@ -237,3 +256,18 @@ class Registered:
                 follows,
             )
         return [self.transform.write(path, grid=self.fixed.grid)]
+
+
+def _say_what_is_lost(labels: Volume, moved: Volume, fixed: Volume) -> None:
+    """Warn if little of a label map is left on the fixed grid."""
+    before, after = (
+        np.count_nonzero(v.array) * np.prod(v.spacing) / 1000 for v in (labels, moved)
+    )
+    if after < _LITTLE * before:
+        warnings.warn(
+            f"{labels.path or 'the moving labels'}: {after:.3g} of {before:.3g} ml are "
+            f"left on the grid of {fixed.path or 'the fixed image'}; the rest lies "
+            "outside of it. Check the headers.",
+            ImageWarning,
+            stacklevel=3,
+        )

@@ -68,7 +68,7 @@ def test_a_mask_of_the_moving_image_goes_along(pair, carried):
     matrix = found.alignment.matrix
     there = world(placed) @ matrix[:3, :3].T + matrix[:3, 3]
     np.testing.assert_allclose(there, world(mask), atol=1e-6)
-    still = prealign(fixed, moving, "none")
+    still = prealign(fixed, fixed, "none")
     assert still.place(mask) is mask
 
 
