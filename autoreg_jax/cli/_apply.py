@@ -13,10 +13,10 @@ class Apply(Verb):
     r"""Apply transforms to an image, a label map or points.
 
     Reads transforms of autoreg, ITK, ANTs, Slicer, Learn2Reg, VoxelMorph, NiftyReg,
-    SPM, FSL, FreeSurfer and AFNI; CONVENTIONS.md says how. Give several in the order
-    of antsApplyTransforms: the last one is applied to the image first. Points (CSV,
-    Slicer's .fcsv and .mrk.json, elastix' .txt, ITK-SNAP's .annot) move with the
-    image, from moving to fixed; antsApplyTransformsToPoints does --inverse.
+    SPM, FSL, FreeSurfer and AFNI; CONVENTIONS.md says how. Give several as
+    antsApplyTransforms takes them: the last is applied to the image first. Points
+    (CSV, Slicer's .fcsv and .mrk.json, elastix' .txt, ITK-SNAP's .annot) move with
+    the image, from moving to fixed; antsApplyTransformsToPoints does --inverse.
 
     Examples:
       autoreg apply -i moving.nii.gz -r fixed.nii.gz -o moved.nii.gz \
