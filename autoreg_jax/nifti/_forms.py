@@ -15,8 +15,8 @@ __all__ = ["FLOAT32", "Affine", "Forms", "forms_of", "is_rectangular"]
 Affine = Float[np.ndarray, "4 4"]
 
 FLOAT32 = 1.2e-7
-# ITK takes axes for rectangular up to about this cosine between them.
-_RECTANGULAR = 2e-4
+# By how much the matrix of directions times its transpose may differ from 1 for ITK.
+_RECTANGULAR = 1e-4
 # Three numbers that are longer are no part of a rotation.
 _LONGEST = 1 + 1e-5
 
@@ -76,7 +76,7 @@ def forms_of(header: Nifti1Header, shape: tuple[int, ...]) -> Forms:
 def is_rectangular(affine: Affine) -> bool:
     """Whether the axes are at right angles, as ITK requires."""
     unit = affine[:3, :3] / voxel_sizes(affine)
-    return float(np.abs(unit.T @ unit - np.eye(3)).max()) <= _RECTANGULAR
+    return float(np.abs(unit @ unit.T - np.eye(3)).max()) <= _RECTANGULAR
 
 
 def _itk(
