@@ -92,6 +92,9 @@ def test_txt_of_niftyreg_maps_fixed_to_moving_in_r_a_s(tmp_path):
     path.write_text(rows(MATRIX))
     with pytest.warns(ImageWarning, match=r"affine\.txt: .* matrix of NiftyReg"):
         ours = Transform.read(path)
+    path.write_text(f"#command_history: mrregister a b\n{rows(MATRIX)}")
+    with pytest.warns(ImageWarning, match="or MRtrix"):
+        assert np.allclose(Transform.read(path).links[0].full, ours.links[0].full)
     np.testing.assert_allclose(ours(POINTS), affine(MATRIX, POINTS), atol=1e-6)
 
 
@@ -235,6 +238,17 @@ def test_afni_without_one_matrix_or_with_oblique_images(tmp_path):
     for options in ({"grid": FIXED}, {"images": ImagePair(MOVING)}):
         with pytest.raises(TransformError, match="oblique"):
             Transform.read(path, **options)
+
+
+def test_files_that_another_program_has_to_convert(tmp_path):
+    path = tmp_path / "TransformParameters.0.txt"
+    path.write_text('(Transform "EulerTransform")\n(NumberOfParameters 6)\n')
+    with pytest.raises(TransformError, match="elastix; write the field: transformix"):
+        Transform.read(path)
+    for name in ("a.m3z", "a.mgz"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(TransformError, match="mri_warp_convert"):
+            Transform.read(tmp_path / name)
 
 
 def test_files_that_are_only_read(tmp_path):

@@ -42,20 +42,26 @@ def read_mat(content: bytes, *, images: ImagePair, **_: object) -> tuple[Link, .
 
 
 def read_txt(content: bytes, **_: object) -> tuple[Link, ...]:
-    """The map of a `.txt` or `.tfm` file: of ITK, or four lines of NiftyReg.
+    """The map of a `.txt` or `.tfm` file: of ITK, or four lines of NiftyReg or MRtrix.
 
-    NiftyReg's matrix (`reg_aladin -aff`) maps the reference image to the floating one,
-    in mm along R, A, S, as the maps of this package do.
+    Their matrices (`reg_aladin -aff`, `mrtransform -linear`) map the fixed image to the
+    moving one, in mm along R, A, S, as the maps of this package do.
 
     Raises:
         ValueError: If it is neither.
     """
+    if content.lstrip().startswith(b"(Transform"):
+        raise ValueError(
+            "it is a parameter file of elastix; write the field: transformix -def all "
+            '-tp THIS -out FOLDER, with (ResultImageFormat "nii.gz") in the file.'
+        )
     matrix = _square(content)
     if matrix is None:
         return read_text(content)
     warnings.warn(
-        "four rows of four numbers: read as a matrix of NiftyReg, from the fixed image "
-        "to the moving one in mm along R, A, S. A matrix of FSL must be named .mat.",
+        "four rows of four numbers: read as a matrix of NiftyReg or MRtrix, from the "
+        "fixed image to the moving one in mm along R, A, S. A matrix of FSL must be "
+        "named .mat.",
         ImageWarning,
         stacklevel=2,
     )

@@ -121,6 +121,11 @@ def _format_of(path: Path, formats: Sequence[Format]) -> Format:
     for kind in formats:
         if path.name.lower().endswith(kind.endings):
             return kind
+    if path.name.lower().endswith((".m3z", ".mgz")):
+        raise TransformError(
+            f"{path}: warps of FreeSurfer are not read in this format; convert it: "
+            "mri_warp_convert --inm3z (or --inmgzwarp) THIS --outitk warp.nii.gz."
+        )
     endings = ", ".join(ending for kind in formats for ending in kind.endings)
     raise TransformError(
         f"{path}: the name of a transform must end in one of {endings}."
