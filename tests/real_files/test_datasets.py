@@ -309,6 +309,12 @@ def test_a_label_map_is_that_of_the_scan_it_names(folder, one, other):
     assert found[f"sub-03_{other}_T1w"] is None
 
 
+def test_derivatives_without_a_folder_of_the_pipeline(folder):
+    bids(folder)
+    derived(folder, "dseg", pipeline=".")
+    assert None not in labels_of(read_dataset(folder.path)).values()
+
+
 def test_runs_are_numbers(folder):
     bids(folder, ("run-1_T1w",))
     derived(folder, "run-01_dseg")

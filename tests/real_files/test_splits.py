@@ -34,7 +34,8 @@ def description(folder, **content):
     names = set()
     for key in ("training", "validation", "test"):
         for entry in content.get(key, []):
-            names.add(entry["image"] if isinstance(entry, dict) else entry)
+            single = entry if isinstance(entry, dict) else {"image": entry}
+            names.update(single.values())
     for key in ("registration_val", "registration_test"):
         names.update(name for pair in content.get(key, []) for name in pair.values())
     for seed, name in enumerate(sorted(names)):
@@ -82,6 +83,7 @@ def pairs(folder, *numbers):
             2,
             3,
         ),
+        ({"test": pairs("imagesTs", (41, 42), (43, 44))}, 4, 2),
         (
             {
                 "validation": listed("imagesVal", (31, 32)),
@@ -91,7 +93,14 @@ def pairs(folder, *numbers):
             2,
         ),
     ],
-    ids=["names", "entries", "pairs", "pairs of both", "lists of both"],
+    ids=[
+        "names",
+        "entries",
+        "pairs",
+        "both as pairs",
+        "test as pairs",
+        "both as lists",
+    ],
 )
 def test_a_list_is_what_it_says(tmp_path, lists, test, validation):
     training = listed("imagesTr", range(1, 11))
@@ -103,6 +112,18 @@ def test_a_list_is_what_it_says(tmp_path, lists, test, validation):
         assert (folder == "imagesTs") == (subject.split == "test")
         assert folder != "imagesVal" or subject.split == "validation"
     assert all("'" in s.why for s in dataset.split("test"))
+
+
+def test_numbers_at_the_end_of_a_name_may_count_the_people(tmp_path):
+    names = [f"S{site}_{k:04d}" for site in (1, 2) for k in range(1, 11)]
+    for seed, name in enumerate(names):
+        image(tmp_path / f"{name}.nii.gz", seed)
+    dataset = read_dataset(tmp_path)
+    assert [len(dataset.split(s)) for s in ("train", "validation", "test")] == [
+        12,
+        4,
+        4,
+    ]
 
 
 def test_a_test_list_that_is_kept_back_leaves_test_to_the_hash(tmp_path):

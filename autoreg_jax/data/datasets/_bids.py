@@ -96,7 +96,7 @@ class _Labelled(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether each scan has a label map on its grid, or there are none at all."""
+        """Whether each scan has a label map on its grid."""
         return bool(self.scans) and all(
             scan.path in self.labels
             and have_one_grid(scan.path, self.labels[scan.path])

@@ -70,13 +70,17 @@ def bids_file(path: Path, top: Path) -> BidsFile:
         if key in ("run", "echo", "inv", "flip", "res") and value.isdecimal()
     }
     folders = path.relative_to(top).parts[:-1]
-    is_derived = folders[0] == "derivatives"
+    pipeline = ""
+    if folders[0] == "derivatives":
+        # Some have no folder of the pipeline.
+        is_named = len(folders) > 1 and not folders[1].startswith("sub-")
+        pipeline = folders[1] if is_named else folders[0]
     return BidsFile(
         path=path,
         entities=entities | numbers,
         suffix=suffix,
         folder=path.parent.name,
-        pipeline=folders[min(1, len(folders) - 1)] if is_derived else "",
+        pipeline=pipeline,
     )
 
 

@@ -109,7 +109,7 @@ def _is_description(file: Path) -> bool:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
         return "training" in content or is_nnunet(content)
-    except (OSError, ValueError, TypeError):
+    except (IsADirectoryError, ValueError, TypeError):
         return False
 
 
@@ -172,10 +172,10 @@ def _entries(
     """The images of a list; a plain name is an image without other files."""
     listed = content.get(key) or []
     for entry in listed if isinstance(listed, list) else [listed]:
-        if key in _PAIRS:
-            sides = entry if isinstance(entry, dict) else {}
-            images = [sides.get(side) for side in ("fixed", "moving")]
-            yield from ({"image": i} for i in images if isinstance(i, str))
+        pair = entry if isinstance(entry, dict) and "image" not in entry else {}
+        images = [i for i in map(pair.get, ("fixed", "moving")) if isinstance(i, str)]
+        yield from ({"image": image} for image in images)
+        if images or key in _PAIRS:
             continue
         entry = {"image": entry} if isinstance(entry, str | list) else entry
         if not isinstance(entry, dict) or not _texts(entry.get("image")):

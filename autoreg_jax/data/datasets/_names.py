@@ -23,6 +23,7 @@ _ENDING = re.compile(rf"[_\-. ]({MODALITIES})$", re.IGNORECASE)
 _PLAIN = re.compile(rf"[_\-. ]({'|'.join(PLAIN)})$", re.IGNORECASE)
 # Learn2Reg and nnU-Net number the images of a person: 0000, 0001.
 _CHANNEL = re.compile(r"(?<=_)00\d\d$")
+_MOST_CHANNELS = 8
 _BIDS = re.compile(r"sub-[^_]+(?=_)")
 
 
@@ -82,14 +83,25 @@ def people_of(names: Sequence[str]) -> list[str]:
         names: Stems.
 
     Examples:
-        >>> people_of(["sub-01_ses-1_T1w", "sub-01_ses-2", "L2R_0001", "L2R_0002"])
-        ['sub-01', 'sub-01', 'L2R', 'L2R']
+        >>> people_of(["sub-01_ses-1_T1w", "sub-01_ses-2", "p2_0000", "p2_0001"])
+        ['sub-01', 'sub-01', 'p2', 'p2']
         >>> people_of(["L2R_0001", "L2R_0002"])
         ['L2R_0001', 'L2R_0002']
     """
-    people = []
-    for name in names:
-        found = _BIDS.match(name)
-        people.append(found[0] if found else scan_parts(name)[0])
-    # A number that is all that differs counts the people, not their images.
+    people = [_BIDS.match(name) for name in names]
+    heads = [scan_parts(name)[0] for name in names]
+    channels: dict[str, set[str]] = {}
+    for name, head in zip(names, heads, strict=True):
+        channels.setdefault(head, set()).add(name[len(head) :])
+    # Channels begin at 0000 and are few; other numbers count the people.
+    people = [
+        bids[0] if bids else head if _are_channels(channels[head]) else name
+        for bids, head, name in zip(people, heads, names, strict=True)
+    ]
     return people if len(set(people)) > 1 else list(names)
+
+
+def _are_channels(endings: set[str]) -> bool:
+    """Whether the endings of the names of one person are no numbers of persons."""
+    numbers = [ending for ending in endings if _CHANNEL.search(ending)]
+    return not numbers or ("_0000" in numbers and len(numbers) <= _MOST_CHANNELS)
