@@ -176,7 +176,8 @@ def _warnings_to_stderr(name: str) -> Iterator[None]:
         def say(message, category, *place, **more) -> None:
             if not issubclass(category, ImageWarning):
                 show(message, category, *place, **more)
-            elif str(message) not in said:
+            # Not again with the name of a pair before it.
+            elif not str(message).endswith(tuple(said)):
                 said.add(str(message))
                 _say(f"autoreg {name}: warning: {message}")
 

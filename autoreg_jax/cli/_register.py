@@ -1,6 +1,7 @@
 """`autoreg register`."""
 
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from autoreg_jax.cli._options import add_fill
 from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_json, show_line, show_table
-from autoreg_jax.errors import ConfigError
+from autoreg_jax.errors import ConfigError, ImageWarning
 
 # Options that go to `inference.register` under the same names.
 _OPTIONS = ("model", "affine", "refine", "similarity", "fill")
@@ -208,7 +209,7 @@ def _show_one(summary: dict[str, Any], options: Namespace) -> None:
         show_json(summary)
         return
     for warning in summary["warnings"]:
-        print(f"autoreg register: warning: {warning}", file=sys.stderr)
+        warnings.warn(warning, ImageWarning, stacklevel=2)
     if summary["is_aligned"]:
         summary |= summary["alignment"]
     rows = [
@@ -251,7 +252,7 @@ def _show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) -
     )
     for name, summary in done.items():
         for warning in summary["warnings"]:
-            print(f"autoreg register: warning: {name}: {warning}", file=sys.stderr)
+            warnings.warn(f"{name}: {warning}", ImageWarning, stacklevel=2)
     for name, summary in summaries.items():
         if "error" in summary:
             show_line(f"failed: {name}", summary["error"])

@@ -9,6 +9,7 @@ from autoreg_jax.data import PairFiles, read_image, read_labels, read_mask
 from autoreg_jax.errors import AutoRegError
 from autoreg_jax.inference._accuracy import known_error, label_overlap
 from autoreg_jax.inference._comparable import check_companion
+from autoreg_jax.inference._heard import heard
 from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._register import register
@@ -64,22 +65,23 @@ def _register(
     one_field: bool,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
-    # Labels that cannot be used must be found before the registration.
-    fixed, moving = read_image(pair.fixed), read_image(pair.moving)
-    fixed_labels = pair.fixed_labels and read_labels(pair.fixed_labels, fixed)
-    moving_labels = pair.moving_labels and read_labels(pair.moving_labels)
-    doubts: tuple[str, ...] = ()
-    if moving_labels and moving_labels.ndim == moving.ndim:
-        doubts = check_companion(moving_labels, moving, "label map")
-    truth = pair.displacement and Transform.read(pair.displacement)
-    result = register(
-        fixed,
-        moving,
-        fixed_mask=pair.fixed_mask,
-        moving_mask=pair.moving_mask,
-        **options,
-    )
-    result = replace(result, warnings=(*doubts, *result.warnings))
+    with heard() as said:
+        # Labels that cannot be used must be found before the registration.
+        fixed, moving = read_image(pair.fixed), read_image(pair.moving)
+        fixed_labels = pair.fixed_labels and read_labels(pair.fixed_labels, fixed)
+        moving_labels = pair.moving_labels and read_labels(pair.moving_labels)
+        doubts: tuple[str, ...] = ()
+        if moving_labels and moving_labels.ndim == moving.ndim:
+            doubts = check_companion(moving_labels, moving, "label map")
+        truth = pair.displacement and Transform.read(pair.displacement)
+        result = register(
+            fixed,
+            moving,
+            fixed_mask=pair.fixed_mask,
+            moving_mask=pair.moving_mask,
+            **options,
+        )
+    result = replace(result, warnings=(*said, *doubts, *result.warnings))
     summary = result.summary()
     if fixed_labels and moving_labels:
         overlap = label_overlap(result, fixed_labels, moving_labels)

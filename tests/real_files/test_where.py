@@ -1,6 +1,7 @@
 """Where an image lies: forms, codes, units and slices, compared with SimpleITK."""
 
 import itertools
+import json
 import re
 import warnings
 
@@ -10,6 +11,7 @@ import pytest
 import SimpleITK as sitk
 from world import turn
 
+from autoreg_jax import inference
 from autoreg_jax.cli import main
 from autoreg_jax.data import read_image, read_labels, read_mask, write_volume
 from autoreg_jax.data.images import read_grid
@@ -362,6 +364,26 @@ def test_the_command_says_each_thing_once(tmp_path, identity, capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if "sform" in line]
     assert len(lines) == 1
     assert lines[0].startswith(f"autoreg apply: warning: {path}: sform (code 2)")
+
+
+def test_the_record_of_a_registration_has_what_was_said(tmp_path, capsys, monkeypatch):
+    def registered(fixed, moving, **_):
+        field = Transform.displacement(np.zeros((*fixed.shape, 3)), fixed.grid)
+        numbers = {"folding_fraction": 0.0, "similarity_before": 1.0, "similarity": 1.0}
+        return inference.Registered(
+            fixed, moving, field, seconds=0.0, refined_steps=1, **numbers
+        )
+
+    monkeypatch.setattr("autoreg_jax.inference._files.register", registered)
+    path = save(tmp_path / "f.nii", OTHER, (GRIDS["oblique"], 2), (OTHER, 1))
+    other = save(tmp_path / "m.nii", OTHER, (OTHER, 1), (OTHER, 1), 3)
+    out = tmp_path / "o_"
+    words = ["register", "-f", path, "-m", other, "-o", out, "--refine", "1"]
+    assert main([str(word) for word in words]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if ".nii: " in line]
+    assert [line.split(": ")[2] for line in lines] == [str(path), str(other)]
+    said = json.loads((tmp_path / "o_summary.json").read_text())["warnings"]
+    assert [text.split(": ")[0] for text in said] == [str(path), str(other)]
 
 
 def plane(height, thickness=1.0):
