@@ -57,6 +57,16 @@ def test_other_tables_are_along_r_a_s(tmp_path, header):
     np.testing.assert_allclose(read_points(path, space="lps").positions, LPS[:1])
 
 
+@pytest.mark.parametrize(("axes", "stored"), [("r,a,s", RAS), ("l,p,s", LPS)])
+def test_tables_that_slicer_exports_name_their_axes(tmp_path, axes, stored):
+    path = tmp_path / "F.csv"
+    rows = [f"F,{x},{y},{z},1,1" for x, y, z in stored]
+    path.write_text("\n".join([f"label,{axes},defined,selected", *rows]))
+    np.testing.assert_allclose(read_points(path).positions, RAS)
+    sign = 1 if stored is RAS else -1
+    assert moved(path).splitlines()[1].startswith(f"F,{11 * sign}.000000,{4 * sign}.0")
+
+
 def test_a_plane_of_ants(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("x,y,t\n1,2,0\n")
@@ -173,11 +183,13 @@ def test_markups_of_slicer_each_in_its_own_space(tmp_path, name):
 def test_markups_that_have_no_space_or_no_position(tmp_path):
     one = markup(LPS)
     del one["coordinateSystem"]  # the schema says LPS
-    one["controlPoints"].insert(1, {"id": "9", "positionStatus": "undefined"})
+    del one["type"]
+    nowhere = {"id": "9", "position": [0, 0, 0], "positionStatus": "undefined"}
+    one["controlPoints"].insert(1, nowhere)
     path = write(tmp_path / "F.mrk.json", one)
     np.testing.assert_allclose(read_points(path).positions, RAS)
     points = json.loads(moved(path))["markups"][0]["controlPoints"]
-    assert points[1] == {"id": "9", "positionStatus": "undefined"}
+    assert points[1] == nowhere
     np.testing.assert_allclose(points[2]["position"], [3.5, -7, -3])
 
 

@@ -17,7 +17,8 @@ from autoreg_jax.transforms.points._points import (
 
 __all__ = ["read_csv"]
 
-_AXES = ("x", "y", "z")
+# Names of the coordinates, and the space that they state.
+_AXES: dict[str, PointSpace | None] = {"xyz": None, "ras": "ras", "lps": "lps"}
 
 
 def read_csv(
@@ -30,6 +31,7 @@ def read_csv(
         ending: Of its name.
         space: Of the coordinates; default: LPS if the columns are those of
             `antsApplyTransformsToPoints` (a column t, or label and comment), else RAS.
+            Slicer's columns r, a, s and l, p, s say it themselves.
         images: Not used.
 
     Raises:
@@ -41,7 +43,8 @@ def read_csv(
         raise ValueError(f"not a CSV file in UTF-8 ({error}).") from error
     columns = [cell.strip() for cell in lines[0]] if lines else []
     names = [column.lower() for column in columns]
-    if not {"x", "y"} <= set(names) or len(set(names)) < len(names):
+    axes = next((word for word in _AXES if set(word[:2]) <= set(names)), None)
+    if axes is None or len(set(names)) < len(names):
         raise ValueError(
             "the first line must name each column once, x, y and z among them, found "
             f"{','.join(columns) or 'nothing'}."
@@ -51,10 +54,10 @@ def read_csv(
             raise ValueError(
                 f"row {number}: {len(row)} cells for {len(columns)} columns."
             )
-    places = [names.index(axis) for axis in _AXES if axis in names]
+    places = [names.index(axis) for axis in axes if axis in names]
     stored = checked([[row[place] for place in places] for row in lines[1:]], 2)
     stored = stored.reshape(-1, len(places))
-    used = space or _space_of(names)
+    used = space or _AXES[axes] or _space_of(names)
 
     def render(positions: np.ndarray) -> str:
         stream = io.StringIO()

@@ -123,16 +123,20 @@ def read_markups(
 
 def _placed(markup: dict[str, Any]) -> list[dict[str, Any]]:
     """The control points that have a position."""
-    points = markup.get("controlPoints", ())
-    return [point for point in points if point.get("position") is not None]
+    return [
+        point
+        for point in markup.get("controlPoints", ())
+        if point.get("positionStatus", "defined") == "defined"
+    ]
 
 
 def _check_markups(markups: list[dict[str, Any]]) -> None:
     """Refuse what is not made of points in mm."""
     for markup in markups:
-        if markup["type"] not in _KINDS:
+        kind = markup.get("type", "Fiducial")
+        if kind not in _KINDS:
             raise ValueError(
-                f"it holds a markup of the type {markup['type']}; {', '.join(_KINDS)} "
+                f"it holds a markup of the type {kind}; {', '.join(_KINDS)} "
                 "can be moved. Save those into a file of their own."
             )
         unit = markup.get("coordinateUnits", "mm")
