@@ -82,9 +82,13 @@ def test_mat_is_of_itk_or_fsl_by_its_content(tmp_path):
     ours = Transform.affine(MATRIX)
     path = ours.write(tmp_path / "0GenericAffine.mat")
     np.testing.assert_allclose(Transform.read(path)(POINTS), ours(POINTS), atol=1e-9)
-    path.write_text("1 0 0\n0 1 0\n0 0 1\n")
-    with pytest.raises(TransformError, match="MATLAB file of ITK"):
-        Transform.read(path)
+    for text, message in (
+        ("1 0 0\n0 1 0\n0 0 1\n", "text with 3 rows of numbers; a matrix of FSL"),
+        ("hello", "not a readable MATLAB file of ITK"),
+    ):
+        path.write_text(text)
+        with pytest.raises(TransformError, match=message):
+            Transform.read(path)
 
 
 def test_txt_of_niftyreg_maps_fixed_to_moving_in_r_a_s(tmp_path):

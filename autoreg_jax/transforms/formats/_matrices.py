@@ -37,8 +37,15 @@ def read_mat(content: bytes, *, images: ImagePair, **_: object) -> tuple[Link, .
     Raises:
         ValueError: If it is neither, or the images of FSL are not given.
     """
-    matrix = _square(content)
-    return read_matlab(content) if matrix is None else (fsl_matrix(matrix, images),)
+    numbers, matrix = _numbers(content), _square(content)
+    if matrix is not None:
+        return (fsl_matrix(matrix, images),)
+    if numbers:
+        raise ValueError(
+            f"it is text with {len(numbers)} rows of numbers; a matrix of FSL has four "
+            "rows of four, and the .mat of ITK and ANTs is binary."
+        )
+    return read_matlab(content)
 
 
 def read_txt(content: bytes, **_: object) -> tuple[Link, ...]:
