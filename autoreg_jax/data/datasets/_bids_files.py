@@ -71,10 +71,10 @@ def bids_file(path: Path, top: Path) -> BidsFile:
     }
     folders = path.relative_to(top).parts[:-1]
     pipeline = ""
-    if folders[0] == "derivatives":
+    if folders[:1] == ("derivatives",):
         # Some have no folder of the pipeline.
-        is_named = len(folders) > 1 and not folders[1].startswith("sub-")
-        pipeline = folders[1] if is_named else folders[0]
+        below = [folder for folder in folders[1:2] if not folder.startswith("sub-")]
+        pipeline = "".join(below or folders[:1])
     return BidsFile(
         path=path,
         entities=entities | numbers,
