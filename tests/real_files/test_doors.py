@@ -136,6 +136,19 @@ def test_a_name_that_is_no_text_at_all(tmp_path):
     assert path.read_bytes() == b"M\xfcller\n"
 
 
+def test_a_table_of_names_that_the_locale_cannot_write(tmp_path):
+    rows = ["subject,image"]
+    for k in range(6):
+        name = f"M\u00fcller {k}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image(smooth(k), AFFINE), tmp_path / name)
+        rows.append(f"s{k},{name}")
+    (tmp_path / "d.csv").write_text("\n".join(rows), encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = autoreg("plan", tmp_path / "d.csv", "--json", env=ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert b'"images": 6' in done.stdout
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_stops_reading(unbuffered):
     reader, writer = os.pipe()

@@ -1,5 +1,6 @@
 """What the name of a scan says: the person and the modality."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -43,6 +44,10 @@ def located(folder: Path, text: str) -> Path:
     `~` is the home folder. If there is no such file, `\` is read as `/`, and letters
     with accents in their other form: so are tables written on other systems.
     """
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # the locale is ASCII, the names are UTF-8
+        text = os.fsdecode(text.encode())
     path = folder / Path(text).expanduser() if text.startswith("~") else folder / text
     others = [text.replace("\\", "/")]
     others += [unicodedata.normalize(form, others[0]) for form in ("NFC", "NFD")]
