@@ -394,6 +394,17 @@ def test_images_that_are_in_a_template_space_alone_get_its_label_maps(folder):
         assert labels == f"{name[:6]}_space-MNI152_res-1_dseg.nii.gz"
 
 
+@pytest.mark.parametrize("name", ["sub-01_T1w.nii.gz", "p1.nii.gz"])
+def test_a_link_to_what_was_not_fetched_is_said(folder, name):
+    is_bids = name.startswith("sub")
+    bids(folder) if is_bids else folder.images(*(f"p{k}.nii.gz" for k in range(6)))
+    place = folder.path / ("sub-01/anat" if is_bids else "") / name
+    place.unlink()
+    place.symlink_to("../../.git/annex/objects/x.nii.gz")
+    with pytest.raises(DataError, match=rf"{name} is a link .* datalad get"):
+        read_dataset(folder.path)
+
+
 # Folders without any description
 
 
@@ -478,6 +489,13 @@ def test_a_folder_of_label_maps_alone_is_refused(folder):
     folder.labels("in/s1_seg.nii.gz", "in/s2_seg.nii.gz")
     with pytest.raises(DataError, match=r"no images .*but label maps .*s1_seg"):
         match_images(folder.path / "f.nii.gz", folder.path / "in")
+
+
+def test_one_name_in_two_formats_is_refused(folder):
+    folder.images("a/s1.nii.gz", "a/s1.nii", "b/s1.nii")
+    for fixed, moving in ("ab", "ba"):
+        with pytest.raises(DataError, match="2 pairs would be written as s1_to_s1"):
+            match_images(folder.path / fixed, folder.path / moving)
 
 
 def test_two_folders_match_by_name_whatever_the_format(folder):

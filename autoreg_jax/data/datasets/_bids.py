@@ -128,7 +128,7 @@ def _images(path: Path) -> Iterator[Path]:
     for file in path.rglob("sub-*"):
         parts = file.relative_to(path).parts[:-1]
         is_other = any(part in _OTHER_FOLDERS or part[0] == "." for part in parts)
-        if not is_other and is_image_file(file) and file.is_file():
+        if not is_other and is_image_file(file) and not file.is_dir():
             yield file
 
 

@@ -158,5 +158,10 @@ def check_file(path: Path, where: str) -> None:
     """Raise a DataError that says where a path comes from if it is not a file."""
     if path.is_dir():
         raise DataError(f"{where}: {path} is a directory; a file is needed.")
+    if path.is_symlink() and not path.exists():
+        raise DataError(
+            f"{where}: {path} is a link to a file that is not there; get it (with "
+            "DataLad: datalad get), or leave it out."
+        )
     if not path.is_file():
         raise DataError(f"{where}: {path} does not exist; correct the path.")

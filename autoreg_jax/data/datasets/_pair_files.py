@@ -119,14 +119,18 @@ def match_images(fixed: Path | str, moving: Path | str) -> tuple[PairFiles, ...]
     movings = _images(moving)
     if not fixed.is_dir():
         return _distinct([PairFiles(fixed, image) for image in movings], moving)
-    by_name = {stem(image): image for image in _images(fixed)}
+    fixeds = _images(fixed)
+    _distinct([PairFiles(image, image) for image in fixeds], fixed)
+    by_name = {stem(image): image for image in fixeds}
     differing = sorted(set(by_name) ^ {stem(image) for image in movings})
     if differing:
         raise DataError(
             f"{fixed} and {moving}: {differing[0]} is in one of the folders only; give "
             "the images of a pair the same name, or list the pairs in a CSV."
         )
-    return tuple(PairFiles(by_name[stem(image)], image) for image in movings)
+    return _distinct(
+        [PairFiles(by_name[stem(image)], image) for image in movings], moving
+    )
 
 
 def _images(folder: Path) -> list[Path]:

@@ -65,6 +65,9 @@ def read_dataset(path: Path | str) -> Dataset:
             two splits, or a split has an unknown name or a single subject.
     """
     dataset = _read(Path(path))
+    for subject in dataset.subjects:
+        for file in filter(None, (subject.image, subject.labels, subject.mask)):
+            check_file(file, f"{dataset.path}, subject {subject.name!r}")
     check_images(dataset)
     return dataset
 
