@@ -15,10 +15,13 @@ import pytest
 from autoreg_jax.geometry import Volume
 
 # Compiling is most of what the tests cost. XLA's older emitters of CPU kernels, which
-# the search and training of the package use as well, take two thirds of the time. XLA
-# does not start with a flag that it does not know.
+# the search and training of the package use as well, take two thirds of the time, and
+# without optimisation a fifth less. `JAX_DISABLE_MOST_OPTIMIZATIONS=0 make test` tests
+# optimised programs. XLA does not start with a flag that it does not know.
 if jax.__version_info__ < (0, 12):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
+    jax.config.update("jax_disable_most_optimizations", True)
 
 # Programs of their own, which need the extra `peers`.
 collect_ignore_glob = ["benchmarks/*"]
@@ -34,14 +37,24 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest test, so that no worker waits for it at the end."""
-    items.sort(key=lambda item: "test_runs_at_smoke_size" not in item.nodeid)
+    """Begin with the longest files, so that no worker waits for one at the end."""
+    longest = "test_notebooks", "tests/workflows", "tests/studies", "tests/inference"
+    items.sort(key=lambda item: not any(name in item.nodeid for name in longest))
 
 
 @pytest.fixture(autouse=True)
 def _fresh_trace_counter() -> None:
     # chex counts traces by the name of the function, across tests.
     chex.clear_trace_counter()
+
+
+@pytest.fixture
+def optimised() -> Iterator[None]:
+    """Compile as users do inside the test: it compares numbers to the last bits."""
+    unoptimised = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", unoptimised)
 
 
 @pytest.fixture
