@@ -195,7 +195,8 @@ def prealign(
                     f"is not trusted: {found.reason}; {doubt}.",
                 )
         result = Prealignment(found, is_used, warnings)
-    few = check_field_of_view(fixed, result.place(moving))
+    placed = result.place(moving)
+    few = check_field_of_view(fixed, placed, is_aligned=result.is_used)
     return replace(result, warnings=(*result.warnings, *few))
 
 

@@ -96,12 +96,15 @@ def check_axes(fixed: Volume, moving: Volume) -> None:
     check_height(moving, fixed.grid.corners, fixed_name)
 
 
-def check_field_of_view(fixed: Volume, moving: Volume) -> tuple[str, ...]:
+def check_field_of_view(
+    fixed: Volume, moving: Volume, *, is_aligned: bool = False
+) -> tuple[str, ...]:
     """Make sure that two images that pass `check_axes` overlap.
 
     Args:
         fixed: The fixed image.
         moving: The moving image.
+        is_aligned: Whether an alignment has placed the moving image, for messages.
 
     Returns:
         A sentence with percentages if they share little.
@@ -111,11 +114,12 @@ def check_field_of_view(fixed: Volume, moving: Volume) -> tuple[str, ...]:
             or fewer than 4 voxels along each axis.
     """
     names = _names(fixed, moving)
+    when = " after the alignment" if is_aligned else ""
     shared = shared_part(fixed.grid, moving.grid)
     if shared.smaller < _LEAST_SHARED:
         distance = np.linalg.norm(fixed.grid.centre - moving.grid.centre)
         raise GeometryError(
-            f"{names[0]} and {names[1]} do not overlap in the world, but for "
+            f"{names[0]} and {names[1]} do not overlap in the world{when}, but for "
             f"{shared.smaller:.2g} of the smaller field of view: their centres are "
             f"{distance:.0f} mm apart. Repair the headers (sform or qform) or align "
             "the images rigidly first."
@@ -126,9 +130,10 @@ def check_field_of_view(fixed: Volume, moving: Volume) -> tuple[str, ...]:
     small, large = names if shared.moving < shared.fixed else names[::-1]
     if shared.voxels < _LEAST_SIDE**fixed.ndim:
         raise GeometryError(
-            f"{names[0]} and {names[1]} share {shared.voxels:.2g} voxels, too few to "
-            f"compare: {small} covers {100 * min(parts):.2g} % of {large}. Their sizes "
-            f"are {sizes}; correct the spacing or the unit of length in the headers."
+            f"{names[0]} and {names[1]} share {shared.voxels:.2g} voxels{when}, too "
+            f"few to compare: {small} covers {100 * min(parts):.2g} % of {large}. Their "
+            f"sizes are {sizes}{when}; correct the spacing or the unit of length in "
+            "the headers."
         )
     if min(parts) < _SMALL_PART:
         return (

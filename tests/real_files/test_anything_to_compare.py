@@ -120,8 +120,10 @@ SMALL = {
 def test_an_image_of_another_size_is_refused(affine):
     with pytest.raises(GeometryError, match=r"share \S+ voxels, too few .* covers"):
         register(FIXED, Volume(MOVING.array, affine), **QUICK)
-    with pytest.raises(GeometryError, match="correct the spacing or the unit"):
-        register(FIXED, Volume(MOVING.array, affine), affine="rigid")
+    match = "mm after the alignment; correct the spacing or the unit"
+    for kind in ("rigid", "auto"):
+        with pytest.raises(GeometryError, match=match):
+            register(FIXED, Volume(MOVING.array, affine), affine=kind, refine=1)
 
 
 def test_a_small_part_is_compared_with_a_warning():
