@@ -131,9 +131,9 @@ def check_field_of_view(
     if shared.voxels < _LEAST_SIDE**fixed.ndim:
         raise GeometryError(
             f"{names[0]} and {names[1]} share {shared.voxels:.2g} voxels{when}, too "
-            f"few to compare: {small} covers {100 * min(parts):.2g} % of {large}. Their "
-            f"sizes are {sizes}{when}; correct the spacing or the unit of length in "
-            "the headers."
+            f"few to compare: {small} covers {100 * min(parts):.2g} % of {large}. "
+            f"Their sizes are {sizes}{when}; correct the spacing or the unit of length "
+            "in the headers."
         )
     if min(parts) < _SMALL_PART:
         return (
