@@ -57,6 +57,15 @@ def elsewhere(folder):
     affine[0, 3] = 900
     image = np.random.default_rng(0).random((16, 14, 12), np.float32)
     write_volume(folder / "moving.nii.gz", Volume(image, affine))
+    labels = Volume(np.ones((16, 14, 12), np.int32), affine)
+    write_volume(folder / "moving_labels.nii.gz", labels)
+
+
+def moving_labels_elsewhere(folder):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[0, 3] = 900
+    labels = Volume(np.ones((16, 14, 12), np.int32), affine)
+    write_volume(folder / "moving_labels.nii.gz", labels)
 
 
 def a_plane(folder):
@@ -86,7 +95,8 @@ def labels_fractional(folder):
         (singular, "moving.nii.gz", "repair the"),
         (elsewhere, "moving.nii.gz", "Repair the headers"),
         (a_plane, "moving.nii.gz", "two slices or two volumes"),
-        (labels_elsewhere, "fixed_labels.nii.gz", "resample the labels"),
+        (labels_elsewhere, "fixed_labels.nii.gz", "resample it with"),
+        (moving_labels_elsewhere, "moving_labels.nii.gz", "Copy the header"),
         (labels_fractional, "fixed_labels.nii.gz", "nearest-neighbour"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
