@@ -254,7 +254,43 @@ def of_freesurfer(folder):
     return "copy.mgz"
 
 
+def with_a_fourth_axis(folder):
+    array = np.asarray(nibabel.load(folder / "0.nii.gz").dataobj)
+    nibabel.save(nibabel.Nifti1Image(array[..., None], AFFINE), folder / "copy.nii.gz")
+
+
+def of_itk(folder):
+    return written_by_itk(folder, "copy.nrrd")
+
+
+def of_itk_in_capitals(folder):
+    written_by_itk(folder, "copy.nrrd")
+    (folder / "copy.nrrd").rename(folder / "copy.NRRD")
+    return "copy.NRRD"
+
+
+def written_by_itk(folder, name):
+    sitk = pytest.importorskip("SimpleITK")
+    sitk.WriteImage(sitk.ReadImage(str(folder / "0.nii.gz")), str(folder / name))
+    return name
+
+
+def compressed_but_not_called_so(folder):
+    shutil.copy(folder / "0.nii.gz", folder / "copy.nii")
+    return "copy.nii"
+
+
+def called_compressed_and_is_not(folder):
+    content = gzip.decompress((folder / "0.nii.gz").read_bytes())
+    (folder / "copy.nii.gz").write_bytes(content)
+
+
 WAYS = [
+    with_a_fourth_axis,
+    of_itk,
+    of_itk_in_capitals,
+    compressed_but_not_called_so,
+    called_compressed_and_is_not,
     symbolic_link,
     hard_link,
     another_way,
@@ -286,6 +322,23 @@ def test_one_image_twice_in_a_split_is_a_warning(tmp_path, again):
     with pytest.warns(ImageWarning, match=r"'s0' \(train\) and 's4' \(train\)"):
         dataset = read_dataset(path)
     assert len(dataset.split("train")) == 3
+
+
+@pytest.mark.parametrize("again", [symbolic_link, another_way])
+def test_one_label_map_in_two_splits_is_a_warning(tmp_path, again):
+    splits = ("train", "train", "test", "test")
+    names = [image(tmp_path / f"{k}.nii.gz", k).name for k in range(4)]
+    copy = again(tmp_path) or "copy.nii.gz"
+    for labels, expected in (names, 0), ([*names[:3], copy], 1):
+        cells = zip(range(4), names, labels, splits, strict=True)
+        rows = [f"s{k},{i},{label},{split}" for k, i, label, split in cells]
+        path = tmp_path / "d.csv"
+        path.write_text("\n".join(["subject,image,labels,split", *rows]))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            read_dataset(path)
+        assert len(caught) == expected
+    assert "'s0' (train) and 's3' (test) have the same label map" in str(caught[0])
 
 
 @pytest.mark.parametrize("what", ["background", "one voxel", "shape"])
