@@ -15,13 +15,13 @@ import pytest
 from autoreg_jax.geometry import Volume
 
 # Compiling is most of what the tests cost. XLA's older emitters of CPU kernels, which
-# the search and training of the package use as well, take two thirds of the time, and
-# without optimisation a fifth less. `JAX_DISABLE_MOST_OPTIMIZATIONS=0 make test` tests
-# optimised programs. XLA does not start with a flag that it does not know.
+# the search and training of the package use as well, take two thirds of the time. XLA
+# does not start with a flag that it does not know.
 if jax.__version_info__ < (0, 12):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
-if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
-    jax.config.update("jax_disable_most_optimizations", True)
+
+# Where programs are large and run for a moment, they are compiled without optimisation.
+_UNOPTIMISED = {"losses", "networks", "search", "search_space", "studies", "workflows"}
 
 # Programs of their own, which need the extra `peers`.
 collect_ignore_glob = ["benchmarks/*"]
@@ -42,19 +42,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(name in item.nodeid for name in longest))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Choose how the programs of a test are compiled."""
+    is_quick = item.path.parent.name in _UNOPTIMISED
+    is_quick = is_quick and not item.get_closest_marker("optimised")
+    jax.config.update("jax_disable_most_optimizations", is_quick)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_trace_counter() -> None:
     # chex counts traces by the name of the function, across tests.
     chex.clear_trace_counter()
-
-
-@pytest.fixture
-def optimised() -> Iterator[None]:
-    """Compile as users do inside the test: it compares numbers to the last bits."""
-    unoptimised = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", unoptimised)
 
 
 @pytest.fixture

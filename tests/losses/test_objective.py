@@ -63,7 +63,7 @@ def test_is_the_weighted_sum_of_its_terms(case, similarity):
     np.testing.assert_allclose(total, weighted, rtol=1e-5)
 
 
-@pytest.mark.usefixtures("optimised")
+@pytest.mark.optimised
 def test_pyramids_and_mappings_say_the_same(case):
     fixed, moving, displacements = case
     objective = jax.jit(registration_loss)

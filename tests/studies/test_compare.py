@@ -158,7 +158,7 @@ class QuietNetwork(SmallNetwork):
         return super().apply({"params": params | quiet}, moving, fixed, alpha)
 
 
-@pytest.mark.usefixtures("optimised")
+@pytest.mark.optimised
 def test_a_supernet_off_the_grid_has_no_kinks(settings, tmp_path):
     tables = compare(
         "registration",

@@ -10,6 +10,9 @@ from autoreg_jax import alignment
 from autoreg_jax.geometry import Volume
 from autoreg_jax.workflows.planning._prepare import make_align
 
+# An alignment runs for longer than it compiles.
+pytestmark = pytest.mark.optimised
+
 REFERENCE = Volume(np.ones((4, 4, 4), np.float32), np.eye(4), Path("reference.nii.gz"))
 IMAGE = Volume(np.ones((4, 4, 4), np.float32), np.eye(4), Path("scan.nii.gz"))
 SHIFT = np.eye(4) + np.pad(np.ones((3, 1)), ((0, 1), (3, 0)))

@@ -14,6 +14,9 @@ from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.workflows.planning._memory import estimate_memory
 from autoreg_jax.workflows.planning._plan import apply_plan
 
+# An alignment runs for longer than it compiles.
+pytestmark = pytest.mark.optimised
+
 
 def anatomy(points, seed=0, contrast=1.0):
     """A head of three nested ellipsoids in world mm, a little different by seed."""
