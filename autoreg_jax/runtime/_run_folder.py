@@ -71,6 +71,27 @@ class RunFolder(os.PathLike[str]):
         """The call that makes an equal object."""
         return f"RunFolder({str(self.path)!r})"
 
+    def check(self, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Refuse what `claim` would refuse of an existing folder; nothing is written.
+
+        Args:
+            resume: Resume the run in this folder.
+            overwrite: Move an existing run to `previous-N`.
+
+        Raises:
+            ConfigError: If `resume` and `overwrite` are both given.
+            ArtifactError: If the folder contains a run and neither is given.
+        """
+        if resume and overwrite:
+            raise ConfigError("--resume and --overwrite exclude each other.")
+        found = self._found()
+        if found and not (resume or overwrite or found == [self.plan]):
+            raise ArtifactError(
+                f"{self}: already contains a run ({found[0].name}). Use --resume to "
+                "resume it, --overwrite to move it to previous-N, or choose another "
+                "folder."
+            )
+
     def claim(self, *, resume: bool = False, overwrite: bool = False) -> "RunFolder":
         """Make the folder ready for a run.
 
@@ -87,22 +108,15 @@ class RunFolder(os.PathLike[str]):
             This object.
 
         Raises:
-            ConfigError: If `resume` and `overwrite` are both given, or if the folder
-                is a file, cannot be created or is not writable.
-            ArtifactError: If the folder contains a run and neither is given.
+            ConfigError: As `check`, or if the folder is a file, cannot be created or
+                is not writable.
+            ArtifactError: As `check`.
         """
-        if resume and overwrite:
-            raise ConfigError("--resume and --overwrite exclude each other.")
+        self.check(resume=resume, overwrite=overwrite)
         self._create()
-        found = [path for path in self._artifacts() if path.exists()]
-        if not found or resume or (found == [self.plan] and not overwrite):
+        found = self._found()
+        if not found or not overwrite:
             return self
-        if not overwrite:
-            raise ArtifactError(
-                f"{self}: already contains a run ({found[0].name}). Use --resume to "
-                "resume it, --overwrite to move it to previous-N, or choose another "
-                "folder."
-            )
         numbered = (self.path / f"previous-{n}" for n in itertools.count(1))
         previous = next(path for path in numbered if not path.exists())
         previous.mkdir()
@@ -182,10 +196,11 @@ class RunFolder(os.PathLike[str]):
         simulated = self.data / "dataset.csv"
         return simulated if simulated.is_file() else None
 
-    def _artifacts(self) -> list[Path]:
-        """What belongs to one run and is moved with it: all but the data."""
+    def _found(self) -> list[Path]:
+        """What is there of a run and is moved with it: all but the data."""
         kept = (self.path, self.data)
-        return [path for path in vars(self).values() if path not in kept]
+        paths = (path for path in vars(self).values() if path not in kept)
+        return [path for path in paths if path.exists()]
 
     def _create(self) -> None:
         try:

@@ -124,6 +124,7 @@ def open_run(
     overwrite: bool,
 ) -> Prepared:
     """Read and check the data; only then claim the folder and write what is decided."""
+    RunFolder(run).check(resume=resume, overwrite=overwrite)
     prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
     for cohort in prepared.cohorts:
         roles_of(cohort, config.pairs)

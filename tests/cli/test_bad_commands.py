@@ -205,12 +205,13 @@ def test_datasets(command, dataset, tmp_path, verb, damage, file, remedy):
 
 
 @pytest.mark.parametrize("verb", ["auto", "search"])
-def test_another_run_is_kept(command, dataset, tmp_path, verb):
+def test_another_run_is_kept(command, tmp_path, verb):
+    """Said before any data are read."""
     run = tmp_path / "run"
     run.mkdir()
     (run / "genotype.json").write_text("{}")
     before = contents(tmp_path)
-    code, out, err = command(verb, dataset, "-o", run, "--config", "smoke")
+    code, out, err = command(verb, "no.csv", "-o", run, "--config", "smoke")
     assert (code, out) == (2, "")
     assert "--resume" in err
     assert "--overwrite" in err

@@ -85,6 +85,8 @@ def plan(
             f"{folder.plan}: already exists; edit it, use --overwrite to move it to "
             "previous-N, or name another folder."
         )
+    if folder is not None:
+        folder.check(overwrite=overwrite)
     config = RunConfig() if config is None else config
     made = make_plan(read_dataset(dataset), Path(run or "."), config)
     if folder is not None:
