@@ -1,6 +1,6 @@
 """Options that several verbs share, each declared once."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ def add_fill(group: Any) -> None:
 
 def _number_or_auto(word: str) -> float | str:
     """A value of --fill; argparse refuses other words."""
-    return word if word == "auto" else float(word)
+    try:
+        return word if word == "auto" else float(word)
+    except ValueError:
+        raise ArgumentTypeError(f"must be a number or auto, got {word!r}") from None
 
 
 def add_dataset(group: Any, text: str = DATASET) -> None:

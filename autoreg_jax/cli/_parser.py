@@ -14,6 +14,8 @@ WRONG = 2
 # `~/x`, `--output=~/x`, `-o~/x`, `NAME=~/x`, `[~/x.mat,1]`: what is before the path.
 _BEFORE_HOME = re.compile(r"(?:\[|-\w|-{0,2}[\w-]+=)?(?=~)")
 
+_NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.IGNORECASE)
+
 
 class Verb:
     """A command of `autoreg`. The docstring of a verb is the text of its help.
@@ -63,6 +65,8 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
         )
         self._renamed = verb.renamed
+        # Also -1e3 is a number; argparse of Python 3.11 to 3.13 knows -1000 alone.
+        self._negative_number_matcher = _NEGATIVE
         self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
         verb.add_options(self)
         group = self.add_argument_group("printing")

@@ -7,7 +7,7 @@ from autoreg_jax.geometry._field_of_view import (
     is_shared,
     shared_part,
 )
-from autoreg_jax.geometry._grid import Grid, homogeneous
+from autoreg_jax.geometry._grid import Grid, Stated, homogeneous
 from autoreg_jax.geometry._height import check_height
 from autoreg_jax.geometry._regrid import grid_along, working_grid
 from autoreg_jax.geometry._sampling import (
@@ -25,6 +25,7 @@ __all__ = [
     "Grid",
     "Interpolation",
     "Shared",
+    "Stated",
     "Volume",
     "check_axes",
     "check_field_of_view",

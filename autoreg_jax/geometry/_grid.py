@@ -1,13 +1,26 @@
 """A grid of voxels and its place in the world."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import aff2axcodes
 
-__all__ = ["Grid", "homogeneous"]
+__all__ = ["Grid", "Stated", "homogeneous"]
+
+
+class Stated(NamedTuple):
+    """Lengths as the file of an image states them; FSL and others take them for mm.
+
+    Attributes:
+        sizes: Of the voxels along each axis, apart from the affine (`pixdim`).
+        unit: Millimetres in one of its units.
+    """
+
+    sizes: tuple[float, ...]
+    unit: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +36,7 @@ class Grid:
             accepted as well: a plane of the world's x and y, at z = 0.
         space: Which world it is, by the codes of NIfTI: 1 scanner, 2 aligned with
             another image, 3 Talairach, 4 MNI 152. It is written and never compared.
+        stated: Lengths by the file of the image; None if it has none but these.
 
     Raises:
         ValueError: If the shape has not two or three axes, or the affine is not a
@@ -39,6 +53,7 @@ class Grid:
     shape: tuple[int, ...]
     affine: Float[np.ndarray, "4 4"]
     space: int = 2
+    stated: Stated | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(int(size) for size in self.shape)

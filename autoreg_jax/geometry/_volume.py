@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from autoreg_jax.geometry._grid import Grid
+from autoreg_jax.geometry._grid import Grid, Stated
 
 __all__ = ["Volume"]
 
@@ -23,6 +23,7 @@ class Volume:
             has one too: it says in which plane it lies.
         path: The file it was read from, for messages.
         space: Which world it is, see `Grid`.
+        stated: Lengths by its file, see `Grid`.
 
     Examples:
         >>> volume = Volume(np.zeros((4, 5), np.float32), np.diag([2.0, 3, 1, 1]))
@@ -34,6 +35,7 @@ class Volume:
     affine: Num[np.ndarray, "4 4"]
     path: Path | None = None
     space: int = 2
+    stated: Stated | None = None
 
     @cached_property
     def grid(self) -> Grid:
@@ -42,7 +44,7 @@ class Volume:
         Raises:
             ValueError: If the affine is not an invertible homogeneous matrix.
         """
-        return Grid(self.array.shape, self.affine, self.space)
+        return Grid(self.array.shape, self.affine, self.space, self.stated)
 
     @property
     def shape(self) -> tuple[int, ...]:

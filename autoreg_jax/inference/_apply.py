@@ -150,10 +150,11 @@ def _images(
         read_image(path).grid if path else None
         for path in (noted.fsl_source, noted.fsl_reference)
     )
+    others = tuple(grid for grid in (source, reference) if grid is not None)
     if not is_one:
-        return ImagePair(first, second)
+        return ImagePair(first, second, others=others)
     is_assumed = first is None or second is None
-    return ImagePair(first or source, second or reference, is_assumed)
+    return ImagePair(first or source, second or reference, is_assumed, others)
 
 
 def _check_points(

@@ -7,6 +7,7 @@ from typing import Any
 
 from autoreg_jax.data import PairFiles, read_image, read_labels, read_mask
 from autoreg_jax.errors import AutoRegError
+from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._accuracy import known_error, label_overlap
 from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._heard import heard
@@ -14,7 +15,7 @@ from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._register import register
 from autoreg_jax.runtime import progress
-from autoreg_jax.transforms import Transform
+from autoreg_jax.transforms import ImagePair, Transform, check_whole
 
 
 def register_files(
@@ -54,6 +55,7 @@ def register_files(
         with_labels=pair.moving_labels is not None,
         inputs=pair.files,
     )
+    one_field = one_field or displacement is not None
     return _register(pair, paths, options, one_field=one_field)
 
 
@@ -73,7 +75,7 @@ def _register(
         doubts: tuple[str, ...] = ()
         if moving_labels and moving_labels.ndim == moving.ndim:
             doubts = check_companion(moving_labels, moving, "label map")
-        truth = pair.displacement and Transform.read(pair.displacement)
+        truth = pair.displacement and _truth(pair.displacement, fixed, moving)
         result = register(
             fixed,
             moving,
@@ -92,6 +94,14 @@ def _register(
         summary["displacement_error_before"], summary["displacement_error"] = error
     summary["files"] = result.write(paths, moving_labels, one_field=one_field)
     return summary
+
+
+def _truth(path: Path, fixed: Volume, moving: Volume) -> Transform:
+    """The true map of a pair."""
+    images = ImagePair(moving.grid, fixed.grid, assumed=True)
+    truth = Transform.read(path, grid=fixed.grid, images=images)
+    check_whole(truth, path)
+    return truth
 
 
 def register_many(

@@ -59,14 +59,9 @@ def output_paths(
     """
     paths = {}
     if prefix is not None:
-        start = str(prefix)
-        if Path(start).is_dir() and not start.endswith("/"):
-            start += "/"
-        paths = {
-            kind: Path(start + name)
-            for kind, name in _NAMES.items()
-            if {"labels": with_labels, "affine": displacement is None}.get(kind, True)
-        }
+        paths = _beginning_with(prefix, displacement)
+        if not with_labels:
+            del paths["labels"]
     for kind, name in (("moved", moved), ("displacement", displacement)):
         if name is not None:
             paths[kind] = Path(name)
@@ -87,4 +82,19 @@ def output_paths(
                 f"{path}: is an input or another output; choose another name."
             )
         taken.add(path.resolve())
+    return paths
+
+
+def _beginning_with(
+    prefix: Path | str, displacement: Path | str | None
+) -> dict[str, Path]:
+    """Default names of all results; no affine map beside a displacement elsewhere."""
+    start = str(prefix)
+    if Path(start).is_dir() and not start.endswith("/"):
+        start += "/"
+    paths = {kind: Path(start + name) for kind, name in _NAMES.items()}
+    # Beside a whole map of the usual name, an affine map of an earlier run is removed.
+    given = paths["displacement"] if displacement is None else Path(displacement)
+    if given.resolve() != paths["displacement"].resolve():
+        del paths["affine"]
     return paths

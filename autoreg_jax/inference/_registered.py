@@ -207,6 +207,7 @@ class Registered:
             with_labels=labels is not None,
             inputs=inputs,
         )
+        one_field = one_field or displacement is not None
         return self.write(paths, labels, one_field=one_field)
 
     def write(

@@ -12,7 +12,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.nifti1 import Nifti1Header
 
-from autoreg_jax.geometry import Grid
+from autoreg_jax.geometry import Grid, Stated
 from autoreg_jax.nifti._forms import Affine, Forms, forms_of
 
 __all__ = ["Place", "place_of"]
@@ -33,11 +33,13 @@ class Place:
         space: Code of the form that was used: 1 scanner, 2 aligned with another image,
             3 Talairach, 4 MNI 152, 5 another template.
         notes: What other programs read differently, or what had to be assumed.
+        stated: Lengths as the header states them, beside the affine.
     """
 
     affine: np.ndarray
     space: int = 2
     notes: tuple[str, ...] = ()
+    stated: Stated | None = None
 
 
 def place_of(header: Nifti1Header) -> Place:
@@ -68,10 +70,14 @@ def place_of(header: Nifti1Header) -> Place:
     if used is None:
         used, space = forms.centred, 2
     code = int(header["xyzt_units"]) & 7
-    scale = np.diag([_MILLIMETRES.get(code, 1.0)] * 3 + [1.0])
+    unit = _MILLIMETRES.get(code, 1.0)
+    scale = np.diag([unit] * 3 + [1.0])
     note = _Differences(shape, scale, used, forms).note(header)
     notes = (_unit_note(code, scale @ used), note)
-    return Place(scale @ used, space, tuple(filter(None, notes)))
+    sizes = np.abs(header["pixdim"][1:4].astype(float))
+    sizes = np.where(np.isfinite(sizes) & (sizes > 0), sizes, voxel_sizes(used))
+    stated = Stated(tuple(sizes.tolist()), unit)
+    return Place(scale @ used, space, tuple(filter(None, notes)), stated)
 
 
 @dataclass(frozen=True, eq=False)

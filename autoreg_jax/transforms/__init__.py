@@ -5,7 +5,7 @@ NumPy, SciPy, nibabel and h5py only; no accelerator is needed.
 
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._ants_order import read_chain, split_word
-from autoreg_jax.transforms._doubts import doubts
+from autoreg_jax.transforms._doubts import check_whole, doubts
 from autoreg_jax.transforms._plane import check_plane
 from autoreg_jax.transforms._transform import Transform
 from autoreg_jax.transforms.formats import FORMATS, Format, ImagePair
@@ -41,6 +41,7 @@ __all__ = [
     "Transform",
     "Velocity",
     "check_plane",
+    "check_whole",
     "doubts",
     "read_chain",
     "read_points",

@@ -1,10 +1,12 @@
 """What a chain of maps leaves out: places beyond its fields, a part that is missing."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.errors import TransformError
 from autoreg_jax.geometry import Grid, is_inside
 from autoreg_jax.transforms._transform import Transform
 from autoreg_jax.transforms.links import (
@@ -15,7 +17,7 @@ from autoreg_jax.transforms.links import (
     Velocity,
 )
 
-__all__ = ["doubts"]
+__all__ = ["check_whole", "doubts"]
 
 # A field that moves its border by less than this many voxels ends without a step.
 _STEP = 0.01
@@ -39,6 +41,24 @@ def doubts(
     missing = _missing_part(transform.links)
     sentences = [f"{missing}: {_MISSING}"] if missing else []
     return sentences + _outside(transform.links, slabs, what)
+
+
+def check_whole(transform: Transform, path: Path | str) -> None:
+    """Refuse a displacement that an affine map in another file has to follow.
+
+    Args:
+        transform: What was read.
+        path: From which file.
+
+    Raises:
+        TransformError: If the affine map is missing.
+    """
+    if missing := _missing_part(transform.links):
+        raise TransformError(
+            f"{path}: is only a part of a map, without the affine map {missing} that "
+            "follows it; give one file of both, as `autoreg register --one-field` or "
+            "`--warp OUT.h5` writes it."
+        )
 
 
 _MISSING = (

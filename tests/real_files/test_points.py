@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -313,3 +314,20 @@ def test_points_are_written_in_the_format_they_came_in(tmp_path):
         write_points(tmp_path / "o.csv", points)
     with pytest.raises(DataError, match="must end in one of"):
         read_points(tmp_path / "p.vtk")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("p.csv", b"x;y;z\n1;2;3\n", "found x;y;z. Separate the columns by commas"),
+        ("p.csv", b"x\ty\tz\n1\t2\t3\n", "Separate the columns by commas"),
+        ("p.csv", "x,y,z\n1,2,3\n".encode("utf-16"), "is not a text in UTF-8"),
+        ("p.json", b'[{"position": [1, 2, 3]}]', "it has no list 'markups'"),
+        ("p.mrk.json", b'{"markups": 3}', "it has no list 'markups'"),
+    ],
+)
+def test_what_is_no_such_table_is_said_in_words(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(message)):
+        read_points(path)

@@ -45,7 +45,7 @@ def read_labels(path: Path | str, image: Volume | None = None) -> Volume:
     path = Path(path)
     stored = open_stored(path)
     array = _whole(one_channel(stored.array, path), path)
-    labels = Volume(array, stored.affine, path, stored.space)
+    labels = Volume(array, stored.affine, path, stored.space, stored.stated)
     if image is not None:
         _check_companion(labels, image, "label map")
     return labels

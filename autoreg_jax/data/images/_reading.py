@@ -41,7 +41,8 @@ def read_image(path: Path | str) -> Volume:
     path = Path(path)
     stored = open_stored(path)
     array = finite(_single(stored.array), path)
-    return Volume(one_channel(array, path), stored.affine, path, stored.space)
+    array = one_channel(array, path)
+    return Volume(array, stored.affine, path, stored.space, stored.stated)
 
 
 def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:
@@ -82,7 +83,8 @@ def read_grid(path: Path) -> Volume:
         GeometryError: If its affine is singular or not finite.
     """
     stored = open_stored(path, voxels=False)
-    return Volume(one_channel(stored.array, path), stored.affine, path, stored.space)
+    array = one_channel(stored.array, path)
+    return Volume(array, stored.affine, path, stored.space, stored.stated)
 
 
 def check_grid(volume: Volume, other: Volume, rule: str) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from autoreg_jax import nifti
 from autoreg_jax.data.images import _itk
 from autoreg_jax.data.images._names import ENDINGS, FREESURFER, ITK, is_image_name
 from autoreg_jax.errors import DataError, GeometryError, ImageWarning
-from autoreg_jax.geometry import homogeneous
+from autoreg_jax.geometry import Stated, homogeneous
 from autoreg_jax.nifti import Place
 
 __all__ = ["Stored", "open_stored"]
@@ -51,12 +51,14 @@ class Stored:
         affine: Voxel indices to world, mm, RAS+.
         space: Which world it is, see `Grid`.
         path: The file.
+        stated: Lengths by its header, see `Grid`.
     """
 
     array: _Array
     affine: Float[np.ndarray, "4 4"]
     space: int
     path: Path
+    stated: Stated | None = None
 
 
 def open_stored(path: Path, *, voxels: bool = True) -> Stored:
@@ -91,7 +93,8 @@ def open_stored(path: Path, *, voxels: bool = True) -> Stored:
             f"{path}: voxels of type {array.dtype} have no single grey value; convert "
             "the image to one number per voxel."
         )
-    return Stored(array, _checked(place.affine, path), place.space, path)
+    affine = _checked(place.affine, path)
+    return Stored(array, affine, place.space, path, place.stated)
 
 
 def _open(path: Path, voxels: bool) -> tuple[_Array, Place]:
@@ -120,7 +123,7 @@ def _open(path: Path, voxels: bool) -> tuple[_Array, Place]:
         )
     with warnings.catch_warnings(action="ignore"):
         array = np.asanyarray(image.dataobj)
-    return array, Place(place.affine, place.space, (*place.notes, *notes))
+    return array, replace(place, notes=(*place.notes, *notes))
 
 
 def _header(path: Path, *, is_freesurfer: bool) -> tuple[_Array, Place]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from autoreg_jax.data import Cohort, Dataset, read_mask, read_pairs
 from autoreg_jax.errors import DataError, GeometryError
-from autoreg_jax.transforms import Grid, Transform
+from autoreg_jax.transforms import Grid, Transform, check_whole
 from autoreg_jax.workflows.evaluation import PairData
 
 
@@ -38,8 +38,10 @@ class ListedPair(NamedTuple):
             pair = pair._replace(body=jnp.asarray(mask.array[None] > 0))
         if self.displacement is not None:
             grid = Grid(shape, cohort.affine)
-            truth = Transform.read(self.displacement, grid=grid).displacement_on(grid)
-            voxels = grid.vectors_to_voxels(truth).astype(np.float32)
+            truth = Transform.read(self.displacement, grid=grid)
+            check_whole(truth, self.displacement)
+            vectors = grid.vectors_to_voxels(truth.displacement_on(grid))
+            voxels = vectors.astype(np.float32)
             pair = pair._replace(truth=jnp.asarray(voxels[None]))
         return pair
 

@@ -53,11 +53,33 @@ class ImagePair:
         reference: Grid of the image it is moved to (`flirt -ref`), if it is known.
         assumed: Nobody said that these are the images; they are the input and the
             reference of a command.
+        others: More images of the command, between which the file may map.
     """
 
     source: Grid | None = None
     reference: Grid | None = None
     assumed: bool = False
+    others: tuple[Grid, ...] = ()
+
+    @property
+    def known(self) -> tuple[Grid, ...]:
+        """All images that are known."""
+        found = (self.source, self.reference, *self.others)
+        return tuple(grid for grid in found if grid is not None)
+
+    def unit(self) -> float:
+        """Millimetres in a unit of their headers, which most programs take for mm.
+
+        Raises:
+            ValueError: If their headers have different units.
+        """
+        units = {grid.stated.unit for grid in self.known if grid.stated is not None}
+        if len(units) > 1:
+            raise ValueError(
+                "its program takes the lengths of headers for mm, and the images here "
+                "have different units (xyzt_units); set them all to mm."
+            )
+        return units.pop() if units else 1.0
 
 
 class Reader(Protocol):

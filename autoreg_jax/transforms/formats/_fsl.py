@@ -74,8 +74,9 @@ def fsl_positions(
 
 
 def _to_world(grid: Grid) -> Float[np.ndarray, "4 4"]:
-    """FSL's millimetres to the world."""
-    to_voxels = np.diag([*(1 / np.asarray(grid.spacing)), 1.0])
+    """FSL's millimetres, which are lengths of `pixdim` in any unit, to the world."""
+    sizes = grid.spacing if grid.stated is None else grid.stated.sizes
+    to_voxels = np.diag([*(1 / np.asarray(sizes)), 1.0])
     if np.linalg.det(grid.affine) > 0:
         to_voxels[0, 0] *= -1
         to_voxels[0, 3] = grid.shape[0] - 1

@@ -48,14 +48,18 @@ def read_mat(content: bytes, *, images: ImagePair, **_: object) -> tuple[Link, .
     return read_matlab(content)
 
 
-def read_txt(content: bytes, **_: object) -> tuple[Link, ...]:
+def read_txt(content: bytes, *, images: ImagePair, **_: object) -> tuple[Link, ...]:
     """The map of a `.txt` or `.tfm` file: of ITK, or four lines of NiftyReg or MRtrix.
 
     Their matrices (`reg_aladin -aff`, `mrtransform -linear`) map the fixed image to the
     moving one, in mm along R, A, S, as the maps of this package do.
 
+    Args:
+        content: Of the file.
+        images: The images that it maps between, for the unit of length.
+
     Raises:
-        ValueError: If it is neither.
+        ValueError: If it is neither, or the images have different units.
     """
     if content.lstrip().startswith(b"(Transform"):
         raise ValueError(
@@ -72,7 +76,7 @@ def read_txt(content: bytes, **_: object) -> tuple[Link, ...]:
         ImageWarning,
         stacklevel=2,
     )
-    return (Affine(matrix),)
+    return (_in_mm(matrix, images),)
 
 
 def read_afni(
@@ -86,7 +90,8 @@ def read_afni(
         images: The fixed and the moving image, if they are known.
 
     Raises:
-        ValueError: If it holds other than twelve numbers, or an image is oblique.
+        ValueError: If it holds other than twelve numbers, an image is oblique, or the
+            images have different units.
     """
     numbers = _numbers(content)
     if numbers is None:
@@ -97,12 +102,11 @@ def read_afni(
             f"it holds {count} numbers, and a matrix has twelve; of a series take one "
             "row, as in 1dcat FILE'{0}' > one.aff12.1D."
         )
-    for one in (grid, images.reference, images.source):
-        if one is not None:
-            refuse_oblique(one)
+    for one in images.known if grid is None else (grid, *images.known):
+        refuse_oblique(one)
     matrix = np.eye(4)
     matrix[:3] = np.concatenate(numbers).reshape(3, 4)
-    return (Affine(_FLIP @ matrix @ _FLIP),)
+    return (_in_mm(_FLIP @ matrix @ _FLIP, images),)
 
 
 def is_of_fsl(path: Path) -> bool:
@@ -121,6 +125,13 @@ def is_of_fsl(path: Path) -> bool:
     except (OSError, ValueError, ImageFileError, HeaderDataError, WrapStructError):
         return False
     return False
+
+
+def _in_mm(matrix: Float[np.ndarray, "4 4"], images: ImagePair) -> Affine:
+    """A matrix between images whose lengths its program took for mm."""
+    matrix = matrix.copy()
+    matrix[:3, 3] *= images.unit()
+    return Affine(matrix)
 
 
 def _square(content: bytes) -> Float[np.ndarray, "4 4"] | None:

@@ -31,8 +31,7 @@ _DISPLACEMENT, _VECTOR = 1006, 1007
 _LPS = np.array([-1.0, -1.0, 1.0])
 # Programs that take all lengths as they are, in vectors and header alike. Where the
 # grid is converted from metres (1) or microns (3), so are the vectors.
-_IN_UNITS_OF_GRID = ("positions", "niftyreg", "spline", "fsl", "afni")
-_MILLIMETRES = {1: 1000.0, 3: 0.001}
+_IN_UNITS_OF_GRID = ("positions", "niftyreg", "spline", "afni")
 # Before the name of the affine map that has to follow, in the description of 80 bytes.
 _THEN = "autoreg: then "
 
@@ -72,10 +71,10 @@ def read_nifti(
     place = nifti.place_of(nifti.header_of(content[: nifti.LONGEST_HEADER]))
     for note in place.notes:
         warnings.warn(note, ImageWarning, stacklevel=2)
-    own = Grid(array.shape[:-1], place.affine, place.space)
+    own = Grid(array.shape[:-1], place.affine, place.space, place.stated)
     if meaning in _IN_UNITS_OF_GRID:
-        unit = _MILLIMETRES.get(int(image.header["xyzt_units"]) & 7)
-        array = array if unit is None else array * np.float32(unit)
+        unit = ImagePair(own, others=images.known).unit()
+        array = array if unit == 1 else array * np.float32(unit)
     if layout is None:
         check_content(array, own, meaning)
     about = image.header["descrip"].tobytes().rstrip(b"\0").decode(errors="replace")
@@ -96,7 +95,8 @@ def _links(
         return from_voxels(array, grid)
     kind = np.float32 if array.dtype == np.float32 else np.float64
     if meaning == "afni":
-        refuse_oblique(own)
+        for one in (own, *images.known):
+            refuse_oblique(one)
     if meaning in ("ants", "afni"):
         array = array * _LPS[: array.shape[-1]]
     if meaning in ("ants", "afni", "ras"):

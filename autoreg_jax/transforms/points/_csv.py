@@ -45,9 +45,12 @@ def read_csv(
     names = [column.lower() for column in columns]
     axes = next((word for word in _AXES if set(word[:2]) <= set(names)), None)
     if axes is None or len(set(names)) < len(names):
+        found = ",".join(columns) or "nothing"
+        has_others = bool(set(";\t") & set("".join(columns)))
+        advice = "Separate the columns by commas." if has_others else ""
         raise ValueError(
             "the first line must name each column once, x, y and z among them, found "
-            f"{','.join(columns) or 'nothing'}."
+            f"{found}. {advice}".rstrip()
         )
     for number, row in enumerate(lines[1:], 2):
         if len(row) != len(columns):

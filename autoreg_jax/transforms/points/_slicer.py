@@ -92,7 +92,12 @@ def read_markups(
         ValueError: If the text is no such file, is not in mm, or holds other markups.
     """
     try:
-        markups = json.loads(text)["markups"]
+        content = json.loads(text)
+        if not isinstance(content, dict) or not isinstance(
+            content.get("markups"), list
+        ):
+            raise ValueError("not a markups file of Slicer: it has no list 'markups'.")
+        markups = content["markups"]
         _check_markups(markups)
         found: list[tuple[Any, PointSpace]] = [
             (point["position"], space or _stated(markup.get("coordinateSystem", "LPS")))

@@ -65,7 +65,7 @@ def read_points(
     if not path.is_file():
         raise DataError(f"{path}: no such file; correct the path.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _text(path)
         with named(path):
             return _FORMATS[ending](
                 text, ending, space, PointImages(drawn_on, moved_to)
@@ -93,6 +93,16 @@ def write_points(path: Path | str, points: Points) -> Path:
             f"{path}: points of a {points.ending} file are written as {points.ending}."
         )
     return write_text(path, points.render(points.positions))
+
+
+def _text(path: Path) -> str:
+    """The text of a file."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"it is not a text in UTF-8 (byte {error.start}); save it so."
+        ) from error
 
 
 def _ending_of(path: Path) -> str:
