@@ -114,6 +114,78 @@ def test_a_list_is_what_it_says(tmp_path, lists, test, validation):
     assert all("'" in s.why for s in dataset.split("test"))
 
 
+FORMS = {
+    "testing": lambda names: {"testing": names},
+    "test_images": lambda names: {"test_images": names},
+    "Test": lambda names: {"Test": names},
+    "test_paired_images": lambda names: {
+        "test_paired_images": [{"fixed": names[0], "moving": names[1]}]
+    },
+    "by number": lambda names: {"test": {str(k): name for k, name in enumerate(names)}},
+    "by case": lambda names: {"test": {name: {"image": name} for name in names}},
+    "without the ending": lambda names: {"test": [name[:-7] for name in names]},
+    "a pair": lambda names: {"test": {"fixed": names[0], "moving": names[1]}},
+}
+
+
+@pytest.mark.parametrize("train", ["training", "train"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_test_list_of_any_name_and_form_is_for_test(tmp_path, train, form):
+    names = [f"./imagesTs/L_{k:04d}_0000.nii.gz" for k in (21, 22)]
+    path = description(tmp_path, training=listed("imagesTr", range(1, 9)), test=names)
+    content = json.loads(path.read_text())
+    del content["test"]
+    content[train] = content.pop("training")
+    path.write_text(json.dumps(content | FORMS[form](names)))
+    found = splits(read_dataset(tmp_path))
+    assert len(found) == 10
+    held = {name for name, split in found.items() if split == "test"}
+    assert held == {"L_0021_0000", "L_0022_0000"}
+
+
+@pytest.mark.parametrize(
+    ("more", "note"),
+    [
+        ({}, "2 images of imagesTs are in no list and not used"),
+        (
+            {"held_back": ["./imagesTs/L_0021_0000.nii.gz"]},
+            "The list 'held_back' names no split and is not used",
+        ),
+    ],
+)
+def test_images_that_no_split_is_given_for_are_named(tmp_path, more, note):
+    path = description(
+        tmp_path,
+        training=listed("imagesTr", range(1, 9)),
+        test=listed("imagesTs", (21, 22)),
+    )
+    content = json.loads(path.read_text())
+    del content["test"]
+    path.write_text(json.dumps(content | more))
+    dataset = read_dataset(path)
+    assert len(dataset.subjects) == 8
+    assert note in " ".join(dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        ("imagesVa", "validation"),
+        ("Valid", "validation"),
+        ("test_set", "test"),
+        ("TestData", "test"),
+        ("imagesTesting", "test"),
+    ],
+)
+def test_a_folder_names_its_split_in_any_way(tmp_path, folder, split):
+    for seed in range(8):
+        image(tmp_path / "train_set" / f"p{seed}.nii.gz", seed)
+    for seed in (8, 9):
+        image(tmp_path / folder / f"p{seed}.nii.gz", seed)
+    found = splits(read_dataset(tmp_path))
+    assert {name for name, own in found.items() if own == split} == {"p8", "p9"}
+
+
 def test_numbers_at_the_end_of_a_name_may_count_the_people(tmp_path):
     names = [f"S{site}_{k:04d}" for site in (1, 2) for k in range(1, 11)]
     for seed, name in enumerate(names):

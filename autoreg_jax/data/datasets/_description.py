@@ -1,8 +1,9 @@
 """Datasets with a description: `dataset.json` of Learn2Reg, Decathlon and nnU-Net.
 
 The lists `training`, `validation` and `test` name images, with `label` and `mask`;
-`registration_val` and `registration_test` list pairs of images. Paths are relative to
-the file. An image of Learn2Reg is `TASK_0001_0000.nii.gz`: person, then number of the
+`registration_val` and `registration_test` list pairs of images. Other names of the
+splits (`val`, `testing`, `test_images`) are known, too. Paths are relative to the file.
+An image of Learn2Reg is `TASK_0001_0000.nii.gz`: person, then number of the
 image. nnU-Net 1 lists `CASE.nii.gz` for the files `CASE_0000.nii.gz`, one a channel;
 nnU-Net 2 lists no files, see `_nnunet`.
 
@@ -19,16 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.data.datasets._dataset import Dataset, Subject, check_file
+from autoreg_jax.data.datasets._lists import (
+    PAIRS,
+    lists_images,
+    lists_of,
+    unused,
+)
 from autoreg_jax.data.datasets._names import is_image_file, located, people_of, stem
 from autoreg_jax.data.datasets._nnunet import is_nnunet, with_lists
 from autoreg_jax.data.datasets._splits import Assigned, choose_splits
+from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
 __all__ = ["find_description", "read_description"]
 
-# The lists of images and of pairs, and the split that they mean.
-_LISTS = {"training": "train", "validation": "validation", "test": "test"}
-_PAIRS = {"registration_val": "validation", "registration_test": "test"}
 # Keys of one image by what it is; `label` is spelled in both ways.
 _LABELS, _MASK = ("label", "labels"), ("mask",)
 _POINTS = re.compile(r"^(keypoints|landmarks)")
@@ -77,6 +82,7 @@ def read_description(path: Path) -> Dataset:
     content = with_lists(path, _content(path))
     notes = [f"As listed in {path.name} of {content.get('name') or path.parent.name}."]
     listed = _all_listed(path, content, notes)
+    notes += unused(path, content, {one.file for one in listed})
     if not any(one.given.split == "train" for one in listed):
         raise DataError(
             f"{path}: the list 'training' is empty; download the data of the task, or "
@@ -108,8 +114,8 @@ def read_description(path: Path) -> Dataset:
 def _is_description(file: Path) -> bool:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
-        return "training" in content or is_nnunet(content)
-    except (IsADirectoryError, ValueError, TypeError):
+        return lists_images(content) or is_nnunet(content)
+    except (IsADirectoryError, ValueError):
         return False
 
 
@@ -121,7 +127,7 @@ def _content(path: Path) -> Mapping[str, Any]:
         raise DataError(
             f"{path}: not a JSON file ({error}); download it again."
         ) from error
-    if isinstance(content, dict) and ("training" in content or is_nnunet(content)):
+    if lists_images(content) or is_nnunet(content):
         return content
     raise DataError(
         f"{path}: not a Learn2Reg, Decathlon or nnU-Net description: it has neither "
@@ -140,7 +146,7 @@ def _all_listed(
             something else.
     """
     found: dict[Path, _Listed] = {}
-    for key, split in (_LISTS | _PAIRS).items():
+    for key, split in lists_of(content).items():
         missing: set[str] = set()
         for entry in _entries(path, content, key):
             files = _files(path, entry)
@@ -170,12 +176,15 @@ def _entries(
     path: Path, content: Mapping[str, Any], key: str
 ) -> Iterator[Mapping[str, Any]]:
     """The images of a list; a plain name is an image without other files."""
-    listed = content.get(key) or []
-    for entry in listed if isinstance(listed, list) else [listed]:
+    listed = content[key]
+    if isinstance(listed, dict):  # one entry, or entries by name
+        is_one = {"image", "fixed", "moving"} & {*listed}
+        listed = [listed] if is_one else list(listed.values())
+    for entry in listed:
         pair = entry if isinstance(entry, dict) and "image" not in entry else {}
         images = [i for i in map(pair.get, ("fixed", "moving")) if isinstance(i, str)]
         yield from ({"image": image} for image in images)
-        if images or key in _PAIRS:
+        if images or key.startswith(PAIRS):
             continue
         entry = {"image": entry} if isinstance(entry, str | list) else entry
         if not isinstance(entry, dict) or not _texts(entry.get("image")):
@@ -198,9 +207,11 @@ def _files(path: Path, entry: Mapping[str, Any]) -> list[Path]:
     for text in _texts(entry["image"]):
         file = located(path.parent, text)
         name = glob.escape(stem(file))
-        ending = glob.escape(file.name[len(stem(file)) :])
-        channels = sorted(file.parent.glob(f"{name}{_CHANNEL}{ending}"))
-        found += [file] if file.is_file() else channels
+        given = file.name[len(stem(file)) :]
+        for ending in map(glob.escape, [given] if given else ENDINGS):
+            whole = [file] if given else sorted(file.parent.glob(f"{name}{ending}"))
+            channels = sorted(file.parent.glob(f"{name}{_CHANNEL}{ending}"))
+            found += whole if whole and whole[0].is_file() else channels
     return found
 
 

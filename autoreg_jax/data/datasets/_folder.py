@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject
+from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._label_maps import core, named_role, unnamed_label_maps
 from autoreg_jax.data.datasets._names import (
     is_image_file,
@@ -13,22 +13,11 @@ from autoreg_jax.data.datasets._names import (
     scan_parts,
     stem,
 )
-from autoreg_jax.data.datasets._splits import Assigned, choose_splits
+from autoreg_jax.data.datasets._splits import Assigned, choose_splits, split_named
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
 __all__ = ["read_folder"]
-
-_SPLIT_FOLDERS = {name: name for name in SPLITS} | {
-    "training": "train",
-    "tr": "train",
-    "val": "validation",
-    "valid": "validation",
-    "testing": "test",
-    "ts": "test",
-}
-# `imagesTr`, `images_test`, `train_labels`: what is left without these words.
-_CONTENT = re.compile(r"images?|imgs?|scans?|labels?|masks?", re.IGNORECASE)
 
 
 def read_folder(path: Path) -> Dataset:
@@ -185,7 +174,6 @@ def _nearest(file: Path, images: list[Path]) -> list[Path]:
 def _split(relative: Path) -> Assigned | None:
     """The split that a folder names."""
     for part in relative.parts[:-1]:
-        word = _CONTENT.sub("", part).strip("_- ").lower()
-        if word in _SPLIT_FOLDERS:
-            return Assigned(_SPLIT_FOLDERS[word], f"folder {part}")
+        if split := split_named(part):
+            return Assigned(split, f"folder {part}")
     return None

@@ -18,7 +18,7 @@ _LABELS = (
     r"|segmentations?|ground_?truth|annotations?|parcellations?|rois?)"
 )
 _MASK = r"(?:brain_?|lung_?|body_?)?masks?"
-_FOLDER = "(tr|ts|va|val|train|training|test)?"
+_FOLDER = "(tr|ts|va|val|valid|validation|train|training|test|testing)?"
 # What the end or the start of a name, or the folder of a file, says about its role.
 _ROLES = {
     role: (

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autoreg_jax.data.datasets._lists import lists_images
 from autoreg_jax.data.datasets._names import is_hidden, located
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
@@ -29,13 +30,13 @@ def with_lists(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         path: The JSON file.
-        content: What it holds; if it has a list `training`, nothing is changed.
+        content: What it holds; if it has a list for training, nothing is changed.
 
     Raises:
         DataError: If its images are in a format that is not read, a case has no label
             map, or there are no images.
     """
-    if "training" in content:
+    if lists_images(content):
         return dict(content)
     ending = str(content["file_ending"])
     if not ending.lower().endswith(ENDINGS):

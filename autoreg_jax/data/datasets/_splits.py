@@ -1,6 +1,7 @@
 """Splits: as the dataset gives them, and where it does not, chosen by name."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,20 @@ from typing import NamedTuple
 from autoreg_jax.data.datasets._dataset import SPLITS
 from autoreg_jax.errors import DataError
 
-__all__ = ["Assigned", "choose_splits"]
+__all__ = ["Assigned", "choose_splits", "split_named"]
 
 HELD_OUT = 0.2  # fraction of the people in each of validation and test
+_WORDS = {
+    "train": "train|training|tr",
+    "validation": "validation|valid|val|va",
+    "test": "test|testing|ts",
+}
+_NAMED = {word: split for split, words in _WORDS.items() for word in words.split("|")}
+# `imagesTr`, `test_set`, `registration_val`: what is left without these words.
+_CONTENT = re.compile(
+    "images?|imgs?|scans?|labels?|masks?|paire?d?s?|data|set|cases?|files?|registration",
+    re.IGNORECASE,
+)
 _BY_HASH, _REST = "hash of the names", "not held out"
 
 
@@ -25,6 +37,18 @@ class Assigned(NamedTuple):
 
     split: str
     why: str
+
+
+def split_named(name: str) -> str | None:
+    """The split that the name of a folder or of a list means.
+
+    Examples:
+        >>> split_named("imagesTs"), split_named("Test_Set"), split_named("images")
+        ('test', 'test', None)
+        >>> split_named("registration_val"), split_named("training_paired_images")
+        ('validation', 'train')
+    """
+    return _NAMED.get(_CONTENT.sub("", name).strip("_- .").lower())
 
 
 def choose_splits(
