@@ -53,15 +53,17 @@ def in_single_precision(function: _Function) -> _Function:
 
 def missing_platform() -> str | None:
     """Why JAX finds no device: a sentence with a remedy; None if it finds one."""
-    wanted = os.environ.get("JAX_PLATFORMS", "")
+    names = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
+    name = next((name for name in names if os.environ.get(name)), names[0])
+    wanted = os.environ.get(name, "")
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
         return (
-            f"JAX finds no device of the platform {wanted!r} that JAX_PLATFORMS asks "
-            f"for{f' ({reason})' if reason else ''}. Use JAX_PLATFORMS=cpu, or unset "
-            "JAX_PLATFORMS; for a GPU install its driver and jax[cuda13]."
+            f"JAX finds no device of the platform {wanted!r} that {name} asks "
+            f"for{f' ({reason})' if reason else ''}. Use {name}=cpu, or unset {name}; "
+            "for a GPU install its driver and jax[cuda13]."
         )
     return None
 

@@ -243,6 +243,17 @@ def test_freesurfer(folder):
     assert plans(folder.path)
 
 
+def test_time_points_and_template_of_freesurfer_are_one_person(folder):
+    for k in range(6):
+        points = [f"p{k}_may", f"p{k}_june"]
+        names = [*points, f"p{k}", *(f"{point}.long.p{k}" for point in points)]
+        folder.images(*(f"{name}/mri/norm.mgz" for name in names))
+    found = {}
+    for name, subject in by_name(read_dataset(folder.path)).items():
+        found.setdefault(name[:2], set()).add(subject.split)
+    assert [len(splits) for splits in found.values()] == [1] * 6
+
+
 # BIDS
 
 
@@ -347,8 +358,13 @@ def test_a_plain_label_map_is_that_of_t1w_if_t2w_is_on_another_grid(folder):
     for k in range(6):
         folder.images(f"sub-{k:02d}/anat/sub-{k:02d}_T2w.nii.gz", affine=coarse)
     derived(folder, "dseg")
-    for name, labels in labels_of(read_dataset(folder.path)).items():
-        assert (labels is None) == name.endswith("T2w")
+    dataset = read_dataset(folder.path)
+    assert len(dataset.subjects) == 6
+    for name, labels in labels_of(dataset).items():
+        assert name.endswith("T1w")
+        assert labels is not None
+    assert "6 T2w scans have no label map and are not used." in dataset.notes
+    assert plans(folder.path)
 
 
 def test_scans_of_the_pipeline_are_used_where_its_label_maps_are_on_their_grid(folder):

@@ -110,6 +110,9 @@ def test_the_sentence_about_a_platform(monkeypatch, error):
     monkeypatch.setenv("JAX_PLATFORMS", "tpu")
     assert "platform 'tpu' that JAX_PLATFORMS asks for" in missing_platform()
     assert str(error) in missing_platform()
+    monkeypatch.delenv("JAX_PLATFORMS")
+    monkeypatch.setenv("JAX_PLATFORM_NAME", "gpu")
+    assert "platform 'gpu' that JAX_PLATFORM_NAME asks for" in missing_platform()
 
 
 # Terminals

@@ -1,5 +1,6 @@
 """BIDS folders, raw and derivatives: https://bids-specification.readthedocs.io."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -58,12 +59,12 @@ def read_bids(path: Path) -> Dataset:
         )
         derived = (_labelled(path, everything, name) for name in pipelines)
         found = next((one for one in derived if one.is_complete), found)
-    scans = found.scans
-    if not scans:
+    if not found.scans:
         raise DataError(
             f"{path}: looks like BIDS, but no folder anat has a scan named "
             "sub-*_T1w.nii.gz or sub-*_T2w.nii.gz; list the images in a dataset CSV."
         )
+    scans, more = _contrasts_with_labels(found)
     masks = [
         file
         for file in everything
@@ -84,7 +85,7 @@ def read_bids(path: Path) -> Dataset:
         for scan, (split, why) in zip(scans, splits, strict=True)
     )
     first = f"BIDS: {len(scans)} scans, {len(found.labels)} with a label map."
-    return Dataset(path, subjects, (first, *found.notes, note))
+    return Dataset(path, subjects, (first, *found.notes, *more, note))
 
 
 class _Labelled(NamedTuple):
@@ -116,6 +117,17 @@ def _labelled(path: Path, files: list[BidsFile], pipeline: str) -> _Labelled:
     maps = [file for file in files if file.suffix == "dseg"]
     labels, more = belonging(scans, maps, "label map")
     return _Labelled(scans, labels, [*notes, *more])
+
+
+def _contrasts_with_labels(found: _Labelled) -> tuple[list[BidsFile], list[str]]:
+    """The scans of contrasts with label maps, if others have none at all."""
+    labelled = {scan.suffix for scan in found.scans if scan.path in found.labels}
+    scans = [scan for scan in found.scans if scan.suffix in labelled]
+    others = Counter(s.suffix for s in found.scans if s.suffix not in labelled)
+    if not labelled or not others:
+        return found.scans, []
+    words = " and ".join(f"{count} {suffix}" for suffix, count in others.items())
+    return scans, [f"{words} scans have no label map and are not used."]
 
 
 def _anatomies(path: Path) -> Iterator[Path]:

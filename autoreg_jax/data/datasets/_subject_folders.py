@@ -83,7 +83,7 @@ def read_subject_folders(path: Path, layout: Layout) -> Dataset:
         (label for label in candidates if all((p / label).is_file() for p in everyone)),
         None,
     )
-    splits, note = choose_splits(path, people_of(names))
+    splits, note = choose_splits(path, _one_person_each(names))
     subjects = tuple(
         Subject(
             name=person.name,
@@ -96,6 +96,20 @@ def read_subject_folders(path: Path, layout: Layout) -> Dataset:
     )
     chosen = f"{layout.name}: {image} of each person with {labels or 'no label map'}."
     return Dataset(path, subjects, (chosen, note))
+
+
+def _one_person_each(names: list[str]) -> list[str]:
+    """The person of each folder; `A.long.B` says that A and B are of one.
+
+    So FreeSurfer names time points and the template of a person.
+    """
+    template = {}
+    for name in names:
+        time_point, found, base = name.partition(".long.")
+        if found:
+            template |= {time_point: base, name: base}
+    people = people_of(names)
+    return [template.get(n, p) for n, p in zip(names, people, strict=True)]
 
 
 def _people(path: Path, image: str) -> list[Path]:
