@@ -95,6 +95,11 @@ def apply_files(
     ending = next((e for e in POINT_ENDINGS if source.name.lower().endswith(e)), None)
     if not chain:
         raise ConfigError("no transform given; give one or more with -t.")
+    if ending is None and not source.name.lower().endswith(ENDINGS):
+        raise ConfigError(
+            f"{source}: is neither an image ({', '.join(ENDINGS)}) nor points "
+            f"({', '.join(POINT_ENDINGS)}) by its name; convert it."
+        )
     check_fill(fill)
     if fill is not None and (ending or interpolation != "linear"):
         raise ConfigError(

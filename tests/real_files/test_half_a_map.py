@@ -99,3 +99,13 @@ def test_fill_says_what_it_takes(tmp_path, images, capsys):
     words = ["apply", "-i", str(images[0]), "-o", "o.nii", "-t", "a.mat"]
     assert main([*words, "--fill", "AUTO"]) == 2
     assert "--fill: must be a number or auto, got 'AUTO'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["lines.vtk", "folder", "scan.dcm"])
+def test_an_input_of_an_unknown_kind_is_said_to_be_so(tmp_path, images, capsys, name):
+    path = Transform.affine(SHIFT).write(tmp_path / "s.mat")
+    words = ["apply", "-i", str(tmp_path / name), "-t", str(path), "-o", "o.vtk"]
+    for more in ([], ["-r", str(images[0])]):
+        assert main([*words, *more]) == 2
+        message = f"{name}: is neither an image (.nii.gz"
+        assert message in capsys.readouterr().err

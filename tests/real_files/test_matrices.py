@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from nitransforms.io.afni import AFNILinearTransform
 from nitransforms.io.fsl import FSLLinearTransform
 from nitransforms.io.lta import FSLinearTransformArray
@@ -172,12 +173,19 @@ def test_lta_goes_from_the_moving_image_to_the_fixed_one(tmp_path, kind):
         (14, {}, "of the type 14"),
         (21, {}, "lta_convert --inlta"),
         (1, {"count": 2}, r"holds 2 transform\(s\)"),
-        (0, {"valid": 0}, "valid = 0"),
+        (0, {"valid": 0}, "valid = 1"),
     ],
 )
 def test_other_lta_files_are_refused_with_a_command(tmp_path, kind, options, message):
     path = lta(tmp_path / "a.lta", kind, MATRIX, **options)
     with pytest.raises(TransformError, match=message):
+        Transform.read(path)
+
+
+def test_lta_between_voxels_without_geometry_is_refused(tmp_path):
+    path = lta(tmp_path / "a.lta", 0, MATRIX)
+    path.write_text(path.read_text().partition("src volume")[0])
+    with pytest.raises(TransformError, match="does not describe its two images"):
         Transform.read(path)
 
 
@@ -193,6 +201,18 @@ def test_damaged_lta_files(tmp_path, content):
     (tmp_path / "a.lta").write_bytes(content)
     with pytest.raises(TransformError, match="not a readable LTA file"):
         Transform.read(tmp_path / "a.lta")
+
+
+def test_xfm_of_itk_is_as_its_other_files(tmp_path):
+    theirs = sitk.AffineTransform(3)
+    theirs.SetMatrix(MATRIX[:3, :3].ravel())
+    theirs.SetTranslation(MATRIX[:3, 3])
+    path = str(tmp_path / "itk.xfm")
+    sitk.WriteTransform(theirs, path)
+    again, ours = sitk.ReadTransform(path), Transform.read(path)
+    signs = np.array([-1, -1, 1])
+    right = [signs * again.TransformPoint((signs * one).tolist()) for one in POINTS]
+    np.testing.assert_allclose(ours(POINTS), right, atol=1e-3)
 
 
 XFM = """MNI Transform File

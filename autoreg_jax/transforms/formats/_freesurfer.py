@@ -1,7 +1,7 @@
 """Linear transforms of FreeSurfer and MINC: `.lta` and `.xfm`.
 
 Both map the moving image (`src`, `mov`) to the fixed one (`dst`, `targ`); the map from
-fixed to moving is the inverse.
+fixed to moving is the inverse. An `.xfm` of ITK is as its other files are.
 """
 
 import re
@@ -15,6 +15,9 @@ from autoreg_jax.transforms.links import Affine
 __all__ = ["read_lta", "read_xfm"]
 
 _VOXELS, _WORLD = 0, 1
+# An `.xfm` of ITK is along L, P, S and from fixed to moving, as its other files are.
+_OF_ITK = "%ITK-XFM writer"
+_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _CONVERT = "Convert it: lta_convert --inlta THIS.lta --outitk transform.txt."
 
 
@@ -43,9 +46,9 @@ def read_lta(content: bytes, **_: object) -> tuple[Affine]:
             f"it holds {count} transform(s) of the type {kind}; one of the type 0 or 1 "
             f"is understood. {_CONVERT}"
         )
-    if kind == _VOXELS and not all(valid):
+    if kind == _VOXELS and (len(valid) < 2 or not all(valid)):
         raise ValueError(
-            "it maps between voxels and does not describe their images (valid = 0). "
+            "it maps between voxels and does not describe its two images (valid = 1). "
             + _CONVERT
         )
     with damaged("LTA file of FreeSurfer"):
@@ -79,6 +82,8 @@ def read_xfm(content: bytes, **_: object) -> tuple[Affine]:
     with damaged("linear transform of MINC"):
         words = numbers[1].split() if numbers else []
         matrix[:3] = np.array(words, np.float64).reshape(3, 4)
+    if _OF_ITK in text:
+        return (Affine(_FLIP @ matrix @ _FLIP),)
     return (Affine(matrix).inverse(),)
 
 
