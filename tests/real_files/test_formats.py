@@ -153,7 +153,33 @@ def test_units_of_nrrd_are_converted(tmp_path, unit, factor):
         return
     with pytest.warns(ImageWarning, match=r"a\.nrrd: its lengths are"):
         image = read_image(path)
-    assert image.spacing == pytest.approx((2 * factor, 3 * factor, 4 * factor))
+    # Each axis has a unit of its own.
+    assert image.spacing == pytest.approx((2 * factor, 3 * factor, 4))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        "space: scanner-xyz",
+        "space: 3D-right-handed",
+        "space dimension: 3",
+        "content: nothing else",
+    ],
+)
+def test_nrrd_that_does_not_name_its_axes_is_a_warning(tmp_path, space):
+    path = tmp_path / "a.nrrd"
+    lines = ["NRRD0004", "type: uint8", "dimension: 3", "sizes: 2 3 4", space]
+    place = "spacings: 2 3 4"
+    if space.startswith("space"):
+        place = "space directions: (2,0,0) (0,3,0) (0,0,4)"
+    lines += [place, "encoding: raw", "", ""]
+    path.write_bytes("\n".join(lines).encode() + bytes(range(24)))
+    with pytest.warns(ImageWarning, match=r"a\.nrrd: its header names .* L, P, S"):
+        image = read_image(path)
+    stored = sitk.ReadImage(str(path))
+    lps = np.array(stored.GetDirection()).reshape(3, 3) * stored.GetSpacing()
+    expected = np.diag([-1, -1, 1]) @ lps
+    np.testing.assert_allclose(image.affine[:3, :3], expected, atol=1e-6)
 
 
 def test_a_picture_of_two_axes_is_a_plane(tmp_path):

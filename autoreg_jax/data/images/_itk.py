@@ -1,5 +1,6 @@
 """Images of MetaImage and NRRD, by SimpleITK (extra `formats`)."""
 
+import re
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,8 @@ _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _UNITS = {"m": 1e3, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "micron": 1e-3, "nm": 1e-6}
 _KEYS = ("space units", "distanceunits")
 _LONGEST_HEADER = 16384
+# Names of spaces that say where R, A and S are: `left-posterior-superior`, `RAS`.
+_SPACE = re.compile("(left|right|l|r)-?(anterior|posterior|a|p)", re.IGNORECASE)
 
 
 def read(path: Path, *, voxels: bool) -> tuple[Num[np.ndarray, "..."], Place]:
@@ -51,16 +54,27 @@ def read(path: Path, *, voxels: bool) -> tuple[Num[np.ndarray, "..."], Place]:
     affine = np.eye(4)
     affine[:k, :k] = direction * np.array(image.GetSpacing()[:k])
     affine[:k, 3] = image.GetOrigin()[:k]
-    unit = _unit(path)
-    if unit not in _UNITS:
-        return array, Place(_FLIP @ affine)
-    affine[:3] *= _UNITS[unit]
-    if k == 2:
-        affine[2, 2] = 1
-    sizes = " × ".join(f"{size:.4g}" for size in voxel_sizes(affine)[:k])
-    note = f"its lengths are {unit} and were converted, voxels of {sizes} mm; ITK and "
-    note += "Slicer take the numbers as mm."
-    return array, Place(_FLIP @ affine, notes=(note,))
+    fields = _fields(path)
+    notes = []
+    units = _units(fields)[:k]
+    factors = np.array([_UNITS.get(unit, 1.0) for unit in units])
+    if np.any(factors != 1):
+        affine[: len(units)] *= factors[:, None]
+        if k == 2:
+            affine[2, 2] = 1
+        sizes = " × ".join(f"{size:.4g}" for size in voxel_sizes(affine)[:k])
+        notes.append(
+            f"its lengths are {', '.join(dict.fromkeys(units))} and were converted, "
+            f"voxels of {sizes} mm; ITK and Slicer take the numbers as mm."
+        )
+    if k == 3 and "nrrd" in fields and not _SPACE.match(fields.get("space", "")):
+        found = fields.get("space", "no space")
+        notes.append(
+            f"its header names {found}, which does not say what its axes are; L, P, S "
+            "are assumed, as ITK and Slicer do. Write the space into the header if it "
+            "is another one."
+        )
+    return array, Place(_FLIP @ affine, notes=tuple(notes))
 
 
 def encode(
@@ -110,13 +124,21 @@ def _simple_itk(path: Path) -> ModuleType:
     return SimpleITK
 
 
-def _unit(path: Path) -> str:
-    """The unit of length that the header names."""
+def _fields(path: Path) -> dict[str, str]:
+    """The fields of a text header, names in small letters."""
     with path.open("rb") as file:
         start = file.read(_LONGEST_HEADER).partition(b"\n\n")[0]
-    for line in start.decode("utf-8", errors="replace").splitlines():
-        key, _, value = line.replace("=", ":", 1).partition(":")
-        words = value.replace('"', " ").split()
-        if key.strip().lower() in _KEYS and words:
-            return words[0].removesuffix("s")
-    return ""
+    text = start.decode("utf-8", errors="replace")
+    fields = {"nrrd": ""} if text.startswith("NRRD") else {}
+    for line in text.splitlines():
+        key, found, value = line.replace("=", ":", 1).partition(":")
+        if found:
+            fields.setdefault(key.strip().lower(), value.strip())
+    return fields
+
+
+def _units(fields: dict[str, str]) -> list[str]:
+    """The unit of length along each axis of the world; one is that of all."""
+    text = next((fields[key] for key in _KEYS if key in fields), "")
+    units = [word.removesuffix("s") for word in text.replace('"', " ").split()]
+    return units * 3 if len(units) == 1 else units
