@@ -326,3 +326,30 @@ def test_a_file_that_may_not_be_read_is_no_file_that_cannot_be_written(
     monkeypatch.setattr(type(path), "read_bytes", refuse)
     with pytest.raises(DataError, match=r"a\.nii\.gz: cannot be read \(Permission"):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"/annex/objects/MD5E-s12--0.nii.gz\n", "datalad get"),
+        (b"<!DOCTYPE html><html>not found</html>" * 20, "a web page"),
+        (b"PK\3\4" + bytes(800), "a zip archive"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".nii.gz", ".mgz", ".nrrd"])
+def test_what_is_in_the_place_of_an_image_is_said(tmp_path, content, message, ending):
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(content)
+    for read in (read_image, read_grid):
+        with pytest.raises(DataError, match=message) as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+
+
+def test_colours_of_nifti_are_refused_by_their_names(tmp_path):
+    colours = np.zeros((4, 5, 6), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(colours, AFFINE), tmp_path / "a.nii")
+    with pytest.raises(DataError, match="voxels of type R, G, B have no single grey"):
+        read_image(tmp_path / "a.nii")

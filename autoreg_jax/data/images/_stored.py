@@ -38,6 +38,15 @@ _UNREADABLE = (
     zlib.error,
 )
 
+# What is found in the place of images, by its first bytes.
+_NO_IMAGES = {
+    b"version https://git-lfs": "a pointer of Git LFS; fetch the image: git lfs pull.",
+    b"/annex/objects/": "a pointer of git-annex; fetch the image: datalad get.",
+    b"<!DOCTYPE": "a web page, not an image; download it again.",
+    b"<html": "a web page, not an image; download it again.",
+    b"PK\3\4": "a zip archive, not an image; unpack it.",
+}
+
 _Array = Num[np.ndarray, "..."]
 
 
@@ -90,8 +99,8 @@ def open_stored(path: Path, *, voxels: bool = True) -> Stored:
         warnings.warn(f"{path}: {note}", ImageWarning, stacklevel=3)
     if array.dtype.kind not in "iuf":
         raise DataError(
-            f"{path}: voxels of type {array.dtype} have no single grey value; convert "
-            "the image to one number per voxel."
+            f"{path}: voxels of type {_type_name(array)} have no single grey value; "
+            "convert the image to one number per voxel."
         )
     affine = _checked(place.affine, path)
     return Stored(array, affine, place.space, path, place.stated)
@@ -141,6 +150,11 @@ def _header(path: Path, *, is_freesurfer: bool) -> tuple[_Array, Place]:
     return np.broadcast_to(np.zeros((), np.uint8), header.get_data_shape()), place
 
 
+def _type_name(array: _Array) -> str:
+    """`complex64`, or `R, G, B`."""
+    return ", ".join(array.dtype.names or [array.dtype.name])
+
+
 def _place(header: Nifti1Header, path: Path) -> Place:
     try:
         return nifti.place_of(header)
@@ -187,9 +201,15 @@ def _unreadable(path: Path, error: Exception) -> DataError:
             f"{path}: cannot be read ({error.strerror}); check its permissions and "
             "the disk."
         )
+    with path.open("rb") as file:
+        start = file.read(max(map(len, _NO_IMAGES)))
+    for first, text in _NO_IMAGES.items():
+        if start.startswith(first):
+            return DataError(f"{path}: {text}")
     kind = "image" if path.name.lower().endswith(ITK + FREESURFER) else "NIfTI image"
     # SimpleITK begins with lines of its own.
     reason = " ".join(str(error).rpartition("ERROR: ")[2].split())
+    reason = reason if start else "the file is empty"
     return DataError(
         f"{path}: not a readable {kind} ({reason}); it may be truncated or in another "
         "format. Copy or convert it again."
