@@ -118,11 +118,13 @@ def check_field_of_view(
     shared = shared_part(fixed.grid, moving.grid)
     if shared.smaller < _LEAST_SHARED:
         distance = np.linalg.norm(fixed.grid.centre - moving.grid.centre)
+        how = f"overlap in only {100 * shared.smaller:.2g} % of the smaller one"
+        if shared.smaller == 0:
+            how = "do not overlap"
         raise GeometryError(
-            f"{names[0]} and {names[1]} do not overlap in the world{when}, but for "
-            f"{shared.smaller:.2g} of the smaller field of view: their centres are "
-            f"{distance:.0f} mm apart. Repair the headers (sform or qform) or align "
-            "the images rigidly first."
+            f"{names[0]} and {names[1]}: their fields of view {how} in the world"
+            f"{when}; their centres are {distance:.0f} mm apart. Repair the headers "
+            "(sform or qform), or align the images rigidly first."
         )
     sizes = " and ".join(_size(volume) for volume in (fixed, moving))
     parts = (shared.moving, shared.fixed)
