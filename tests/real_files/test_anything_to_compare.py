@@ -297,7 +297,7 @@ def test_a_model_has_the_same_guard():
     far = Volume(MOVING.array, moved_by(64, 0, 0))
     with pytest.raises(DataError, match="shows nothing"):
         register(Volume(left, AFFINE), far, model=model, affine="none")
-    with pytest.raises(GeometryError, match="overlap in only 2.5 %"):
+    with pytest.raises(GeometryError, match=r"overlap in only 2\.5 %"):
         register(
             FIXED, Volume(MOVING.array, moved_by(79, 0, 0)), model=model, affine="none"
         )
