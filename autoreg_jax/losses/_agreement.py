@@ -116,7 +116,7 @@ def soft_dice(
 ) -> Float[Array, ""]:
     """Mean Dice coefficient 2 Σ p q / (Σ p + Σ q) over the classes.
 
-    A class absent from both maps is left out; without any class the score is 1.
+    Classes that are in neither map are ignored. If no class is left, the score is 1.
 
     Args:
         fixed_onehot: Membership of each class, between 0 and 1.

@@ -26,7 +26,7 @@ class PairBatch(NamedTuple):
         moving: Images `(b, *space, 1)`.
         fixed: Images `(b, *space, 1)`.
         moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
-        fixed_labels: The same of the fixed images.
+        fixed_labels: Label maps of the fixed images, in the same form.
         lam: Weights of L_reg for this batch, or None for those of the problem: an
             argument of a program that serves every λ, where a constant needs one each.
         moving_landmarks: Points `(b, k, d)`, voxels, or None where not needed.

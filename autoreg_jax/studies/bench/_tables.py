@@ -46,7 +46,7 @@ def paired_difference(
     are not quite.
 
     Args:
-        scores: Of one method, a number a pair; NaN is left out.
+        scores: The scores of one method, one per pair; NaN is ignored.
         others: Of the other, in the same order.
         seed: Of the resamples.
 
