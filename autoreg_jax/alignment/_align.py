@@ -11,8 +11,8 @@ from jaxtyping import Float
 from autoreg_jax.alignment._pyramid import make_pyramid
 from autoreg_jax.alignment._search import Estimate, search
 from autoreg_jax.alignment._similarity import information, quality
-from autoreg_jax.errors import ConfigError
-from autoreg_jax.geometry import Volume, check_axes, check_field_of_view, is_shared
+from autoreg_jax.errors import ConfigError, GeometryError
+from autoreg_jax.geometry import Volume, check_axes, check_field_of_view
 from autoreg_jax.runtime import in_single_precision
 
 # With fewer points a joint histogram is mostly noise.
@@ -175,29 +175,36 @@ def prealign(
     """
     if affine == "none":
         check_axes(fixed, moving)
-        result = Prealignment()
-    else:
-        kind = "rigid" if affine == "rigid" else "affine"
-        found = align(fixed, moving, kind=kind, masks=masks)
-        is_used, warnings = affine != "auto", ()
-        if is_used and not found.is_trusted:
-            warnings = (f"the {affine} alignment is not trusted: {found.reason}.",)
-        elif not is_used:
-            # Where the headers leave nothing to compare, any alignment is better.
-            is_apart = not is_shared(fixed.grid, moving.grid)
-            is_used = is_apart or (found.is_needed and found.is_trusted)
-            if not found.is_trusted and (is_apart or found.is_needed):
-                doubt = "the positions in the headers were used"
-                if is_apart:
-                    doubt = "it was used, since by the headers the images lie apart"
-                warnings = (
-                    "the images may be misaligned, but the alignment that was found "
-                    f"is not trusted: {found.reason}; {doubt}.",
-                )
-        result = Prealignment(found, is_used, warnings)
-    placed = result.place(moving)
-    few = check_field_of_view(fixed, placed, is_aligned=result.is_used)
-    return replace(result, warnings=(*result.warnings, *few))
+        return Prealignment(warnings=check_field_of_view(fixed, moving))
+    kind = "rigid" if affine == "rigid" else "affine"
+    found = align(fixed, moving, kind=kind, masks=masks)
+    if affine != "auto":
+        doubt = f"the {affine} alignment is not trusted: {found.reason}."
+        return _aligned(fixed, moving, found, doubt)
+    doubt = (
+        "the images may be misaligned, but the alignment that was found is not "
+        f"trusted: {found.reason}; "
+    )
+    try:
+        few = check_field_of_view(fixed, moving)
+    except GeometryError:
+        # Where the headers leave nothing to compare, any alignment is better.
+        doubt += "it was used, since by the headers the images lie apart."
+        return _aligned(fixed, moving, found, doubt)
+    if found.is_needed and found.is_trusted:
+        return _aligned(fixed, moving, found)
+    if found.is_needed:
+        few = (f"{doubt}the positions in the headers were used.", *few)
+    return Prealignment(found, warnings=few)
+
+
+def _aligned(
+    fixed: Volume, moving: Volume, found: Alignment, doubt: str = ""
+) -> Prealignment:
+    """An alignment that is used, with its doubt if it is not trusted."""
+    result = Prealignment(found, is_used=True)
+    few = check_field_of_view(fixed, result.place(moving), is_aligned=True)
+    return replace(result, warnings=few if found.is_trusted else (doubt, *few))
 
 
 def _score(loss: float, metric: str) -> float:

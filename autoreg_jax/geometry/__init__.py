@@ -4,7 +4,6 @@ from autoreg_jax.geometry._field_of_view import (
     Shared,
     check_axes,
     check_field_of_view,
-    is_shared,
     shared_part,
 )
 from autoreg_jax.geometry._grid import Grid, Stated, homogeneous
@@ -34,7 +33,6 @@ __all__ = [
     "grid_along",
     "homogeneous",
     "is_inside",
-    "is_shared",
     "resample",
     "sample",
     "sample_edge",

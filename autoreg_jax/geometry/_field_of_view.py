@@ -61,13 +61,6 @@ def shared_part(fixed: Grid, moving: Grid) -> Shared:
     return Shared(shared / sizes[0], shared / sizes[1], float(shared / voxel))
 
 
-def is_shared(fixed: Grid, moving: Grid) -> bool:
-    """Whether two fields of view share enough to compare the images."""
-    shared = shared_part(fixed, moving)
-    enough = shared.voxels >= _LEAST_SIDE**fixed.ndim
-    return enough and shared.smaller >= _LEAST_SHARED
-
-
 def check_axes(fixed: Volume, moving: Volume) -> None:
     """Make sure that two images have the same kind of axes.
 

@@ -40,9 +40,10 @@ def register_files(
         **options: Options of `register`: `model`, `affine`, `refine`, ...
 
     Returns:
-        The content of summary.json, with `dice_before` and `dice` where both images
-        have labels, `displacement_error_before` and `displacement_error` (mm) where the
-        true displacement is known, and the written `files`.
+        The content of summary.json: that of `Registered.summary`, `dice_before` and
+        `dice` where both images have labels, `displacement_error_before` and
+        `displacement_error` (mm) where the true displacement is known. And the written
+        `files`.
 
     Raises:
         ConfigError: If an output has an unknown ending or is an input.
@@ -92,8 +93,8 @@ def _register(
         mask = pair.fixed_mask and read_mask(pair.fixed_mask)
         error = known_error(result, truth, mask)
         summary["displacement_error_before"], summary["displacement_error"] = error
-    summary["files"] = result.write(paths, moving_labels, one_field=one_field)
-    return summary
+    written = result.write(paths, moving_labels, one_field=one_field, summary=summary)
+    return {**summary, "files": written}
 
 
 def _truth(path: Path, fixed: Volume, moving: Volume) -> Transform:

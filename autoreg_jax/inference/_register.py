@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -128,18 +129,17 @@ def register(  # noqa: PLR0913
     def on_grid(volume: Volume) -> Array:
         return jnp.asarray(resample(volume, grid))[None, ..., None]
 
-    def image_on_grid(volume: Volume) -> Array:
-        scaled = normalize_intensity(volume.array, intensity)
-        return on_grid(Volume(scaled, volume.affine))
-
-    fixed_array = image_on_grid(fixed)
-    moving_array = unaligned = image_on_grid(prealignment.place(moving))
-    if prealignment.is_used:
-        unaligned = image_on_grid(moving)
+    scaled = [
+        replace(image, array=normalize_intensity(image.array, intensity))
+        for image in (fixed, moving)
+    ]
+    placed = prealignment.place(scaled[1])
+    fixed_array, moving_array = on_grid(scaled[0]), on_grid(placed)
+    unaligned = on_grid(scaled[1]) if prealignment.is_used else moving_array
     placed_masks = (masks[0], masks[1] and prealignment.place(masks[1]))
     weights = [mask and on_grid(mask) for mask in placed_masks]
     doubts += check_compared(
-        (fixed, prealignment.place(moving)),
+        (fixed, placed),
         (np.asarray(fixed_array)[0, ..., 0], np.asarray(moving_array)[0, ..., 0]),
         placed_masks,
         [None if w is None else np.asarray(w)[0, ..., 0] for w in weights],

@@ -74,10 +74,8 @@ class Registered:
         places beyond the fixed grid; for those use `transform`. A 2-D image has three
         components, too: its plane has a place in the world.
         """
-        match self.transform.links:
-            case (Displacement() as field,) if field.grid.matches(self.fixed.grid):
-                return field.vectors.astype(np.float32, copy=False)
-        return self.transform.displacement_on(self.fixed.grid).astype(np.float32)
+        vectors = self.transform.displacement_on(self.fixed.grid)
+        return vectors.astype(np.float32, copy=False)
 
     @cached_property
     def moved(self) -> Volume:
@@ -216,11 +214,18 @@ class Registered:
         labels: Volume | None = None,
         *,
         one_field: bool = False,
+        summary: Mapping[str, Any] | None = None,
     ) -> tuple[Path, ...]:
         """Write the results to the paths of `output_paths`, see `save`.
 
         An affine map that an earlier run has left under the name of this one's is
         removed if this run has none.
+
+        Args:
+            paths: From `output_paths`.
+            labels: Label map of the moving image.
+            one_field: As for `save`.
+            summary: Numbers for `summary.json`; default: `summary()`.
 
         Returns:
             The files that were written.
@@ -235,7 +240,7 @@ class Registered:
             _say_what_is_lost(labels, moved_labels, self.fixed)
             written.append(write_volume(paths["labels"], moved_labels))
         if "summary" in paths:
-            write_json(paths["summary"], self.summary())
+            write_json(paths["summary"], summary or self.summary())
             written.append(paths["summary"])
         return tuple(written)
 

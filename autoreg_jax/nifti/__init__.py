@@ -2,7 +2,6 @@
 
 from autoreg_jax.nifti._bytes import (
     LONGEST_HEADER,
-    end_of_voxels,
     header_of,
     image_of,
     unpacked,
@@ -13,7 +12,6 @@ from autoreg_jax.nifti._write import put_on
 __all__ = [
     "LONGEST_HEADER",
     "Place",
-    "end_of_voxels",
     "header_of",
     "image_of",
     "place_of",

@@ -12,7 +12,7 @@ from nibabel import imageglobals
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
 from nibabel.nifti2 import Nifti2Header, Nifti2Image
 
-__all__ = ["LONGEST_HEADER", "end_of_voxels", "header_of", "image_of", "unpacked"]
+__all__ = ["LONGEST_HEADER", "header_of", "image_of", "unpacked"]
 
 LONGEST_HEADER = 540
 _GZIP = b"\x1f\x8b"
@@ -62,11 +62,14 @@ def header_of(start: bytes) -> Nifti1Header:
     return kind(block, check=False)
 
 
-def image_of(content: bytes) -> Nifti1Image:
+def image_of(content: bytes) -> tuple[Nifti1Image, int]:
     """The image in a file of NIfTI-1 or NIfTI-2.
 
     Args:
         content: Of the unpacked file.
+
+    Returns:
+        The image, and the number of bytes behind its last voxel.
 
     Raises:
         ValueError: If the file has fewer voxels than its header promises; it is found
@@ -76,16 +79,12 @@ def image_of(content: bytes) -> Nifti1Image:
     is_second = _header_class(content) is Nifti2Header
     with _quiet():
         image = (Nifti2Image if is_second else Nifti1Image).from_bytes(content)
-    needed = end_of_voxels(image)
+    proxy: Any = image.dataobj
+    voxels = math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize
+    needed = voxels + int(proxy.offset)
     if needed > len(content):
         raise ValueError(f"{needed} bytes are needed, {len(content)} are present")
-    return image
-
-
-def end_of_voxels(image: Nifti1Image) -> int:
-    """Bytes of a file up to the end of its last voxel."""
-    proxy: Any = image.dataobj
-    return math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize + int(proxy.offset)
+    return image, len(content) - needed
 
 
 def _header_class(start: bytes) -> type[Nifti1Header]:

@@ -22,6 +22,7 @@ from autoreg_jax.transforms.links import (
     Displacement,
     Link,
     Velocity,
+    as_displacement,
     determinant,
     map_grid,
     map_points,
@@ -250,7 +251,7 @@ class Transform:
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        return np.concatenate([q - p for p, q in map_grid(self.links, grid)])
+        return as_displacement(self.links, grid).vectors
 
     def jacobian_determinant(self, grid: Grid) -> Float[np.ndarray, "*space"]:
         """Determinant of ∂φ/∂x at the voxels of a grid: local change of volume.

@@ -140,8 +140,12 @@ def load_cohorts(
         elif has_labels and label_values is None and subject.labels is not None:
             values.update(np.unique(read_labels(subject.labels).array).tolist())
     classes = tuple(sorted(values - {0}) if label_values is None else label_values)
+    structures: dict[int, str] = {}
+    if has_labels:
+        names = read_structures(dataset, classes)
+        structures = dict(zip(classes, names, strict=True))
     return [
-        _complete(cohort, dataset, group, classes, resampled, to_image)
+        _complete(cohort, group, structures, resampled, to_image)
         for cohort, group in zip(cohorts, groups, strict=True)
     ]
 
@@ -164,9 +168,8 @@ def _allocate(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Co
 
 def _complete(
     cohort: Cohort,
-    dataset: Dataset,
     subjects: tuple[Subject, ...],
-    values: Sequence[int],
+    structures: Mapping[int, str],
     resampled: set[str],
     to_image: Mapping[str, np.ndarray],
 ) -> Cohort:
@@ -175,9 +178,12 @@ def _complete(
     velocity = landmarks = None
     if cohort.labels is not None:
         for one in cohort.labels:
-            one[...] = _numbered(one, values)
-        structures = read_structures(dataset, values)
-        cohort = replace(cohort, structures=structures, label_values=tuple(values))
+            one[...] = _numbered(one, tuple(structures))
+        cohort = replace(
+            cohort,
+            structures=tuple(structures.values()),
+            label_values=tuple(structures),
+        )
     if subjects[0].velocity and resampled.isdisjoint(cohort.names):
         velocity = _load_velocity(subjects, grid)
     if subjects[0].landmarks:

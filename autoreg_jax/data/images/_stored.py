@@ -123,9 +123,9 @@ def _open(path: Path, voxels: bool) -> tuple[_Array, Place]:
         return np.asanyarray(image.dataobj), Place(
             np.array(image.affine), notes=tuple(notes)
         )
-    image = nifti.image_of(content)
+    image, beyond = nifti.image_of(content)
     place = _place(nifti.header_of(content[: nifti.LONGEST_HEADER]), path)
-    if beyond := len(content) - nifti.end_of_voxels(image):
+    if beyond:
         notes.append(
             f"{beyond} bytes follow the last voxel of the shape {image.shape} and are "
             "ignored; check that the header has the right shape and type."

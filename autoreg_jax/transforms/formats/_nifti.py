@@ -56,7 +56,7 @@ def read_nifti(
         ValueError: If the file holds no such field, or one on another grid.
     """
     with damaged("NIfTI image"):
-        image = nifti.image_of(content)
+        image, _ = nifti.image_of(content)
         array = np.asanyarray(image.dataobj)
     if array.ndim == 5 and array.shape[3] == 1:
         array = array[:, :, :, 0]

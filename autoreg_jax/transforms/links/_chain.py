@@ -20,6 +20,8 @@ Link = Affine | Displacement | InverseDisplacement | Spline | Velocity
 
 # Points mapped at once: bounds the memory at a few hundred megabytes.
 _CHUNK = 1_000_000
+# Distance of two grids that are one, voxels.
+_SAME = 1e-9
 
 
 def grid_of(link: Link) -> Grid | None:
@@ -58,7 +60,7 @@ def map_grid(
     depth = max(1, chunk // int(np.prod(grid.shape[1:])))
     for begin in range(0, grid.shape[0], depth):
         points = grid.points(begin, begin + depth)
-        if isinstance(first, Displacement) and first.grid.matches(grid, 1e-9):
+        if isinstance(first, Displacement) and first.grid.matches(grid, _SAME):
             moved = points + first.vectors[begin : begin + depth]
             yield points, map_points(links[:-1], moved)
         else:
@@ -77,7 +79,8 @@ def as_displacement(links: Sequence[Link], grid: Grid | None = None) -> Displace
         ValueError: If no grid is given and that link has none.
     """
     first = links[-1] if links else None
-    if grid is None and len(links) == 1 and isinstance(first, Displacement):
+    is_alone = len(links) == 1 and isinstance(first, Displacement)
+    if is_alone and (grid is None or first.grid.matches(grid, _SAME)):
         return first
     grid = getattr(first, "grid", None) if grid is None else grid
     if grid is None:
