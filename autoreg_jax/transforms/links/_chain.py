@@ -78,10 +78,10 @@ def as_displacement(links: Sequence[Link], grid: Grid | None = None) -> Displace
         TransformError: If an inverse displacement cannot be solved for.
         ValueError: If no grid is given and that link has none.
     """
+    match links:
+        case (Displacement() as field,) if not grid or field.grid.matches(grid, _SAME):
+            return field
     first = links[-1] if links else None
-    is_alone = len(links) == 1 and isinstance(first, Displacement)
-    if is_alone and (grid is None or first.grid.matches(grid, _SAME)):
-        return first
     grid = getattr(first, "grid", None) if grid is None else grid
     if grid is None:
         raise ValueError(
