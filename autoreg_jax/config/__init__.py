@@ -1,5 +1,6 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
+from autoreg_jax.config._data import DataConfig, Storage
 from autoreg_jax.config._load import (
     dump,
     load,
@@ -34,6 +35,7 @@ from autoreg_jax.config._search import (
 )
 
 __all__ = [
+    "DataConfig",
     "EvaluateConfig",
     "ExtraTermsConfig",
     "GridConfig",
@@ -49,6 +51,7 @@ __all__ = [
     "SearchConfig",
     "StageConfig",
     "StopConfig",
+    "Storage",
     "TrainConfig",
     "dump",
     "dump_plan",

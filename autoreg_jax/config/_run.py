@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from autoreg_jax.config._data import DataConfig
 from autoreg_jax.config._network import (
     EvaluateConfig,
     NetworkConfig,
@@ -39,6 +40,9 @@ class RunConfig:
 
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     """Evaluation."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """Where images are kept."""
 
     quirks: QuirksConfig = field(default_factory=QuirksConfig)
     """Properties of the published code, all off by default."""

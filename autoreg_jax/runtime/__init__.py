@@ -5,6 +5,7 @@ from autoreg_jax.runtime._device import (
     device_memory,
     enable_compilation_cache,
     in_single_precision,
+    memory_for_images,
     missing_platform,
 )
 from autoreg_jax.runtime._progress import progress
@@ -17,6 +18,7 @@ __all__ = [
     "device_memory",
     "enable_compilation_cache",
     "in_single_precision",
+    "memory_for_images",
     "missing_platform",
     "package_versions",
     "progress",

@@ -36,6 +36,23 @@ def device_memory() -> tuple[str, int | None]:
     return "cpu", found
 
 
+def memory_for_images(
+    gibibytes: float | None, found: tuple[str, int | None] | None = None
+) -> int:
+    """Bytes of images that may lie on a device for a whole run.
+
+    Args:
+        gibibytes: As a user has set it. None: a quarter of the memory of an
+            accelerator, so that programs have the rest; on a CPU, where a copy from the
+            main memory costs little, 1 GiB.
+        found: The device as `device_memory` gives it; default: the first one.
+    """
+    device, memory = found or device_memory()
+    if gibibytes is None and device != "cpu" and memory is not None:
+        return memory // 4
+    return int((1.0 if gibibytes is None else gibibytes) * 2**30)
+
+
 def in_single_precision(function: _Function) -> _Function:
     """Compute in float32 inside of a function, whatever `jax_enable_x64` says.
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.data import ImageCache, default_cache
 from autoreg_jax.runtime import missing_platform, package_versions
 
 _ROWS = 40_000  # the known faults begin at 32,768
@@ -95,6 +96,13 @@ def _constant_product() -> tuple[bool, str]:
     )
 
 
+def _image_cache() -> tuple[bool, str]:
+    """Where preprocessed images are kept, and what they take."""
+    folder = default_cache()
+    entries, size = ImageCache(folder).size()
+    return True, f"{entries} subjects, {size / 2**30:.1f} GiB in {folder}"
+
+
 def _compare(found: jax.Array, expected: np.ndarray) -> tuple[bool, str]:
     error = np.abs(np.asarray(found, np.float64) - expected).max()
     if error <= 1e-4 * np.abs(expected).max():
@@ -110,4 +118,5 @@ _CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "devices": _devices,
     "affine on a grid": _vmapped_product,
     "constant matrix": _constant_product,
+    "image cache": _image_cache,
 }

@@ -125,3 +125,26 @@ def test_roles(size, seed, sides):
     chosen = evaluation_pairs(size, 100, seed, **roles)
     assert len(chosen) == len(allowed)
     assert set(chosen) == allowed
+
+
+# What earlier versions drew: runs are repeated number by number.
+RECORDED = [[22161, 44447], [35168, 8846]]
+
+
+def test_pairs_of_many_subjects_need_no_table(monkeypatch):
+    monkeypatch.setattr("autoreg_jax.data.cohort._sampling._MOST_PERMUTED", 0)
+    count = 130
+    sampler = PairSampler(count, batch_size=count, seed=3)
+    pairs = np.concatenate([np.stack(sampler[s], -1) for s in range(count - 1)])
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert len(np.unique(pairs, axis=0)) == count * (count - 1)
+    # In no order: neighbours differ by a third of the range on average.
+    apart = np.abs(np.diff(pairs, axis=0)).mean(0) / count
+    np.testing.assert_allclose(apart, 1 / 3, atol=0.01)
+    for other in (PairSampler(count, seed=4)[0], sampler[count - 1]):
+        assert (np.resize(other[0], count) == pairs[:count, 0]).mean() < 0.1
+
+
+def test_pairs_of_very_many_subjects():
+    sampler = PairSampler(65_000, batch_size=2, seed=3)
+    assert [side.tolist() for side in sampler[10**9]] == RECORDED

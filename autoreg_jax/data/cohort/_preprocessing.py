@@ -58,6 +58,7 @@ class Preprocessing:
             background.
         template: If given, images that are not on its grid are refused rather than
             resampled.
+        align_key: Text that names what `align` depends on, for `ImageCache`.
     """
 
     grid: Grid
@@ -65,6 +66,7 @@ class Preprocessing:
     intensity: Intensity = field(default_factory=Intensity)
     has_masks: bool = True
     template: Volume | None = None
+    align_key: str = ""
 
     def load(self, subject: Subject, *, with_labels: bool) -> Preprocessed:
         """Read a subject and bring it to the grid.

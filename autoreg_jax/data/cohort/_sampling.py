@@ -8,13 +8,19 @@ from jaxtyping import Int
 __all__ = ["PairSampler", "evaluation_pairs"]
 
 
+# Ordered pairs of 2,048 subjects. The permutation of an epoch of more takes too much
+# time and memory, so that it is computed place by place.
+_MOST_PERMUTED = 2048 * 2047
+
+
 class PairSampler:
     """The pairs of every training step, a pure function of the seed and the step.
 
     An epoch contains each ordered pair (moving, fixed) of different subjects exactly
     once, in random order. Epochs follow one another without a gap, so a batch may
-    contain the last pairs of one and the first of the next. There is no state: any step
-    can be drawn at any time, and a resumed run sees the same pairs.
+    contain the last pairs of one and the first of the next. Any step can be drawn at
+    any time, and a resumed run sees the same pairs. Time and memory are bounded
+    whatever the number of subjects.
 
     Args:
         num_subjects: Number of subjects, at least two.
@@ -51,17 +57,24 @@ class PairSampler:
         self.num_subjects = num_subjects
         self.batch_size = batch_size
         self.seed = seed
-        sides = (range(num_subjects) if s is None else s for s in (moving, fixed))
-        table = np.stack(np.meshgrid(*map(np.asarray, sides), indexing="ij"), -1)
-        pairs = table.reshape(-1, 2)
-        self._pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-        if not len(self._pairs):
+        everyone = range(num_subjects)
+        self._moving = np.asarray(everyone if moving is None else moving)
+        self._fixed = np.asarray(everyone if fixed is None else fixed)
+        # A moving subject has a row of pairs, with a column for each fixed one but
+        # itself.
+        columns = {subject: place for place, subject in enumerate(self._fixed.tolist())}
+        count = len(columns)
+        own = [columns.get(subject, count) for subject in self._moving.tolist()]
+        self._own = np.asarray(own, int)
+        self._ends = np.cumsum(count - (self._own < count))
+        if not self.pairs_per_epoch:
             raise ValueError("no two subjects form a pair of moving and fixed.")
+        self._order: tuple[int, np.ndarray] | None = None
 
     @property
     def pairs_per_epoch(self) -> int:
         """Number of ordered pairs of different subjects."""
-        return len(self._pairs)
+        return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(
         self, step: int
@@ -81,15 +94,55 @@ class PairSampler:
             raise IndexError(f"a step must not be negative, got {step}.")
         positions = step * self.batch_size + np.arange(self.batch_size)
         epochs, places = np.divmod(positions, self.pairs_per_epoch)
-        orders = {
-            epoch: np.random.default_rng((self.seed, epoch)).permutation(
-                self.pairs_per_epoch
-            )
-            for epoch in set(epochs.tolist())
-        }
-        pairs = [orders[e][p] for e, p in zip(epochs.tolist(), places, strict=True)]
-        moving, fixed = self._pairs[pairs].T.copy()
-        return moving, fixed
+        pairs = np.empty_like(places)
+        for epoch in np.unique(epochs).tolist():
+            is_in = epochs == epoch
+            pairs[is_in] = self._shuffled(epoch, places[is_in])
+        rows = np.searchsorted(self._ends, pairs, side="right")
+        columns = pairs - np.append(0, self._ends)[rows]
+        columns += columns >= self._own[rows]
+        return self._moving[rows], self._fixed[columns]
+
+    def _shuffled(
+        self, epoch: int, places: Int[np.ndarray, " n"]
+    ) -> Int[np.ndarray, " n"]:
+        """Numbers of the pairs at these places of an epoch."""
+        if self.pairs_per_epoch > _MOST_PERMUTED:
+            return _permuted(places, self.pairs_per_epoch, (self.seed, epoch))
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng((self.seed, epoch))
+            self._order = epoch, rng.permutation(self.pairs_per_epoch)
+        return self._order[1][places]
+
+
+def _permuted(
+    places: Int[np.ndarray, " n"], count: int, seed: tuple[int, int]
+) -> Int[np.ndarray, " n"]:
+    """Random permutation of `range(count)` at some places, without a table.
+
+    A Feistel network of four rounds permutes the numbers below a power of four, of
+    which `count` is a quarter at least; those that come out too large go through it
+    again (Black and Rogaway, CT-RSA 2002).
+    """
+    half = ((count - 1).bit_length() + 1) // 2
+    mask = np.uint64(2**half - 1)
+    keys = np.random.default_rng(seed).integers(2**63, size=4, dtype=np.uint64)
+    found = places.astype(np.uint64)
+    is_left = np.ones(len(found), bool)
+    while is_left.any():
+        high, low = found[is_left] >> np.uint64(half), found[is_left] & mask
+        for key in keys:
+            high, low = low, high ^ (_mixed(low ^ key) & mask)
+        found[is_left] = (high << np.uint64(half)) | low
+        is_left &= found >= count
+    return found.astype(np.int64)
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64, a hash of 64-bit numbers (Steele et al., 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def evaluation_pairs(

@@ -21,7 +21,7 @@ class MemoryEstimate(NamedTuple):
     Attributes:
         search: The search of α, on images reduced by `search.shrink`.
         train: The training and the search of λ.
-        images: Images and label maps of all subjects.
+        images: Images and label maps, as far as they lie on the device.
     """
 
     search: float
@@ -35,9 +35,15 @@ class MemoryEstimate(NamedTuple):
 
 
 def estimate_memory(
-    shape: tuple[int, ...], num_images: int, config: RunConfig
+    shape: tuple[int, ...],
+    num_images: int,
+    config: RunConfig,
+    most_images: float = math.inf,
 ) -> MemoryEstimate:
-    """Estimate the memory of a run on a working grid, bytes."""
+    """Estimate the memory of a run on a working grid, bytes.
+
+    `most_images` are those of images that may lie on the device at once.
+    """
     voxels = math.prod(shape)
     small = voxels / config.search.shrink ** len(shape)
     half = 0.5 if config.network.precision == "bfloat16" else 1.0
@@ -47,7 +53,7 @@ def estimate_memory(
     return MemoryEstimate(
         search=(base + width * _MIXTURE) * _HYPERGRADIENT * small,
         train=(base + width * _NETWORK) * pairs * voxels,
-        images=8.0 * voxels * num_images,
+        images=min(8.0 * voxels * num_images, most_images),
     )
 
 

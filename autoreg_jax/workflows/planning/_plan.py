@@ -17,7 +17,12 @@ from autoreg_jax.data import (
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import write_text
 from autoreg_jax.losses import SIMILARITIES
-from autoreg_jax.runtime import RunFolder, device_memory, progress
+from autoreg_jax.runtime import (
+    RunFolder,
+    device_memory,
+    memory_for_images,
+    progress,
+)
 from autoreg_jax.workflows.planning._choices import (
     choose_affine,
     choose_intensity,
@@ -105,6 +110,7 @@ def make_plan(
     with progress("plan", min(len(dataset.subjects), MOST_IMAGES)) as advance:
         found = fingerprint(dataset, advance, with_labels=with_labels)
     device, memory = device_memory()
+    for_images = memory_for_images(config.data.device_memory, (device, memory))
     metric, affine = choose_metric(found, config), choose_affine(found)
     intensity, num_images = choose_intensity(found), len(dataset.subjects)
     config = replace(
@@ -112,11 +118,17 @@ def make_plan(
     )
     if device != "cpu" and memory is not None:
         finest = choose_grid(found, affine.value, math.inf).value.shape
-        if estimate_memory(finest, num_images, config).peak > _USABLE * memory:
+        need = estimate_memory(finest, num_images, config, for_images)
+        if need.peak > _USABLE * memory:
             network = replace(config.network, precision="bfloat16")
             config = replace(config, network=network)
     unit = estimate_memory((16,) * found.ndim, num_images, config)
-    most = math.inf if memory is None else _USABLE * memory / unit.peak
+    most = math.inf
+    if memory is not None:
+        usable = _USABLE * memory
+        # All images lie on the device, or as many as may, and the others do not count.
+        streamed = (usable - for_images) / (unit.peak - unit.images)
+        most = max(usable / unit.peak, streamed)
     grid = choose_grid(found, affine.value, most * 16**found.ndim)
     plan = PlanConfig(
         dataset=Path(os.path.relpath(dataset.path, run)).as_posix(),
@@ -129,7 +141,8 @@ def make_plan(
         batch=config.train.batch_size,
         precision=config.network.precision,
     )
-    need = estimate_memory(plan.grid.shape, num_images, apply_plan(config, plan))
+    planned = apply_plan(config, plan)
+    need = estimate_memory(plan.grid.shape, num_images, planned, for_images)
     reasons = {
         "reference": "The grid has its axes and position: the training image whose "
         "position and size are closest to the median.",

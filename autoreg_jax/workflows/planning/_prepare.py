@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -14,7 +15,11 @@ from autoreg_jax.config import PlanConfig, RunConfig, load_plan
 from autoreg_jax.data import (
     Cohort,
     Dataset,
+    ImageCache,
     Preprocessing,
+    StoredArray,
+    content_digest,
+    default_cache,
     load_cohorts,
     read_dataset,
     read_image,
@@ -23,8 +28,10 @@ from autoreg_jax.errors import ConfigError, GeometryError
 from autoreg_jax.files import write_text
 from autoreg_jax.geometry import Volume, grid_along
 from autoreg_jax.programs import make_objective
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, progress
 from autoreg_jax.workflows.planning._plan import apply_plan, make_plan
+
+_GIB = 2**30
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +94,13 @@ def prepare(
             )
         plan = None
     if plan is not None:
-        cohorts = load_planned(table, plan, *splits, atlas=config.pairs.fixed)
+        cohorts = load_planned(table, plan, config, *splits)
         text = path.read_text(encoding="utf-8")
         return Prepared(cohorts, apply_plan(config, plan), text)
     for note in table.notes:
         logger.info("%s", note)
     made = make_plan(table, run, config, with_labels=False)
-    cohorts = load_planned(table, made.config, *splits, atlas=config.pairs.fixed)
+    cohorts = load_planned(table, made.config, config, *splits)
     values = max((cohort.label_values for cohort in cohorts), key=len, default=())
     measured = replace(made.fingerprint, label_values=values)
     text = made._replace(fingerprint=measured).text
@@ -113,27 +120,59 @@ def prepare_again(
     """
     table, path = read_dataset(dataset), RunFolder(run).plan
     plan = load_plan(path) if path.is_file() else None
-    cohorts = load_planned(table, plan, *splits, atlas=config.pairs.fixed)
+    cohorts = load_planned(table, plan, config, *splits)
     return Prepared(cohorts, config if plan is None else apply_plan(config, plan), None)
 
 
 def load_planned(
-    table: Dataset, plan: PlanConfig | None, *splits: str, atlas: str | None = None
+    table: Dataset, plan: PlanConfig | None, config: RunConfig, *splits: str
 ) -> list[Cohort]:
     """Load splits on the working grid of a plan, or on the grid that they share.
+
+    What does not fit into `config.data.host_memory` is preprocessed into the cache.
 
     Args:
         table: The dataset.
         plan: Its plan, if any.
+        config: The run; its `data` and the atlas of its `pairs`.
         *splits: Splits to load.
-        atlas: Subject that is added to each split.
 
     Raises:
         DataError, GeometryError: If the dataset cannot be used.
         ConfigError: If the plan does not fit it.
+        ArtifactError: If the cache cannot be written or read.
     """
     preprocessing = None if plan is None else _preprocessing(table, plan)
-    return load_cohorts(table, splits, preprocessing=preprocessing, atlas=atlas)
+    cache = cache_of(config)
+    with progress("prepare", len(table.subjects)) as advance:
+        cohorts = load_cohorts(
+            table,
+            splits,
+            preprocessing=preprocessing,
+            atlas=config.pairs.fixed,
+            cache=cache,
+            advance=advance,
+        )
+    if any(isinstance(cohort.images, StoredArray) for cohort in cohorts):
+        entries, size = cache.size()
+        logger.info(
+            "The images are read from %s, where %d subjects take %.1f GiB.",
+            cache.folder,
+            entries,
+            size / _GIB,
+        )
+    return cohorts
+
+
+def cache_of(config: RunConfig) -> ImageCache:
+    """The cache of preprocessed images that a run uses."""
+    settings = config.data
+    return ImageCache(
+        default_cache() if settings.cache is None else Path(settings.cache),
+        settings.storage,
+        int(settings.host_memory * _GIB),
+        (jax.process_index(), jax.process_count()),
+    )
 
 
 def _preprocessing(table: Dataset, plan: PlanConfig) -> Preprocessing:
@@ -154,11 +193,14 @@ def _preprocessing(table: Dataset, plan: PlanConfig) -> Preprocessing:
         grid = grid_along(reference.grid, **vars(plan.grid))
     except GeometryError as error:
         raise ConfigError(f"plan.yaml: grid.{error}") from None
+    align = make_align(plan.affine, reference)
+    key = "" if align is None else f"{plan.affine} {content_digest(named[0].image)}"
     return Preprocessing(
         grid,
-        align=make_align(plan.affine, reference),
+        align=align,
         intensity=plan.intensity,
         has_masks=plan.masks,
+        align_key=key,
     )
 
 
