@@ -10,10 +10,11 @@
 | CPU | 3-D | 2-D ones by Winograd's algorithm | half the products |
 | CPU | bfloat16 | as float32, rounded at the end | XLA has no fast one there |
 
-The kernel gradients of planes are sums of matrix products over them, those of small
-images XLA's own 2-D ones. Elsewhere they are XLA's own, but of dilated kernels on the
-phases of the dilation as a batch: on an H200 a kernel gradient whose window has strides
-takes 5 to 15 times as long as PyTorch's. Measurements: `tests/benchmarks/README.md`.
+The kernel gradients on a CPU are matrix products over the voxels of all images, or of
+one plane after the other; those of small volumes are XLA's own 2-D ones. Elsewhere they
+are XLA's own, but of dilated kernels on the phases of the dilation as a batch: on an
+H200 a kernel gradient whose window has strides takes 5 to 15 times as long as
+PyTorch's. Measurements: `tests/benchmarks/README.md`.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from jax import Array, lax
 from autoreg_jax.ops._planes import (
     convolve_planes,
     convolve_stacked,
-    planes_kernel_gradient,
+    images_kernel_gradient,
     stacked_kernel_gradient,
     voxels,
 )
@@ -65,26 +66,18 @@ def _volume_kernel_gradient(
     """A volume on a CPU."""
     settings = {"dilation": dilation, "padding": padding}
     if voxels(cotangent) <= _SMALL:
-        return stacked_kernel_gradient(x, cotangent, **settings)
+        return stacked_kernel_gradient(x, cotangent, plain_kernel_gradient, **settings)
     taps = kernel_shape(x, cotangent, **settings)[0]
     tile = best_tile(cotangent.shape[1], taps, dilation)
     if tile is None:
-        return planes_kernel_gradient(x, cotangent, **settings)
+        return stacked_kernel_gradient(x, cotangent, images_kernel_gradient, **settings)
     return tiled_kernel_gradient(x, cotangent, tile, **settings)
-
-
-def _images_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
-) -> Array:
-    """Two dimensions: the images of the batch are the planes of one volume."""
-    settings = {"dilation": dilation, "padding": ((0, 0), *padding)}
-    return _volume_kernel_gradient(x[None], cotangent[None], **settings)[0]
 
 
 _CPU_CONVOLVE = {3: plain_convolve, 4: convolve_planes, 5: _volume_convolve}
 _CPU_KERNEL_GRADIENT = {
     3: plain_kernel_gradient,
-    4: _images_kernel_gradient,
+    4: images_kernel_gradient,
     5: _volume_kernel_gradient,
 }
 

@@ -4,7 +4,7 @@ A volume is a batch of planes: the taps along the first axis become input channe
 """
 
 import math
-from functools import partial
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -14,12 +14,13 @@ from autoreg_jax.ops._xla import (
     kernel_shape,
     pad,
     plain_convolve,
-    plain_kernel_gradient,
 )
 
 # Convolutions to and from at most so many channels go to Eigen, others to YNNPACK
 # (xla/backends/cpu/ynn_support.cc).
 _EIGEN = 16
+# Bytes of the two matrices of one product: what the cache of a core holds.
+_BLOCK = 2**22
 
 
 def _filled(channels: int, features: int) -> tuple[int, int]:
@@ -76,50 +77,61 @@ def convolve_stacked(
 
 
 def stacked_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+    x: Array,
+    cotangent: Array,
+    of_planes: Callable[..., Array],
+    *,
+    dilation: int,
+    padding: Padding,
 ) -> Array:
-    """Taps along the first axis as channels, then XLA's own 2-D kernel gradient."""
+    """Taps along the first axis as channels of one 2-D kernel gradient."""
     settings = {"dilation": dilation, "padding": padding}
     taps, depth = kernel_shape(x, cotangent, **settings)[0], cotangent.shape[1]
     planes = stacked(pad(x, (padding[0], (0, 0), (0, 0))), taps, depth, dilation)
     flat = cotangent.reshape(-1, *cotangent.shape[2:])
-    gradient = plain_kernel_gradient(
-        planes, flat, dilation=dilation, padding=padding[1:]
-    )
+    gradient = of_planes(planes, flat, dilation=dilation, padding=padding[1:])
     shape = (*gradient.shape[:2], taps, x.shape[-1], cotangent.shape[-1])
     return jnp.moveaxis(gradient.reshape(shape), 2, 0)
 
 
-def planes_kernel_gradient(
+def images_kernel_gradient(
     x: Array, cotangent: Array, *, dilation: int, padding: Padding
 ) -> Array:
-    """Sum over planes of (image columns)ᵀ · (cotangents around the plane)."""
-    height, width = cotangent.shape[2:4]
-    taps, rows, columns = kernel_shape(x, cotangent, dilation=dilation, padding=padding)
+    """2-D kernel gradient `(k, k, c, f)` as one matrix product over all voxels.
+
+    The columns of the kernel widen the image, its rows the cotangent: two narrow
+    matrices instead of one with k·k·c columns. Where they are large, the product is a
+    sum over blocks of lines, each with those of all images, which stay an axis.
+    """
+    rows, columns = kernel_shape(x, cotangent, dilation=dilation, padding=padding)
     channels, features = x.shape[-1], cotangent.shape[-1]
-    x = pad(x, padding)
-    # Plane p of the padded image meets cotangent plane p - t·dilation for tap t.
-    reach = dilation * (taps - 1)
-    around = pad(cotangent, ((reach, reach), (0, 0), (0, 0)))
-    offsets = [
-        (i * dilation, j * dilation) for i in range(rows) for j in range(columns)
-    ]
+    x, width, reach = pad(x, padding), cotangent.shape[2], dilation * (rows - 1)
+    lines = x.shape[1]
+    voxel = (columns * channels + rows * features) * x.dtype.itemsize
+    wanted = math.ceil(x.shape[0] * lines * width * voxel / _BLOCK)
+    length = math.ceil(lines / min(wanted, lines))
+    blocks = math.ceil(lines / length)
+    more = blocks * length - lines
+    x = pad(x, ((0, more), (0, 0)))
+    # Line p of the padded image meets line p - t·dilation of the cotangent for tap t.
+    around = pad(cotangent, ((reach, lines - cotangent.shape[1] + more), (0, 0)))
 
-    def add_plane(plane: Array, total: Array, image: int) -> Array:
-        block = lax.dynamic_index_in_dim(x[image], plane, 0, keepdims=False)
-        patches = jnp.concatenate(
-            [block[i : i + height, j : j + width] for i, j in offsets], -1
-        ).reshape(height * width, -1)
-        near = lax.dynamic_slice_in_dim(around[image], plane, reach + 1, 0)[::dilation]
-        near = jnp.moveaxis(near, 0, 2).reshape(height * width, -1)
-        return total + transposed_product(patches, near)
+    def product(block: Array | int) -> Array:
+        image = lax.dynamic_slice_in_dim(x, block * length, length, 1)
+        near = lax.dynamic_slice_in_dim(around, block * length, length + reach, 1)
+        right = [j * dilation for j in range(columns)]
+        down = [reach - i * dilation for i in range(rows)]
+        wide = jnp.concatenate([image[:, :, j : j + width] for j in right], -1)
+        high = jnp.concatenate([near[:, i : i + length] for i in down], -1)
+        return transposed_product(
+            wide.reshape(-1, wide.shape[-1]), high.reshape(-1, high.shape[-1])
+        )
 
-    total = jnp.zeros((rows * columns * channels, taps * features), x.dtype)
-    for image in range(x.shape[0]):
-        total = lax.fori_loop(0, x.shape[1], partial(add_plane, image=image), total)
-    # The cotangents were gathered upwards from the plane that the last tap meets.
-    kernel = jnp.moveaxis(total.reshape(rows, columns, channels, taps, features), 3, 0)
-    return jnp.flip(kernel, 0)
+    total = product(0)
+    if blocks > 1:
+        total = lax.fori_loop(1, blocks, lambda i, sum_: sum_ + product(i), total)
+    kernel = total.reshape(columns, channels, rows, features)
+    return jnp.moveaxis(kernel, 2, 0)
 
 
 def transposed_product(a: Array, b: Array) -> Array:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from unoptimised import quick
 
-from autoreg_jax.ops import convolution
+from autoreg_jax.ops import _planes, convolution
 from autoreg_jax.ops._planes import (
     _filled,
     convolve_planes,
     convolve_stacked,
-    planes_kernel_gradient,
+    images_kernel_gradient,
     stacked_kernel_gradient,
 )
 from autoreg_jax.ops._tiled import tiled_convolve, tiled_kernel_gradient
@@ -81,8 +81,8 @@ def test_forms_of_a_volume(batch, taps, dilation, padding):
             *(tiled_convolve(x, kernel, short, **settings) for short in tiles),
         ]
         gradients = [
-            planes_kernel_gradient(x, cotangent, **settings),
-            stacked_kernel_gradient(x, cotangent, **settings),
+            stacked_kernel_gradient(x, cotangent, plain_kernel_gradient, **settings),
+            stacked_kernel_gradient(x, cotangent, images_kernel_gradient, **settings),
             phased_kernel_gradient(x, cotangent, **settings),
             *(tiled_kernel_gradient(x, cotangent, t, **settings) for t in tiles),
         ]
@@ -96,6 +96,31 @@ def test_forms_of_a_volume(batch, taps, dilation, padding):
         _agree(value, wanted)
     for found in gradients:
         _agree(found, gradient)
+
+
+@pytest.mark.parametrize("block", [1, 4000, 2**22])
+@pytest.mark.parametrize(
+    ("taps", "dilation", "padding"),
+    [
+        ((3, 3), 1, ((1, 1), (1, 1))),
+        ((5, 3), 1, ((0, 3), (2, 0))),
+        ((3, 7), 2, ((2, 2), (6, 6))),
+        ((2, 1), 3, ((-1, 1), (1, -2))),
+    ],
+)
+def test_kernel_gradient_of_images(monkeypatch, block, taps, dilation, padding):
+    """One product over all lines, over blocks of a few lines, and over single lines."""
+    monkeypatch.setattr(_planes, "_BLOCK", block)
+    settings = {"dilation": dilation, "padding": padding}
+
+    @quick
+    def forms(x, kernel):
+        (cotangent,) = _arrays(plain_convolve(x, kernel, **settings).shape)
+        found = images_kernel_gradient(x, cotangent, **settings)
+        return found, plain_kernel_gradient(x, cotangent, **settings)
+
+    with jax.enable_x64(True):
+        _agree(*forms(*_arrays((2, 13, 9, 2), (*taps, 2, 3))))
 
 
 @pytest.mark.parametrize(
