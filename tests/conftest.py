@@ -11,6 +11,7 @@ import chex
 import jax
 import numpy as np
 import pytest
+from jax._src import pjit
 
 from autoreg_jax.geometry import Volume
 
@@ -21,7 +22,18 @@ if jax.__version_info__ < (0, 12):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 # Where programs are large and run for a moment, they are compiled without optimisation.
-_UNOPTIMISED = {"losses", "networks", "search", "search_space", "studies", "workflows"}
+_UNOPTIMISED = {
+    "hypergrad",
+    "losses",
+    "metrics",
+    "networks",
+    "search",
+    "search_space",
+    "spatial",
+    "studies",
+    "training",
+    "workflows",
+}
 
 # Programs of their own, which need the extra `peers`.
 collect_ignore_glob = ["benchmarks/*"]
@@ -48,6 +60,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     is_quick = item.path.parent.name in _UNOPTIMISED
     is_quick = is_quick and not item.get_closest_marker("optimised")
     jax.config.update("jax_disable_most_optimizations", is_quick)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_lowered_programs() -> Iterator[None]:
+    """Drop what compiled programs were lowered from, behind each file.
+
+    JAX keeps the MLIR context of every program, and MLIR looks through all of them for
+    each new one: behind two thousand programs the next is lowered four times as slowly.
+    The compiled programs stay. The name is private to JAX; without it nothing is lost.
+    """
+    yield
+    if lowered := getattr(pjit, "_pjit_lower", None):
+        lowered.cache_clear()
 
 
 @pytest.fixture(autouse=True)

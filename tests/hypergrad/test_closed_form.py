@@ -1,10 +1,13 @@
 """Both one-step estimators on a quadratic whose hypergradient is known."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import hypergrad
 
@@ -25,8 +28,7 @@ def quadratic(p=20, d=5):
     a_matrix = basis @ np.diag(np.linspace(1, 10, p)) @ basis.T
     c, b, w, k = (rng.normal(size=s) for s in ((p, d), p, p, d))
     f = np.diag(rng.uniform(0.5, 2, p))
-    arrays = {"A": a_matrix, "C": c, "b": b, "F": f, "w": w, "k": k}
-    m = {name: jnp.asarray(value) for name, value in arrays.items()}
+    m = {"A": a_matrix, "C": c, "b": b, "F": f, "w": w, "k": k}
 
     def inner_loss(omega, outer, batch):
         o, a = omega["w"], jnp.concatenate([outer["x"], outer["y"]])
@@ -41,8 +43,7 @@ def quadratic(p=20, d=5):
     direct = 0.3 * a + k
     indirect = -RATE * c.T @ f @ (stepped - w)
     problem = hypergrad.BilevelProblem(inner_loss, outer_loss)
-    outer = {"x": jnp.asarray(a[:2]), "y": jnp.asarray(a[2:])}
-    return problem, {"w": jnp.asarray(omega)}, outer, direct, indirect
+    return problem, {"w": omega}, {"x": a[:2], "y": a[2:]}, direct, indirect
 
 
 @pytest.mark.usefixtures("x64")
@@ -59,12 +60,12 @@ def test_quadratic(name):
             inner_update=hypergrad.gradient_descent(RATE),
         )[0]
 
-    hyper = jax.jit(run)(omega, outer)
+    hyper = quick(run)(omega, outer)
     assert jax.tree.structure(hyper.grad) == jax.tree.structure(outer)
     for part, expected in (("direct", direct), ("indirect", indirect)):
-        got = jnp.concatenate([getattr(hyper, part)[key] for key in ("x", "y")])
+        got = np.concatenate([getattr(hyper, part)[key] for key in ("x", "y")])
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
-    total = jnp.concatenate([hyper.grad[key] for key in ("x", "y")])
+    total = np.concatenate([hyper.grad[key] for key in ("x", "y")])
     np.testing.assert_allclose(total, direct + indirect, rtol=1e-11, atol=1e-11)
 
 
@@ -76,10 +77,8 @@ def curved(omega, outer, batch):
 
 def curved_case():
     rng = np.random.default_rng(2)
-    omega = {"w": jnp.asarray(rng.normal(size=(4, 3)))}
-    outer = jnp.asarray(rng.normal(size=3))
-    train, valid = (jnp.asarray(rng.normal(size=(6, 4))) for _ in range(2))
-    point = hypergrad.Point(omega, outer, train, valid)
+    omega, outer = {"w": rng.normal(size=(4, 3))}, rng.normal(size=3)
+    point = hypergrad.Point(omega, outer, *rng.normal(size=(2, 6, 4)))
     return hypergrad.BilevelProblem(curved, curved), point
 
 
@@ -97,23 +96,28 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_one_step_unroll_is_the_gradient_through_the_whole_update(name):
     problem, point = curved_case()
-    omega, outer, train, valid = point
-    optimizer = OPTIMIZERS[name]
-    state = optimizer.init(omega)
-    for shift in (0.0, 0.1):  # moments that are not those of a fresh state
-        gradient = jax.grad(curved)(omega, outer + shift, train)
-        _, state = optimizer.update(gradient, state, omega)
-    update = hypergrad.from_optax(optimizer, state)
+    optimizer, estimator = OPTIMIZERS[name], hypergrad.one_step_unroll()
 
-    def after_one_step(outer):
-        stepped = update(omega, jax.grad(curved)(omega, outer, train))
-        return curved(stepped, outer, valid)
+    @quick
+    def both(point):
+        omega, outer, train, valid = point
+        state = optimizer.init(omega)
+        for shift in (0.0, 0.1):  # moments that are not those of a fresh state
+            gradient = jax.grad(curved)(omega, outer + shift, train)
+            _, state = optimizer.update(gradient, state, omega)
+        update = hypergrad.from_optax(optimizer, state)
 
-    estimator = hypergrad.one_step_unroll()
-    hyper, _ = estimator.estimate(problem, (), point, inner_update=update)
-    np.testing.assert_allclose(hyper.grad, jax.grad(after_one_step)(outer), rtol=1e-12)
-    np.testing.assert_allclose(hyper.value, after_one_step(outer), rtol=1e-12)
-    assert float(optax.tree.norm(hyper.indirect)) > 1e-6
+        def after_one_step(outer):
+            stepped = update(omega, jax.grad(curved)(omega, outer, train))
+            return curved(stepped, outer, valid)
+
+        hyper, _ = estimator.estimate(problem, (), point, inner_update=update)
+        return hyper, *jax.value_and_grad(after_one_step)(outer)
+
+    hyper, value, gradient = both(point)
+    np.testing.assert_allclose(hyper.grad, gradient, rtol=1e-12)
+    np.testing.assert_allclose(hyper.value, value, rtol=1e-12)
+    assert np.linalg.norm(hyper.indirect) > 1e-6
 
 
 @pytest.mark.usefixtures("x64")
@@ -121,15 +125,14 @@ def test_finite_difference_converges_with_the_square_of_its_radius():
     problem, point = curved_case()
     settings = {"inner_update": hypergrad.gradient_descent(0.3)}
     args = (problem, (), point)
-    exact, _ = hypergrad.one_step_unroll().estimate(*args, **settings)
     radii = np.array([1e-3, 1e-2, 1e-1])
-    errors = [
-        optax.tree.norm(
-            hypergrad.finite_difference(r).estimate(*args, **settings)[0].indirect
-            - exact.indirect
-        )
-        for r in radii
-    ]
+    estimators = [
+        hypergrad.one_step_unroll(), *map(hypergrad.finite_difference, radii)
+    ]  # fmt: skip
+    exact, *found = quick(
+        lambda: [one.estimate(*args, **settings)[0].indirect for one in estimators]
+    )()
+    errors = [np.linalg.norm(indirect - exact) for indirect in np.asarray(found)]
     slope = np.polyfit(np.log(radii), np.log(errors), 1)[0]
     assert 1.9 < slope < 2.1
 
@@ -139,13 +142,11 @@ def test_a_vanishing_outer_gradient_is_finite():
         lambda omega, outer, batch: jnp.sum(omega**2) * outer,
         lambda omega, outer, batch: 0.0 * jnp.sum(omega) + outer**2,
     )
+    point = hypergrad.Point(np.ones(3, np.float32), np.float32(2.0))
+    update = {"inner_update": hypergrad.gradient_descent(0.1)}
     for estimator in ESTIMATORS.values():
-        hyper, _ = estimator.estimate(
-            problem,
-            (),
-            hypergrad.Point(jnp.ones(3), jnp.asarray(2.0)),
-            inner_update=hypergrad.gradient_descent(0.1),
-        )
+        estimate = partial(estimator.estimate, problem, (), **update)
+        hyper, _ = quick(estimate)(point)
         np.testing.assert_allclose(hyper.grad, 4.0)
         assert float(hyper.indirect) == 0.0
 
@@ -165,7 +166,11 @@ def test_one_loss_in_both_levels_is_evaluated_in_one_loop_to_the_same_end(name):
     apart = problem._replace(outer_loss=lambda *args: curved(*args))
     settings = {"inner_update": hypergrad.gradient_descent(0.3)}
     estimator = ESTIMATORS[name]
-    ours, _ = estimator.estimate(problem, (), point, **settings)
-    theirs, _ = estimator.estimate(apart, (), point, **settings)
+    ours, theirs = quick(
+        lambda point: [
+            estimator.estimate(one, (), point, **settings)[0]
+            for one in (problem, apart)
+        ]
+    )(point)
     for a, b in zip(ours[:4], theirs[:4], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)

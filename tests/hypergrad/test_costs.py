@@ -7,6 +7,9 @@ import pytest
 
 from autoreg_jax import hypergrad as hg
 
+# What users compile is counted.
+pytestmark = pytest.mark.optimised
+
 # Products with the weights dominate: the rest is below a tenth of the operations.
 BATCH, WIDTH, OPERATIONS = 64, 24, 3
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
 
@@ -72,6 +73,7 @@ def alpha_star(lam):
     return -jnp.linalg.solve(slope.T @ M["F"] @ slope + M["R"], right)
 
 
+@quick
 def closed_form(lam):
     """All of dL_s/dλ, and the part that a fixed α leaves of it."""
     alpha = alpha_star(lam)
@@ -92,7 +94,7 @@ def run(start=None, **settings):
         point = omega, alpha, lam
         return hg.nested_forward(PROBLEM, point, (None, None, None), **settings)
 
-    return jax.jit(call)(*map(jnp.asarray, start), jnp.asarray(LAM))
+    return quick(call)(*start, LAM)
 
 
 def relative(found, wanted):
@@ -114,7 +116,7 @@ def test_many_rounds_reach_the_closed_form(name):
         steps=300,
         inner_steps=4,
     )
-    whole, frozen = closed_form(jnp.asarray(LAM))
+    whole, frozen = closed_form(LAM)
     # The losses of this problem are such that the path through α matters.
     assert relative(frozen, whole) > 0.3
     assert relative(hyper.grad, whole) < 1e-8
@@ -124,10 +126,10 @@ def test_many_rounds_reach_the_closed_form(name):
 def test_few_rounds_are_the_gradient_through_the_loop():
     moving = optax.sgd(0.2, momentum=0.9)
     adam = optax.adam(0.1, eps_root=1e-8)
-    start = jnp.asarray(M["o"]), jnp.asarray(M["a"])
+    start = M["o"], M["a"]
 
     def loop(lam):
-        omega, alpha = start
+        omega, alpha = map(jnp.asarray, start)
         omega_state, alpha_state = moving.init(omega), adam.init(alpha)
         for _ in range(3):
 
@@ -144,13 +146,11 @@ def test_few_rounds_are_the_gradient_through_the_loop():
                 omega = omega + updates
         return outer_loss(omega, (alpha, lam), None), (omega, alpha)
 
-    (value, _), wanted = jax.jit(jax.value_and_grad(loop, has_aux=True))(
-        jnp.asarray(LAM)
-    )
+    (value, _), wanted = quick(jax.value_and_grad(loop, has_aux=True))(LAM)
     hyper = run(
         estimator=hg.one_step_unroll(),
-        inner_update=hg.from_optax(moving, moving.init(start[0])),
-        middle_update=hg.from_optax(adam, adam.init(start[1])),
+        inner_update=hg.from_optax(moving, moving.init(jnp.asarray(start[0]))),
+        middle_update=hg.from_optax(adam, adam.init(jnp.asarray(start[1]))),
         steps=3,
         inner_steps=2,
     )
@@ -162,7 +162,7 @@ def test_few_rounds_are_the_gradient_through_the_loop():
 
 
 def test_a_fixed_alpha_leaves_the_two_levels_of_forward_mode():
-    alpha = alpha_star(jnp.asarray(LAM))
+    alpha = quick(alpha_star)(LAM)
     update = hg.gradient_descent(0.5)
     settings = {"estimator": hg.one_step_unroll(), "inner_update": update}
     hyper = run(
@@ -176,15 +176,15 @@ def test_a_fixed_alpha_leaves_the_two_levels_of_forward_mode():
         lambda omega, lam, batch: inner_loss(omega, (alpha, lam), batch),
         lambda omega, lam, batch: outer_loss(omega, (alpha, lam), batch),
     )
-    wanted, _ = jax.jit(
+    wanted, _ = quick(
         lambda omega, lam: hg.forward_mode(60).estimate(
             two_levels, (), hg.Point(omega, lam), inner_update=update
         )
-    )(jnp.asarray(M["o"]), jnp.asarray(LAM))
+    )(M["o"], LAM)
     assert relative(hyper.grad, wanted.grad) < 1e-13
     assert relative(hyper.direct, wanted.direct) < 1e-13
     # At α* itself: what differs from the whole gradient is the path alone.
-    whole, frozen = closed_form(jnp.asarray(LAM))
+    whole, frozen = closed_form(LAM)
     assert relative(hyper.grad, frozen) < 1e-8
     assert relative(hyper.grad, whole) > 0.3
 
@@ -195,17 +195,21 @@ def test_a_dead_unit_under_fresh_adam_is_finite():
         lambda o, outer, b: jnp.sum((o - outer[0][0]) ** 2),
         lambda o, outer, b: jnp.sum((o - 1) ** 2),
     )
-    omega, alpha, lam = jnp.array([0.5, -0.3]), jnp.array([0.7]), jnp.array([1.2])
     adam = optax.adam(0.1)
-    hyper = hg.nested_forward(
-        problem,
-        (omega, alpha, lam),
-        (None, None, None),
-        estimator=hg.t1t2(0.1),
-        inner_update=hg.from_optax(adam, adam.init(omega)),
-        middle_update=hg.gradient_descent(0.1),
-        steps=2,
-    )
+
+    @quick
+    def found(omega, alpha, lam):
+        return hg.nested_forward(
+            problem,
+            (omega, alpha, lam),
+            (None, None, None),
+            estimator=hg.t1t2(0.1),
+            inner_update=hg.from_optax(adam, adam.init(omega)),
+            middle_update=hg.gradient_descent(0.1),
+            steps=2,
+        )
+
+    hyper = found(np.array([0.5, -0.3]), np.array([0.7]), np.array([1.2]))
     assert np.isfinite(hyper.grad).all()
     assert np.abs(hyper.grad).max() > 0
 

@@ -11,60 +11,72 @@ from autoreg_jax.hypergrad import problems
 pytestmark = pytest.mark.usefixtures("x64")
 
 
-def examples():
-    """Made inside the tests, where they are in double precision."""
-    rng = np.random.default_rng(0)
-
-    def regression(n):
-        x = jnp.asarray(rng.normal(size=(n, 6)))
-        return x, x @ jnp.arange(6.0) + jnp.asarray(rng.normal(size=n))
-
-    def digits(n):
-        x = jnp.asarray(rng.normal(size=(n, 4)))
-        return x, jnp.asarray(rng.integers(0, 3, n))
-
-    return {
-        "quadratic": problems.quadratic(jax.random.key(1), condition=30.0),
-        "ridge": problems.ridge(regression(20), regression(15)),
-        "hyper_cleaning": problems.hyper_cleaning(digits(12), digits(9), 3, 0.05),
-    }
+def regression(n, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 6))
+    return jnp.asarray(x), jnp.asarray(x @ np.arange(6.0) + rng.normal(size=n))
 
 
-@pytest.mark.parametrize("name", ["quadratic", "ridge", "hyper_cleaning"])
+def digits(n, seed):
+    rng = np.random.default_rng(seed)
+    return jnp.asarray(rng.normal(size=(n, 4))), jnp.asarray(rng.integers(0, 3, n))
+
+
+# Made inside the programs of the tests, where they are in double precision.
+EXAMPLES = {
+    "quadratic": lambda: problems.quadratic(jax.random.key(1), condition=30.0),
+    "ridge": lambda: problems.ridge(regression(20, 0), regression(15, 1)),
+    "hyper_cleaning": lambda: problems.hyper_cleaning(
+        digits(12, 0), digits(9, 1), 3, 0.05
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_solution_and_reference(name):
-    example = examples()[name]
-    problem, point = example.problem, example.point
-    outer = point.outer + 0.1
-    solution = quick(example.solution)
-    omega = solution(outer)
-    slope = jax.grad(problem.inner_loss)(omega, outer, point.train_batch)
-    assert float(jnp.abs(slope).max()) < 1e-12
-    assert omega.shape == point.inner.shape
+    @quick
+    def facts():
+        example = EXAMPLES[name]()
+        problem, point = example.problem, example.point
+        outer = point.outer + 0.1
 
-    def solved(outer):
-        return problem.outer_loss(solution(outer), outer, point.valid_batch)
+        def inner_loss(flat):
+            omega = flat.reshape(point.inner.shape)
+            return problem.inner_loss(omega, outer, point.train_batch)
 
-    step = 1e-4 * jnp.eye(outer.size)[:4]
-    found = [(solved(outer + e) - solved(outer - e)) / 2e-4 for e in step]
-    np.testing.assert_allclose(found, quick(example.reference)(outer)[:4], rtol=1e-5)
+        def solved(outer):
+            omega = example.solution(outer)
+            return problem.outer_loss(omega, outer, point.valid_batch)
 
-    flat = omega.ravel()
-    hessian = quick(
-        jax.hessian(
-            lambda w: problem.inner_loss(
-                w.reshape(omega.shape), outer, point.train_batch
-            )
-        )
-    )(flat)
-    np.testing.assert_allclose(
-        quick(example.smoothness)(outer), jnp.linalg.eigvalsh(hessian)[-1], rtol=1e-9
-    )
+        omega = example.solution(outer)
+        step = 1e-4 * jnp.eye(outer.size)[:4]
+        values = jax.lax.map(solved, outer[None] + jnp.concatenate([step, -step]))
+        return {
+            "shapes": (omega, point.inner),
+            "slope": jax.grad(inner_loss)(omega.ravel()),
+            "difference": (values[:4] - values[4:]) / 2e-4,
+            "reference": example.reference(outer),
+            "hessian": jax.hessian(inner_loss)(omega.ravel()),
+            "smoothness": example.smoothness(outer),
+        }
+
+    found = jax.device_get(facts())
+    assert np.abs(found["slope"]).max() < 1e-12
+    omega, start = found["shapes"]
+    assert omega.shape == start.shape
+    reference = found["reference"][:4]
+    np.testing.assert_allclose(found["difference"], reference, rtol=1e-5)
+    largest = np.linalg.eigvalsh(found["hessian"])[-1]
+    np.testing.assert_allclose(found["smoothness"], largest, rtol=1e-9)
 
 
 def test_the_quadratic_has_the_condition_that_it_was_given():
-    example = problems.quadratic(jax.random.key(0), condition=50.0)
-    hessian = jax.hessian(example.problem.inner_loss)(*example.point[:2], ())
-    values = jnp.linalg.eigvalsh(hessian)
+    @quick
+    def hessian():
+        example = problems.quadratic(jax.random.key(0), condition=50.0)
+        return jax.hessian(example.problem.inner_loss)(*example.point[:2], ())
+
+    values = np.linalg.eigvalsh(hessian())
     np.testing.assert_allclose(values[-1] / values[0], 50.0, rtol=1e-9)
 
 

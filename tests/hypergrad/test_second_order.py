@@ -64,6 +64,7 @@ def test_products_are_symmetric_and_adjoint(name):
     assert min(abs(float(crossed[0])), float(jnp.abs(of_x.mixed).min())) > 1e-3
 
 
+@pytest.mark.optimised
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", BACKENDS)
 def test_of_loss_weights_the_mixed_product_is_the_slope_of_each_term(name):

@@ -7,17 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from autoreg_jax import losses, spatial
 from autoreg_jax.losses import (
     PAPER_WEIGHTS,
-    diffusion_loss,
     local_ncc_loss,
     mind_loss,
-    one_hot,
     registration_loss,
-    segmentation_loss,
     soft_dice_loss,
 )
-from autoreg_jax.spatial import Pyramid, image_pyramid, resize_image, warp
+from autoreg_jax.spatial import Pyramid, resize_image, warp
+
+diffusion_loss = jax.jit(losses.diffusion_loss)
+image_pyramid = jax.jit(spatial.image_pyramid)
+one_hot = jax.jit(losses.one_hot, static_argnums=1)
+segmentation_loss = jax.jit(
+    losses.segmentation_loss, static_argnames="smoothness_weight"
+)
 
 WEIGHTS = {"full": 2.0, "smooth": 3.0, "half": 5.0, "quarter": 7.0}
 
@@ -26,11 +31,10 @@ WEIGHTS = {"full": 2.0, "smooth": 3.0, "half": 5.0, "quarter": 7.0}
 def case():
     """Images of an odd shape and a displacement at each scale."""
     rng = np.random.default_rng(0)
-    fixed, moving = (
-        jnp.asarray(rng.uniform(size=(1, 9, 6, 1)), jnp.float32) for _ in range(2)
-    )
+    images = rng.uniform(size=(2, 1, 9, 6, 1)).astype(np.float32)
+    fixed, moving = map(jnp.asarray, images)
     fields = (
-        jnp.asarray(rng.normal(size=(1, *shape, 2)), jnp.float32)
+        rng.normal(size=(1, *shape, 2)).astype(np.float32)
         for shape in [(9, 6), (5, 3), (3, 2)]
     )
     return fixed, moving, Pyramid(*fields)
@@ -90,14 +94,17 @@ def test_start_is_that_of_the_published_code():
 
 def test_unknown_similarity(case):
     with pytest.raises(ValueError, match="similarity"):
-        registration_loss(*case, WEIGHTS, similarity="mse")
+        jax.eval_shape(partial(registration_loss, similarity="mse"), *case, WEIGHTS)
 
 
 def test_segmentation_loss_warps_the_moving_labels():
-    labels = jnp.array([[[0, 0, 1, 1, 0]]], jnp.int32)
-    moving, fixed = one_hot(labels, 2), one_hot(jnp.roll(labels, 1, axis=2), 2)
-    shift = jnp.zeros((1, 1, 5, 2)).at[..., 1].set(-1.0)
-    expected = soft_dice_loss(fixed[..., 1:], fixed[..., 1:])
+    labels = np.int32([[[0, 0, 1, 1, 0]]])
+    moving, fixed = (
+        np.asarray(one_hot(x, 2)) for x in (labels, np.roll(labels, 1, axis=2))
+    )
+    shift = np.zeros((1, 1, 5, 2), np.float32)
+    shift[..., 1] = -1
+    expected = jax.jit(soft_dice_loss)(fixed[..., 1:], fixed[..., 1:])
     np.testing.assert_allclose(
         segmentation_loss(fixed[..., 1:], moving[..., 1:], shift), expected, atol=1e-6
     )
@@ -122,8 +129,9 @@ def test_dimmed_images_are_half_and_a_quarter_as_bright(case):
 
 
 def test_smoothness_target_adds_its_parabola():
-    labels = one_hot(jnp.array([[[0, 1, 1, 0, 0]]]), 2)
-    slope = jnp.zeros((1, 1, 5, 2)).at[0, 0, :, 1].set(0.3 * jnp.arange(5.0))
+    labels = one_hot(np.int32([[[0, 1, 1, 0, 0]]]), 2)
+    slope = np.zeros((1, 1, 5, 2), np.float32)
+    slope[0, 0, :, 1] = 0.3 * np.arange(5)
     plain = segmentation_loss(labels, labels, slope)
     found = segmentation_loss(
         labels, labels, slope, smoothness_weight=100.0, smoothness_target=0.01

@@ -1,24 +1,23 @@
 """Agreement with the values of the published PyTorch code."""
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 
-from autoreg_jax.spatial import (
-    image_pyramid,
-    integrate,
-    resize_displacement,
-    resize_image,
-    warp,
-)
+from autoreg_jax import spatial
+
+warp, image_pyramid = jax.jit(spatial.warp), jax.jit(spatial.image_pyramid)
+integrate = jax.jit(spatial.integrate, static_argnames="num_steps")
+resize_image = jax.jit(spatial.resize_image, static_argnums=1)
+resize_displacement = jax.jit(spatial.resize_displacement, static_argnums=1)
 
 
 def image(array):
-    return jnp.asarray(array)[None, ..., None]
+    return array[None, ..., None]
 
 
 def field(array):
-    return jnp.moveaxis(jnp.asarray(array), 0, -1)[None]
+    return np.moveaxis(array, 0, -1)[None]
 
 
 def whole_field(reference, name):
@@ -32,7 +31,7 @@ def whole_field(reference, name):
 def kept(array, expected, step=1):
     """The voxels of the corner whose expected values are kept."""
     ends = [step * n for n in expected.shape[1:-1]]
-    return array[:, : ends[0] : step, : ends[1] : step, : ends[2] : step]
+    return np.asarray(array)[:, : ends[0] : step, : ends[1] : step, : ends[2] : step]
 
 
 def test_warp(reference):
@@ -63,7 +62,7 @@ def test_resize_displacement(reference, name, factor, step):
     exact = (np.array(shape) - 1) / (np.array(u.shape[1:-1]) - 1)
     np.testing.assert_allclose(
         kept(resize_displacement(u, shape), expected, step),
-        np.asarray(expected) / factor * exact,
+        expected / factor * exact,
         rtol=1e-4,
         atol=1e-5,
     )
