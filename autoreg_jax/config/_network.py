@@ -179,8 +179,12 @@ class TrainConfig:
     log_every: int = 10
     """Steps between two records (>= 1)."""
 
+    steps_per_call: int | None = None
+    """Steps of one call of the device (>= 1), see `search.steps_per_call`."""
+
     def __post_init__(self) -> None:
         check_range(self, "steps", "batch_size", "log_every", at_least=1)
+        check_range(self, "steps_per_call", at_least=1)
         check_choice(self, "omega_steps", typing.get_args(Steps))
         check_range(self, "learning_rate", above=0)
 

@@ -234,6 +234,11 @@ class SearchConfig:
     stop: StopConfig = field(default_factory=StopConfig)
     """Early stopping of the stages."""
 
+    steps_per_call: int | None = None
+    """Steps that the device does in one call, without the host (>= 1); null: 10, or 1
+    on a CPU but for long runs of tiny problems. Progress, checkpoints and time limits
+    act between two calls; records and results do not depend on it."""
+
     minutes: float | None = None
     """Time limit of the search (> 0; null: no limit). The remaining time is divided
     over the remaining stages in proportion to their steps. A stage ends when its time
@@ -258,6 +263,7 @@ class SearchConfig:
     def __post_init__(self) -> None:
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
         check_range(self, "shrink", "rounds", "trials", at_least=1)
+        check_range(self, "steps_per_call", at_least=1)
         check_range(self, "minutes", "outer_epsilon", above=0)
         check_range(self, "folding_budget", at_least=0, below=1)
         check_choice(self, "judge", typing.get_args(Judge))

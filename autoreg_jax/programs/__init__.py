@@ -1,7 +1,22 @@
 """From a configuration, or objects of your own, to compiled problems and optimizers."""
 
-from autoreg_jax.programs._cohort import DeviceCohort, gather_pair, on_device, shrunk
+from autoreg_jax.programs._cohort import (
+    DeviceCohort,
+    gather_pair,
+    gather_pairs,
+    on_device,
+    shrunk,
+)
 from autoreg_jax.programs._compiled import quick_compilation
+from autoreg_jax.programs._iteration import (
+    StageData,
+    StageInfo,
+    StageRow,
+    search_step,
+    search_steps,
+    training_step,
+    training_steps,
+)
 from autoreg_jax.programs._layout import Layout, initial_alpha, initial_vector
 from autoreg_jax.programs._network import (
     Network,
@@ -19,6 +34,16 @@ from autoreg_jax.programs._objective import (
 )
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._stage import Stage, Stream, schedule
+from autoreg_jax.programs._steps import (
+    Step,
+    Steps,
+    copied,
+    in_one_program,
+    one_by_one,
+    one_each,
+    runs_in_one_program,
+    stacked_rows,
+)
 
 __all__ = [
     "DeviceCohort",
@@ -27,9 +52,17 @@ __all__ = [
     "NetworkFamily",
     "Programs",
     "Stage",
+    "StageData",
+    "StageInfo",
+    "StageRow",
+    "Step",
+    "Steps",
     "Stream",
     "chosen_genotype",
+    "copied",
     "gather_pair",
+    "gather_pairs",
+    "in_one_program",
     "initial_alpha",
     "initial_lambda",
     "initial_vector",
@@ -39,8 +72,16 @@ __all__ = [
     "make_wiring",
     "network_family",
     "on_device",
+    "one_by_one",
+    "one_each",
     "quick_compilation",
+    "runs_in_one_program",
     "schedule",
+    "search_step",
+    "search_steps",
     "shrunk",
+    "stacked_rows",
+    "training_step",
+    "training_steps",
     "with_judge",
 ]

@@ -71,3 +71,25 @@ def gather(
 
 
 gather_pair = jax.jit(gather, static_argnames=("num_structures", "has_background"))
+
+
+def gather_pairs(
+    cohort: DeviceCohort,
+    pairs: Any,
+    num_structures: int = 0,
+    *,
+    has_background: bool = False,
+    lam: Any = None,
+) -> Any:
+    """The batch of one pair, or a tuple of such batches if there are several pairs."""
+    moving, fixed = pairs
+    batches = [
+        gather_pair(
+            cohort,
+            (moving[place : place + 1], fixed[place : place + 1]),
+            num_structures,
+            has_background=has_background,
+        )._replace(lam=lam)
+        for place in range(len(moving))
+    ]
+    return batches[0] if len(batches) == 1 else tuple(batches)

@@ -42,6 +42,11 @@ class Layout:
         self._shapes = [leaf.shape for leaf in leaves]
         self._ends = np.cumsum([math.prod(shape) for shape in self._shapes])
 
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return int(self._ends[-1])
+
     def to_vector(self, tree: Any) -> Array:
         """Put the arrays of a tree behind one another."""
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])

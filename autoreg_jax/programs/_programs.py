@@ -2,28 +2,24 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from autoreg_jax import hypergrad
 from autoreg_jax.config import RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.hypergrad import HypergradientEstimator
-from autoreg_jax.inference import warp_labels
 from autoreg_jax.losses import Objective
-from autoreg_jax.metrics import dice
 from autoreg_jax.programs._compiled import (
     STRAIGHT,
     compiled_estimator,
     compiled_gradient,
     compiled_problem,
     make_estimator,
-    quick_compilation,
 )
 from autoreg_jax.programs._layout import Layout, layout_of, on_vector
+from autoreg_jax.programs._measures import alpha_curvature, pair_dice
 from autoreg_jax.programs._network import Network, NetworkFamily, network_family
 from autoreg_jax.programs._objective import (
     initial_lambda,
@@ -66,6 +62,8 @@ class Programs:
         objective: L_reg; default: that of the configuration.
         estimator: Hypergradient estimator of every stage; default: those of the
             configuration.
+        in_one_program: Compile the steps of a search or training as one program, or
+            their parts alone; default: what is faster, see `runs_in_one_program`.
 
     Raises:
         ConfigError: If the similarity of the configuration is unknown.
@@ -79,11 +77,13 @@ class Programs:
         network: NetworkFamily | None = None,
         objective: Objective | None = None,
         estimator: HypergradientEstimator | None = None,
+        in_one_program: bool | None = None,
     ) -> None:
         self.config, self.ndim = config, ndim
         self.make_network = network or network_family(config)
         self.objective = objective or make_objective(config)
         self.estimator = estimator
+        self.in_one_program = in_one_program
         self._pieces: dict[Hashable, Any] = {}
 
     def fits(self, config: RunConfig, ndim: int) -> bool:
@@ -93,7 +93,7 @@ class Programs:
     @property
     def mixed(self) -> Network:
         """The network of which α is searched."""
-        return self._once("mixed", lambda: self.make_network(None))
+        return self.once("mixed", lambda: self.make_network(None))
 
     @property
     def candidates(self) -> Sequence[Candidate]:
@@ -102,9 +102,11 @@ class Programs:
 
     def layout(self, network: Network) -> Layout:
         """Where each weight of a network lies in the vector ω."""
-        return self._once(("layout", network), lambda: layout_of(network, self.ndim))
+        return self.once(("layout", network), lambda: layout_of(network, self.ndim))
 
-    def search(self, stage: Stage, network: Network | None = None) -> SearchAlgorithm:
+    def search(
+        self, stage: Stage, network: Network | None = None, *, is_plain: bool = False
+    ) -> SearchAlgorithm:
         """Algorithm 1 with the three Optax optimizers of a stage.
 
         ω is a vector. If the stage averages validation pairs, its validation batch is a
@@ -113,11 +115,14 @@ class Programs:
         Args:
             stage: Of α, or of λ.
             network: The network of a stage of λ; None for a stage of α.
+            is_plain: Nothing is compiled: the functions are parts of a larger program.
         """
         settings, quirks = stage.settings, self.config.quirks
-        problem = self.problem(network, stage.search)
+        make_problem = self.plain_problem if is_plain else self.problem
+        problem = make_problem(network, stage.search)
         if settings.valid_pairs > 1:
-            problem = over_pairs(problem, is_scanned=False)
+            problem = over_pairs(problem, is_scanned=is_plain)
+        finish = (lambda optimizer: optimizer) if is_plain else _compiled_update
         outer = make_outer_optimizer(
             settings,
             stage.search.outer_epsilon,
@@ -130,35 +135,42 @@ class Programs:
             stage.search.omega_steps,
             0.0 if stage.is_of_lambda else quirks.gradient_clip,
         )
-        optimizer = self._once(("search", *omega), lambda: self._optimizer(*omega))
         algorithm = make_search(
             problem,
-            self._estimator(stage, network),
+            self._estimator(stage, network, is_plain=is_plain),
             hypergrad.gradient_descent(stage.look_ahead_learning_rate),
-            optimizer,
-            _compiled_update(outer),
+            self.once(
+                ("search", *omega, is_plain), lambda: finish(self._optimizer(*omega))
+            ),
+            finish(outer),
         )
         if stage.is_of_lambda and quirks.lam_descends:
-            leak = _compiled_update(optax.adam(stage.omega_learning_rate))
+            leak = finish(optax.adam(stage.omega_learning_rate))
             return with_leaking_lambda(algorithm, leak)
         return algorithm
 
-    def training(self, network: Network, settings: TrainConfig) -> TrainingAlgorithm:
+    def training(
+        self, network: Network, settings: TrainConfig, *, is_plain: bool = False
+    ) -> TrainingAlgorithm:
         """Adam on L_reg; the batch of its step is `(PairBatch, λ)`, ω a vector.
 
-        The gradient is the program of the search of λ.
+        The gradient is the program of the search of λ. With `is_plain` nothing is
+        compiled.
         """
         terms = self._terms(network)
+        if is_plain:
+            terms = self.plain_problem(network).inner_terms
 
         def loss_and_terms(omega: Any, batch: Any) -> Any:
             images, lam = batch
             return terms(omega, lam, images)
 
         schedule = training_schedule(settings)
-        optimizer = self._once(
-            ("training", network, settings),
-            lambda: self._optimizer(network, schedule, settings.omega_steps),
-        )
+        optimizer = self._optimizer(network, schedule, settings.omega_steps)
+        if not is_plain:
+            optimizer = self.once(
+                ("training", network, settings), lambda: _compiled_update(optimizer)
+            )
         return make_training(loss_and_terms, optimizer)
 
     def problem(
@@ -173,7 +185,7 @@ class Programs:
         """
         search = search or self.config.search
         plain = self.plain_problem(network, search)
-        return self._once(
+        return self.once(
             ("problem", network, search.judge, search.folding_budget),
             lambda: compiled_problem(plain, self._terms(network)),
         )
@@ -199,22 +211,10 @@ class Programs:
         self, parts: tuple[str, ...]
     ) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
         """Largest eigenvalue of ∇²_α L_val over parts of α, `(omega, alpha, batch)`."""
-
-        def make() -> Callable[..., Any]:
-            outer_loss = self.plain_problem().bilevel.outer_loss
-
-            @partial(jax.jit, compiler_options=quick_compilation())
-            def eigenvalue(omega: Any, alpha: Any, batch: PairBatch) -> Any:
-                def loss(owned: dict[str, Any]) -> Any:
-                    return outer_loss(omega, alpha._replace(**owned), batch)
-
-                return hypergrad.largest_eigenvalue(
-                    loss, {part: getattr(alpha, part) for part in parts}
-                )
-
-            return eigenvalue
-
-        return self._once(("curvature", parts), make)
+        problem = self.plain_problem
+        return self.once(
+            ("curvature", parts), lambda: alpha_curvature(problem(), parts)
+        )
 
     def dice(self, network: Network, num_structures: int) -> Callable[..., Any]:
         """Mean Dice of one pair, `(omega, images, labels, moving, fixed) -> scalar`.
@@ -222,33 +222,29 @@ class Programs:
         `images` and `labels` are those of all subjects, `moving` and `fixed` arrays of
         one index.
         """
-        to_tree = self.layout(network).to_tree
-
-        def score(omega: Any, images: Any, labels: Any, moving: Any, fixed: Any) -> Any:
-            params = {"params": to_tree(omega)}
-            out: Any = network.apply(params, images[moving], images[fixed])
-            field = out.displacements.full
-            moved = warp_labels(labels[moving], field, num_structures + 1)
-            return jnp.nanmean(dice(labels[fixed], moved, num_structures + 1))
-
-        return self._once(("dice", network, num_structures), lambda: jax.jit(score))
+        layout = self.layout(network)
+        return self.once(
+            ("dice", network, num_structures),
+            lambda: pair_dice(network, layout, num_structures),
+        )
 
     def _terms(self, network: Network | None) -> Callable[..., Any]:
         """L_reg and its terms, with one compiled gradient for all that ask for it."""
-        return self._once(
+        return self.once(
             ("terms", network),
             lambda: compiled_gradient(self.plain_problem(network).inner_terms),
         )
 
     def _estimator(
-        self, stage: Stage, network: Network | None
+        self, stage: Stage, network: Network | None, *, is_plain: bool
     ) -> HypergradientEstimator:
         """One program for both stages of α, if the estimator is compiled as a whole."""
         settings = stage.hypergradient
         rate = stage.look_ahead_learning_rate
         estimator = self.estimator or make_estimator(settings, rate)
         is_straight = settings.name in STRAIGHT and self.estimator is None
-        if is_straight and settings.mixed != "reverse_over_forward":
+        is_straight = is_straight and settings.mixed != "reverse_over_forward"
+        if is_plain or is_straight:
             return estimator
         is_averaged = stage.settings.valid_pairs > 1
 
@@ -260,7 +256,7 @@ class Programs:
             return compiled_estimator(estimator, problem.bilevel, look_ahead)
 
         judge = (stage.search.judge, stage.search.folding_budget)
-        return self._once(
+        return self.once(
             ("estimator", settings, rate, network, judge, is_averaged), make
         )
 
@@ -271,10 +267,9 @@ class Programs:
         steps: str,
         clip: float = 0.0,
     ) -> optax.GradientTransformation:
-        layout = self.layout(network)
-        return _compiled_update(make_omega_optimizer(rate, layout, steps, clip))
+        return make_omega_optimizer(rate, self.layout(network), steps, clip)
 
-    def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What was made for this key before, or what is made now."""
         if key not in self._pieces:
             self._pieces[key] = make()

@@ -14,10 +14,10 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Advance(Protocol):
-    """Function to call after each step, with the values to show."""
+    """Function to call after a step, or some, with the values to show."""
 
-    def __call__(self, **fields: Any) -> None:
-        """Advance by one step; each field is shown as `name value`."""
+    def __call__(self, steps: int = 1, /, **fields: Any) -> None:
+        """Advance by some steps; each field is shown as `name value`."""
 
 
 @contextlib.contextmanager
@@ -67,8 +67,8 @@ def _terminal_bar(
     with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total, completed=completed, note="")
 
-        def advance(**fields: Any) -> None:
-            bar.update(task, advance=1, note=_note(fields))
+        def advance(steps: int = 1, /, **fields: Any) -> None:
+            bar.update(task, advance=steps, note=_note(fields))
 
         yield advance
 
@@ -89,9 +89,9 @@ def _notebook_line(
     show: Callable[..., Any] = display
     handle = show(line(), raw=True, display_id=True)
 
-    def advance(**fields: Any) -> None:
+    def advance(steps: int = 1, /, **fields: Any) -> None:
         nonlocal done, note, last
-        done, note = done + 1, _note(fields)
+        done, note = done + steps, _note(fields)
         if time.monotonic() - last > 0.5:  # more is a flood of messages
             last = time.monotonic()
             handle.update(line(), raw=True)
@@ -109,9 +109,9 @@ def _log_lines(
     begin = last = time.monotonic()
     done = completed
 
-    def advance(**fields: Any) -> None:
+    def advance(steps: int = 1, /, **fields: Any) -> None:
         nonlocal done, last
-        done += 1
+        done += steps
         now = time.monotonic()
         if now - last > SECONDS_BETWEEN_LINES or (done == total and last > begin):
             last = now

@@ -19,7 +19,8 @@ class Journal:
         resume: Continue with the records of the folder.
         observe: Called as `(stage, step, state)` before the first step of a stage, with
             step 0 or that of the checkpoint, and after each record, before its
-            checkpoint. The state holds ω and α or λ, as device arrays.
+            checkpoint. The state holds ω and α or λ, as device arrays. Then no two
+            records come from one call of a program.
         save_every: Least seconds between two checkpoints; 0 for one at every record.
         clock: Seconds, for the times in the records.
 
@@ -41,6 +42,7 @@ class Journal:
             raise ValueError("resume needs the folder of a run.")
         self.run = None if run is None else Path(run)
         self.resume = resume
+        self.is_observed = observe is not None
         self.observe = observe or (lambda stage, step, state: None)
         self.save_every = save_every
         self.clock = clock

@@ -5,12 +5,13 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.programs import copied, one_each
 from autoreg_jax.runtime import Checkpointer, RunFolder, progress
 from autoreg_jax.workflows._journal import Journal
 
@@ -29,23 +30,113 @@ class Task:
         stage: Name of the stage in records and of its folder of checkpoints.
         steps: How often.
         start: Makes the first state.
-        advance: `(state, step) -> (state, info)`, step from 0; nothing is fetched.
+        advance: `(state, steps, seconds) -> (state, infos)`, a range of steps from 0
+            and the seconds before it; the state is used up, nothing is fetched.
         describe: `(state, infos, step) -> fields` of a record that follows `step`
-            steps, from the infos since the last one.
+            steps, from the infos since the last one, which are on the host. The state
+            is the one after the chunk: of the same step where a chunk has to end.
         show: `fields -> fields` of the progress line.
         log_every: Steps between two records.
+        chunk: Most steps of one call of `advance`.
+        is_end: Whether a chunk has to end after so many steps, since somebody looks at
+            the state.
         stop: `records -> fields` of the last of them that say why the stage ends with
-            it, from the records of the stage so far; empty while it goes on.
+            it, from the records of the stage so far; empty while it goes on. None if
+            nothing ends it.
     """
 
     stage: str
     steps: int
     start: Callable[[], Any]
-    advance: Callable[[Any, int], tuple[Any, Any]]
+    advance: Callable[[Any, range, float], tuple[Any, Any]]
     describe: Callable[[Any, list[Any], int], dict[str, Any]]
     show: Callable[[dict[str, Any]], dict[str, Any]]
     log_every: int = 1
-    stop: Callable[[list[dict[str, Any]]], dict[str, Any]] = lambda records: {}
+    chunk: int = 1
+    is_end: Callable[[int], bool] = lambda step: False
+    stop: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
+
+    def has_record(self, step: int) -> bool:
+        """Whether a record follows so many steps."""
+        return step % self.log_every == 0 or step == self.steps
+
+    def next_end(self, done: int, *, is_observed: bool = False) -> int:
+        """The step after which the next chunk ends: with a record, or before one."""
+        last = min(done + self.chunk, self.steps)
+        records = [s for s in range(done + 1, last + 1) if self.has_record(s)]
+        if is_observed:
+            return min([*records, last])
+        looks = [step for step in records if self.is_end(step)]
+        return min([*looks, max([*records, done]) if records else last])
+
+
+class Progress(NamedTuple):
+    """How far a task is.
+
+    Attributes:
+        state: After the last step.
+        step: Steps done.
+        seconds: Time that they took.
+        records: Of the stage so far.
+        rest: Number of steps and their infos, on the device, since the last record.
+        is_over: Whether the task is finished or stopped.
+    """
+
+    state: Any
+    step: int = 0
+    seconds: float = 0.0
+    records: tuple[dict[str, Any], ...] = ()
+    rest: tuple[tuple[int, Any], ...] = ()
+    is_over: bool = False
+
+
+def run_chunk(
+    task: Task,
+    before: Progress,
+    end: int,
+    elapsed: Callable[[], float],
+    keep: Callable[[dict[str, Any]], None],
+) -> Progress:
+    """Run the steps up to `end` and fetch their infos at once.
+
+    A rule that ends the stage inside of the chunk is obeyed to the step: the steps
+    before it are run again. The state in `before` is used up.
+
+    Args:
+        task: The task.
+        before: Where the chunk begins.
+        end: One of `task.next_end`.
+        elapsed: Seconds since the begin of the stage.
+        keep: Takes each record.
+    """
+    count, state = end - before.step, before.state
+    spare = copied(state) if task.stop and count > 1 else None
+    state, infos = task.advance(state, range(before.step, end), before.seconds)
+    rest = (*before.rest, (count, infos))
+    if not task.has_record(end):
+        return before._replace(state=state, step=end, rest=rest)
+    fetched = jax.device_get([some for _, some in rest])
+    each = [
+        one_each(some, count) for (count, _), some in zip(rest, fetched, strict=True)
+    ]
+    infos = [info for chunk in each for info in chunk]
+    now, last = elapsed(), end - len(infos)
+    records = before.records
+    for step in filter(task.has_record, range(before.step + 1, end + 1)):
+        share = (step - before.step) / count
+        seconds = before.seconds + share * (now - before.seconds)
+        fields = task.describe(state, infos[: step - last], step)
+        infos, last = infos[step - last :], step
+        record = {"stage": task.stage, "step": step, "seconds": seconds} | fields
+        stopped = task.stop([*records, record]) if task.stop else {}
+        records = (*records, record | stopped)
+        keep(records[-1])
+        if stopped:
+            if step < end:
+                again = range(before.step, step)
+                state, _ = task.advance(spare, again, before.seconds)
+            return Progress(state, step, seconds, records, (), is_over=True)
+    return Progress(state, end, now, records, (), is_over=end == task.steps)
 
 
 def repeat(task: Task, journal: Journal) -> Any:
@@ -61,38 +152,41 @@ def repeat(task: Task, journal: Journal) -> Any:
             folder = RunFolder(journal.run).checkpoints / task.stage
             saves = stack.enter_context(Checkpointer(folder))
         done, before, state = _begin(task, journal, saves)
+        place = Progress(state, done, before, tuple(journal.of_stage(task.stage)))
         advance = stack.enter_context(progress(task.stage, task.steps, completed=done))
         begin = saved_at = journal.clock()
         patience = journal.save_every
-        infos: list[Any] = []
-        records = journal.of_stage(task.stage)
-        shown: dict[str, Any] = {}
-        journal.observe(task.stage, done, state)
-        for step in range(done + 1, task.steps + 1):
-            state, info = task.advance(state, step - 1)
-            infos.append(info)
-            if step % task.log_every == 0 or step == task.steps:
-                fields = task.describe(state, infos, step)
-                infos = []
+
+        def elapsed() -> float:
+            return before + journal.clock() - begin
+
+        _observe(journal, task, place)
+        while not place.is_over:
+            count = -place.step
+            end = task.next_end(place.step, is_observed=journal.is_observed)
+            place = run_chunk(task, place, end, elapsed, journal.add)
+            last = place.records[-1] if place.records else {}
+            if not place.rest:
+                _observe(journal, task, place)
+            if "stopped" in last:
+                _say_stopped(task, place.step, last)
+                break
+            is_due = place.is_over or journal.clock() - saved_at >= patience
+            if saves and is_due and not place.rest:
                 now = journal.clock()
-                seconds = before + now - begin
-                record = {"stage": task.stage, "step": step, "seconds": seconds}
-                records.append(record | fields)
-                stopped = task.stop(records)
-                journal.add(record | fields | stopped)
-                journal.observe(task.stage, step, state)
-                shown = task.show(fields)
-                if stopped:
-                    _say_stopped(task, step, stopped)
-                    return state
-                if saves and (step == task.steps or now - saved_at >= patience):
-                    saves.save(step, state, {"seconds": seconds})
-                    saved_at = journal.clock()
-                    if journal.save_every:
-                        cost = _SAVES_COST_ONE_IN * (saved_at - now)
-                        patience = max(journal.save_every, cost)
-            advance(**shown)
-    return state
+                saves.save(place.step, place.state, {"seconds": last["seconds"]})
+                saved_at = journal.clock()
+                if journal.save_every:
+                    cost = _SAVES_COST_ONE_IN * (saved_at - now)
+                    patience = max(journal.save_every, cost)
+            advance(count + place.step, **(task.show(last) if last else {}))
+    return place.state
+
+
+def _observe(journal: Journal, task: Task, place: Progress) -> None:
+    """Show a copy of the state, which the next steps use up."""
+    if journal.is_observed:
+        journal.observe(task.stage, place.step, copied(place.state))
 
 
 def _begin(

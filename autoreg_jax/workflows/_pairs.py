@@ -8,8 +8,13 @@ import numpy as np
 from autoreg_jax.config import PairsConfig, RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
-from autoreg_jax.programs import DeviceCohort, Stage, gather_pair, on_device, shrunk
-from autoreg_jax.search import PairBatch
+from autoreg_jax.programs import (
+    DeviceCohort,
+    Stage,
+    gather_pairs,
+    on_device,
+    shrunk,
+)
 
 
 class Roles(NamedTuple):
@@ -99,23 +104,15 @@ class SearchData:
             pair_sampler(len(self.valid.images), self.valid_roles, (*origin, 1), count),
         )
 
-    def train_batch(self, pair: Any, lam: Any = None) -> PairBatch:
-        """A pair, moving and fixed index, each in an array; λ for a stage of α."""
-        return gather_pair(self.train, pair)._replace(lam=lam)
-
     def valid_batch(self, pairs: Any, lam: Any = None) -> Any:
         """One pair, or a tuple of batches if there are several pairs."""
-        sides = np.stack(pairs)
-        batches = [
-            gather_pair(
-                self.valid,
-                tuple(sides[:, [place]]),
-                self.num_structures,
-                has_background=self.has_background,
-            )._replace(lam=lam)
-            for place in range(sides.shape[1])
-        ]
-        return batches[0] if len(batches) == 1 else tuple(batches)
+        return gather_pairs(
+            self.valid,
+            pairs,
+            self.num_structures,
+            has_background=self.has_background,
+            lam=lam,
+        )
 
 
 def search_data(

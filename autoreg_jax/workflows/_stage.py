@@ -9,8 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.losses import in_order
-from autoreg_jax.programs import Network, Programs, Stage, initial_vector
-from autoreg_jax.search import InnerInfo, OuterInfo
+from autoreg_jax.programs import (
+    Network,
+    Programs,
+    Stage,
+    StageData,
+    StageInfo,
+    StageRow,
+    initial_vector,
+    search_steps,
+    stacked_rows,
+)
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._job import SearchJob
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
@@ -62,13 +71,23 @@ def _make_task(
 ) -> Task:
     """The loop of the stage; its records hold the outer variable after every step."""
     settings, programs, seed = stage.settings, job.programs, job.config.seed
-    algorithm = programs.search(stage, network)
     train_pairs, valid_pairs = data.samplers(stage, seed)
-    owned = stage.owned(outer)
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
+    searched = network or programs.mixed
+    algorithm = programs.search(stage, network)
+    fixed = StageData(data.train, data.valid, stage.owned(outer), lam)
+    searching = search_steps(
+        programs,
+        stage,
+        fixed,
+        network,
+        data.num_structures,
+        has_background=data.has_background,
+    )
+    chunk = job.config.search.steps_per_call or searching.chunk
+    size = max(chunk, searching.chunk)
 
     def start() -> Any:
-        searched = network or programs.mixed
         omega = initial_vector(
             searched,
             programs.ndim,
@@ -78,53 +97,61 @@ def _make_task(
         )
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
-    def advance(state: Any, step: int) -> tuple[Any, Any]:
-        train_batch, moved = data.train_batch(train_pairs[step], lam), None
-        last = job.journal.last(stage.name)
-        passed = 0.0 if last is None else last["seconds"]
+    def row(step: int, passed: float) -> StageRow:
         is_warm = passed >= seconds * settings.warm_up / max(1, settings.steps)
-        if stage.is_active(step, is_warm=is_warm):
-            valid_batch = data.valid_batch(valid_pairs[step], lam)
-            state, moved = algorithm.outer_step(state, train_batch, valid_batch, owned)
-        state, inner = algorithm.inner_step(state, train_batch)
-        return state, (inner, moved)
+        is_active = np.bool_(stage.is_active(step, is_warm=is_warm))
+        return StageRow(train_pairs[step], valid_pairs[step], is_active)
+
+    def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
+        rows = stacked_rows([row(step, passed) for step in steps], size)
+        return searching.run(state, rows, len(steps), fixed)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        (inner, moved), variable = jax.device_get((infos[-1], state.outer))
-        more = {} if moved is None else eigenvalue(state, stage.moves(step - 1))
-        return _record(stage, step, inner, moved, variable, more)
+        info = infos[-1]
+        more = eigenvalue(state, stage.moves(step - 1)) if info.is_active else {}
+        return _record(stage, step, info, more)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
         return shown | fields.get("lam", {})
 
-    rule = stop_rule(stage, seconds)
-    return Task(stage.name, settings.steps, start, advance, describe, show, stop=rule)
+    every = stage.stop.eigenvalue_every
+
+    def is_measured(step: int) -> bool:
+        return bool(every) and stage.moves(step - 1) % every == 0
+
+    return Task(
+        stage.name,
+        settings.steps,
+        start,
+        advance,
+        describe,
+        show,
+        chunk=chunk,
+        is_end=is_measured,
+        stop=stop_rule(stage, seconds),
+    )
 
 
 def _record(
-    stage: Stage,
-    step: int,
-    inner: InnerInfo,
-    moved: OuterInfo | None,
-    variable: Any,
-    more: Mapping[str, float],
+    stage: Stage, step: int, info: StageInfo, more: Mapping[str, float]
 ) -> dict[str, Any]:
     """The fields of a record after a step, from 1; all values are on the host.
 
     Raises:
         NonFiniteError: If one of the numbers is NaN or infinite.
     """
+    inner = info.inner
     terms = {term: float(v) for term, v in in_order(inner.terms).items()}
     values = {"train_loss": float(inner.train_loss)}
     is_finite = bool(inner.is_finite)
-    if moved is not None:
-        values |= {field: float(v) for field, v in moved._asdict().items()}
+    if info.is_active:
+        values |= {field: float(v) for field, v in info.moved._asdict().items()}
         is_finite = is_finite and bool(values.pop("is_finite"))
         values |= more
     is_finite = is_finite and all(map(math.isfinite, values.values()))
     check_finite(stage.name, step, is_finite, terms | values)
-    return values | {"terms": terms, _key(variable): as_lists(variable)}
+    return values | {"terms": terms, _key(info.outer): as_lists(info.outer)}
 
 
 def _make_eigenvalue(

@@ -17,12 +17,13 @@ from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
     Stream,
-    gather_pair,
     initial_vector,
     make_lambda,
     make_network,
     make_wiring,
     on_device,
+    stacked_rows,
+    training_steps,
 )
 from autoreg_jax.runtime import RunFolder, in_single_precision
 from autoreg_jax.search_space import Genotype
@@ -151,6 +152,9 @@ def training_task(
     """
     cohort, weights = on_device(train), make_lambda(lam)
     algorithm = programs.training(network, config.train)
+    training = training_steps(programs, network, config.train, cohort)
+    chunk = config.train.steps_per_call or training.chunk
+    size = max(chunk, training.chunk)
     steps, log_every = config.train.steps, config.train.log_every
     pairs = pair_sampler(
         len(train.names),
@@ -171,26 +175,41 @@ def training_task(
         )
         return algorithm.init(omega)
 
-    def advance(state: Any, step: int) -> tuple[Any, Any]:
-        return algorithm.step(state, (gather_pair(cohort, pairs[step]), weights))
+    def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
+        del passed
+        rows = stacked_rows([pairs[step] for step in steps], size)
+        return training.run(state, rows, len(steps), (cohort, weights))
+
+    def is_scored(step: int) -> bool:
+        before = (step - 1) // log_every * log_every
+        is_due = step // score_every > before // score_every
+        return validation_dice is not None and (is_due or step == steps)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        infos = jax.device_get(infos)
         for place, info in enumerate(infos, start=step - len(infos) + 1):
             values = {"loss": info.loss, **in_order(info.terms)}
             values["gradient_norm"] = info.gradient_norm
             check_finite(name, place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
-        is_due = step // score_every > (step - len(infos)) // score_every
-        if validation_dice and (is_due or step == steps):
+        if validation_dice and is_scored(step):
             fields["validation_dice"] = validation_dice(state.params)
         return fields
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         return {"loss": fields["loss"], "dice": fields.get("validation_dice")}
 
-    return Task(name, steps, start, advance, describe, show, log_every)
+    return Task(
+        name,
+        steps,
+        start,
+        advance,
+        describe,
+        show,
+        log_every,
+        chunk=chunk,
+        is_end=is_scored,
+    )
 
 
 def _make_validation_dice(

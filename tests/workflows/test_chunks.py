@@ -1,0 +1,165 @@
+"""Steps that run as chunks: where chunks end, and that nobody can tell afterwards."""
+
+from functools import partial
+
+import chex
+import numpy as np
+import pytest
+from stand_in import SmallNetwork, programs_for
+
+from autoreg_jax import config, workflows
+from autoreg_jax.programs import Programs
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows import Journal
+from autoreg_jax.workflows._loop import Task, repeat
+
+LAM = {"full": 1.0, "smooth": 0.5, "half": 0.2, "quarter": 0.1}
+
+
+def count_to(steps, **options):
+    """A task whose state is the sum of its steps; it also gives the ranges it ran."""
+    ranges = []
+
+    def advance(state, steps, seconds):
+        assert seconds >= 0
+        ranges.append(steps)
+        return state + sum(steps), [{"step": step} for step in steps]
+
+    def describe(state, infos, step):
+        assert infos[-1] == {"step": step - 1}
+        return {"first": infos[0]["step"], "state": int(state)}
+
+    task = Task(
+        "count",
+        steps,
+        partial(np.int64, 0),
+        advance,
+        describe,
+        show=lambda fields: {"first": fields["first"]},
+        **options,
+    )
+    return task, ranges
+
+
+@pytest.mark.parametrize(
+    ("log_every", "chunk", "looks", "ends"),
+    [
+        (1, 4, (), [4, 8, 10]),
+        (1, 4, (3, 4), [3, 4, 8, 10]),
+        (1, 99, (), [10]),
+        (4, 3, (), [3, 4, 7, 10]),
+        (4, 6, (), [4, 10]),
+        (4, 9, (), [8, 10]),
+        (4, 9, (4,), [4, 10]),
+    ],
+)
+def test_a_chunk_ends_with_a_record_or_has_none(log_every, chunk, looks, ends):
+    task, ranges = count_to(
+        10, log_every=log_every, chunk=chunk, is_end=lambda step: step in looks
+    )
+    journal = Journal()
+    assert repeat(task, journal) == 45
+    assert [steps.stop for steps in ranges] == ends
+    assert [steps.start for steps in ranges] == [0, *ends[:-1]]
+    wanted = [s for s in range(1, 11) if s % log_every == 0 or s == 10]
+    assert [record["step"] for record in journal.records] == wanted
+    assert [record["first"] for record in journal.records] == [0, *wanted[:-1]]
+    seconds = [record["seconds"] for record in journal.records]
+    assert seconds == sorted(seconds)
+
+
+def test_whoever_observes_sees_the_state_of_every_record():
+    seen = []
+    task, ranges = count_to(6, log_every=2, chunk=5)
+    journal = Journal(
+        observe=lambda stage, step, state: seen.append((step, int(state)))
+    )
+    repeat(task, journal)
+    assert seen == [(0, 0), (2, 1), (4, 6), (6, 15)]
+    assert [steps.stop for steps in ranges] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 8])
+def test_a_rule_ends_a_stage_inside_of_a_chunk(chunk):
+    def stop(records):
+        return {"stopped": "rule"} if records[-1]["step"] == 5 else {}
+
+    task, ranges = count_to(8, chunk=chunk, stop=stop)
+    journal = Journal()
+    assert repeat(task, journal) == sum(range(5))
+    assert [record["step"] for record in journal.records] == [1, 2, 3, 4, 5]
+    assert journal.records[-1]["stopped"] == "rule"
+    assert ranges[-1].stop == 5
+
+
+def test_the_seconds_of_a_chunk_are_shared_by_its_steps():
+    now = iter(range(0, 1000, 8))
+    task, _ = count_to(8, chunk=4)
+    journal = Journal(clock=lambda: float(next(now)))
+    repeat(task, journal)
+    seconds = [record["seconds"] for record in journal.records]
+    np.testing.assert_allclose(np.diff(seconds[:4]), 2.0)
+    np.testing.assert_allclose(np.diff(seconds[3:]), seconds[4] - seconds[3])
+
+
+def searched(cohorts, settings, per_call, programs):
+    """A search of one cell and λ; its records without the time."""
+    stage = {"steps": 20, "warm_up": 3, "every": 2}
+    search = {
+        "feature": stage | {"learning_rate": 1e-2},
+        "deformation": {"steps": 0, "warm_up": 0},
+        "lam": stage | {"steps": 5, "learning_rate": 1e-1},
+        "steps_per_call": per_call,
+    }
+    settings = config.merge(settings, {"search": search})
+    found = workflows.search(*cohorts[:2], settings, programs=programs)
+    for record in found.records:
+        record.pop("seconds")
+    return found
+
+
+@pytest.fixture(scope="module")
+def programs(settings):
+    """Steps in one program."""
+    return Programs(settings, 2, network=SmallNetwork, in_one_program=True)
+
+
+@pytest.fixture(scope="module")
+def in_calls_of_three(cohorts, settings, programs):
+    """A search whose program does three steps in a call."""
+    return searched(cohorts, settings, 3, programs)
+
+
+def test_the_size_of_a_chunk_changes_no_bit_of_a_search(
+    in_calls_of_three, cohorts, settings, programs
+):
+    one, three = searched(cohorts, settings, 1, programs), in_calls_of_three
+    chex.assert_trees_all_equal(three.alpha, one.alpha)
+    assert three.records == one.records
+    assert three.lam == one.lam != one.lam_start
+    assert np.any(one.alpha.feature)
+
+
+def test_one_program_follows_its_parts(in_calls_of_three, cohorts, settings):
+    parts = searched(cohorts, settings, None, programs_for(settings))
+    whole = in_calls_of_three
+    assert len(parts.records) == 25
+    chex.assert_trees_all_close(whole.alpha, parts.alpha, rtol=1e-4, atol=1e-6)
+    for one, other in zip(whole.records, parts.records, strict=True):
+        assert one.pop("stage") == other.pop("stage")
+        chex.assert_trees_all_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_the_size_of_a_chunk_changes_no_bit_of_a_training(cohorts, settings, programs):
+    genotype = Genotype.uniform("conv_1")
+    models = [
+        workflows.train(
+            cohorts[0],
+            config.merge(settings, {"train": {"steps_per_call": per_call}}),
+            genotype,
+            LAM,
+            programs=programs,
+        )
+        for per_call in (1, 4)
+    ]
+    chex.assert_trees_all_equal(models[0].params, models[1].params)
