@@ -3,6 +3,7 @@
 from functools import partial
 
 import chex
+import jax
 import numpy as np
 import pytest
 from stand_in import SmallNetwork, programs_for
@@ -102,13 +103,13 @@ def test_the_seconds_of_a_chunk_are_shared_by_its_steps():
     np.testing.assert_allclose(np.diff(seconds[3:]), seconds[4] - seconds[3])
 
 
-def searched(cohorts, settings, per_call, programs):
+def searched(cohorts, settings, per_call, programs, *, steps=20, lam_steps=5):
     """A search of one cell and λ; its records without the time."""
-    stage = {"steps": 20, "warm_up": 3, "every": 2}
+    stage = {"warm_up": 3 if lam_steps else 0, "every": 2}
     search = {
-        "feature": stage | {"learning_rate": 1e-2},
+        "feature": {"steps": steps, "warm_up": 3, "every": 2, "learning_rate": 1e-2},
         "deformation": {"steps": 0, "warm_up": 0},
-        "lam": stage | {"steps": 5, "learning_rate": 1e-1},
+        "lam": stage | {"steps": lam_steps, "learning_rate": 1e-1},
         "steps_per_call": per_call,
     }
     settings = config.merge(settings, {"search": search})
@@ -148,6 +149,28 @@ def test_one_program_follows_its_parts(in_calls_of_three, cohorts, settings):
     for one, other in zip(whole.records, parts.records, strict=True):
         assert one.pop("stage") == other.pop("stage")
         chex.assert_trees_all_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("in_calls_of_three")
+def test_ten_steps_are_two_dispatches_and_one_fetch(
+    cohorts, settings, programs, tmp_path
+):
+    """Counted by the profiler, in a search of 40 steps and in one of 20."""
+
+    def counted(steps):
+        folder = tmp_path / str(steps)
+        with jax.profiler.trace(folder):
+            searched(cohorts, settings, None, programs, steps=steps, lam_steps=0)
+        (file,) = folder.rglob("*.xplane.pb")
+        planes = jax.profiler.ProfileData.from_file(str(file)).planes
+        events = [e.name for p in planes for line in p.lines for e in line.events]
+        dispatches = sum("ExecuteHelper" in name for name in events)
+        return dispatches, sum(name.endswith(" device_get") for name in events)
+
+    few, many = counted(20), counted(40)
+    assert few[0] > 4
+    assert many[0] - few[0] == 2 * 2  # a copy for the rules, and the ten steps
+    assert many[1] - few[1] == 2
 
 
 def test_the_size_of_a_chunk_changes_no_bit_of_a_training(cohorts, settings, programs):
