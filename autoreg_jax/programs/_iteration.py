@@ -1,5 +1,6 @@
 """One iteration of the search and one step of the training, from indices of pairs."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,8 @@ from autoreg_jax.programs._steps import (
 )
 from autoreg_jax.search import InnerInfo, OuterInfo, SearchAlgorithm, SearchState
 from autoreg_jax.training import TrainingAlgorithm
+
+logger = logging.getLogger(__name__)
 
 
 class StageRow(NamedTuple):
@@ -161,6 +164,8 @@ def search_steps(
         return in_one_program(step) if is_whole else one_by_one(step)
 
     searched, num_steps = network or programs.mixed, stage.settings.steps
+    is_mixed = network is None
+    programs.once(("said", is_mixed), lambda: _say_compiling(is_mixed=is_mixed))
     if not _is_whole(programs, searched, data.train, num_steps):
         return make(is_whole=False)
     search = stage.search
@@ -186,6 +191,7 @@ def training_steps(
     programs: Programs, network: Network, settings: TrainConfig, images: DeviceCohort
 ) -> Steps:
     """The steps of a training, `(TrainState, (moving, fixed), (images, λ))`."""
+    programs.once(("said", False), lambda: _say_compiling(is_mixed=False))
     if not _is_whole(programs, network, images, settings.steps):
         return one_by_one(training_step(programs.training(network, settings)))
     same = replace(settings, log_every=1, steps_per_call=None)
@@ -205,3 +211,15 @@ def _is_whole(
         return programs.in_one_program
     num_voxels = math.prod(images.images.shape[1:-1])
     return runs_in_one_program(programs.layout(network).size, num_voxels, num_steps)
+
+
+def _say_compiling(*, is_mixed: bool) -> None:
+    what, usual = ("search", "1 to 4 minutes")
+    if not is_mixed:
+        what, usual = "chosen network", "10 to 60 s"
+    logger.info(
+        "The first step of the %s is compiled, usually for %s; later runs take it from "
+        "the cache.",
+        what,
+        usual,
+    )

@@ -152,7 +152,9 @@ def repeat(task: Task, journal: Journal) -> Any:
             folder = RunFolder(journal.run).checkpoints / task.stage
             saves = stack.enter_context(Checkpointer(folder))
         done, before, state = _begin(task, journal, saves)
-        place = Progress(state, done, before, tuple(journal.of_stage(task.stage)))
+        records = tuple(journal.of_stage(task.stage))
+        is_over = done == task.steps
+        place = Progress(state, done, before, records, is_over=is_over)
         advance = stack.enter_context(progress(task.stage, task.steps, completed=done))
         begin = saved_at = journal.clock()
         patience = journal.save_every

@@ -113,7 +113,8 @@ def searched(cohorts, settings, per_call, programs, *, steps=20, lam_steps=5):
         "steps_per_call": per_call,
     }
     settings = config.merge(settings, {"search": search})
-    found = workflows.search(*cohorts[:2], settings, programs=programs)
+    train, validation = cohorts[:2]
+    found = workflows.search(train, validation, settings, programs=programs)
     for record in found.records:
         record.pop("seconds")
     return found
