@@ -20,7 +20,11 @@ from autoreg_jax.hypergrad._base import (
     no_state,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._second_order import MixedBackend, mixed_term
+from autoreg_jax.hypergrad._second_order import (
+    MixedBackend,
+    exact_products,
+    mixed_term,
+)
 
 Operator = Callable[[Inner], Inner]
 
@@ -49,8 +53,9 @@ def implicit(
 ) -> HypergradientEstimator:
     """An estimator by the implicit function theorem, evaluated at ω itself.
 
-    `solve` is `(operator, v, state) -> Solution` with `operator(p) = H p`. The
-    estimator takes no inner step and ignores `inner_update`.
+    `solve` is `(operator, v, state) -> Solution` with `operator(p) = H p`, in full
+    precision on every platform. The estimator takes no inner step and ignores
+    `inner_update`.
     """
 
     def estimate(
@@ -64,7 +69,8 @@ def implicit(
             return jax.grad(problem.inner_loss)(omega, outer, train_batch)
 
         def operator(vector: Inner) -> Inner:
-            return jax.jvp(gradient, (inner,), (vector,))[1]
+            with exact_products():
+                return jax.jvp(gradient, (inner,), (vector,))[1]
 
         solution = solve(operator, cotangent, state)
         direction = optax.tree.scale(-1.0, solution.value)

@@ -18,6 +18,7 @@ from autoreg_jax.hypergrad._base import (
     Loss,
     Outer,
     State,
+    inner_product,
 )
 
 
@@ -171,7 +172,7 @@ def zero_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list
 def contract(cotangent: Inner, tangents: Inner, outer: Outer) -> Outer:
     """Zᵀ v, a tree like a."""
     flat, unravel = ravel_pytree(outer)
-    products = jax.vmap(lambda z: optax.tree.vdot(cotangent, z))(tangents)
+    products = jax.vmap(lambda z: inner_product(cotangent, z))(tangents)
     return unravel(jnp.asarray(products, flat.dtype))
 
 

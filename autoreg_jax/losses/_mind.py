@@ -2,11 +2,12 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from autoreg_jax.ops import window_sum
+from autoreg_jax.ops import repeat_border, window_sum
 
 # Smallest variance that divides a distance (intensity², images in [0, 1]): an image
 # without any structure gets the descriptor 1 instead of 0/0.
@@ -64,7 +65,7 @@ def mind_loss(
 def _patch_distances(image: Array, radius: int, dilation: int) -> Array:
     """Mean squared difference of the patches at each pair (pairs, b, *space)."""
     axes = range(1, image.ndim)
-    padded = jnp.pad(image, _widths(image.ndim, dilation), mode="edge")
+    padded = _wider(image, dilation)
 
     def neighbour(axis, step):
         start = [0] + [dilation] * (image.ndim - 1)
@@ -80,16 +81,17 @@ def _patch_distances(image: Array, radius: int, dilation: int) -> Array:
             if axis != other
         ]
     )
-    pairs = squares.shape[0]
-    squares = squares.reshape(pairs * image.shape[0], *image.shape[1:])
-    squares = jnp.pad(squares, _widths(image.ndim, radius), mode="edge")
     size = 2 * radius + 1
-    sums = window_sum(squares[..., None], size)[..., 0]
-    inside = (slice(None), *(slice(radius, radius + n) for n in image.shape[1:]))
-    means = sums[inside] / size ** len(axes)
-    return means.reshape(pairs, *image.shape)
+
+    def means(squares: Array) -> Array:
+        sums = window_sum(_wider(squares, radius)[..., None], size)[..., 0]
+        inside = (slice(None), *(slice(radius, radius + n) for n in image.shape[1:]))
+        return sums[inside] / size ** len(axes)
+
+    # Not one axis with the batch, which may be divided over devices.
+    return jax.vmap(means)(squares)
 
 
-def _widths(ndim: int, width: int) -> list[tuple[int, int]]:
-    """Padding of every axis but the first."""
-    return [(0, 0)] + [(width, width)] * (ndim - 1)
+def _wider(image: Array, width: int) -> Array:
+    """`(b, *space)` with its border repeated."""
+    return repeat_border(image[..., None], (width,) * (image.ndim - 1))[..., 0]

@@ -8,7 +8,7 @@ import numpy as np
 from flax import linen as nn
 from jax import Array
 
-from autoreg_jax.ops import window_sum
+from autoreg_jax.ops import repeat_border, window_sum
 
 INITIAL_SHARPNESS = 20.0
 # Correlations are averaged over this window: one voxel of a few channels says little.
@@ -48,8 +48,7 @@ class Matching(nn.Module):
         )
         ndim = fixed.ndim - 2
         fixed, moving = _normalised(fixed), _normalised(moving)
-        margin = (self.radius, self.radius)
-        around = jnp.pad(moving, ((0, 0), *(margin,) * ndim, (0, 0)), mode="edge")
+        around = repeat_border(moving, (self.radius,) * ndim)
         span = range(2 * self.radius + 1)
         starts = np.array(list(itertools.product(span, repeat=ndim)), np.int32)
 
@@ -62,11 +61,12 @@ class Matching(nn.Module):
             return jnp.mean(fixed * shifted, -1)
 
         volume = jax.lax.map(correlation, jnp.asarray(starts))
-        flat = volume.reshape(-1, *fixed.shape[1:-1], 1)
-        mean = window_sum(flat, _WINDOW).reshape(volume.shape) / _WINDOW**ndim
+        sums = jax.vmap(lambda c: window_sum(c[..., None], _WINDOW)[..., 0])(volume)
+        mean = sums / _WINDOW**ndim
         weights = jax.nn.softmax(sharpness * mean, axis=0)
         offsets = jnp.asarray(starts - self.radius, fixed.dtype)
-        return jnp.tensordot(weights, offsets, ((0,), (0,)))
+        # A position, not a feature: in full precision, see `ops._lowering`.
+        return jnp.tensordot(weights, offsets, ((0,), (0,)), precision="highest")
 
 
 def _normalised(features: Array) -> Array:

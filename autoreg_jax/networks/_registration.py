@@ -159,7 +159,9 @@ class RegistrationNetwork(nn.Module):
         self, moving: Array, fixed: Array, weights: ArchitectureLogits | None
     ) -> list[list[Array]]:
         """Features of moving and fixed image at half, then at quarter resolution."""
-        images = [jnp.concatenate([moving, fixed])]
+        # One batch with both images of a pair side by side: a batch of pairs that is
+        # divided over devices stays where it is.
+        images = [_paired(moving, fixed)]
         owners = [""]
         if self.wiring.has_separate_features:
             images, owners = [moving, fixed], ["_moving", "_fixed"]
@@ -169,7 +171,7 @@ class RegistrationNetwork(nn.Module):
         for scale in range(2):
             cells = [self._cell("feature", scale, weights, owner) for owner in owners]
             images = [cell(x) for cell, x in zip(cells, images, strict=True)]
-            scales.append(jnp.split(jnp.concatenate(images), 2))
+            scales.append(images if len(images) == 2 else _parted(images[0]))
         return scales
 
     def _head(self, place: str, ndim: int) -> "VelocityHead":
@@ -224,6 +226,17 @@ class RegistrationNetwork(nn.Module):
         )
         mixture = None if weights is None else getattr(weights, kind)[scale]
         return lambda x: cell(x, mixture)
+
+
+def _paired(moving: Array, fixed: Array) -> Array:
+    """One batch of both, `(2b, *space, c)`: moving and fixed by turns."""
+    return jnp.stack([moving, fixed], 1).reshape(-1, *moving.shape[1:])
+
+
+def _parted(images: Array) -> list[Array]:
+    """Undo `_paired`."""
+    pairs = images.reshape(-1, 2, *images.shape[1:])
+    return [pairs[:, 0], pairs[:, 1]]
 
 
 def _standardised(images: Array) -> Array:

@@ -1,10 +1,13 @@
-"""The stride-1 convolution and its kernel gradient as two bilinear primitives.
+"""Convolution, image gradient and kernel gradient as three bilinear primitives.
 
-A convolution is bilinear in image and kernel, and so is the gradient of its kernel in
-image and cotangent; the transpose of either one in any argument is again one of the
-two. Stated once, as JAX primitives, this gives every derivative of every order, forward
-or reverse, at the speed of the two lowerings of `_lowering`, which a `custom_vjp` (no
-forward mode) or a `custom_jvp` (XLA's own slow transposes) would not.
+They are the three readings of one form that is linear in image, kernel and output, so
+each of them, transposed in one argument, is another. Stated once, as JAX primitives,
+this gives every derivative of every order, forward or reverse, at the speed of the
+lowerings of `_lowering`, which a `custom_vjp` (no forward mode) or a `custom_jvp`
+(XLA's own slow transposes) would not.
+
+A batch that is divided over the devices of a mesh stays divided, whether the axes of
+the mesh are automatic, explicit or those of a `jax.shard_map`.
 """
 
 from collections.abc import Callable
@@ -13,161 +16,179 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import PartitionSpec
 
-from autoreg_jax.ops._lowering import convolve, kernel_gradient
-
-Padding = tuple[tuple[int, int], ...]
+from autoreg_jax.ops._form import Form
+from autoreg_jax.ops._lowering import convolve, image_gradient, kernel_gradient
 
 convolve_p = Primitive("autoreg_convolve")
+image_gradient_p = Primitive("autoreg_image_gradient")
 kernel_gradient_p = Primitive("autoreg_kernel_gradient")
 
 
-def _convolve_shape(
-    x: Any, kernel: Any, *, dilation: int, padding: Padding, **_: Any
-) -> Any:
-    """Shape `(b, *out, f)` of the convolution of `(b, *space, c)` by `(*k, c, f)`."""
-    space = tuple(
-        size + low + high - dilation * (taps - 1)
-        for size, taps, (low, high) in zip(
-            x.shape[1:-1], kernel.shape[:-2], padding, strict=True
-        )
-    )
-    return ShapedArray((x.shape[0], *space, kernel.shape[-1]), x.dtype)
-
-
-def _kernel_gradient_shape(
-    x: Any, cotangent: Any, *, dilation: int, padding: Padding, **_: Any
-) -> Any:
-    """Shape `(*k, c, f)` of the kernel that maps `x` to `cotangent`."""
-    taps = tuple(
-        (size + low + high - out) // dilation + 1
-        for size, out, (low, high) in zip(
-            x.shape[1:-1], cotangent.shape[1:-1], padding, strict=True
-        )
-    )
-    return ShapedArray((*taps, x.shape[-1], cotangent.shape[-1]), x.dtype)
-
-
-def _adjoint(kernel: Array, dilation: int, padding: Padding) -> tuple[Array, Padding]:
-    """The kernel and padding that carry an output cotangent back to the input."""
-    axes = tuple(range(kernel.ndim - 2))
-    flipped = jnp.swapaxes(jnp.flip(kernel, axes), -1, -2)
-    reach = [dilation * (taps - 1) for taps in kernel.shape[:-2]]
-    return flipped, tuple(
-        (r - low, r - high) for r, (low, high) in zip(reach, padding, strict=True)
-    )
-
-
-def _to_image(cotangent: Any, x: Any, kernel: Any, **settings: Any) -> Array:
-    """`convolve_p` transposed in its image: the flipped kernel over the cotangent."""
-    del x
-    flipped, padding = _adjoint(kernel, settings["dilation"], settings["padding"])
-    return convolve_p.bind(cotangent, flipped, **settings | {"padding": padding})
-
-
-def _to_kernel(cotangent: Any, x: Any, kernel: Any, **settings: Any) -> Array:
-    """`convolve_p` transposed in its kernel."""
-    del kernel
-    return kernel_gradient_p.bind(x, cotangent, **settings)
-
-
-def _gradient_to_image(kernel: Any, x: Any, cotangent: Any, **settings: Any) -> Array:
-    """`kernel_gradient_p` transposed in its image."""
-    return _to_image(cotangent, x, kernel, **settings)
-
-
-def _gradient_to_output(kernel: Any, x: Any, cotangent: Any, **settings: Any) -> Array:
-    """`kernel_gradient_p` transposed in its cotangent."""
-    del cotangent
-    return convolve_p.bind(x, kernel, **settings)
-
-
-def _merge(array: Array, axis: int, into: int) -> Array:
-    """Fold the mapped `axis` into the axis that is `into` without it."""
-    moved = jnp.moveaxis(array, axis, into)
-    shape = moved.shape
-    return moved.reshape(
-        *shape[:into], shape[into] * shape[into + 1], *shape[into + 2 :]
-    )
-
-
-def _split(array: Array, axis: int, size: int) -> Array:
-    """Undo `_merge`: a mapped axis of `size` in front of `axis`, moved to the front."""
-    shape = array.shape
-    parts = array.reshape(*shape[:axis], size, shape[axis] // size, *shape[axis + 1 :])
-    return jnp.moveaxis(parts, axis, 0)
-
-
-def _batch_convolve(args: Any, axes: Any, **settings: Any) -> tuple[Array, int]:
-    """`vmap` over images joins the batch, over kernels the output channels."""
-    (x, kernel), (x_axis, kernel_axis) = args, axes
-    if kernel_axis is None:
-        out = convolve_p.bind(_merge(x, x_axis, 0), kernel, **settings)
-        return _split(out, 0, x.shape[x_axis]), 0
-    if x_axis is None:
-        wide = _merge(kernel, kernel_axis, kernel.ndim - 2)
-        out = convolve_p.bind(x, wide, **settings)
-        return _split(out, out.ndim - 1, kernel.shape[kernel_axis]), 0
-    return _mapped(convolve_p, args, axes, settings)
-
-
-def _batch_kernel_gradient(args: Any, axes: Any, **settings: Any) -> tuple[Array, int]:
-    """`vmap` over one of the two arrays joins its channels."""
-    (x, cotangent), (x_axis, cotangent_axis) = args, axes
-    if cotangent_axis is None:
-        wide = _merge(x, x_axis, x.ndim - 2)
-        out = kernel_gradient_p.bind(wide, cotangent, **settings)
-        return _split(out, out.ndim - 2, x.shape[x_axis]), 0
-    if x_axis is None:
-        wide = _merge(cotangent, cotangent_axis, cotangent.ndim - 2)
-        out = kernel_gradient_p.bind(x, wide, **settings)
-        return _split(out, out.ndim - 1, cotangent.shape[cotangent_axis]), 0
-    return _mapped(kernel_gradient_p, args, axes, settings)
-
-
-def _mapped(primitive: Primitive, args: Any, axes: Any, settings: Any) -> Any:
-    """One after the other: both arguments differ along the mapped axis."""
-    leading = [jnp.moveaxis(a, axis, 0) for a, axis in zip(args, axes, strict=True)]
-    return lax.map(lambda pair: primitive.bind(*pair, **settings), tuple(leading)), 0
-
-
-def _register(
-    primitive: Primitive, compute: Callable[..., Array], shape: Any, *rules: Any
-) -> None:
-    """Tell JAX the value, shape, derivatives and lowering of one primitive."""
-
-    # Lowered long after `jax.default_matmul_precision` has been left.
-    def lowering(a: Array, b: Array, *, precision: Any, **settings: Any) -> Array:
-        with jax.default_matmul_precision(precision):
-            return compute(a, b, **settings)
-
-    primitive.def_impl(lowering)
-    primitive.def_abstract_eval(shape)
-    ad.defbilinear(primitive, *rules)
-    mlir.register_lowering(primitive, mlir.lower_fun(lowering, multiple_results=False))
-
-
-_register(convolve_p, convolve, _convolve_shape, _to_image, _to_kernel)
-_register(
-    kernel_gradient_p,
-    kernel_gradient,
-    _kernel_gradient_shape,
-    _gradient_to_image,
-    _gradient_to_output,
-)
-batching.primitive_batchers[convolve_p] = _batch_convolve
-batching.primitive_batchers[kernel_gradient_p] = _batch_kernel_gradient
-
-
-def stride_one(x: Array, kernel: Array, *, dilation: int, padding: Padding) -> Array:
-    """Convolution of stride 1, differentiable any number of times in any mode.
+def convolve_by_form(x: Array, kernel: Array, form: Form) -> Array:
+    """Convolution, differentiable any number of times in any mode.
 
     It and its derivatives keep the `jax.default_matmul_precision` of this call.
     """
     config: Any = jax.config  # its attributes are made at run time
-    settings = {"dilation": dilation, "padding": padding}
+    # Inside a `shard_map` both must vary over the same axes; for the kernel, this is
+    # where its cotangents are summed over the devices.
+    axes = [_varying(a) for a in (x, kernel)]
+    x, kernel = (
+        lax.pcast(a, tuple(sorted(frozenset.union(*axes) - own)), to="varying")
+        for a, own in zip((x, kernel), axes, strict=True)
+    )
     precision = config.jax_default_matmul_precision
-    return convolve_p.bind(x, kernel, precision=precision, **settings)
+    return convolve_p.bind(x, kernel, form=form, members=False, precision=precision)
+
+
+def _varying(a: Array) -> frozenset[str]:
+    """Axes of a `shard_map` over which an array differs."""
+    return jax.typeof(a).manual_axis_type.varying
+
+
+def _typed(like: Any, shape: tuple[int, ...], spec: tuple[Any, ...]) -> Any:
+    """The type of a result: that of an argument, of another shape."""
+    sharding = like.sharding.update(spec=PartitionSpec(*spec))
+    return like.update(shape=shape, weak_type=False, sharding=sharding)
+
+
+def _output_type(image: Any, kernel: Any, form: Form, lead: int) -> Any:
+    shape = (*image.shape[: lead + 1], *form.out, kernel.shape[-1])
+    spec = (*image.sharding.spec[:-1], kernel.sharding.spec[-1])
+    return _typed(image, shape, spec)
+
+
+def _image_type(output: Any, kernel: Any, form: Form, lead: int) -> Any:
+    shape = (*output.shape[: lead + 1], *form.space, kernel.shape[-2])
+    spec = (*output.sharding.spec[:-1], kernel.sharding.spec[-2])
+    return _typed(output, shape, spec)
+
+
+def _kernel_type(image: Any, output: Any, form: Form, lead: int) -> Any:
+    """Replicated: a sum over the batch, wherever that lies."""
+    shape = (*image.shape[:lead], *form.taps, image.shape[-1], output.shape[-1])
+    specs = image.sharding.spec, output.sharding.spec
+    spec = (*specs[0][:lead], *(None for _ in form.taps), specs[0][-1], specs[1][-1])
+    return _typed(image, shape, spec)
+
+
+def _fold(array: Array, mapped: int, axis: int, *, is_batch: bool) -> Array:
+    """Join a mapped axis and `axis`, counted without it.
+
+    The batch is the major one of the two, so that it stays divided over devices.
+    """
+    moved = jnp.moveaxis(array, mapped, axis + is_batch)
+    shape = moved.shape
+    return moved.reshape(
+        *shape[:axis], shape[axis] * shape[axis + 1], *shape[axis + 2 :]
+    )
+
+
+def _unfold(array: Array, size: int, axis: int, *, is_batch: bool) -> Array:
+    """Undo `_fold`; the mapped axis comes first."""
+    shape, own = array.shape, array.shape[axis] // size
+    parts = (own, size) if is_batch else (size, own)
+    split = array.reshape(*shape[:axis], *parts, *shape[axis + 1 :])
+    return jnp.moveaxis(split, axis + is_batch, 0)
+
+
+def _batcher(primitive: Primitive, free: tuple[int, int], result: tuple[int, int]):
+    """The rule of `vmap`, which keeps one program whatever is mapped.
+
+    An axis of one argument joins the axis that this argument alone shares with the
+    result: axis 0 is the batch, a negative one channels. An axis of both becomes that
+    of members, each with its own image and kernel.
+    """
+
+    def rule(args: Any, mapped: Any, *, members: bool, **settings: Any) -> Any:
+        if None in mapped:
+            which = 0 if mapped[1] is None else 1
+            array, is_batch = args[which], free[which] == 0
+            size = array.shape[mapped[which]]
+
+            def place(axis: int, ndim: int) -> int:
+                return int(members) if is_batch else ndim + axis
+
+            folded = list(args)
+            at = place(free[which], array.ndim - 1)
+            folded[which] = _fold(array, mapped[which], at, is_batch=is_batch)
+            out = primitive.bind(*folded, members=members, **settings)
+            at = place(result[which], out.ndim)
+            return _unfold(out, size, at, is_batch=is_batch), 0
+        leading = [
+            jnp.moveaxis(a, axis, 0) for a, axis in zip(args, mapped, strict=True)
+        ]
+        if not members:
+            return primitive.bind(*leading, members=True, **settings), 0
+        size = leading[0].shape[0]
+        merged = [a.reshape(-1, *a.shape[2:]) for a in leading]
+        out = primitive.bind(*merged, members=True, **settings)
+        return out.reshape(size, -1, *out.shape[1:]), 0
+
+    return rule
+
+
+def _register(
+    primitive: Primitive,
+    compute: Callable[..., Array],
+    type_of: Callable[..., Any],
+    transposes: tuple[Callable[..., Array], Callable[..., Array]],
+) -> None:
+    """Tell JAX the type, derivatives and lowering of one primitive."""
+
+    def abstract(a: Any, b: Any, *, form: Form, members: bool, **_: Any) -> Any:
+        return type_of(a, b, form, int(members))
+
+    def lowering(a: Array, b: Array, *, precision: Any, **settings: Any) -> Array:
+        here: Callable[..., Any] = compute
+        if jax.sharding.get_abstract_mesh().explicit_axes:
+            spec = abstract(jax.typeof(a), jax.typeof(b), **settings).sharding.spec
+            here = jax.sharding.auto_axes(compute, out_sharding=spec)
+        # Lowered long after `jax.default_matmul_precision` has been left.
+        with jax.default_matmul_precision(precision):
+            return here(a, b, **settings)
+
+    primitive.def_impl(lowering)
+    primitive.def_abstract_eval(abstract)
+    ad.defbilinear(primitive, *transposes)
+    mlir.register_lowering(primitive, mlir.lower_fun(lowering, multiple_results=False))
+
+
+_register(
+    convolve_p,
+    convolve,
+    _output_type,
+    (
+        lambda output, _, kernel, **s: image_gradient_p.bind(output, kernel, **s),
+        lambda output, image, _, **s: kernel_gradient_p.bind(image, output, **s),
+    ),
+)
+_register(
+    image_gradient_p,
+    image_gradient,
+    _image_type,
+    (
+        lambda image, _, kernel, **s: convolve_p.bind(image, kernel, **s),
+        lambda image, output, _, **s: kernel_gradient_p.bind(image, output, **s),
+    ),
+)
+_register(
+    kernel_gradient_p,
+    kernel_gradient,
+    _kernel_type,
+    (
+        lambda kernel, _, output, **s: image_gradient_p.bind(output, kernel, **s),
+        lambda kernel, image, _, **s: convolve_p.bind(image, kernel, **s),
+    ),
+)
+batching.primitive_batchers[convolve_p] = _batcher(convolve_p, (0, -1), (0, -1))
+batching.primitive_batchers[image_gradient_p] = _batcher(
+    image_gradient_p, (0, -2), (0, -1)
+)
+batching.primitive_batchers[kernel_gradient_p] = _batcher(
+    kernel_gradient_p, (-1, -1), (-2, -1)
+)

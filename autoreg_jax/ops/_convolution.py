@@ -5,7 +5,8 @@ from itertools import product
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.ops._bilinear import Padding, stride_one
+from autoreg_jax.ops._bilinear import convolve_by_form
+from autoreg_jax.ops._form import Form, Padding
 
 
 def convolution(
@@ -76,73 +77,29 @@ def _check(x: Array, kernel: Array, stride: int, dilation: int, groups: int) -> 
 def _strided(
     x: Array, kernel: Array, stride: int, dilation: int, padding: Padding
 ) -> Array:
-    """Stride as a stride-1 convolution of fewer voxels.
+    """A dense convolution with the fewest products.
 
     Output `o` reads `stride·o + dilation·t − pad`. If the stride divides the dilation,
-    all taps of an output lie in one phase `x[r::stride]`; without dilation the phases
-    become channels. The rest, which no network here uses, computes every output and
-    keeps some.
+    all taps of an output lie in one phase `x[r::stride]`. With another dilation, which
+    no network here uses, every output is computed and some are kept.
     """
-    if stride == 1:
-        return stride_one(x, kernel, dilation=dilation, padding=padding)
-    out = _output_shape(x, kernel, stride, dilation, padding)
+    form = Form(x.shape[1:-1], kernel.shape[:-2], stride, dilation, padding)
+    if stride == 1 or dilation == 1:
+        return convolve_by_form(x, kernel, form)
     if dilation % stride == 0:
         first = [-low % stride for low, _ in padding]
         phase = x[(slice(None), *(slice(f, None, stride) for f in first))]
-        lows = [(low + f) // stride for f, (low, _) in zip(first, padding, strict=True)]
-        return _fitted(phase, kernel, dilation // stride, lows, out)
-    if dilation == 1:
-        shift = [-low % stride for low, _ in padding]
-        lows = [(low + e) // stride for e, (low, _) in zip(shift, padding, strict=True)]
-        wide = [
-            (e, -(e + k) % stride) for e, k in zip(shift, kernel.shape, strict=False)
-        ]
-        taps = _phases_to_channels(
-            jnp.pad(kernel, [*wide, (0, 0), (0, 0)])[None], stride
-        )
-        even = [(0, -n % stride) for n in x.shape[1:-1]]
-        phases = _phases_to_channels(
-            jnp.pad(x, [(0, 0), *even, (0, 0)])[..., None], stride
-        )
-        return _fitted(phases[..., 0], taps[0], 1, lows, out)
-    every = stride_one(x, kernel, dilation=dilation, padding=padding)
-    return every[(slice(None), *(slice(None, None, stride) for _ in out))]
-
-
-def _output_shape(
-    x: Array, kernel: Array, stride: int, dilation: int, padding: Padding
-) -> tuple[int, ...]:
-    """Spatial shape of the result."""
-    return tuple(
-        (n + low + high - dilation * (k - 1) - 1) // stride + 1
-        for n, k, (low, high) in zip(
-            x.shape[1:-1], kernel.shape[:-2], padding, strict=True
-        )
-    )
-
-
-def _fitted(
-    x: Array, kernel: Array, dilation: int, lows: list[int], out: tuple[int, ...]
-) -> Array:
-    """Stride-1 convolution padded so that its result has the shape `out`."""
-    padding = tuple(
-        (low, n + dilation * (k - 1) - size - low)
-        for low, n, k, size in zip(
-            lows, out, kernel.shape[:-2], x.shape[1:-1], strict=True
-        )
-    )
-    return stride_one(x, kernel, dilation=dilation, padding=padding)
-
-
-def _phases_to_channels(x: Array, stride: int) -> Array:
-    """`(b, *(s·n), c, f)` to `(b, *n, s^d·c, f)`."""
-    space = x.shape[1:-2]
-    split = [size for n in space for size in (n // stride, stride)]
-    x = x.reshape(x.shape[0], *split, *x.shape[-2:])
-    ndim = len(space)
-    order = [0, *range(1, 2 * ndim, 2), *range(2, 2 * ndim + 1, 2)]
-    x = x.transpose(*order, 2 * ndim + 1, 2 * ndim + 2)
-    return x.reshape(*x.shape[: ndim + 1], -1, x.shape[-1])
+        space, dilation = phase.shape[1:-1], dilation // stride
+        widths = []
+        for f, (low, _), n, k, size in zip(
+            first, padding, form.out, form.taps, space, strict=True
+        ):
+            before = (low + f) // stride
+            widths.append((before, n + dilation * (k - 1) - size - before))
+        one = Form(space, form.taps, 1, dilation, tuple(widths))
+        return convolve_by_form(phase, kernel, one)
+    every = convolve_by_form(x, kernel, form._replace(stride=1))
+    return every[(slice(None), *(slice(None, None, stride) for _ in form.out))]
 
 
 def _depthwise(
@@ -155,7 +112,7 @@ def _depthwise(
     """Each channel with its own kernel: shifted products, fused into one loop."""
     wide = jnp.promote_types(x.dtype, jnp.float32)
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0))).astype(wide)
-    out = _output_shape(x, kernel, stride, dilation, padding)
+    out = Form(x.shape[1:-1], kernel.shape[:-2], stride, dilation, padding).out
     total: Array | float = 0.0
     for tap in product(*(range(k) for k in kernel.shape[:-2])):
         window = tuple(

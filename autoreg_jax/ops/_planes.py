@@ -5,12 +5,14 @@ A volume is a batch of planes: the taps along the first axis become input channe
 
 import math
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from autoreg_jax.ops._form import Padding
 from autoreg_jax.ops._xla import (
-    Padding,
     kernel_shape,
     pad,
     plain_convolve,
@@ -132,6 +134,17 @@ def images_kernel_gradient(
         total = lax.fori_loop(1, blocks, lambda i, sum_: sum_ + product(i), total)
     kernel = total.reshape(columns, channels, rows, features)
     return jnp.moveaxis(kernel, 2, 0)
+
+
+def sum_of_images(function: Callable[..., Any], *batches: Any) -> Any:
+    """Sum over the images of a batch, each computed where it lies.
+
+    The batch stays an axis until then: a loop over its images would fetch each of them
+    to every device.
+    """
+    if jax.tree.leaves(batches)[0].shape[0] == 1:
+        return function(*jax.tree.map(lambda batch: batch[0], batches))
+    return jax.tree.map(lambda part: jnp.sum(part, 0), jax.vmap(function)(*batches))
 
 
 def transposed_product(a: Array, b: Array) -> Array:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 AxisTaps = Callable[[Array, int, str], list[tuple[Array, Array]]]
@@ -137,16 +138,32 @@ def _axis_corners(place: Array, size: int, boundary: str) -> list[tuple[Array, A
 
 
 def _flat_index(index: list[Array], shape: tuple[int, ...]) -> Array:
-    """Row of each voxel (b, points) in the image flattened to (rows, channels)."""
-    rows = jnp.arange(shape[0], dtype=jnp.int32)[:, None]
-    for axis, size in enumerate(shape[1:-1]):
-        rows = rows * size + index[axis]
+    """Row of each voxel (b, points) in its image flattened to (rows, channels)."""
+    rows = index[0]
+    for place, size in zip(index[1:], shape[2:-1], strict=True):
+        rows = rows * size + place
     return rows
 
 
 def _gather(image: Array, rows: Array) -> Array:
-    """Channel vectors of the given rows, clipped: a NaN place makes any row."""
-    return image.reshape(-1, image.shape[-1]).at[rows].get(mode="clip")
+    """Channel vectors of rows (*, b, points), clipped: a NaN place makes any row.
+
+    The batch axis stays one, so images that lie on several devices are read where they
+    are; a row of all images together would fetch every image to every device.
+    """
+    batch, *space, channels = image.shape
+    numbers = lax.GatherDimensionNumbers(
+        offset_dims=(rows.ndim,),
+        collapsed_slice_dims=(1,),
+        start_index_map=(1,),
+        operand_batching_dims=(0,),
+        start_indices_batching_dims=(rows.ndim - 2,),
+    )
+    flat = image.reshape(batch, math.prod(space), channels)
+    # No row is negative. But XLA keeps what is used twice, and would otherwise compute
+    # each row again for every channel: integration on a CPU took 1.5 times as long.
+    rows = jnp.where(rows < 0, rows + flat.shape[1], rows)
+    return lax.gather(flat, rows[..., None], numbers, (1, 1, channels), mode="clip")
 
 
 def sample_cubic(

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from autoreg_jax.ops._planes import convolve_planes, transposed_product
+from autoreg_jax.ops._form import Padding
+from autoreg_jax.ops._planes import convolve_planes, sum_of_images, transposed_product
 from autoreg_jax.ops._winograd import Tile, combine
-from autoreg_jax.ops._xla import Padding, kernel_shape, pad
+from autoreg_jax.ops._xla import kernel_shape, pad
 
 
 class _Blocks(NamedTuple):
@@ -86,18 +87,28 @@ def tiled_kernel_gradient(
     cotangents = [combine(row, parts) for row in tile.of_output.T]
     product = partial(_plane_product, shape=shape[1:], dilation=dilation)
 
-    def add_planes(plane: Array, totals: tuple[Array, ...]) -> tuple[Array, ...]:
-        def at(planes: Array) -> Array:
-            return lax.dynamic_index_in_dim(planes, plane, 0, keepdims=False)
-
-        return tuple(
-            total + product(at(image), at(weights))
-            for total, image, weights in zip(totals, images, cotangents, strict=True)
-        )
-
     rows, columns, channels, features = *shape[1:], x.shape[-1], cotangent.shape[-1]
-    zero = jnp.zeros((columns * channels, rows * features), x.dtype)
-    totals = lax.fori_loop(0, images[0].shape[0], add_planes, (zero,) * tile.products)
+
+    def of_image(images: list[Array], cotangents: list[Array]) -> tuple[Array, ...]:
+        def add_planes(plane: Array, totals: tuple[Array, ...]) -> tuple[Array, ...]:
+            def at(planes: Array) -> Array:
+                return lax.dynamic_index_in_dim(planes, plane, 0, keepdims=False)
+
+            return tuple(
+                total + product(at(image), at(weights))
+                for total, image, weights in zip(
+                    totals, images, cotangents, strict=True
+                )
+            )
+
+        zero = lax.full_like(images[0], 0, shape=(columns * channels, rows * features))
+        start = (zero,) * tile.products
+        return lax.fori_loop(0, images[0].shape[0], add_planes, start)
+
+    def by_image(planes: list[Array]) -> list[Array]:
+        return [p.reshape(x.shape[0], -1, *p.shape[1:]) for p in planes]
+
+    totals = sum_of_images(of_image, by_image(images), by_image(cotangents))
     kernel = jnp.stack([combine(row, totals) for row in tile.of_kernel.T])
     kernel = kernel.reshape(-1, columns, channels, rows, features)
     return jnp.moveaxis(kernel, 3, 1)

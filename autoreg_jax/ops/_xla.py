@@ -1,14 +1,15 @@
-"""XLA's own convolutions of stride 1, and what the other forms are made of."""
+"""XLA's own convolutions, and what the other forms are made of."""
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-Padding = tuple[tuple[int, int], ...]
+from autoreg_jax.ops._form import Form, Padding
+
 _NAMES = {1: "H", 2: "HW", 3: "DHW"}
 
 
 def plain_convolve(
-    x: Array, kernel: Array, *, dilation: int, padding: Padding
+    x: Array, kernel: Array, *, dilation: int, padding: Padding, stride: int = 1
 ) -> Array:
     """`(b, *space, c)` by `(*k, c, f)`."""
     ndim = x.ndim - 2
@@ -16,15 +17,30 @@ def plain_convolve(
     return lax.conv_general_dilated(
         x,
         kernel,
-        (1,) * ndim,
+        (stride,) * ndim,
         padding,
         rhs_dilation=(dilation,) * ndim,
         dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
     )
 
 
+def plain_image_gradient(cotangent: Array, kernel: Array, *, form: Form) -> Array:
+    """The flipped kernel over the cotangent, zeros between its voxels for a stride."""
+    ndim = kernel.ndim - 2
+    space = _NAMES[ndim]
+    return lax.conv_general_dilated(
+        cotangent,
+        flipped(kernel),
+        (1,) * ndim,
+        form.back,
+        lhs_dilation=(form.stride,) * ndim,
+        rhs_dilation=(form.dilation,) * ndim,
+        dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+    )
+
+
 def plain_kernel_gradient(
-    x: Array, cotangent: Array, *, dilation: int, padding: Padding
+    x: Array, cotangent: Array, *, dilation: int, padding: Padding, stride: int = 1
 ) -> Array:
     """The same convolution with batch and channels exchanged."""
     ndim = x.ndim - 2
@@ -34,6 +50,7 @@ def plain_kernel_gradient(
         cotangent,
         (dilation,) * ndim,
         padding,
+        rhs_dilation=(stride,) * ndim,
         dimension_numbers=(f"C{space}N", f"I{space}O", f"{space}NC"),
     )
 
@@ -67,6 +84,12 @@ def _phases(x: Array, dilation: int) -> Array:
     phases, places = range(2, 2 * ndim + 1, 2), range(1, 2 * ndim, 2)
     order = (*phases, 0, *places, 2 * ndim + 1)
     return jnp.transpose(parts, order).reshape(-1, *blocks, x.shape[-1])
+
+
+def flipped(kernel: Array) -> Array:
+    """The kernel that carries an output back to the image."""
+    axes = tuple(range(kernel.ndim - 2))
+    return jnp.swapaxes(jnp.flip(kernel, axes), -1, -2)
 
 
 def pad(x: Array, padding: Padding) -> Array:

@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from autoreg_jax.ops import repeat_border
+
 
 def half_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """Shape of the next coarser scale, rounded up.
@@ -156,9 +158,8 @@ def gaussian_smooth(
     reach = math.ceil(2.5 * sigma)
     weights = [math.exp(-0.5 * (i / sigma) ** 2) for i in range(-reach, reach + 1)]
     for axis in range(x.ndim - 2) if axes is None else axes:
-        widths = [(0, 0)] * x.ndim
-        widths[axis + 1] = (reach, reach)
-        padded = jnp.pad(x, widths, mode="edge")
+        widths = [reach * (axis == other) for other in range(x.ndim - 2)]
+        padded = repeat_border(x, widths)
         size = x.shape[axis + 1]
         taps = [
             weight / sum(weights) * lax.slice_in_dim(padded, i, i + size, axis=axis + 1)

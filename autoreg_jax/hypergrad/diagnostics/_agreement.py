@@ -15,6 +15,7 @@ from autoreg_jax.hypergrad._base import (
     InnerUpdate,
     Outer,
     Point,
+    inner_product,
 )
 
 
@@ -49,7 +50,7 @@ def cosine(first: Any, second: Any) -> Array:
     """
     # Normalise each tree by itself: the product of two small norms underflows.
     directions = (_unit(tree) for tree in (first, second))
-    return jnp.clip(optax.tree.vdot(*directions), -1, 1)
+    return jnp.clip(inner_product(*directions), -1, 1)
 
 
 def alignment(

@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._base import Batch, Inner, Loss, MixedProduct, Outer
+from autoreg_jax.hypergrad._base import (
+    Batch,
+    Inner,
+    Loss,
+    MixedProduct,
+    Outer,
+    inner_product,
+)
 
 
 class FiniteResponse(NamedTuple):
@@ -55,7 +62,7 @@ def finite_response(
     """
     if step <= 0:
         raise ValueError(f"step must be positive, got {step}.")
-    predicted = jnp.stack([optax.tree.vdot(gradient, e) for e in directions])
+    predicted = jnp.stack([inner_product(gradient, e) for e in directions])
 
     def slope(direction: Outer) -> Array:
         ahead, behind = (
@@ -87,7 +94,7 @@ def gradient_response(
 
     def response(outer: Outer) -> Array:
         gradient = jax.grad(loss)(inner, outer, batch)
-        return jnp.asarray(optax.tree.vdot(gradient, direction))
+        return inner_product(gradient, direction)
 
     return response
 

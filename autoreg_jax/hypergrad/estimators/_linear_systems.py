@@ -8,7 +8,12 @@ import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, State
+from autoreg_jax.hypergrad._base import (
+    HypergradientEstimator,
+    Inner,
+    State,
+    inner_product,
+)
 from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 
@@ -48,21 +53,21 @@ def conjugate_gradient(
         raise ValueError(f"damping must not be negative, got {damping}.")
 
     def solve(operator: Operator, vector: Inner, state: State) -> Solution:
-        first = jnp.asarray(optax.tree.vdot(vector, vector))
+        first = inner_product(vector, vector)
         # Below the rounding error of the first residual, further steps are noise.
         floor = first * jnp.finfo(first.dtype).eps ** 2
 
         def body(carry: Any, _: None) -> tuple[Any, None]:
             z, residual, direction, square, count, is_negative = carry
             product = optax.tree.add_scale(operator(direction), damping, direction)
-            curvature = jnp.asarray(optax.tree.vdot(direction, product))
+            curvature = inner_product(direction, product)
             is_running = (square > floor) & ~is_negative
             is_negative = is_negative | (is_running & (curvature <= 0))
             goes_on = is_running & ~is_negative
             step = jnp.where(goes_on, square / jnp.where(goes_on, curvature, 1.0), 0.0)
             z = optax.tree.add_scale(z, step, direction)
             residual = optax.tree.add_scale(residual, -step, product)
-            fresh = optax.tree.vdot(residual, residual)
+            fresh = inner_product(residual, residual)
             ratio = jnp.where(goes_on, fresh / jnp.where(goes_on, square, 1.0), 0.0)
             direction = optax.tree.add_scale(residual, ratio, direction)
             return (z, residual, direction, fresh, count + goes_on, is_negative), None
@@ -118,7 +123,8 @@ def full_hessian(
         matrix = columns.T + damping * identity
         z = jnp.linalg.solve(matrix, flat)
         norm = jnp.linalg.norm(flat)
-        residual = jnp.linalg.norm(flat - matrix @ z) / jnp.where(norm > 0, norm, 1.0)
+        product = jnp.matmul(matrix, z, precision="highest")
+        residual = jnp.linalg.norm(flat - product) / jnp.where(norm > 0, norm, 1.0)
         return Solution(unravel(z), state, {"residual": residual})
 
     return implicit(solve, mixed)
