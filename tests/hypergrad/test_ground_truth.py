@@ -285,6 +285,50 @@ def test_a_sketch_of_a_singular_hessian_is_its_damped_inverse():
     np.testing.assert_allclose(hyper.grad, wanted, rtol=1e-10)
 
 
+def sketched(curvatures, rank, damping, dtype, seed=0):
+    """z of (H_k + ρI) z = v for a Hessian with these eigenvalues, in its eigenbasis.
+
+    And the exact z of the whole H.
+    """
+    rng = np.random.default_rng(0)
+    size = len(curvatures)
+    basis, _ = np.linalg.qr(rng.normal(size=(size, size)))
+    hessian = (basis * curvatures) @ basis.T
+    v = rng.normal(size=size)
+    matrix, right, start = (jnp.asarray(x, dtype) for x in (hessian, v, 0 * v))
+    problem = hg.BilevelProblem(
+        lambda omega, a, batch: 0.5 * omega @ matrix @ omega + omega @ a,
+        lambda omega, a, batch: right @ omega,
+    )
+    estimator, point = hg.nystrom(rank, damping, seed), hg.Point(start, start)
+    update = {"inner_update": hg.gradient_descent(0.1)}
+    hyper, _ = estimator.estimate(problem, jnp.int32(0), point, **update)
+    assert hyper.grad.dtype == dtype
+    found = np.asarray(hyper.grad, np.float64)
+    return -basis.T @ found, basis.T @ v / (curvatures + damping)
+
+
+@pytest.mark.parametrize("damping", [0.1, 1e-6])
+def test_a_sketch_of_full_rank_keeps_all_directions_in_single_precision(damping):
+    curvatures = np.linspace(1, 3, 21)
+    for seed in range(4):
+        found, wanted = sketched(curvatures, 21, damping, jnp.float32, seed)
+        assert relative(found, wanted) < 1e-4
+
+
+def test_a_sketch_keeps_small_curvatures_beside_large_ones_in_single_precision():
+    """A Gram matrix of its columns would lose all below 1/260 of the largest."""
+    curvatures = np.concatenate([np.geomspace(1, 1e4, 10), np.zeros(11)])
+    found, wanted = sketched(curvatures, 12, 0.1, jnp.float32)
+    assert relative(found, wanted) < 1e-3
+    assert relative(found[:10], wanted[:10]) < 1e-2
+
+
+def test_a_sketch_in_half_precision_is_computed_in_single():
+    found, wanted = sketched(np.linspace(1, 3, 6), 6, 0.1, jnp.bfloat16)
+    assert relative(found, wanted) < 0.02
+
+
 def test_penalty_has_its_closed_form_and_a_bias_of_one_over_gamma():
     errors, penalties = [], (1e2, 1e3, 1e4)
     for gamma in penalties:

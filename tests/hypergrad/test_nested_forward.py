@@ -103,6 +103,7 @@ def relative(found, wanted):
 
 ESTIMATORS = {
     "conjugate_gradient": hg.conjugate_gradient(P),
+    "nystrom": hg.nystrom(P, 1e-9),
     "warm_started": hg.warm_started_linear_system(3, 0.5),
 }
 
