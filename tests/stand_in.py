@@ -25,6 +25,7 @@ from autoreg_jax.spatial import (
     resize_displacement,
     resize_image,
 )
+from autoreg_jax.workflows import _auto
 
 SIZE = 16
 
@@ -161,5 +162,17 @@ def train(subjects, settings, genotype, lam, **options):
     )
 
 
-auto = partial(workflows.auto, network=SmallNetwork)
-demo = partial(workflows.demo, network=SmallNetwork)
+def auto(*arguments, job=workflows.auto, **options):
+    """`workflows.auto` with the stand-in and the programs of earlier runs."""
+
+    def programs(*given, **own):
+        made = Programs(*given, **own)
+        assert made.make_network is SmallNetwork
+        return programs_for(made.config, made.ndim)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_auto, "Programs", programs)
+        return job(*arguments, network=SmallNetwork, **options)
+
+
+demo = partial(auto, job=workflows.demo)

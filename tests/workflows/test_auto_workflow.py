@@ -56,6 +56,16 @@ def done(dataset, settings, tmp_path_factory):
     return auto(dataset, run, settings), run
 
 
+@pytest.fixture(scope="module")
+def lean(settings):
+    """A training and an evaluation, neither search nor refinement."""
+    none = {"steps": 0, "warm_up": 0}
+    stages = dict.fromkeys(("feature", "deformation", "lam"), none)
+    return config.merge(
+        settings, {"search": stages, "evaluate": {"refine": {"steps": 0}}}
+    )
+
+
 # Drawing the page takes seconds.
 quick = partial(auto, with_report=False)
 
@@ -90,8 +100,8 @@ def test_existing_run_is_refused_and_untouched(done, dataset, settings):
     assert {path: path.stat().st_mtime_ns for path in done[1].rglob("*")} == before
 
 
-def test_an_edited_plan_decides(dataset, settings, tmp_path):
-    plan(dataset, tmp_path, settings)
+def test_an_edited_plan_decides(dataset, lean, tmp_path):
+    plan(dataset, tmp_path, lean)
     text = (tmp_path / "plan.yaml").read_text()
     for old, new in (
         ("shape: [16, 16]", "shape: [13, 15]  # mine"),
@@ -101,9 +111,9 @@ def test_an_edited_plan_decides(dataset, settings, tmp_path):
         assert old in text
         text = text.replace(old, new)
     (tmp_path / "plan.yaml").write_text(text)
-    quick(dataset, tmp_path, settings)
+    quick(dataset, tmp_path, lean)
     assert (tmp_path / "plan.yaml").read_text() == text
-    assert config.load(tmp_path / "config.yaml") == settings
+    assert config.load(tmp_path / "config.yaml") == lean
     description = load_model(tmp_path).description
     assert description.spacing == (2.5, 2.25)
     with np.load(tmp_path / "panels.npz") as panels:
@@ -143,10 +153,10 @@ def test_resuming_with_other_settings_is_refused(done, dataset, settings):
     assert config.load(done[1] / "config.yaml") == settings
 
 
-def test_overwriting_moves_the_old_run_aside(done, dataset, settings, tmp_path):
+def test_overwriting_moves_the_old_run_aside(done, dataset, lean, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(done[1], run)
-    quick(dataset, run, settings, overwrite=True)
+    quick(dataset, run, lean, overwrite=True)
     assert (run / "previous-1" / "report.html").is_file()
     files = FILES - {"report.html"} | {"previous-1"}
     assert {path.name for path in run.iterdir()} == files

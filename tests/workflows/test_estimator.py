@@ -3,6 +3,7 @@
 import inspect
 import typing
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +34,8 @@ PROBLEM = hypergrad.BilevelProblem(inner_loss, outer_loss)
 
 def point():
     rng = np.random.default_rng(0)
-    batches = [jnp.asarray(rng.normal(size=(6, 3))) for _ in range(2)]
-    omega, a = jnp.array([0.3, -0.2, 0.5]), jnp.array([0.1, -0.4])
+    batches = rng.normal(size=(2, 6, 3))
+    omega, a = np.array([0.3, -0.2, 0.5]), np.array([0.1, -0.4])
     return hypergrad.Point(omega, a, *batches)
 
 
@@ -45,8 +46,8 @@ def test_compiled_is_plain(name):
     compiled = compiled_estimator(plain, PROBLEM, hypergrad.gradient_descent(RATE))
     at = point()
     state = plain.init(at.inner, at.outer)
-    update = hypergrad.gradient_descent(RATE)
-    wanted, _ = plain.estimate(PROBLEM, state, at, inner_update=update)
+    update = {"inner_update": hypergrad.gradient_descent(RATE)}
+    wanted, _ = jax.jit(partial(plain.estimate, PROBLEM, **update))(state, at)
     found, _ = compiled.estimate(None, state, at, inner_update=None)
     assert np.any(wanted.grad)
     jax.tree.map(
@@ -78,10 +79,9 @@ def test_a_run_can_name_every_estimator_of_the_library_that_fits_it():
 def test_options_arrive(settings, like):
     name = HypergradientConfig(name="neumann", **settings)
     like = like or hypergrad.neumann(5, RATE, mixed=hypergrad.central_difference(0.5))
+    update = {"inner_update": hypergrad.gradient_descent(RATE)}
     found, wanted = (
-        kind.estimate(
-            PROBLEM, (), point(), inner_update=hypergrad.gradient_descent(RATE)
-        )[0]
+        jax.jit(partial(kind.estimate, PROBLEM, (), **update))(point())[0]
         for kind in (make_estimator(name, RATE), like)
     )
     np.testing.assert_array_equal(found.grad, wanted.grad)
