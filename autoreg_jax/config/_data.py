@@ -13,7 +13,7 @@ Storage = Literal["float32", "float16", "uint8"]
 class DataConfig:
     """Data that do not fit into memory."""
 
-    host_memory: float = 4.0
+    host_memory: float = 1.0
     """Images and label maps of a run that may lie in the main memory, GiB (>= 0). More
     of them are preprocessed once into the cache and read from there, pair by pair."""
 

@@ -140,6 +140,20 @@ class RunFolder(os.PathLike[str]):
         """
         return {record["stage"]: record["seconds"] for record in self.records()}
 
+    def waiting(self) -> dict[str, float]:
+        """Share of its time for which a stage has waited for images, where it has to.
+
+        Raises:
+            ArtifactError: If metrics.jsonl is damaged.
+        """
+        waited: dict[str, float] = {}
+        for record in self.records():
+            if "waited" in record:
+                stage = record["stage"]
+                waited[stage] = waited.get(stage, 0.0) + record["waited"]
+        seconds = self.seconds()
+        return {stage: waited[stage] / seconds[stage] for stage in waited}
+
     def relative(self, path: str | os.PathLike[str]) -> str:
         """A path relative to the folder, so that both may be moved together.
 
@@ -183,6 +197,8 @@ class RunFolder(os.PathLike[str]):
         content |= provenance() | {"dataset": self.relative(dataset)}
         if trained_on is not None:
             content["trained_on"] = self.relative(trained_on)
+        if waiting := self.waiting():
+            content["share_of_time_waiting_for_images"] = waiting
         write_json(self.provenance, content | {"seed": seed, "seconds": times})
 
     def dataset(self) -> Path | None:

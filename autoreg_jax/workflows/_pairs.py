@@ -8,13 +8,8 @@ import numpy as np
 from autoreg_jax.config import PairsConfig, RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
-from autoreg_jax.programs import (
-    DeviceCohort,
-    Stage,
-    gather_pairs,
-    on_device,
-    shrunk,
-)
+from autoreg_jax.programs import Stage, gather_pairs
+from autoreg_jax.workflows._images import SplitImages, split_images
 
 
 class Roles(NamedTuple):
@@ -84,8 +79,8 @@ class SearchData:
     `num_structures` are foreground classes, and `has_background` adds the background.
     """
 
-    train: DeviceCohort
-    valid: DeviceCohort
+    train: SplitImages
+    valid: SplitImages
     train_roles: Roles
     valid_roles: Roles
     num_structures: int = 0
@@ -94,21 +89,20 @@ class SearchData:
     @property
     def ndim(self) -> int:
         """Number of spatial axes."""
-        return self.train.images.ndim - 2
+        return len(self.train.shape) - 2
 
     def samplers(self, stage: Stage, seed: int) -> tuple[PairSampler, PairSampler]:
         """The training pairs and the validation pairs of the steps of a stage."""
         origin, count = (seed, stage.stream), stage.settings.valid_pairs
         return (
-            pair_sampler(len(self.train.images), self.train_roles, (*origin, 0)),
-            pair_sampler(len(self.valid.images), self.valid_roles, (*origin, 1), count),
+            pair_sampler(self.train.shape[0], self.train_roles, (*origin, 0)),
+            pair_sampler(self.valid.shape[0], self.valid_roles, (*origin, 1), count),
         )
 
     def valid_batch(self, pairs: Any, lam: Any = None) -> Any:
         """One pair, or a tuple of batches if there are several pairs."""
         return gather_pairs(
-            self.valid,
-            pairs,
+            *self.valid.of_pairs(pairs),
             self.num_structures,
             has_background=self.has_background,
             lam=lam,
@@ -119,9 +113,10 @@ def search_data(
     train: Cohort, validation: Cohort, config: RunConfig
 ) -> tuple[SearchData, SearchData]:
     """The data of the stages of α, smaller images, and those of the stages of λ."""
-    images = on_device(train)
-    judges = on_device(
+    images = split_images(train, config)
+    judges = split_images(
         validation,
+        config,
         with_labels=config.search.judge == "dice",
         with_landmarks=config.search.judge == "landmarks",
     )
@@ -134,4 +129,4 @@ def search_data(
         has_background=config.quirks.background_dice,
     )
     shrink = config.search.shrink
-    return SearchData(shrunk(images, shrink), shrunk(judges, shrink), *roles), whole
+    return SearchData(images.smaller(shrink), judges.smaller(shrink), *roles), whole

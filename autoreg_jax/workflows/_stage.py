@@ -21,6 +21,7 @@ from autoreg_jax.programs import (
     stacked_rows,
 )
 from autoreg_jax.search_space import ArchitectureLogits
+from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._pairs import SearchData
@@ -75,7 +76,7 @@ def _make_task(
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
     searched = network or programs.mixed
     algorithm = programs.search(stage, network)
-    fixed = StageData(data.train, data.valid, stage.owned(outer), lam)
+    fixed = StageData(data.train.outline, data.valid.outline, stage.owned(outer), lam)
     searching = search_steps(
         programs,
         stage,
@@ -84,8 +85,14 @@ def _make_task(
         data.num_structures,
         has_background=data.has_background,
     )
-    chunk = job.config.search.steps_per_call or searching.chunk
-    size = max(chunk, searching.chunk)
+    chunk, size = chunk_sizes(
+        job.config.search.steps_per_call,
+        searching.chunk,
+        (data.train, train_pairs),
+        (data.valid, valid_pairs),
+    )
+    train_images = PairImages(data.train, train_pairs, settings.steps, chunk)
+    valid_images = PairImages(data.valid, valid_pairs, settings.steps, chunk)
 
     def start() -> Any:
         omega = initial_vector(
@@ -97,19 +104,23 @@ def _make_task(
         )
         return algorithm.init(omega, jax.tree.map(jnp.array, outer))
 
-    def row(step: int, passed: float) -> StageRow:
+    def is_active(step: int, passed: float) -> Any:
         is_warm = passed >= seconds * settings.warm_up / max(1, settings.steps)
-        is_active = np.bool_(stage.is_active(step, is_warm=is_warm))
-        return StageRow(train_pairs[step], valid_pairs[step], is_active)
+        return np.bool_(stage.is_active(step, is_warm=is_warm))
 
     def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
-        rows = stacked_rows([row(step, passed) for step in steps], size)
-        return searching.run(state, rows, len(steps), fixed)
+        train, pairs = train_images.chunk(steps)
+        valid, valid_rows = valid_images.chunk(steps)
+        active = [is_active(step, passed) for step in steps]
+        rows = list(map(StageRow, pairs, valid_rows, active))
+        here = fixed._replace(train=train, valid=valid)
+        return searching.run(state, stacked_rows(rows, size), len(steps), here)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         info = infos[-1]
         more = eigenvalue(state, stage.moves(step - 1)) if info.is_active else {}
-        return _record(stage, step, info, more)
+        record = _record(stage, step, info, more)
+        return record | waiting(train_images, valid_images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}

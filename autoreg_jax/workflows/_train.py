@@ -21,12 +21,17 @@ from autoreg_jax.programs import (
     make_lambda,
     make_network,
     make_wiring,
-    on_device,
     stacked_rows,
     training_steps,
 )
 from autoreg_jax.runtime import RunFolder, in_single_precision
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._images import (
+    PairImages,
+    chunk_sizes,
+    split_images,
+    waiting,
+)
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._pairs import pair_sampler, roles_of, scored_pairs
@@ -150,11 +155,9 @@ def training_task(
 
     The Dice of validation subjects with labels is recorded a few times.
     """
-    cohort, weights = on_device(train), make_lambda(lam)
+    split, weights = split_images(train, config), make_lambda(lam)
     algorithm = programs.training(network, config.train)
-    training = training_steps(programs, network, config.train, cohort)
-    chunk = config.train.steps_per_call or training.chunk
-    size = max(chunk, training.chunk)
+    training = training_steps(programs, network, config.train, split.outline)
     steps, log_every = config.train.steps, config.train.log_every
     pairs = pair_sampler(
         len(train.names),
@@ -162,6 +165,9 @@ def training_task(
         (config.seed, Stream.TRAIN, 0),
         config.train.batch_size,
     )
+    asked = config.train.steps_per_call
+    chunk, size = chunk_sizes(asked, training.chunk, (split, pairs))
+    images = PairImages(split, pairs, steps, chunk)
     validation_dice = _make_validation_dice(config, network, programs, validation)
     score_every = max(1, steps // _NUM_SCORES)
 
@@ -177,7 +183,8 @@ def training_task(
 
     def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
         del passed
-        rows = stacked_rows([pairs[step] for step in steps], size)
+        cohort, rows = images.chunk(steps)
+        rows = stacked_rows(rows, size)
         return training.run(state, rows, len(steps), (cohort, weights))
 
     def is_scored(step: int) -> bool:
@@ -194,7 +201,7 @@ def training_task(
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         if validation_dice and is_scored(step):
             fields["validation_dice"] = validation_dice(state.params)
-        return fields
+        return fields | waiting(images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         return {"loss": fields["loss"], "dice": fields.get("validation_dice")}
@@ -221,12 +228,14 @@ def _make_validation_dice(
     """Mean Dice over a few fixed pairs as a function of ω, if there are labels."""
     if validation is None or validation.labels is None:
         return None
-    cohort = on_device(validation, with_labels=True)
     program = programs.dice(network, len(validation.structures))
-    pairs = scored_pairs(validation, config, _NUM_SCORED_PAIRS)
+    pairs = np.transpose(scored_pairs(validation, config, _NUM_SCORED_PAIRS))
+    split = split_images(validation, config, with_labels=True)
+    cohort, (moving, fixed) = split.of_pairs(tuple(pairs))
+    scored = np.stack([moving, fixed], 1)
 
     def validation_dice(params: Any) -> float:
-        arrays = (np.asarray([[moving], [fixed]]) for moving, fixed in pairs)
+        arrays = (pair[:, None] for pair in scored)
         scores = [program(params, cohort.images, cohort.labels, *p) for p in arrays]
         return float(np.nanmean(jax.device_get(scores)))
 

@@ -24,24 +24,15 @@ from autoreg_jax.losses import PAPER_WEIGHTS, registration_loss
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import Programs, initial_vector, schedule
 from autoreg_jax.search import PairBatch
-from autoreg_jax.search_space import ArchitectureLogits, Genotype
+from autoreg_jax.search_space import ArchitectureLogits
 from tests.benchmarks import _torch as peer
+from tests.benchmarks._genotype import GENOTYPE
 from tests.benchmarks._table import choose_device, print_machine
 from tests.benchmarks._timing import in_turn
 from tests.benchmarks._torch_network import TorchNetwork, resize
 from tests.weights import initial_weights
 
 PARTS = ("register", "search", "forward", "training")
-GENOTYPE = Genotype(
-    (
-        ("sep_conv_3", "sep_conv_5", "dil_conv_3"),
-        ("sep_conv_5", "dil_conv_5", "sep_conv_3"),
-    ),
-    (
-        ("dil_conv_3", "sep_conv_3", "dil_conv_5"),
-        ("sep_conv_3", "dil_conv_5", "sep_conv_3"),
-    ),
-)
 
 
 def _setting(shape: tuple[int, ...], width: float) -> tuple:

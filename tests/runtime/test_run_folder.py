@@ -125,6 +125,17 @@ def test_provenance_keeps_what_it_knows_and_adds_what_is_new(tmp_path):
     assert run.read_provenance() == first | {"seconds": times}
 
 
+def test_provenance_says_how_long_a_stage_waited_for_images(tmp_path):
+    run = RunFolder(tmp_path)
+    for step, waited in ((1, 0.5), (2, 1.5)):
+        times = {"seconds": 10.0 * step, "waited": waited}
+        append_record(run.metrics, {"stage": "train", "step": step} | times)
+    append_record(run.metrics, {"stage": "lam", "step": 1, "seconds": 3.0})
+    run.write_provenance(0, tmp_path / "subjects.csv")
+    found = run.read_provenance()["share_of_time_waiting_for_images"]
+    assert found == {"train": 0.1}
+
+
 def test_dataset_moves_with_the_folder_around_both(tmp_path):
     run = RunFolder(tmp_path / "old" / "run").claim()
     run.write_provenance(0, tmp_path / "old" / "subjects.csv")

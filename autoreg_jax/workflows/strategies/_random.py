@@ -30,7 +30,7 @@ def random_search(job: SearchJob) -> SearchResult:
     config, programs, journal = job.config, job.programs, job.journal
     _, data = search_data(job.train, job.validation, config)
     origin = (config.seed, Stream.LAM, 1)
-    pairs = pair_sampler(len(data.valid.images), data.valid_roles, origin)
+    pairs = pair_sampler(data.valid.shape[0], data.valid_roles, origin)
     trials = config.search.trials if job.genotype is None else 0
     best, lowest = (
         job.genotype or Genotype.random(config.seed, programs.candidates),
