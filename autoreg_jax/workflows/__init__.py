@@ -11,6 +11,7 @@ from autoreg_jax.workflows._run_steps import (
 )
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._stage import as_lists
+from autoreg_jax.workflows._stepped import SearchProgress, SteppedSearch
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 from autoreg_jax.workflows.planning import (
@@ -36,7 +37,9 @@ __all__ = [
     "Plan",
     "Prepared",
     "SearchJob",
+    "SearchProgress",
     "SearchResult",
+    "SteppedSearch",
     "Strategy",
     "as_lists",
     "auto",

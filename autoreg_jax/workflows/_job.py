@@ -51,6 +51,9 @@ class SearchResult:
         lam: λ after the search: full, smooth, half, quarter, and further terms.
         lam_start: λ before it.
         records: One dictionary a step, as in metrics.jsonl.
+        omega: Weights ω after the last stage, as Flax nests them: of the network of
+            `genotype` after a stage of λ, else of the mixed network. None from a
+            strategy without them, and if the last checkpoint of a run is not there.
     """
 
     genotype: Genotype
@@ -58,6 +61,7 @@ class SearchResult:
     lam: dict[str, float]
     lam_start: dict[str, float]
     records: list[dict[str, Any]]
+    omega: Any = None
 
 
 Strategy = Callable[[SearchJob], SearchResult]

@@ -172,7 +172,6 @@ def repeat(task: Task, journal: Journal) -> Any:
                 _observe(journal, task, place)
             if "stopped" in last:
                 _say_stopped(task, place.step, last)
-                break
             is_due = place.is_over or journal.clock() - saved_at >= patience
             if saves and is_due and not place.rest:
                 now = journal.clock()
@@ -183,6 +182,17 @@ def repeat(task: Task, journal: Journal) -> Any:
                     patience = max(journal.save_every, cost)
             advance(count + place.step, **(task.show(last) if last else {}))
     return place.state
+
+
+def last_state(task: Task, journal: Journal) -> Any:
+    """The state of a finished task; None if its last checkpoint is not there."""
+    last = journal.last(task.stage)
+    if journal.run is None or last is None:
+        return None
+    with Checkpointer(RunFolder(journal.run).checkpoints / task.stage) as saves:
+        if saves.latest_step() != last["step"]:
+            return None
+        return saves.restore(jax.eval_shape(task.start))[0]
 
 
 def _observe(journal: Journal, task: Task, place: Progress) -> None:

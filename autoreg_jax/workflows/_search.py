@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -85,31 +86,40 @@ def search(  # noqa: PLR0913
             have none, or if no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
     """
-    if config.search.judge == "auto" and validation.labels is None:
-        logger.info("There are no label maps: λ is judged by the images themselves.")
-    config = with_judge(config, validation)
-    journal = journal or Journal(run, resume=resume)
-    programs = programs_for(
-        config,
-        train,
-        programs,
-        network=network,
-        objective=objective,
-        estimator=estimator,
-    )
-    job = SearchJob(
+    own = {"network": network, "objective": objective, "estimator": estimator}
+    job = search_job(
         train,
         validation,
         config,
-        programs,
-        journal,
-        jax.device_get(initial_lambda(config)),
-        genotype,
+        journal or Journal(run, resume=resume),
+        genotype=genotype,
+        programs=programs,
+        **own,
     )
     result = (strategy or _find_strategy(config.search.strategy))(job)
-    if journal.run is not None:
-        _write_objective(journal.run, config, result)
+    if job.journal.run is not None:
+        _write_objective(job.journal.run, job.config, result)
     return result
+
+
+@in_single_precision
+def search_job(
+    train: Cohort,
+    validation: Cohort,
+    config: RunConfig,
+    journal: Journal,
+    *,
+    genotype: Genotype | None = None,
+    programs: Programs | None = None,
+    **own: Any,
+) -> SearchJob:
+    """What a strategy is given; the arguments are those of `search`."""
+    if config.search.judge == "auto" and validation.labels is None:
+        logger.info("There are no label maps: λ is judged by the images themselves.")
+    config = with_judge(config, validation)
+    programs = programs_for(config, train, programs, **own)
+    lam = jax.device_get(initial_lambda(config))
+    return SearchJob(train, validation, config, programs, journal, lam, genotype)
 
 
 def _find_strategy(name: str) -> Callable[[SearchJob], SearchResult]:

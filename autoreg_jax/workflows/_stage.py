@@ -1,7 +1,8 @@
 """One stage of Algorithm 1 as a task: its state, its pairs and its records."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -23,60 +24,67 @@ from autoreg_jax.programs import (
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob
-from autoreg_jax.workflows._loop import Task, check_finite, repeat
+from autoreg_jax.workflows._loop import Task, check_finite, last_state, repeat
 from autoreg_jax.workflows._pairs import SearchData
 from autoreg_jax.workflows._stopping import result_step, stop_rule
 
 
-def run_stage(
-    job: SearchJob,
-    stage: Stage,
-    data: SearchData,
-    outer: Any,
-    *,
-    network: Network | None = None,
-    lam: Any = None,
-    seconds: float = math.inf,
-) -> Any:
+@dataclass(frozen=True, eq=False)
+class StageRun:
+    """A stage with what it begins with.
+
+    Attributes:
+        stage: The stage.
+        data: Its pairs.
+        outer: Host values of α, or of λ, before the stage.
+        network: The network of a stage of λ.
+        lam: λ in a stage of α.
+        seconds: Its time; the warm-up takes no larger share of it than of the steps.
+    """
+
+    stage: Stage
+    data: SearchData
+    outer: Any
+    network: Network | None = None
+    lam: Any = None
+    seconds: float = math.inf
+
+
+def run_stage(job: SearchJob, run: StageRun) -> tuple[Any, Any]:
     """Search one outer variable while fresh weights ω learn under it.
 
-    `outer` holds the host values of α, or of λ, before the stage. A stage of α needs
-    `lam`, one of λ the `network`. Its warm-up takes no larger share of its `seconds`
-    than of its steps. A finished stage is read from the journal.
+    A finished stage is read from the journal.
 
     Returns:
-        α or λ after the stage, NumPy arrays.
+        α or λ after the stage, NumPy arrays, and ω, or None if the run has no folder
+        from which it could be read.
     """
-    journal, steps, state = job.journal, stage.settings.steps, None
+    journal, stage = job.journal, run.stage
+    task = stage_task(job, run)
     last = journal.last(stage.name) if journal.resume else None
-    if last is None or result_step(last, steps) is None:
-        task = _make_task(job, stage, data, outer, network, lam, seconds)
-        state = repeat(task, journal)
-        last = journal.last(stage.name)
-    assert last is not None
-    step = result_step(last, steps)
-    if state is not None and step == last["step"]:
-        return jax.device_get(state.outer)
-    records = journal.of_stage(stage.name)
-    return _from_record(outer, next(r for r in records if r["step"] == step))
+    if last is None or result_step(last, task.steps) is None:
+        omega = repeat(task, journal).omega
+    else:
+        state = last_state(task, journal)
+        omega = None if state is None else state.omega
+    return found_by(run, journal.of_stage(stage.name)), jax.device_get(omega)
 
 
-def _make_task(
-    job: SearchJob,
-    stage: Stage,
-    data: SearchData,
-    outer: Any,
-    network: Network | None,
-    lam: Any,
-    seconds: float,
-) -> Task:
-    """The loop of the stage; its records hold the outer variable after every step."""
+def found_by(run: StageRun, records: Sequence[Mapping[str, Any]]) -> Any:
+    """α or λ after a finished stage, NumPy arrays, from its records."""
+    step = result_step(records[-1], run.stage.settings.steps)
+    return _from_record(run.outer, next(r for r in records if r["step"] == step))
+
+
+def stage_task(job: SearchJob, run: StageRun) -> Task:
+    """The loop of a stage; its records hold the outer variable after every step."""
+    stage, data, lam, network = run.stage, run.data, run.lam, run.network
     settings, programs, seed = stage.settings, job.programs, job.config.seed
     train_pairs, valid_pairs = data.samplers(stage, seed)
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
     searched = network or programs.mixed
     algorithm = programs.search(stage, network)
-    fixed = StageData(data.train.outline, data.valid.outline, stage.owned(outer), lam)
+    fixed = StageData(data.train.outline, data.valid.outline, stage.owned(run.outer), lam)
     searching = search_steps(
         programs,
         stage,
@@ -102,10 +110,10 @@ def _make_task(
             (seed, stage.stream),
             is_torch=programs.config.quirks.torch_start,
         )
-        return algorithm.init(omega, jax.tree.map(jnp.array, outer))
+        return algorithm.init(omega, jax.tree.map(jnp.array, run.outer))
 
     def is_active(step: int, passed: float) -> Any:
-        is_warm = passed >= seconds * settings.warm_up / max(1, settings.steps)
+        is_warm = passed >= run.seconds * settings.warm_up / max(1, settings.steps)
         return np.bool_(stage.is_active(step, is_warm=is_warm))
 
     def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
@@ -140,7 +148,7 @@ def _make_task(
         show,
         chunk=chunk,
         is_end=is_measured,
-        stop=stop_rule(stage, seconds),
+        stop=stop_rule(stage, run.seconds),
     )
 
 
@@ -191,9 +199,9 @@ def as_lists(outer: Any) -> dict[str, Any]:
 
 
 def _from_record(like: Any, record: Mapping[str, Any]) -> Any:
-    """α or λ of a record, float32 NumPy arrays in a tree like `like`."""
-    values = record[_key(like)]
-    found = {part: np.asarray(value, np.float32) for part, value in values.items()}
+    """α or λ of a record, NumPy arrays in a tree like `like`."""
+    values, (first, *_) = record[_key(like)], jax.tree.leaves(like)
+    found = {name: np.asarray(value, first.dtype) for name, value in values.items()}
     return found if isinstance(like, Mapping) else type(like)(**found)
 
 

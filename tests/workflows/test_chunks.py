@@ -103,8 +103,8 @@ def test_the_seconds_of_a_chunk_are_shared_by_its_steps():
     np.testing.assert_allclose(np.diff(seconds[3:]), seconds[4] - seconds[3])
 
 
-def searched(cohorts, settings, per_call, programs, *, steps=20, lam_steps=5):
-    """A search of one cell and λ; its records without the time."""
+def configured(settings, per_call, *, steps=20, lam_steps=5):
+    """A search of one cell and λ."""
     stage = {"warm_up": 3 if lam_steps else 0, "every": 2}
     search = {
         "feature": {"steps": steps, "warm_up": 3, "every": 2, "learning_rate": 1e-2},
@@ -112,7 +112,12 @@ def searched(cohorts, settings, per_call, programs, *, steps=20, lam_steps=5):
         "lam": stage | {"steps": lam_steps, "learning_rate": 1e-1},
         "steps_per_call": per_call,
     }
-    settings = config.merge(settings, {"search": search})
+    return config.merge(settings, {"search": search})
+
+
+def searched(cohorts, settings, per_call, programs, **steps):
+    """The search with these programs; its records without the time."""
+    settings = configured(settings, per_call, **steps)
     train, validation = cohorts[:2]
     found = workflows.search(train, validation, settings, programs=programs)
     for record in found.records:
@@ -139,6 +144,7 @@ def test_the_size_of_a_chunk_changes_no_bit_of_a_search(
     chex.assert_trees_all_equal(three.alpha, one.alpha)
     assert three.records == one.records
     assert three.lam == one.lam != one.lam_start
+    assert one.alpha is not None
     assert np.any(one.alpha.feature)
 
 
@@ -150,6 +156,18 @@ def test_one_program_follows_its_parts(in_calls_of_three, cohorts, settings):
     for one, other in zip(whole.records, parts.records, strict=True):
         assert one.pop("stage") == other.pop("stage")
         chex.assert_trees_all_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_state_outlives_the_steps_after_it(
+    in_calls_of_three, cohorts, settings, programs
+):
+    settings = configured(settings, 2)
+    search = workflows.SteppedSearch(*cohorts[:2], settings, programs=programs)
+    early = search.step(search.start(), 5)
+    for _ in range(2):
+        late = search.step(early, 15)
+        chex.assert_trees_all_equal(late.alpha, in_calls_of_three.alpha)
+    assert (late.stage, late.step, early.step) == ("lam", 0, 5)
 
 
 @pytest.mark.usefixtures("in_calls_of_three")

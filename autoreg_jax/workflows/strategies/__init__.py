@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from autoreg_jax.workflows._job import SearchJob, SearchResult, Strategy
-from autoreg_jax.workflows.strategies._darts import darts
+from autoreg_jax.workflows.strategies._darts import darts, stages
 from autoreg_jax.workflows.strategies._random import random_search
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Strategy",
     "darts",
     "random_search",
+    "stages",
 ]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(

@@ -2,11 +2,14 @@
 
 import logging
 import math
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
 
 from autoreg_jax.programs import Stage, Stream, chosen_genotype, initial_alpha, schedule
 from autoreg_jax.workflows._job import SearchJob, SearchResult
-from autoreg_jax.workflows._pairs import search_data
-from autoreg_jax.workflows._stage import as_lists, run_stage
+from autoreg_jax.workflows._pairs import SearchData, search_data
+from autoreg_jax.workflows._stage import StageRun, as_lists, run_stage
 from autoreg_jax.workflows._stopping import time_of
 
 logger = logging.getLogger(__name__)
@@ -27,8 +30,39 @@ def darts(job: SearchJob) -> SearchResult:
     Raises:
         NonFiniteError, ArtifactError, DataError: As `search`.
     """
+    flow = stages(job, search_data(job.train, job.validation, job.config))
+    outcome, omega = None, None
+    while True:
+        try:
+            run = flow.send(outcome)
+        except StopIteration as end:
+            return end.value(omega)
+        if run.stage.settings.steps == 0:
+            logger.info("Skipping stage %s: it has no steps.", run.stage.name)
+            outcome = run.outer
+        else:
+            outcome, omega = run_stage(job, run)
+            layout = job.programs.layout(run.network or job.programs.mixed)
+            omega = None if omega is None else layout.to_tree(omega)
+
+
+def stages(
+    job: SearchJob, data: tuple[SearchData, SearchData]
+) -> Generator[StageRun, Any, Callable[[Any], SearchResult]]:
+    """The stages of Algorithm 1, one after the other.
+
+    Args:
+        job: Of the search; its journal says how long earlier stages took.
+        data: See `search_data`.
+
+    Yields:
+        A stage to be run; it is to be sent α or λ after it.
+
+    Returns:
+        ω after the last stage -> the result.
+    """
     config, programs, journal = job.config, job.programs, job.journal
-    small, whole = search_data(job.train, job.validation, config)
+    small, whole = data
     spread, seed = config.quirks.alpha_spread, config.seed
     candidates = programs.candidates
     alpha = initial_alpha(spread, (seed, Stream.ALPHA), candidates)
@@ -36,8 +70,8 @@ def darts(job: SearchJob) -> SearchResult:
     lam = job.lam
     rounds = schedule(config)
     if job.genotype is not None:
-        rounds = [stages[-1:] for stages in rounds]
-    left = [stage for stages in rounds for stage in stages]
+        rounds = [turn[-1:] for turn in rounds]
+    left = [stage for turn in rounds for stage in turn]
 
     def seconds_of(stage: Stage) -> float:
         names = {stage.name for stage in left}
@@ -45,21 +79,19 @@ def darts(job: SearchJob) -> SearchResult:
         spent = math.fsum(seconds for name, seconds in taken if name not in names)
         seconds = time_of(stage, left, config.search.minutes, spent)
         left.remove(stage)
-        if stage.settings.steps == 0:
-            logger.info("Skipping stage %s: it has no steps.", stage.name)
         return seconds
 
     for *cells, weights in rounds:
         for stage in cells:
             seconds = seconds_of(stage)
-            if stage.settings.steps:
-                alpha = run_stage(job, stage, small, alpha, lam=lam, seconds=seconds)
+            alpha = yield StageRun(stage, small, alpha, None, lam, seconds)
         genotype = job.genotype or chosen_genotype(config, alpha, candidates)
         job.keep(genotype)
-        seconds = seconds_of(weights)
+        seconds, network = seconds_of(weights), None
         if weights.settings.steps:
             network = programs.make_network(genotype)
-            lam = run_stage(job, weights, whole, lam, network=network, seconds=seconds)
-    return SearchResult(
-        genotype, alpha, as_lists(lam), as_lists(job.lam), journal.records
+        lam = yield StageRun(weights, whole, lam, network, None, seconds)
+    found = partial(
+        SearchResult, genotype, alpha, as_lists(lam), as_lists(job.lam), journal.records
     )
+    return lambda omega: found(omega=omega)

@@ -32,10 +32,8 @@ def random_search(job: SearchJob) -> SearchResult:
     origin = (config.seed, Stream.LAM, 1)
     pairs = pair_sampler(data.valid.shape[0], data.valid_roles, origin)
     trials = config.search.trials if job.genotype is None else 0
-    best, lowest = (
-        job.genotype or Genotype.random(config.seed, programs.candidates),
-        np.inf,
-    )
+    best = job.genotype or Genotype.random(config.seed, programs.candidates)
+    omega, lowest = None, np.inf
     for trial in range(trials):
         genotype = Genotype.random((config.seed, trial), programs.candidates)
         network = programs.make_network(genotype)
@@ -51,7 +49,8 @@ def random_search(job: SearchJob) -> SearchResult:
         logger.info("Trial %d of %d: validation loss %.4f.", trial + 1, trials, loss)
         if loss < lowest:
             best, lowest = genotype, loss
+            omega = programs.layout(network).to_tree(np.asarray(state.params))
     job.keep(best)
     lam = as_lists(job.lam)
     alpha = initial_alpha(0.0, (config.seed, Stream.ALPHA), programs.candidates)
-    return SearchResult(best, alpha, lam, lam, journal.records)
+    return SearchResult(best, alpha, lam, lam, journal.records, omega)
