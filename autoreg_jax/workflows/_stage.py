@@ -84,7 +84,9 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
     searched = network or programs.mixed
     algorithm = programs.search(stage, network)
-    fixed = StageData(data.train.outline, data.valid.outline, stage.owned(run.outer), lam)
+    fixed = StageData(
+        data.train.outline, data.valid.outline, stage.owned(run.outer), lam
+    )
     searching = search_steps(
         programs,
         stage,
