@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and read with errors that help."""
 
+from autoreg_jax.files._gzip import compressed
 from autoreg_jax.files._records import (
     append_record,
     read_json,
@@ -11,6 +12,7 @@ from autoreg_jax.files._write import write_bytes, write_file, write_text
 
 __all__ = [
     "append_record",
+    "compressed",
     "read_json",
     "read_records",
     "read_scores",

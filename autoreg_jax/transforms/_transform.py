@@ -24,8 +24,8 @@ from autoreg_jax.transforms.links import (
     Velocity,
     as_displacement,
     determinant,
-    map_grid,
     map_points,
+    over_grid,
 )
 
 __all__ = ["Transform"]
@@ -237,12 +237,12 @@ class Transform:
             )
         channels = array.reshape(*grid.shape, -1)
 
-        def values(points: np.ndarray) -> np.ndarray:
-            index = grid.to_voxels(points)
+        def values(_: np.ndarray, mapped: np.ndarray) -> np.ndarray:
+            index = grid.to_voxels(mapped)
             at = partial(sample, index=index, interpolation=interpolation, fill=fill)
             return np.stack([at(part) for part in np.moveaxis(channels, -1, 0)], -1)
 
-        found = np.concatenate([values(q) for _, q in map_grid(self.links, reference)])
+        found = over_grid(values, self.links, reference)
         return found.reshape(*reference.shape, *array.shape[grid.ndim :])
 
     def displacement_on(self, grid: Grid) -> Float[np.ndarray, "*space 3"]:
@@ -263,7 +263,7 @@ class Transform:
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        mapped = np.concatenate([q for _, q in map_grid(self.links, grid)])
+        mapped = over_grid(lambda _, q: q, self.links, grid)
         return determinant(mapped, grid)
 
     def write(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoreg_jax.config import Intensity
 from autoreg_jax.data import normalize_intensity
 
 
@@ -54,3 +55,14 @@ def test_always_finite_and_within_the_interval(values):
 def test_monotone():
     values = np.sort(np.random.default_rng(0).normal(size=500))
     assert (np.diff(normalize_intensity(values)) >= 0).all()
+
+
+def test_the_limits_are_numpys_percentiles_of_a_large_image():
+    """In single precision a position among 300,000 voxels would be rounded."""
+    values = np.random.default_rng(0).normal(size=(50, 60, 100)).astype(np.float32)
+    exact = values.astype(np.float64)
+    low = np.percentile(exact, 5, method="lower")
+    high = np.percentile(exact[exact > low], 99, method="higher")
+    found = normalize_intensity(values, Intensity("percentile", 5, 99))
+    wanted = np.clip((exact - low) / (high - low), 0, 1).astype(np.float32)
+    np.testing.assert_array_equal(found, wanted)

@@ -1,6 +1,5 @@
 """Writes images in the format that the name says."""
 
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from nibabel.nifti1 import Nifti1Image
 
 from autoreg_jax.data.images import _itk
 from autoreg_jax.data.images._names import ENDINGS, FREESURFER, ITK, is_image_name
-from autoreg_jax.files import write_bytes
+from autoreg_jax.files import compressed, write_bytes
 from autoreg_jax.geometry import Grid, Volume
 from autoreg_jax.nifti import put_on
 
@@ -55,8 +54,7 @@ def write_volume(path: Path | str, volume: Volume) -> Path:
             write_bytes(path.with_name(name), content)
         return path
     if path.name.lower().endswith(FREESURFER):
-        content = MGHImage(array, volume.affine).to_bytes()
-        return _write(path, content, compressed=path.name.lower().endswith(".mgz"))
+        return _write(path, MGHImage(array, volume.affine), ".mgz")
     return _write_nifti(path, Nifti1Image(array, volume.affine), volume.grid)
 
 
@@ -102,14 +100,15 @@ def _write_nifti(path: Path, image: Nifti1Image, grid: Grid) -> Path:
             f"the name must end in {' or '.join(known)}, got {path.name!r}."
         )
     put_on(image, grid, path)
+    return _write(path, image, ".gz")
+
+
+def _write(path: Path, image: MGHImage | Nifti1Image, ending: str) -> Path:
+    """Write; compressed if the name has this ending."""
     content = image.to_bytes()
-    return _write(path, content, compressed=path.name.lower().endswith(".gz"))
-
-
-def _write(path: Path, content: bytes, *, compressed: bool) -> Path:
-    """Write; the bytes depend on the content alone."""
-    if compressed:
-        content = gzip.compress(content, 1, mtime=0)
+    if path.name.lower().endswith(ending):
+        is_float = np.dtype(image.get_data_dtype()).kind == "f"
+        content = compressed(content, is_float=is_float)
     return write_bytes(path, content)
 
 

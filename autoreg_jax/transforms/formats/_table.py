@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.errors import TransformError
-from autoreg_jax.files import write_bytes
+from autoreg_jax.files import compressed, write_bytes
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms._naming import named
 from autoreg_jax.transforms.formats._format import Format, ImagePair, Layout, damaged
@@ -112,7 +112,7 @@ def write_links(
     except ValueError as error:
         raise TransformError(f"{path}: cannot be written: {error}") from error
     if path.name.lower().endswith(".gz"):
-        content = gzip.compress(content, 1, mtime=0)
+        content = compressed(content, is_float=True)
     return write_bytes(path, content)
 
 

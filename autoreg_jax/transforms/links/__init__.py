@@ -5,8 +5,8 @@ from autoreg_jax.transforms.links._chain import (
     Link,
     as_displacement,
     grid_of,
-    map_grid,
     map_points,
+    over_grid,
 )
 from autoreg_jax.transforms.links._displacement import (
     Displacement,
@@ -28,7 +28,7 @@ __all__ = [
     "determinant",
     "grid_of",
     "linear_fit",
-    "map_grid",
     "map_points",
     "nearest_affine",
+    "over_grid",
 ]
