@@ -20,7 +20,7 @@ demo: .venv/.installed-demo
 test test-slow: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 test-slow: .venv/.installed-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
@@ -42,11 +42,13 @@ clean:
 .venv/.installed-demo: EXTRAS := demo,report
 .venv/.installed-test: EXTRAS := test
 .venv/.installed-lint: EXTRAS := lint
+# The extra `lint` contains the extra `test`.
+.venv/.installed-lint: ALSO := .venv/.installed-test
 
 .venv/.installed-%: .venv/.created pyproject.toml
 	@echo "Installing autoreg_jax[$(EXTRAS)] into .venv (once; a few minutes) ..."
 	$(PIP) --editable ".[$(EXTRAS)]"
-	@touch $@
+	@touch $@ $(ALSO)
 
 .venv/.created:
 	@command -v $(PYTHON) >/dev/null || { \

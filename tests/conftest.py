@@ -24,6 +24,7 @@ if jax.__version_info__ < (0, 12):
 # Where programs are large and run for a moment, they are compiled without optimisation.
 _UNOPTIMISED = {
     "hypergrad",
+    "inference",
     "losses",
     "metrics",
     "networks",

@@ -123,12 +123,15 @@ class Programs:
         if settings.valid_pairs > 1:
             problem = over_pairs(problem, is_scanned=is_plain)
         finish = (lambda optimizer: optimizer) if is_plain else _compiled_update
-        outer = make_outer_optimizer(
-            settings,
-            stage.search.outer_epsilon,
-            is_relative=stage.is_of_lambda and stage.search.lam_steps == "relative",
-            positive=stage.search.positive if stage.is_of_lambda else "none",
-        )
+        kind = {
+            "is_relative": stage.is_of_lambda and stage.search.lam_steps == "relative",
+            "positive": stage.search.positive if stage.is_of_lambda else "none",
+        }
+        outer = make_outer_optimizer(settings, stage.search.outer_epsilon, **kind)
+        if not is_plain:  # its numbers are part of its state
+            key = ("outer", *kind.values())
+            update = self.once(key, lambda: jax.jit(outer.update))
+            outer = outer._replace(update=update)
         omega = (
             network or self.mixed,
             stage.omega_learning_rate,
@@ -142,7 +145,7 @@ class Programs:
             self.once(
                 ("search", *omega, is_plain), lambda: finish(self._optimizer(*omega))
             ),
-            finish(outer),
+            outer,
         )
         if stage.is_of_lambda and quirks.lam_descends:
             leak = finish(optax.adam(stage.omega_learning_rate))

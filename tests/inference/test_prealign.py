@@ -10,6 +10,9 @@ from autoreg_jax.alignment import prealign
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Volume
 
+# An alignment runs for longer than it compiles.
+pytestmark = pytest.mark.optimised
+
 
 def world(volume):
     index = np.stack(np.indices(volume.shape), -1)

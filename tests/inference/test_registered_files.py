@@ -12,6 +12,9 @@ from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.geometry import Volume
 
+# An alignment runs for longer than it compiles.
+pytestmark = pytest.mark.optimised
+
 
 @pytest.fixture
 def result(pair, model, tmp_path):

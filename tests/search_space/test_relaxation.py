@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from unoptimised import quick
+from weights import initial_weights
 
 from autoreg_jax import search_space
 from autoreg_jax.networks import RegistrationNetwork
@@ -75,7 +76,7 @@ def test_a_network_mixes_with_the_weights_of_its_relaxation():
     logarithms = jax.tree.map(jnp.log, shares)
     plain = RegistrationNetwork(width=0.1, num_steps=1)
     relaxed = RegistrationNetwork(width=0.1, num_steps=1, relaxation=relaxation)
-    params = quick(plain.init)(jax.random.key(0), *images, alpha)
+    params = {"params": initial_weights(plain, 2, (0,))}
     wanted, found = (
         quick(network.apply)(params, *images, logits).displacements.full
         for network, logits in ((plain, logarithms), (relaxed, alpha))
