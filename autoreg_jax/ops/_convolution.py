@@ -1,12 +1,11 @@
 """One door for every convolution: stride, dilation and groups in any dimension."""
 
-from itertools import product
-
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.ops._bilinear import convolve_by_form
-from autoreg_jax.ops._form import Form, Padding
+from autoreg_jax.ops._dense import dense
+from autoreg_jax.ops._depthwise import depthwise
+from autoreg_jax.ops._form import Form
 
 
 def convolution(
@@ -44,14 +43,13 @@ def convolution(
     kernel = kernel.astype(x.dtype)
     widths = [dilation * (taps - 1) // 2 for taps in kernel.shape[:-2]]
     padding = tuple((width, width) for width in widths)
+    form = Form(x.shape[1:-1], kernel.shape[:-2], stride, dilation, padding)
     if groups == 1:
-        return _strided(x, kernel, stride, dilation, padding)
+        return dense(x, kernel, form)
     if groups == x.shape[-1] == kernel.shape[-1]:
-        return _depthwise(x, kernel, stride, dilation, padding)
+        return depthwise(x, kernel, form)
     parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
-    return jnp.concatenate(
-        [_strided(a, k, stride, dilation, padding) for a, k in parts], -1
-    )
+    return jnp.concatenate([dense(a, k, form) for a, k in parts], -1)
 
 
 def _check(x: Array, kernel: Array, stride: int, dilation: int, groups: int) -> None:
@@ -72,54 +70,3 @@ def _check(x: Array, kernel: Array, stride: int, dilation: int, groups: int) -> 
             f"{x.shape[-1]} input channels in {groups} groups do not fit a kernel of "
             f"shape {kernel.shape}; expected (*k, c_in // groups, c_out)."
         )
-
-
-def _strided(
-    x: Array, kernel: Array, stride: int, dilation: int, padding: Padding
-) -> Array:
-    """A dense convolution with the fewest products.
-
-    Output `o` reads `stride·o + dilation·t − pad`. If the stride divides the dilation,
-    all taps of an output lie in one phase `x[r::stride]`. With another dilation, which
-    no network here uses, every output is computed and some are kept.
-    """
-    form = Form(x.shape[1:-1], kernel.shape[:-2], stride, dilation, padding)
-    if stride == 1 or dilation == 1:
-        return convolve_by_form(x, kernel, form)
-    if dilation % stride == 0:
-        first = [-low % stride for low, _ in padding]
-        phase = x[(slice(None), *(slice(f, None, stride) for f in first))]
-        space, dilation = phase.shape[1:-1], dilation // stride
-        widths = []
-        for f, (low, _), n, k, size in zip(
-            first, padding, form.out, form.taps, space, strict=True
-        ):
-            before = (low + f) // stride
-            widths.append((before, n + dilation * (k - 1) - size - before))
-        one = Form(space, form.taps, 1, dilation, tuple(widths))
-        return convolve_by_form(phase, kernel, one)
-    every = convolve_by_form(x, kernel, form._replace(stride=1))
-    return every[(slice(None), *(slice(None, None, stride) for _ in form.out))]
-
-
-def _depthwise(
-    x: Array,
-    kernel: Array,
-    stride: int,
-    dilation: int,
-    padding: Padding,
-) -> Array:
-    """Each channel with its own kernel: shifted products, fused into one loop."""
-    wide = jnp.promote_types(x.dtype, jnp.float32)
-    padded = jnp.pad(x, ((0, 0), *padding, (0, 0))).astype(wide)
-    out = Form(x.shape[1:-1], kernel.shape[:-2], stride, dilation, padding).out
-    total: Array | float = 0.0
-    for tap in product(*(range(k) for k in kernel.shape[:-2])):
-        window = tuple(
-            slice(dilation * t, dilation * t + stride * (n - 1) + 1, stride)
-            for t, n in zip(tap, out, strict=True)
-        )
-        total = total + padded[(slice(None), *window)] * kernel[tap].reshape(
-            (1,) * (x.ndim - 1) + (-1,)
-        )
-    return jnp.asarray(total, x.dtype)
