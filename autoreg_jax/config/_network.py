@@ -40,7 +40,11 @@ class NetworkConfig:
 
     precision: Precision = "float32"
     """Data type of the convolutions; sums, losses and fields are always float32. Use
-    `bfloat16` on accelerators only: CPUs have no fast bfloat16 convolution."""
+    `bfloat16` on accelerators only: CPUs have no fast bfloat16 convolution. With
+    `float32` an accelerator still rounds what the convolutions multiply, a GPU to TF32
+    (11 bits) and a TPU to bfloat16 (8 bits), unless the environment variable
+    `JAX_DEFAULT_MATMUL_PRECISION` is `highest`; positions, integration, losses and
+    solvers are exact in any case (table in CONTRIBUTING, "Precision")."""
 
     rematerialise: bool = False
     """Recompute the activations of a mixture in the backward pass instead of storing

@@ -5,7 +5,7 @@
 | any | kernel of one tap | matrix product | it is one |
 | other than CPU | any, with its stride | XLA's own | tensor cores; see below |
 | other than CPU | each with its own kernel | XLA's own, grouped | one program for all |
-| CPU | each with its own kernel | one after the other | grouped ones are slow there |
+| CPU | each with its own kernel | one after the other | grouped: 12-27 times as long |
 | CPU | with a stride | its phases as channels, without | XLA's own are slow there |
 | CPU | 1-D | XLA's own | nothing here needs it |
 | CPU | 2-D | XLA's own, filled up with zero channels | see `_planes._filled` |
@@ -61,6 +61,9 @@ from autoreg_jax.ops._xla import (
 # Up to so many voxels the stacked forms win (measured with 15 to 36 channels: 1.2 to
 # 1.9 times quicker at 12×14×12, 1.1 to 2.8 times slower at 24×28×24).
 _SMALL = 4096
+# So many members are written out: a loop over four took six times as long at 12×14×12
+# (16 channels, with gradients), one grouped convolution twelve times.
+_FEW = 4
 # From so many channels on both sides Winograd's sums cost less than they save.
 _WIDE = 12
 
@@ -167,7 +170,12 @@ def _on_platform(
     def on_cpu(a: Array, b: Array) -> Array:
         if is_half:
             a, b = a.astype(jnp.float32), b.astype(jnp.float32)
-        out = lax.map(lambda pair: cpu(*pair), (a, b)) if members else cpu(a, b)
+        if not members:
+            out = cpu(a, b)
+        elif a.shape[0] <= _FEW:
+            out = jnp.stack([cpu(*pair) for pair in zip(a, b, strict=True)])
+        else:
+            out = lax.map(lambda pair: cpu(*pair), (a, b))
         return out.astype(dtype)
 
     elsewhere = jax.vmap(default) if members else default

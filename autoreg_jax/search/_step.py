@@ -10,7 +10,12 @@ import optax
 from flax import struct
 from jax import Array
 
-from autoreg_jax.hypergrad import Hypergradient, HypergradientEstimator, Point
+from autoreg_jax.hypergrad import (
+    Hypergradient,
+    HypergradientEstimator,
+    Point,
+    cosine,
+)
 from autoreg_jax.losses import Terms, Weights
 from autoreg_jax.search._problem import PairBatch, SearchProblem
 
@@ -177,15 +182,13 @@ def make_search(
 def _outer_info(hyper: Hypergradient) -> OuterInfo:
     """Norms and the finite flag of one estimate."""
     direct, indirect = (optax.tree.norm(t) for t in (hyper.direct, hyper.indirect))
-    product = direct * indirect
-    aligned = optax.tree.vdot(hyper.direct, hyper.indirect)
     norm = optax.tree.norm(hyper.grad)
     return OuterInfo(
         valid_loss=hyper.value,
         hypergradient_norm=norm,
         direct_norm=direct,
         indirect_norm=indirect,
-        cosine=jnp.where(product > 0, aligned / jnp.where(product > 0, product, 1), 0),
+        cosine=cosine(hyper.direct, hyper.indirect),
         is_finite=jnp.isfinite(hyper.value + norm),
     )
 

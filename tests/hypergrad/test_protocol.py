@@ -278,6 +278,28 @@ def on_devices():
     return everything(inner, outer, batches)
 
 
+def on_an_explicit_mesh():
+    """The types of all estimates of an outer variable that is dealt out to devices."""
+    mesh = jax.make_mesh((DEVICES,), ("entries",), axis_types=(AxisType.Explicit,))
+    problem = hg.BilevelProblem(
+        lambda w, a, batch: jnp.sum((w[:, None] - jnp.sin(a)[None]) ** 2),
+        lambda w, a, batch: jnp.sum((jnp.mean(w) - a) ** 2),
+    )
+    with jax.set_mesh(mesh):
+        dealt = jax.NamedSharding(mesh, jax.P("entries"))
+        outer = jax.device_put(jnp.arange(2.0 * DEVICES), dealt)
+        inner = jnp.arange(3.0)
+        for name in FACTORIES:
+            found = jax.eval_shape(
+                lambda w, a, name=name: (
+                    estimate(name, begin(name, w, a), None, None, problem)[0].grad
+                ),
+                inner,
+                outer,
+            )
+            assert found.shape == outer.shape, name
+
+
 def test_batches_on_four_devices_are_those_of_one(tmp_path):
     inner, outer, *batches = arrays()
     environment = os.environ | {
@@ -312,6 +334,7 @@ def test_an_unknown_parameter_is_asked_for(monkeypatch):
 
 if __name__ == "__main__":
     with jax.enable_x64(True):
+        on_an_explicit_mesh()
         estimates = on_devices()
         values = {k: ravel_pytree(v)[0].tolist() for k, v in estimates.items()}
         Path(sys.argv[1]).write_text(json.dumps(values))

@@ -110,21 +110,53 @@ def test_derivatives_of_both_orders_and_modes_equal_xla(shape, stride, dilation)
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
 
 
-@pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
-def test_vmap_of_the_gradient_equals_a_loop(axes):
+def mapped(members, batch, space):
+    """Images and kernels of some members."""
     rng = np.random.default_rng(1)
-    x = jnp.asarray(rng.normal(size=(3, 2, 4, 3, 2, 2)))
-    kernel = jnp.asarray(rng.normal(size=(3, 3, 3, 3, 2, 3)))
+    x = rng.normal(size=(members, batch, *space, 2))
+    kernel = rng.normal(size=(members, *(3,) * len(space), 2, 3))
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    ("axes", "members"), [((0, None), 3), ((None, 0), 3), ((0, 0), 3), ((0, 0), 5)]
+)
+def test_vmap_of_the_gradient_equals_a_loop(axes, members):
+    x, kernel = mapped(members, 2, (4, 3, 2))
     gradient = jax.grad(lambda x, k: jnp.sum(convolution(x, k) ** 3), (0, 1))
     pick = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
     together = jax.vmap(gradient, axes)(*pick)
-    for i in range(3):
+    for i in range(members):
         alone = gradient(
             *(a[i] if axis == 0 else a for a, axis in zip(pick, axes, strict=True))
         )
         for a, b in zip(together, alone, strict=True):
             np.testing.assert_allclose(a[i], b, rtol=1e-10)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+def test_vmap_of_members_equals_a_loop(axes):
+    """An axis of images, of kernels or of both over members with their own kernels."""
+    x, kernel = (a.reshape(2, 2, *a.shape[1:]) for a in mapped(4, 2, (5, 3)))
+    of_members = jax.vmap(lambda x, k: convolution(x, k, stride=2))
+    pick = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
+    together = jax.vmap(of_members, axes)(*pick)
+    for i in range(2):
+        alone = of_members(
+            *(a[i] if axis == 0 else a for a, axis in zip(pick, axes, strict=True))
+        )
+        np.testing.assert_allclose(together[i], alone, rtol=1e-10)
+
+
+def test_members_are_one_convolution_on_accelerators():
+    gradient = jax.grad(lambda x, k: jnp.sum(convolution(x, k, stride=2) ** 3), (0, 1))
+    traced = jax.jit(jax.vmap(gradient)).trace(*mapped(5, 2, (6, 4)))
+    text = traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("stablehlo.convolution") == 3
+    assert text.count("_group_count = 5") == 3
+    assert "stablehlo.while" not in text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from unoptimised import quick
 
-from autoreg_jax.ops import _planes, convolution
+from autoreg_jax.ops import _lowering, _planes, convolution
+from autoreg_jax.ops._form import Form
 from autoreg_jax.ops._planes import (
     _filled,
     convolve_planes,
@@ -21,6 +22,7 @@ from autoreg_jax.ops._winograd import best_tile, tile
 from autoreg_jax.ops._xla import (
     phased_kernel_gradient,
     plain_convolve,
+    plain_image_gradient,
     plain_kernel_gradient,
 )
 
@@ -141,6 +143,42 @@ def test_filled_never_takes_away():
             assert more[0] >= channels
             assert more[1] >= features
             assert _filled(*more) == more
+
+
+@pytest.mark.parametrize(
+    ("space", "taps", "stride", "dilation"),
+    [((7, 8), 3, 2, 1), ((6, 9), 4, 3, 1), ((5, 6, 4), 2, 2, 1), ((8, 7), 3, 1, 2)],
+)
+def test_forms_with_a_stride(space, taps, stride, dilation):
+    """A CPU's phases and what accelerators are given, against XLA's derivatives."""
+    width = dilation * (taps - 1) // 2
+    padding = ((width, width),) * len(space)
+    form = Form(space, (taps,) * len(space), stride, dilation, padding)
+    plain = partial(plain_convolve, dilation=dilation, padding=padding, stride=stride)
+
+    @quick
+    def forms(x, kernel):
+        wanted, back = jax.vjp(plain, x, kernel)
+        (cotangent,) = _arrays(wanted.shape)
+        found = [
+            (
+                _lowering._cpu_convolve(x, kernel, form=form),
+                _lowering._cpu_image_gradient(cotangent, kernel, form=form),
+                _lowering._cpu_kernel_gradient(x, cotangent, form=form),
+            ),
+            (
+                wanted,
+                plain_image_gradient(cotangent, kernel, form=form),
+                _lowering._xla_kernel_gradient(x, cotangent, form=form),
+            ),
+        ]
+        return (wanted, *back(cotangent)), found
+
+    with jax.enable_x64(True):
+        wanted, found = forms(*_arrays((2, *space, 2), (*(taps,) * len(space), 2, 3)))
+    for each in found:
+        for a, b in zip(each, wanted, strict=True):
+            _agree(a, b)
 
 
 def test_wide_volumes_through_the_door_in_single_precision():
