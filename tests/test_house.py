@@ -145,7 +145,8 @@ def test_configuration_loads_and_says_how_to_use_it(path):
     first, second = path.read_text().splitlines()[:2]
     assert first.startswith("# ")
     assert second.startswith("#")
-    assert f"--config {path.stem}" in second or f"autoreg {path.stem}" in second
+    named = rf"(autoreg|--config) (configs/cluster/)?{path.stem}\b"
+    assert re.search(named, second)
 
 
 def _fields(kind: type) -> Iterator[tuple[str, str]]:

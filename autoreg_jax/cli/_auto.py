@@ -74,6 +74,7 @@ class Auto(Verb):
         shared.add_dataset(group)
         shared.add_output(group, "run folder to create", required=True)
         shared.add_continuation(group)
+        shared.add_processes(group)
         shared.add_search(parser.add_argument_group("search"))
         group = parser.add_argument_group("settings")
         shared.add_settings(group, "preset default", "train.steps=100")
@@ -82,9 +83,9 @@ class Auto(Verb):
     def run(options: Namespace) -> int:
         """Do the job and print its result."""
         settings = shared.run_settings(options, "default")
-        from autoreg_jax import runtime, workflows
+        from autoreg_jax import workflows
 
-        runtime.enable_compilation_cache()
+        shared.prepare_devices(options)
         evaluation = workflows.auto(
             options.dataset,
             options.output,

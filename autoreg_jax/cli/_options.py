@@ -1,10 +1,12 @@
 """Options that several verbs share, each declared once."""
 
+import logging
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
 from autoreg_jax import config
+from autoreg_jax.files import is_writer
 
 DATASET = (
     "CSV with columns subject,image,labels,split, dataset.json (Learn2Reg, Decathlon, "
@@ -112,6 +114,27 @@ def add_continuation(group: Any) -> None:
         action="store_true",
         help="move an existing run to previous-N",
     )
+
+
+def add_processes(group: Any) -> None:
+    """Add --distributed."""
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help="one of several processes that do this run: by srun, on a TPU pod, or "
+        "as JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID say",
+    )
+
+
+def prepare_devices(options: Namespace) -> None:
+    """Before the first computation: the cache of programs, and other processes."""
+    from autoreg_jax import runtime
+
+    runtime.enable_compilation_cache()
+    if options.distributed:
+        runtime.join_processes()
+    if not is_writer():
+        logging.getLogger("autoreg_jax").setLevel(logging.WARNING)
 
 
 def add_resume(group: Any, text: str) -> None:

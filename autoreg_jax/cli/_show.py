@@ -1,4 +1,7 @@
-"""Results on standard output: tables for people, JSON for programs."""
+"""Results on standard output: tables for people, JSON for programs.
+
+Of several processes that do one run, the one that writes its files prints them.
+"""
 
 import json
 import textwrap
@@ -11,13 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autoreg_jax.files import is_writer
+
 _COLUMNS = ("before", "network", "refined")
 _ENDINGS = ("_before", "", "_refined")
 
 
 def show_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object."""
-    print(json.dumps(content, indent=2, default=str))
+    if is_writer():
+        print(json.dumps(content, indent=2, default=str))
 
 
 def show_table(
@@ -41,6 +47,8 @@ def show_table(
         justify: "right" for numbers; "left" for text, which may be wrapped at spaces.
         drop: Titles of the columns that matter least.
     """
+    if not is_writer():
+        return
     console = Console(highlight=False)
     console.print(Text(title, style="bold"), soft_wrap=True)
     is_text = justify == "left"
@@ -128,7 +136,8 @@ def _show_blocks(header: Sequence[str], rows: _Cells, width: int) -> None:
 
 def show_line(name: str, path: Path | str) -> None:
     """Print where something is, on one line however long the path is."""
-    print(f"{name}: {path}")
+    if is_writer():
+        print(f"{name}: {path}")
 
 
 def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:

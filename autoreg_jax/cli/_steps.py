@@ -28,9 +28,9 @@ class Search(Verb):
     def run(options: Namespace) -> int:
         """Search, and print the genotype and λ."""
         settings = shared.run_settings(options, "default")
-        from autoreg_jax import runtime, workflows
+        from autoreg_jax import workflows
 
-        runtime.enable_compilation_cache()
+        shared.prepare_devices(options)
         run = options.output
         found = workflows.search_run(
             options.dataset,
@@ -73,6 +73,7 @@ class Train(Verb):
         group = parser.add_argument_group("settings")
         text = "override settings, e.g. train.steps=100; kept in config.yaml"
         shared.add_resume(group, "resume the training in this folder")
+        shared.add_processes(group)
         shared.add_overrides(group, text)
 
     @staticmethod
@@ -82,7 +83,7 @@ class Train(Verb):
 
         run = options.run
         settings = shared.settings_of(options, workflows.config_of(run))
-        runtime.enable_compilation_cache()
+        shared.prepare_devices(options)
         workflows.train_run(
             run, settings, dataset=options.dataset, resume=options.resume
         )

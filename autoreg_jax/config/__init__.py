@@ -9,6 +9,7 @@ from autoreg_jax.config._load import (
     preset_names,
     preset_text,
 )
+from autoreg_jax.config._mesh import MeshConfig
 from autoreg_jax.config._network import (
     EvaluateConfig,
     ExtraTermsConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "GridConfig",
     "HypergradientConfig",
     "Intensity",
+    "MeshConfig",
     "NetworkConfig",
     "ObjectiveConfig",
     "PairsConfig",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from autoreg_jax.config._data import DataConfig
+from autoreg_jax.config._mesh import MeshConfig
 from autoreg_jax.config._network import (
     EvaluateConfig,
     NetworkConfig,
@@ -43,6 +44,9 @@ class RunConfig:
 
     data: DataConfig = field(default_factory=DataConfig)
     """Where images are kept."""
+
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    """Devices."""
 
     quirks: QuirksConfig = field(default_factory=QuirksConfig)
     """Properties of the published code, all off by default."""

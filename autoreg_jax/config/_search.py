@@ -124,6 +124,9 @@ class StageConfig:
     steps: int
     """Inner steps of the stage, one batch each (>= 0; 0: skip the stage)."""
 
+    train_pairs: int = 1
+    """Training pairs in the batch of a step (>= 1)."""
+
     warm_up: int
     """Initial steps that update the network weights ω only (>= 0, less than `steps`;
     0 if `steps` is 0)."""
@@ -157,7 +160,7 @@ class StageConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "steps", "warm_up", at_least=0)
-        check_range(self, "every", "valid_pairs", at_least=1)
+        check_range(self, "every", "train_pairs", "valid_pairs", at_least=1)
         check_range(self, "learning_rate", above=0)
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
         check_range(self, "beta1", "beta2", at_least=0, below=1)

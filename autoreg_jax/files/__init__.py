@@ -9,15 +9,18 @@ from autoreg_jax.files._records import (
 )
 from autoreg_jax.files._tables import read_scores, write_scores
 from autoreg_jax.files._write import write_bytes, write_file, write_text
+from autoreg_jax.files._writer import is_writer, write_here
 
 __all__ = [
     "append_record",
     "compressed",
+    "is_writer",
     "read_json",
     "read_records",
     "read_scores",
     "write_bytes",
     "write_file",
+    "write_here",
     "write_json",
     "write_scores",
     "write_text",

@@ -9,18 +9,22 @@ from typing import Any
 
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files._write import write_text
+from autoreg_jax.files._writer import is_writer
 
 
 def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
     """Append one line to a JSON-lines file and flush it.
 
-    An incomplete last line, of an interrupted run, is removed first.
+    An incomplete last line, of an interrupted run, is removed first. A process that is
+    no writer (`write_here`) does nothing.
 
     Args:
         path: File, created if missing; its folder must exist.
         record: Numbers, texts, lists, mappings, NumPy and JAX arrays. NaN and
             infinity become null.
     """
+    if not is_writer():
+        return
     line = json.dumps(_plain(record)).encode() + b"\n"
     with Path(path).open("a+b") as file:
         _drop_cut_line(file)
@@ -52,9 +56,11 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     return records
 
 
-def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
+def write_json(
+    path: str | Path, data: Mapping[str, Any], *, by_all: bool = False
+) -> None:
     """Write a JSON file as `write_file` does; values as in `append_record`."""
-    write_text(path, json.dumps(_plain(data), indent=2) + "\n")
+    write_text(path, json.dumps(_plain(data), indent=2) + "\n", by_all=by_all)
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from autoreg_jax.files._writer import is_writer
 
-def write_file(path: Path | str, write: Callable[[BinaryIO], object]) -> Path:
+
+def write_file(
+    path: Path | str, write: Callable[[BinaryIO], object], *, by_all: bool = False
+) -> Path:
     """Write a file atomically and durably.
 
     A reader finds the old file or the new one, never a part, also after a crash or a
@@ -20,6 +24,8 @@ def write_file(path: Path | str, write: Callable[[BinaryIO], object]) -> Path:
     Args:
         path: File to write; missing folders are created.
         write: Writes the content into the open binary file that it is given.
+        by_all: Also a process that is no writer (`write_here`) writes it. By default it
+            leaves the file to the one that is.
 
     Returns:
         The path.
@@ -35,6 +41,8 @@ def write_file(path: Path | str, write: Callable[[BinaryIO], object]) -> Path:
         '1'
     """
     path = Path(path)
+    if not (by_all or is_writer()):
+        return path
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,17 +64,17 @@ def write_file(path: Path | str, write: Callable[[BinaryIO], object]) -> Path:
     return path
 
 
-def write_bytes(path: Path | str, content: bytes) -> Path:
+def write_bytes(path: Path | str, content: bytes, *, by_all: bool = False) -> Path:
     """Write bytes as `write_file` does."""
-    return write_file(path, lambda file: file.write(content))
+    return write_file(path, lambda file: file.write(content), by_all=by_all)
 
 
-def write_text(path: Path | str, text: str) -> Path:
+def write_text(path: Path | str, text: str, *, by_all: bool = False) -> Path:
     """Write a text in UTF-8 as `write_file` does; line ends stay as they are.
 
     Names of files that are not UTF-8 are written as the bytes that they are.
     """
-    return write_bytes(path, text.encode(errors="surrogateescape"))
+    return write_bytes(path, text.encode(errors="surrogateescape"), by_all=by_all)
 
 
 def _flush_folder(folder: Path) -> None:

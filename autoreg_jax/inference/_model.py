@@ -15,7 +15,7 @@ from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.files import write_bytes
+from autoreg_jax.files import is_writer, write_bytes
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._refine import Refined, refine
 from autoreg_jax.losses import Similarity
@@ -159,7 +159,8 @@ class RegistrationModel:
         # old model, none or the new one, never a mixture.
         content = io.BytesIO()
         np.savez(content, **weights)
-        (folder / _DESCRIPTION).unlink(missing_ok=True)
+        if is_writer():
+            (folder / _DESCRIPTION).unlink(missing_ok=True)
         write_bytes(folder / _WEIGHTS, content.getvalue())
         self.description.write(folder / _DESCRIPTION)
         return folder

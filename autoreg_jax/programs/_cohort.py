@@ -4,9 +4,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType, PartitionSpec
 
 from autoreg_jax.data import Cohort
 from autoreg_jax.losses import one_hot
+from autoreg_jax.runtime import PAIRS
 from autoreg_jax.search import PairBatch
 from autoreg_jax.spatial import resize_image
 
@@ -52,7 +54,26 @@ def gather(
     *,
     has_background: bool = False,
 ) -> PairBatch:
-    """The batch of moving and fixed indices, labels one-hot."""
+    """The batch of moving and fixed indices, labels one-hot.
+
+    The devices of the axis `pairs` share it, if there is a mesh (`jax.set_mesh`).
+    """
+    batch = _gathered(cohort, pair, num_structures, has_background=has_background)
+    if _devices() == 1 or len(pair[0]) % _devices():
+        return batch
+    return jax.lax.with_sharding_constraint(batch, PartitionSpec(PAIRS))
+
+
+def _devices() -> int:
+    """Devices that share a batch, along an axis of type Auto."""
+    mesh = jax.sharding.get_abstract_mesh()
+    types = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
+    return mesh.shape[PAIRS] if types.get(PAIRS) == AxisType.Auto else 1
+
+
+def _gathered(
+    cohort: DeviceCohort, pair: Any, num_structures: int, *, has_background: bool
+) -> PairBatch:
     moving, fixed = pair
     batch = PairBatch(cohort.images[moving], cohort.images[fixed])
     if cohort.landmarks is not None:
@@ -81,15 +102,19 @@ def gather_pairs(
     has_background: bool = False,
     lam: Any = None,
 ) -> Any:
-    """The batch of one pair, or a tuple of such batches if there are several pairs."""
+    """The batch of one pair, or a tuple of batches if there are several pairs.
+
+    Each has as many pairs as there are devices to share them.
+    """
     moving, fixed = pairs
+    size = _devices() if len(moving) > 1 else 1
     batches = [
         gather_pair(
             cohort,
-            (moving[place : place + 1], fixed[place : place + 1]),
+            (moving[place : place + size], fixed[place : place + size]),
             num_structures,
             has_background=has_background,
         )._replace(lam=lam)
-        for place in range(len(moving))
+        for place in range(0, len(moving), size)
     ]
-    return batches[0] if len(batches) == 1 else tuple(batches)
+    return batches[0] if len(moving) == 1 else tuple(batches)

@@ -8,19 +8,37 @@ from autoreg_jax.runtime._device import (
     memory_for_images,
     missing_platform,
 )
+from autoreg_jax.runtime._placement import (
+    MEMBERS,
+    ONE_DEVICE,
+    PAIRS,
+    Placement,
+    local_placement,
+    placement,
+)
+from autoreg_jax.runtime._processes import agreed_clock, join_processes, wait_for_all
 from autoreg_jax.runtime._progress import progress
 from autoreg_jax.runtime._provenance import package_versions, provenance
 from autoreg_jax.runtime._run_folder import RunFolder
 
 __all__ = [
+    "MEMBERS",
+    "ONE_DEVICE",
+    "PAIRS",
     "Checkpointer",
+    "Placement",
     "RunFolder",
+    "agreed_clock",
     "device_memory",
     "enable_compilation_cache",
     "in_single_precision",
+    "join_processes",
+    "local_placement",
     "memory_for_images",
     "missing_platform",
     "package_versions",
+    "placement",
     "progress",
     "provenance",
+    "wait_for_all",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
-from jax.sharding import SingleDeviceSharding
+from jax.sharding import Sharding, SingleDeviceSharding
 from orbax.checkpoint import checkpoint_managers as policies
 
 from autoreg_jax.errors import ArtifactError
@@ -18,20 +18,27 @@ from autoreg_jax.errors import ArtifactError
 class Checkpointer:
     """Checkpoints in one folder, each a state (any pytree) and JSON metadata.
 
-    A checkpoint is complete once `save` returns; `restore` never finds one whose save
-    was interrupted. Use it as a context manager, or call `close`.
+    `restore` never finds a checkpoint whose save was interrupted. Use it as a context
+    manager, or call `close`. Several processes that do one run call it alike.
 
     Args:
         folder: Folder of the checkpoints; created if missing.
         keep: Number of checkpoints to keep, the latest ones (>= 1).
+        is_async: `save` returns as soon as the state is copied to the host, and writes
+            while the next steps are computed; `close` waits for it. Default: not on a
+            CPU, where a checkpoint is complete once `save` returns.
 
     Raises:
         ValueError: If `keep` is less than 1.
     """
 
-    def __init__(self, folder: str | Path, *, keep: int = 1) -> None:
+    def __init__(
+        self, folder: str | Path, *, keep: int = 1, is_async: bool | None = None
+    ) -> None:
         if keep < 1:
             raise ValueError(f"keep must be >= 1, got {keep}.")
+        if is_async is None:
+            is_async = jax.default_backend() != "cpu"
         self._folder = Path(folder).absolute()
         with _quiet():
             self._manager = ocp.CheckpointManager(
@@ -40,7 +47,7 @@ class Checkpointer:
                 options=ocp.CheckpointManagerOptions(
                     preservation_policy=policies.LatestN(keep),
                     cleanup_tmp_directories=True,
-                    enable_async_checkpointing=False,
+                    enable_async_checkpointing=is_async,
                 ),
             )
 
@@ -84,13 +91,19 @@ class Checkpointer:
         return self._read(step, metadata=ocp.args.JsonRestore())["metadata"]["given"]
 
     def restore(
-        self, template: Any, step: int | None = None
+        self,
+        template: Any,
+        step: int | None = None,
+        *,
+        sharding: Sharding | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Read a checkpoint.
 
         Args:
             template: A state of the same structure, or its `jax.eval_shape`.
             step: Number of the checkpoint; default: the latest.
+            sharding: Where the arrays are put, whatever devices they were saved from;
+                default: where those of the template are, or the first device.
 
         Returns:
             The state and the metadata that were saved.
@@ -102,7 +115,7 @@ class Checkpointer:
         step = self._find(step)
         saved = self._read(step, metadata=ocp.args.JsonRestore())["metadata"]
         self._check_layout(step, saved["layout"], _layout(template))
-        abstract = jax.tree.map(_abstract, template)
+        abstract = jax.tree.map(lambda leaf: _abstract(leaf, sharding), template)
         items = self._read(step, state=ocp.args.StandardRestore(abstract))
         return items["state"], saved["given"]
 
@@ -172,15 +185,15 @@ def _layout(state: Any) -> dict[str, str]:
     }
 
 
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Shape, type and device of a leaf: the device it is on, or the first one."""
+def _abstract(leaf: Any, sharding: Sharding | None = None) -> jax.ShapeDtypeStruct:
+    """Shape, type and place of a leaf: as given, where it is, or the first device."""
     if not hasattr(leaf, "dtype"):
         leaf = jax.numpy.asarray(leaf)
-    sharding = getattr(leaf, "sharding", None)
+    sharding = sharding or getattr(leaf, "sharding", None)
     return jax.ShapeDtypeStruct(
         leaf.shape,
         leaf.dtype,
-        sharding=sharding or SingleDeviceSharding(jax.devices()[0]),
+        sharding=sharding or SingleDeviceSharding(jax.local_devices()[0]),
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -9,8 +10,13 @@ from typing import Any, Protocol
 from rich import progress as rich_progress
 from rich.console import Console
 
+from autoreg_jax.files import is_writer
+
 # In a log; a loop that takes less time writes nothing.
 SECONDS_BETWEEN_LINES = 30.0
+
+# A terminal has one bar at a time.
+_shown = threading.Lock()
 
 
 class Advance(Protocol):
@@ -27,7 +33,9 @@ def progress(
     """Show the progress of a loop.
 
     A bar on stderr in a terminal, one line that is updated in place in a notebook, and
-    otherwise (a file, the log of a queue) a line on stderr every half minute.
+    otherwise (a file, the log of a queue) a line on stderr every half minute. Of
+    several processes that do one run the one that writes its files shows it, and of
+    several loops at once the first.
 
     Args:
         description: Name of the loop, a few words.
@@ -42,15 +50,19 @@ def progress(
         ...     for step in range(2):
         ...         advance(loss=1.0 / (1 + step))
     """
+    if not is_writer() or not _shown.acquire(blocking=False):
+        yield lambda steps=1, /, **fields: None
+        return
+    show = _log_lines
     if _in_notebook():
-        with _notebook_line(description, total, completed) as advance:
-            yield advance
+        show = _notebook_line
     elif sys.stderr.isatty():
-        with _terminal_bar(description, total, completed) as advance:
+        show = _terminal_bar
+    try:
+        with show(description, total, completed) as advance:
             yield advance
-    else:
-        with _log_lines(description, total, completed) as advance:
-            yield advance
+    finally:
+        _shown.release()
 
 
 @contextlib.contextmanager

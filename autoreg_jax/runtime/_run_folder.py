@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.files import read_json, read_records, write_json
+from autoreg_jax.files import is_writer, read_json, read_records, write_json
 from autoreg_jax.runtime._provenance import provenance
 
 
@@ -98,7 +98,7 @@ class RunFolder(os.PathLike[str]):
         Nothing is ever deleted. With `overwrite` the files of an existing run are
         moved to `previous-1`, `previous-2`, ... inside the folder; other files, and
         simulated subjects, are left where they are. A folder that contains only a plan
-        contains no run.
+        contains no run. Of several processes (`files.write_here`) one does this.
 
         Args:
             resume: Resume the run in this folder.
@@ -112,6 +112,8 @@ class RunFolder(os.PathLike[str]):
                 is not writable.
             ArtifactError: As `check`.
         """
+        if not is_writer():
+            return self
         self.check(resume=resume, overwrite=overwrite)
         self._create()
         found = self._found()

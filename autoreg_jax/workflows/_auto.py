@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import write_population
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
-from autoreg_jax.files import write_text
+from autoreg_jax.files import is_writer, write_text
 from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.losses import Objective
 from autoreg_jax.programs import NetworkFamily, Programs, with_judge
 from autoreg_jax.report import write_report
-from autoreg_jax.runtime import RunFolder, in_single_precision
+from autoreg_jax.runtime import RunFolder, in_single_precision, wait_for_all
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._pairs import roles_of
 from autoreg_jax.workflows._search import search
@@ -110,7 +111,7 @@ def auto(  # noqa: PLR0913
         evaluation = evaluate(cohorts[2], model, config, run=folder.path)
         seconds["evaluate"] = time.monotonic() - begin
     folder.write_provenance(config.seed, dataset, seconds=seconds)
-    if with_report:
+    if with_report and is_writer():
         _write_report(folder)
     return evaluation
 
@@ -129,16 +130,19 @@ def open_run(
     for cohort in prepared.cohorts:
         roles_of(cohort, config.pairs)
     with_judge(config, prepared.cohorts[1])
+    wait_for_all("the data were read")  # before the folder changes
     folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    if folder.config.is_file() and load_config(folder.config) != config:
+    stored = load_config(folder.config) if resume and folder.config.is_file() else None
+    if stored is not None and replace(stored, mesh=config.mesh) != config:
         raise ConfigError(
             f"{folder.config}: the run was started with other settings; resume it "
-            "without --config, --set, --minutes and --hypergradient, or choose another "
-            "folder."
+            "without --config, --set, --minutes and --hypergradient (but mesh.* may "
+            "be set), or choose another folder."
         )
     write_text(folder.config, dump(config))
     prepared.write_plan(folder.path)
     folder.write_provenance(config.seed, dataset)
+    wait_for_all("the folder was claimed")
     return prepared
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort, PairSampler
 from autoreg_jax.programs import DeviceCohort, on_device, shrunk
-from autoreg_jax.runtime import memory_for_images
+from autoreg_jax.runtime import ONE_DEVICE, Placement, memory_for_images
 
 # Reading is copying, which a few threads do as fast as many.
 _MOST_THREADS = 8
@@ -30,7 +30,8 @@ class SplitImages:
 
     Attributes:
         cohort: The split, in memory or on disk.
-        memory: Bytes that its images may take on the device.
+        memory: Bytes that its images may take on a device.
+        devices: All of them have the same images.
         with_labels: Label maps come with the images.
         with_landmarks: Landmarks do.
         shrink: Factor by which the images, which then come alone, are smaller.
@@ -39,6 +40,7 @@ class SplitImages:
 
     cohort: Cohort
     memory: int
+    devices: Placement = ONE_DEVICE
     with_labels: bool = False
     with_landmarks: bool = False
     shrink: int = 0
@@ -78,7 +80,8 @@ class SplitImages:
         for start in range(0, len(images), _BLOCK):
             places = np.arange(start, min(start + _BLOCK, len(images)))
             images[places] = small.subjects(places).images
-        return replace(small, kept=DeviceCohort(jnp.asarray(images)))
+        kept = self.devices.everywhere(DeviceCohort(jnp.asarray(images)))
+        return replace(small, kept=kept)
 
     def subjects(self, places: Sequence[int] | np.ndarray) -> DeviceCohort:
         """These subjects in this order, on the device."""
@@ -96,7 +99,8 @@ class SplitImages:
         found = on_device(
             part, with_labels=self.with_labels, with_landmarks=self.with_landmarks
         )
-        return shrunk(found, self.shrink) if self.shrink else found
+        found = shrunk(found, self.shrink) if self.shrink else found
+        return self.devices.everywhere(found)
 
     def of_pairs(self, pairs: Any) -> tuple[DeviceCohort, Any]:
         """Subjects on the device, and the moving and fixed one of each pair in them.
@@ -114,17 +118,18 @@ class SplitImages:
 def split_images(
     cohort: Cohort,
     config: RunConfig,
+    devices: Placement = ONE_DEVICE,
     *,
     with_labels: bool = False,
     with_landmarks: bool = False,
 ) -> SplitImages:
     """The images of a split, and labels or landmarks where they may be used."""
     memory = memory_for_images(config.data.device_memory)
-    images = SplitImages(cohort, memory, with_labels, with_landmarks)
+    images = SplitImages(cohort, memory, devices, with_labels, with_landmarks)
     if not images.fits:
         return images
     kept = on_device(cohort, with_labels=with_labels, with_landmarks=with_landmarks)
-    return replace(images, kept=kept)
+    return replace(images, kept=devices.everywhere(kept))
 
 
 class PairImages:

@@ -8,7 +8,7 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.files import write_text
 from autoreg_jax.programs import Programs
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import ONE_DEVICE, Placement, RunFolder
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._journal import Journal
 
@@ -25,6 +25,7 @@ class SearchJob:
         journal: Takes the records; knows the folder, if any, and whether to resume.
         lam: λ to start from, host values.
         genotype: The architecture if it is not to be searched.
+        devices: Those of the run; batches are shared by the ones along `pairs`.
     """
 
     train: Cohort
@@ -34,6 +35,7 @@ class SearchJob:
     journal: Journal
     lam: dict[str, Any]
     genotype: Genotype | None = None
+    devices: Placement = ONE_DEVICE
 
     def keep(self, genotype: Genotype) -> None:
         """Write genotype.json, if there is a folder."""

@@ -1,14 +1,14 @@
 """The records of a run: in memory and, if there is a folder, in metrics.jsonl."""
 
 import json
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import append_record, read_records, write_text
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, agreed_clock
 
 
 class Journal:
@@ -22,7 +22,8 @@ class Journal:
             checkpoint. The state holds ω and α or λ, as device arrays. Then no two
             records come from one call of a program.
         save_every: Least seconds between two checkpoints; 0 for one at every record.
-        clock: Seconds, for the times in the records.
+        clock: Seconds, for the times in the records and for what they decide; the same
+            in all processes.
 
     Raises:
         ValueError: If `resume` is given without a folder.
@@ -36,7 +37,7 @@ class Journal:
         resume: bool = False,
         observe: Callable[[str, int, Any], None] | None = None,
         save_every: float = 20.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = agreed_clock,
     ) -> None:
         if resume and run is None:
             raise ValueError("resume needs the folder of a run.")
@@ -47,6 +48,7 @@ class Journal:
         self.save_every = save_every
         self.clock = clock
         self.records: list[dict[str, Any]] = []
+        self._lock = threading.Lock()  # members of a population share a journal
         if self.run is not None:
             self.run.mkdir(parents=True, exist_ok=True)
             self.records = read_records(self._path)
@@ -74,9 +76,10 @@ class Journal:
 
     def add(self, record: dict[str, Any]) -> None:
         """Keep one more record."""
-        self.records.append(record)
-        if self.run is not None:
-            append_record(self._path, record)
+        with self._lock:
+            self.records.append(record)
+            if self.run is not None:
+                append_record(self._path, record)
 
     def last(self, stage: str) -> dict[str, Any] | None:
         """The latest record of a stage, or None."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.programs import copied, one_each
-from autoreg_jax.runtime import Checkpointer, RunFolder, progress
+from autoreg_jax.runtime import ONE_DEVICE, Checkpointer, Placement, RunFolder, progress
 from autoreg_jax.workflows._journal import Journal
 
 # The time between two checkpoints is at least so many times what saving took: an
@@ -40,6 +40,7 @@ class Task:
         chunk: Most steps of one call of `advance`.
         is_end: Whether a chunk has to end after so many steps, since somebody looks at
             the state.
+        devices: Those of its state.
         stop: `records -> fields` of the last of them that say why the stage ends with
             it, from the records of the stage so far; empty while it goes on. None if
             nothing ends it.
@@ -54,6 +55,7 @@ class Task:
     log_every: int = 1
     chunk: int = 1
     is_end: Callable[[int], bool] = lambda step: False
+    devices: Placement = ONE_DEVICE
     stop: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
 
     def has_record(self, step: int) -> bool:
@@ -147,6 +149,7 @@ def repeat(task: Task, journal: Journal) -> Any:
     takes the records, its folder the checkpoints. Returns the last state.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(task.devices.active())
         saves = None
         if journal.run is not None:
             folder = RunFolder(journal.run).checkpoints / task.stage
@@ -192,7 +195,8 @@ def last_state(task: Task, journal: Journal) -> Any:
     with Checkpointer(RunFolder(journal.run).checkpoints / task.stage) as saves:
         if saves.latest_step() != last["step"]:
             return None
-        return saves.restore(jax.eval_shape(task.start))[0]
+        template, place = jax.eval_shape(task.start), task.devices.sharding()
+        return saves.restore(template, sharding=place)[0]
 
 
 def _observe(journal: Journal, task: Task, place: Progress) -> None:
@@ -208,10 +212,12 @@ def _begin(
     done = saves.latest_step() if saves and journal.resume else None
     journal.begin(task.stage, done or 0)
     if saves is None or done is None:
-        return 0, 0.0, task.start()
-    state, metadata = saves.restore(jax.eval_shape(task.start), done)
-    # What is restored is bound to its device, which would be compiled for once more.
-    state = jax.tree.map(jnp.array, jax.device_get(state))
+        return 0, 0.0, task.devices.everywhere(task.start())
+    place = task.devices.sharding()
+    state, metadata = saves.restore(jax.eval_shape(task.start), done, sharding=place)
+    if place is None:
+        # What is restored is bound to its device: programs would be compiled again.
+        state = jax.tree.map(jnp.array, jax.device_get(state))
     logger.info("Resuming stage %s after step %d.", task.stage, done)
     return done, metadata["seconds"], state
 

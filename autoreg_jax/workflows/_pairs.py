@@ -9,6 +9,7 @@ from autoreg_jax.config import PairsConfig, RunConfig
 from autoreg_jax.data import Cohort, PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
 from autoreg_jax.programs import Stage, gather_pairs
+from autoreg_jax.runtime import Placement
 from autoreg_jax.workflows._images import SplitImages, split_images
 
 
@@ -93,10 +94,12 @@ class SearchData:
 
     def samplers(self, stage: Stage, seed: int) -> tuple[PairSampler, PairSampler]:
         """The training pairs and the validation pairs of the steps of a stage."""
-        origin, count = (seed, stage.stream), stage.settings.valid_pairs
+        origin, settings = (seed, stage.stream), stage.settings
+        train = self.train.shape[0], self.train_roles, (*origin, 0)
+        valid = self.valid.shape[0], self.valid_roles, (*origin, 1)
         return (
-            pair_sampler(self.train.shape[0], self.train_roles, (*origin, 0)),
-            pair_sampler(self.valid.shape[0], self.valid_roles, (*origin, 1), count),
+            pair_sampler(*train, settings.train_pairs),
+            pair_sampler(*valid, settings.valid_pairs),
         )
 
     def valid_batch(self, pairs: Any, lam: Any = None) -> Any:
@@ -110,13 +113,17 @@ class SearchData:
 
 
 def search_data(
-    train: Cohort, validation: Cohort, config: RunConfig
+    train: Cohort,
+    validation: Cohort,
+    config: RunConfig,
+    devices: Placement,
 ) -> tuple[SearchData, SearchData]:
     """The data of the stages of α, smaller images, and those of the stages of λ."""
-    images = split_images(train, config)
+    images = split_images(train, config, devices)
     judges = split_images(
         validation,
         config,
+        devices,
         with_labels=config.search.judge == "dice",
         with_landmarks=config.search.judge == "landmarks",
     )

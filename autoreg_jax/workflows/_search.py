@@ -1,5 +1,6 @@
 """Search of architecture and objective, by a strategy."""
 
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +18,10 @@ from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
     initial_lambda,
+    schedule,
     with_judge,
 )
-from autoreg_jax.runtime import RunFolder, in_single_precision
+from autoreg_jax.runtime import RunFolder, in_single_precision, placement
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._train import programs_for
@@ -94,6 +96,7 @@ def search(  # noqa: PLR0913
         journal or Journal(run, resume=resume),
         genotype=genotype,
         programs=programs,
+        has_members=strategy is not None,
         **own,
     )
     result = (strategy or _find_strategy(config.search.strategy))(job)
@@ -111,15 +114,50 @@ def search_job(
     *,
     genotype: Genotype | None = None,
     programs: Programs | None = None,
+    has_members: bool = False,
     **own: Any,
 ) -> SearchJob:
-    """What a strategy is given; the arguments are those of `search`."""
+    """What a strategy is given; the arguments are those of `search`.
+
+    With `has_members` there are groups of devices though no setting asks for a
+    population.
+    """
     if config.search.judge == "auto" and validation.labels is None:
         logger.info("There are no label maps: λ is judged by the images themselves.")
     config = with_judge(config, validation)
     programs = programs_for(config, train, programs, **own)
     lam = jax.device_get(initial_lambda(config))
-    return SearchJob(train, validation, config, programs, journal, lam, genotype)
+    devices = placement(
+        config.mesh.pairs,
+        config.mesh.members,
+        _batches(config),
+        has_members=has_members or _has_members(config),
+    )
+    return SearchJob(
+        train, validation, config, programs, journal, lam, genotype, devices
+    )
+
+
+def _batches(config: RunConfig) -> list[int]:
+    """The sizes of the batches of a search."""
+    if config.search.strategy == "random":
+        return [config.train.batch_size]
+    stages = [stage.settings for stage in itertools.chain(*schedule(config))]
+    return [
+        size
+        for stage in stages
+        if stage.steps
+        for size in (stage.train_pairs, stage.valid_pairs)
+    ]
+
+
+def _has_members(config: RunConfig) -> bool:
+    """Whether there is a population: random architectures, or particles."""
+    stages = itertools.chain(*schedule(config))
+    names = [stage.hypergradient.name for stage in stages if stage.settings.steps]
+    return config.search.strategy == "random" or any(
+        name.endswith("evolution_strategies") for name in names
+    )
 
 
 def _find_strategy(name: str) -> Callable[[SearchJob], SearchResult]:

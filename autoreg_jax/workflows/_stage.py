@@ -84,9 +84,8 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
     searched = network or programs.mixed
     algorithm = programs.search(stage, network)
-    fixed = StageData(
-        data.train.outline, data.valid.outline, stage.owned(run.outer), lam
-    )
+    owned, weights = job.devices.everywhere((stage.owned(run.outer), lam))
+    fixed = StageData(data.train.outline, data.valid.outline, owned, weights)
     searching = search_steps(
         programs,
         stage,
@@ -150,6 +149,7 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         show,
         chunk=chunk,
         is_end=is_measured,
+        devices=job.devices,
         stop=stop_rule(stage, run.seconds),
     )
 

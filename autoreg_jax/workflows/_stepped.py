@@ -73,7 +73,7 @@ class SteppedSearch:
         self, train: Cohort, validation: Cohort, config: RunConfig, **own: Any
     ) -> None:
         self._job = search_job(train, validation, config, Journal(), **own)
-        self._data = search_data(train, validation, self._job.config)
+        self._data = search_data(train, validation, self._job.config, self._job.devices)
 
     def start(self) -> SearchProgress:
         """Before the first step."""
@@ -153,13 +153,14 @@ class SteppedSearch:
         self, task: Task, place: Progress | None, steps: int, records: list[Any]
     ) -> Progress:
         """Do some steps of a stage, which leave the given state as it is."""
-        if place is None:
-            place = Progress(task.start())
-        else:
-            place = place._replace(state=copied(place.state))
+        state = task.start() if place is None else copied(place.state)
+        state = task.devices.everywhere(state)
+        place = Progress(state) if place is None else place._replace(state=state)
         clock = self._job.journal.clock
         begin, last = clock() - place.seconds, place.step + steps
-        while place.step < last and not place.is_over:
-            end = min(task.next_end(place.step), last)
-            place = run_chunk(task, place, end, lambda: clock() - begin, records.append)
+        keep = records.append
+        with task.devices.active():
+            while place.step < last and not place.is_over:
+                end = min(task.next_end(place.step), last)
+                place = run_chunk(task, place, end, lambda: clock() - begin, keep)
         return place

@@ -24,7 +24,13 @@ from autoreg_jax.programs import (
     stacked_rows,
     training_steps,
 )
-from autoreg_jax.runtime import RunFolder, in_single_precision
+from autoreg_jax.runtime import (
+    ONE_DEVICE,
+    Placement,
+    RunFolder,
+    in_single_precision,
+    placement,
+)
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._images import (
     PairImages,
@@ -96,7 +102,18 @@ def train(  # noqa: PLR0913
         module = make_network(config, genotype)
     if folder and journal.resume and (folder.model / "model.json").is_file():
         return load_model(folder.path, network=module)
-    task = training_task(train, config, module, lam, programs, validation=validation)
+    batches = [config.train.batch_size]
+    task = training_task(
+        train,
+        config,
+        module,
+        lam,
+        programs,
+        validation=validation,
+        devices=placement(
+            config.mesh.pairs, config.mesh.members, batches, has_members=False
+        ),
+    )
     state = repeat(task, journal)
     is_named = isinstance(genotype, Genotype | str)
     description = ModelDescription(
@@ -150,12 +167,14 @@ def training_task(
     *,
     validation: Cohort | None = None,
     name: str = "train",
+    devices: Placement = ONE_DEVICE,
 ) -> Task:
     """The loop of a training, `config.train.steps` long.
 
     The Dice of validation subjects with labels is recorded a few times.
     """
-    split, weights = split_images(train, config), make_lambda(lam)
+    split = split_images(train, config, devices)
+    weights = devices.everywhere(make_lambda(lam))
     algorithm = programs.training(network, config.train)
     training = training_steps(programs, network, config.train, split.outline)
     steps, log_every = config.train.steps, config.train.log_every
@@ -168,7 +187,9 @@ def training_task(
     asked = config.train.steps_per_call
     chunk, size = chunk_sizes(asked, training.chunk, (split, pairs))
     images = PairImages(split, pairs, steps, chunk)
-    validation_dice = _make_validation_dice(config, network, programs, validation)
+    validation_dice = _make_validation_dice(
+        config, network, programs, validation, devices
+    )
     score_every = max(1, steps // _NUM_SCORES)
 
     def start() -> Any:
@@ -216,6 +237,7 @@ def training_task(
         log_every,
         chunk=chunk,
         is_end=is_scored,
+        devices=devices,
     )
 
 
@@ -224,13 +246,14 @@ def _make_validation_dice(
     network: Network,
     programs: Programs,
     validation: Cohort | None,
+    devices: Placement,
 ) -> Callable[[Any], float] | None:
     """Mean Dice over a few fixed pairs as a function of ω, if there are labels."""
     if validation is None or validation.labels is None:
         return None
     program = programs.dice(network, len(validation.structures))
     pairs = np.transpose(scored_pairs(validation, config, _NUM_SCORED_PAIRS))
-    split = split_images(validation, config, with_labels=True)
+    split = split_images(validation, config, devices, with_labels=True)
     cohort, (moving, fixed) = split.of_pairs(tuple(pairs))
     scored = np.stack([moving, fixed], 1)
 

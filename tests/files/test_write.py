@@ -1,6 +1,7 @@
 """A file is the old one or the new one, whatever happens between."""
 
 import errno
+import json
 import multiprocessing
 import os
 import stat
@@ -9,7 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoreg_jax.files import write_bytes, write_file, write_text
+from autoreg_jax.files import (
+    append_record,
+    is_writer,
+    write_bytes,
+    write_file,
+    write_here,
+    write_json,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -144,3 +153,25 @@ def test_writers_at_the_same_time_do_not_collide(path):
         assert writer.exitcode == 0
     assert seen & set("bcd")
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.fixture
+def second_process():
+    """A process that leaves the files of its run to another one."""
+    write_here(False)
+    yield
+    write_here(True)
+    assert is_writer()
+
+
+def test_of_several_processes_one_writes(path, second_process):
+    assert not is_writer()
+    assert write_text(path, "new") == path
+    append_record(path, {"a": 1})
+    write_json(path, {"a": 1})
+    check_untouched(path)
+
+
+def test_what_all_processes_fill_together_is_written(path, second_process):
+    write_json(path, {"a": 1}, by_all=True)
+    assert json.loads(path.read_text()) == {"a": 1}

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 from flax import struct
+from jax.sharding import SingleDeviceSharding
 
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.runtime import Checkpointer
@@ -47,6 +48,18 @@ def test_state_with_optimizer_and_key_is_read_back(tmp_path):
             chex.assert_trees_all_equal(
                 restored.replace(key=None), state.replace(key=None)
             )
+
+
+def test_a_state_is_written_while_the_next_steps_are_computed(tmp_path):
+    state = _state(seed=5)
+    with Checkpointer(tmp_path, is_async=True) as checkpointer:
+        checkpointer.save(1, state, {})
+        checkpointer.save(2, _state(seed=6), {})
+    place = SingleDeviceSharding(jax.devices()[0])
+    with Checkpointer(tmp_path) as checkpointer:
+        restored, _ = checkpointer.restore(jax.eval_shape(_state), sharding=place)
+    assert restored.omega["cell"]["kernel"].sharding == place
+    chex.assert_trees_all_equal(restored.omega, _state(seed=6).omega)
 
 
 def test_old_checkpoints_are_dropped(tmp_path):

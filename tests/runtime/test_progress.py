@@ -52,6 +52,20 @@ def test_terminal_shows_count_and_fields(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_of_two_loops_at_once_the_first_has_the_bar(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("first", total=1) as advance, progress("second", total=1) as other:
+        other(loss=1.0)
+        advance(loss=2.0)
+    assert "first" in terminal.getvalue()
+    assert "second" not in terminal.getvalue()
+    with progress("third", total=1) as advance:
+        advance()
+    assert "third" in terminal.getvalue()
+
+
 def test_saved_notebook_keeps_one_line():
     cell = nbformat.v4.new_code_cell(
         "from autoreg_jax.runtime import progress\n"

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,8 @@ class ImageCache:
             try:
                 for ending, array in arrays.items():
                     target = path.with_name(name + ending)
-                    write_file(target, lambda file, a=array: np.save(file, a))
+                    save = partial(np.save, arr=array)
+                    write_file(target, save, by_all=True)
                 write_json(
                     facts,
                     {
@@ -132,6 +134,7 @@ class ImageCache:
                         "to_image": loaded.to_image,
                         "is_resampled": loaded.is_resampled,
                     },
+                    by_all=True,
                 )
             except OSError as error:
                 raise ArtifactError(

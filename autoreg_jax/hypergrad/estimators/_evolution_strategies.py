@@ -19,6 +19,7 @@ from autoreg_jax.hypergrad._base import (
     State,
     make_hypergradient,
 )
+from autoreg_jax.hypergrad._members import map_members
 from autoreg_jax.hypergrad._trajectory import as_inner_update, descend, gaussian_like
 
 
@@ -30,7 +31,8 @@ def evolution_strategies(
     An unbiased estimate of the gradient of F smoothed by a Gaussian of width σ, even
     for losses without a derivative in a. For nearly linear F the relative root mean
     square error is √((d + 1)/N) with d = dim(a): use it for a few loss weights only.
-    Direct and indirect part are not separated: all of it is reported as indirect.
+    Direct and indirect part are not separated: all of it is reported as indirect. On a
+    mesh with an axis `members` (`jax.set_mesh`) its devices share the pairs.
 
     Diagnostics: `standard_error`, the norm of the standard error of the mean.
 
@@ -78,7 +80,7 @@ def evolution_strategies(
             return sample_of(slope, noise), 0.5 * (upper + lower)
 
         key = jax.random.fold_in(jax.random.key(seed), state)
-        samples, values = jax.lax.map(one_pair, jax.random.split(key, pairs))
+        samples, values = map_members(one_pair, jax.random.split(key, pairs))
         hyper = from_samples(samples, jnp.mean(values))
         return hyper, state + 1
 
@@ -127,7 +129,8 @@ def persistent_evolution_strategies(
     The particles continue to train from call to call, K steps each, so the sum of the
     estimates over calls is unbiased for the smoothed gradient of Σ_t L_v(ω_{tK}(a), a).
     Call `init` again when an inner problem ends. Only `init` uses the given ω; later
-    the particles have their own. The whole estimate is reported as indirect.
+    the particles have their own. The whole estimate is reported as indirect. On a mesh
+    with an axis `members` (`jax.set_mesh`) its devices share the particles.
 
     Args:
         pairs: N > 1 antithetic pairs.
@@ -184,7 +187,7 @@ def persistent_evolution_strategies(
 
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         keys = jax.random.split(key, pairs)
-        upper, lower, accumulated, samples, values = jax.lax.map(
+        upper, lower, accumulated, samples, values = map_members(
             one_pair, (keys, state.upper, state.lower, state.accumulated)
         )
         new = Particles(upper, lower, accumulated, state.step + 1)

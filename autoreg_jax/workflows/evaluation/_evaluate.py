@@ -1,8 +1,5 @@
 """Evaluates a model on pairs that neither search nor training has seen."""
 
-import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +12,12 @@ from autoreg_jax.data import Cohort
 from autoreg_jax.files import write_file
 from autoreg_jax.inference import RegistrationModel, warp_labels
 from autoreg_jax.metrics import inverse_consistency_error
-from autoreg_jax.runtime import RunFolder, in_single_precision, progress
+from autoreg_jax.runtime import (
+    RunFolder,
+    in_single_precision,
+    local_placement,
+    progress,
+)
 from autoreg_jax.spatial import warp
 from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows.evaluation._evaluation import (
@@ -25,7 +27,8 @@ from autoreg_jax.workflows.evaluation._evaluation import (
     structures,
     summary,
 )
-from autoreg_jax.workflows.evaluation._scores import PairData, pair_of, score
+from autoreg_jax.workflows.evaluation._registering import Registered, Registrar
+from autoreg_jax.workflows.evaluation._scores import pair_of, score
 
 
 def choose_examples(quality: list[float]) -> dict[str, int]:
@@ -119,7 +122,8 @@ def evaluate(
     """Register pairs of unseen subjects, with the network alone and refined.
 
     Times are per pair, without compilation and reading; the refined time includes that
-    of the network.
+    of the network. Several devices (`config.mesh`) register a pair each at the same
+    time; several processes do not share the pairs.
 
     Args:
         test: The subjects; labels, landmarks and true velocities are used if present.
@@ -135,13 +139,16 @@ def evaluate(
         DataError: If no pair of subjects matches `config.pairs`.
     """
     pairs = scored_pairs(test, config, config.evaluate.pairs)
-    register = _make_register(model, config, pair_of(test, *pairs[0]))
+    devices = local_placement(config.mesh.pairs, config.mesh.members, len(pairs))
+    register = Registrar(model, config, devices)
+    register(test, pairs[: register.count])  # compiles
     results: list[_PairResult] = []
     with progress("evaluate", len(pairs)) as advance:
-        for moving, fixed in pairs:
-            result = _register_and_score(test, model, register, moving, fixed)
-            results.append(result)
-            advance(quality=result.quality())
+        for first in range(0, len(pairs), register.count):
+            group = pairs[first : first + register.count]
+            for pair, found in zip(group, register(test, group), strict=True):
+                results.append(_score(test, model, *pair, found))
+                advance(quality=results[-1].quality())
     scored = [result.scored for result in results]
     evaluation = Evaluation(
         summary(scored, is_simulated=test.velocity is not None),
@@ -158,41 +165,11 @@ def evaluate(
     return evaluation
 
 
-def _make_register(
-    model: RegistrationModel, config: RunConfig, pair: PairData
-) -> Callable[[PairData], tuple[list[Any], list[float]]]:
-    """Compile the network and its refinement; time both in every later call."""
-    settings = config.evaluate.refine
-    improve = partial(
-        model.refine, steps=settings.steps, learning_rate=settings.learning_rate
-    )
-    velocity = model(pair.moving, pair.fixed).velocity
-    if settings.steps:
-        jax.block_until_ready(improve(pair.moving, pair.fixed, velocity))
-
-    def register(pair: PairData) -> tuple[list[Any], list[float]]:
-        begin = time.perf_counter()
-        out = jax.block_until_ready(model(pair.moving, pair.fixed))
-        seconds = [time.perf_counter() - begin]
-        displacements = [out.displacements.full]
-        if settings.steps:
-            refined = improve(pair.moving, pair.fixed, out.velocity)
-            displacements.append(jax.block_until_ready(refined).displacement)
-            seconds.append(time.perf_counter() - begin)
-        return displacements, seconds
-
-    return register
-
-
-def _register_and_score(
-    test: Cohort,
-    model: RegistrationModel,
-    register: Callable[[PairData], tuple[list[Any], list[float]]],
-    moving: int,
-    fixed: int,
+def _score(
+    test: Cohort, model: RegistrationModel, moving: int, fixed: int, found: Registered
 ) -> _PairResult:
     pair = pair_of(test, moving, fixed)
-    displacements, seconds = register(pair)
+    displacements = [jnp.asarray(field) for field in found.displacements]
     scores = [
         score(
             pair,
@@ -203,15 +180,15 @@ def _register_and_score(
         )
         for displacement in (jnp.zeros_like(displacements[0]), *displacements)
     ]
-    backward = model(pair.fixed, pair.moving).displacements.full
     scores[1]["inverse_consistency_error"] = np.asarray(
         _inverse_consistency(
-            displacements[0], backward, jnp.asarray(test.spacing), pair.body
+            displacements[0], found.backward, jnp.asarray(test.spacing), pair.body
         )
     )
-    fields = [np.asarray(displacement[0]) for displacement in displacements]
+    fields = [field[0] for field in found.displacements]
     names = test.names[fixed], test.names[moving]
-    return _PairResult(moving, fixed, fields, PairScores(*names, scores, seconds))
+    scored = PairScores(*names, scores, found.seconds)
+    return _PairResult(moving, fixed, fields, scored)
 
 
 def _example(result: _PairResult) -> tuple[int, int, np.ndarray, np.ndarray | None]:

@@ -40,7 +40,7 @@ def estimate_memory(
     config: RunConfig,
     most_images: float = math.inf,
 ) -> MemoryEstimate:
-    """Estimate the memory of a run on a working grid, bytes.
+    """Estimate the memory of a run on a working grid, bytes on each device.
 
     `most_images` are those of images that may lie on the device at once.
     """
@@ -49,9 +49,13 @@ def estimate_memory(
     half = 0.5 if config.network.precision == "bfloat16" else 1.0
     width = half * config.network.width
     base = _IMAGES + (_MIND if config.objective.similarity == "mind" else 0.0)
-    pairs = max(config.train.batch_size, _HYPERGRADIENT)
+    search, devices = config.search, config.mesh.pairs or 1
+    cells = max(search.feature.train_pairs, search.deformation.train_pairs)
+    mixed = _HYPERGRADIENT * math.ceil(cells / devices)
+    single = _HYPERGRADIENT * math.ceil(search.lam.train_pairs / devices)
+    pairs = max(math.ceil(config.train.batch_size / devices), single)
     return MemoryEstimate(
-        search=(base + width * _MIXTURE) * _HYPERGRADIENT * small,
+        search=(base + width * _MIXTURE) * mixed * small,
         train=(base + width * _NETWORK) * pairs * voxels,
         images=min(8.0 * voxels * num_images, most_images),
     )

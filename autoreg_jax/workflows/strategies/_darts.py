@@ -30,7 +30,8 @@ def darts(job: SearchJob) -> SearchResult:
     Raises:
         NonFiniteError, ArtifactError, DataError: As `search`.
     """
-    flow = stages(job, search_data(job.train, job.validation, job.config))
+    data = search_data(job.train, job.validation, job.config, job.devices)
+    flow = stages(job, data)
     outcome, omega = None, None
     while True:
         try:

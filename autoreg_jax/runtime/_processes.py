@@ -1,0 +1,74 @@
+"""Several processes that do one run together."""
+
+import os
+import time
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from autoreg_jax import files
+from autoreg_jax.errors import ConfigError
+
+_ADDRESS, _COUNT, _NUMBER = (
+    "JAX_COORDINATOR_ADDRESS",
+    "JAX_NUM_PROCESSES",
+    "JAX_PROCESS_ID",
+)
+
+
+def join_processes() -> None:
+    """Join the other processes of this run; call it before the first computation.
+
+    Slurm, Open MPI, Kubernetes and TPU pods tell JAX who they are. Elsewhere the
+    environment does: `JAX_COORDINATOR_ADDRESS` (host and port of process 0),
+    `JAX_NUM_PROCESSES` and `JAX_PROCESS_ID` (from 0). The first process alone writes
+    files, and all have to see its folder.
+
+    Raises:
+        ConfigError: If it is not known who the other processes are, or if they do not
+            answer.
+    """
+    known: dict[str, str | int] = {}
+    if address := os.environ.get(_ADDRESS):
+        known["coordinator_address"] = address
+        for name, argument in ((_COUNT, "num_processes"), (_NUMBER, "process_id")):
+            if word := os.environ.get(name):
+                known[argument] = _whole(name, word)
+    try:
+        jax.distributed.initialize(**known)  # pyright: ignore[reportArgumentType]
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"--distributed: the processes of this run cannot be joined ({reason}). "
+            f"Start them by srun or on a TPU pod, or set {_ADDRESS}=HOST:PORT of the "
+            f"first process, {_COUNT} and {_NUMBER} in each."
+        ) from None
+    files.write_here(jax.process_index() == 0)
+
+
+def agreed_clock() -> float:
+    """Seconds since some moment, the same in all processes.
+
+    Every process has to call it, since what it decides, when to save and when to stop,
+    has to be decided alike.
+    """
+    now = time.monotonic()
+    if jax.process_count() == 1:
+        return now
+    # As whole numbers: without x64 a float64 would lose its seconds.
+    words = np.array([now]).view(np.uint32)
+    return float(multihost_utils.broadcast_one_to_all(words).view(np.float64)[0])
+
+
+def wait_for_all(place: str) -> None:
+    """Wait until every process has come to the same place."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(place)
+
+
+def _whole(name: str, word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ConfigError(f"{name}: must be a whole number, got {word!r}.") from None
