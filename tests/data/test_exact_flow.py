@@ -1,14 +1,17 @@
 """The exponential of a velocity against closed forms and an ODE solver."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.interpolate import RegularGridInterpolator
 from scipy.linalg import expm
 
+from autoreg_jax import spatial
 from autoreg_jax.data.simulation._contrast import smooth_noise
 from autoreg_jax.data.simulation._flow import compose, exponential
-from autoreg_jax.spatial import jacobian_determinant
+
+jacobian_determinant = jax.jit(spatial.jacobian_determinant)
 
 
 def smooth_velocity(shape, size=1.5, seed=0):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from weights import initial_weights
 
+from autoreg_jax import spatial
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.search_space import (
     OPERATIONS,
@@ -16,7 +17,9 @@ from autoreg_jax.search_space import (
     decode,
     probabilities,
 )
-from autoreg_jax.spatial import integrate, resize_displacement
+
+integrate = jax.jit(spatial.integrate)
+resize_displacement = jax.jit(spatial.resize_displacement, static_argnums=1)
 
 WIDTH = 0.07
 
