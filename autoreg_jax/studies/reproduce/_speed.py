@@ -44,7 +44,7 @@ def speed_table(wholes: Sequence[Whole], scenario: str | None) -> Table:
         about = replace(ours.description, genotype=name)
         image = jnp.zeros((1, *(_SMALL for _ in shape), 1))
         network = NETWORKS[name](about.num_steps)
-        params = network.init(jax.random.key(0), image, image)["params"]
+        params = jax.jit(network.init)(jax.random.key(0), image, image)["params"]
         records.append(_record(name, RegistrationModel(about, params), shape))
     return Table(records, _COLUMNS)
 
