@@ -213,9 +213,10 @@ WORKS = (
 def estimate() -> None:
     """Print hours for the whole work, every pair on a device of its own."""
     paper = load("paper")
-    discrete = Case("training", LARGE, 1.0)
-    fine = operations(*iteration(discrete)) * np.prod(FULL) / np.prod(LARGE)
-    measured = operations(*iteration(discrete)) / H200_SECONDS / TF32_PEAK
+    discrete = Case("training", MIDDLE, 1.0)
+    each = operations(*iteration(discrete)) / np.prod(MIDDLE)
+    fine = each * np.prod(FULL)
+    measured = each * np.prod(LARGE) / H200_SECONDS / TF32_PEAK
     mixed = Case("search", MIDDLE, 1.0, estimator="finite_difference")
     one = operations(*iteration(mixed)) / np.prod(MIDDLE)
     print(

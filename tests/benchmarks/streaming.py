@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 SHAPE = (80, 96, 112)
-SETTINGS = {"network": {"width": 0.25}, "data": {"storage": "float16"}}
+SETTINGS = {"network": {"width": 0.125}, "data": {"storage": "float16"}}
 
 
 def make(folder: Path, count: int) -> Path:
@@ -72,12 +72,13 @@ class Memory(threading.Thread):
             self.peak = max(self.peak, self.now())
 
 
-def train(table: Path, cache: Path, steps: int) -> dict[str, Any]:
-    """Prepare and train; what it took."""
+def train(table: Path, cache: Path, steps: int, *, quick: bool) -> dict[str, Any]:
+    """Prepare and train, if `quick` the network of the tests; what it took."""
     import jax
 
     from autoreg_jax import config, workflows
     from autoreg_jax.search_space import Genotype
+    from tests.stand_in import SmallNetwork
 
     memory = Memory()
     memory.start()
@@ -98,7 +99,14 @@ def train(table: Path, cache: Path, steps: int) -> dict[str, Any]:
 
     journal = workflows.Journal(observe=observe)
     lam = {"full": 10.0, "smooth": 15.0, "half": 3.2, "quarter": 0.8}
-    workflows.train(cohort, settings, Genotype.uniform("conv_3"), lam, journal=journal)
+    workflows.train(
+        cohort,
+        settings,
+        Genotype.uniform("conv_3"),
+        lam,
+        journal=journal,
+        network=SmallNetwork if quick else None,
+    )
     memory.is_over.set()
     first, *rest = journal.records
     # The first step is compiled.
@@ -119,12 +127,18 @@ def main() -> None:
     """Make the data, train twice in processes of their own, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a network of two layers, whose steps leave less time for reading",
+    )
     parser.add_argument("--folder", type=Path, help="where to make the data")
     parser.add_argument("--table", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.table:
-        found = train(options.table, options.folder / "cache", options.steps)
+        cache = options.folder / "cache"
+        found = train(options.table, cache, options.steps, quick=options.quick)
         print(json.dumps(found))
         return
     folder = Path(tempfile.mkdtemp(dir=options.folder))
@@ -135,7 +149,7 @@ def main() -> None:
         found = []
         for name in ("few.csv", table.name, table.name):
             words = ["--table", folder / name, "--folder", folder]
-            words += ["--steps", options.steps]
+            words += ["--steps", options.steps, *["--quick"] * options.quick]
             command = [sys.executable, "-m", __spec__.name, *map(str, words)]
             done = subprocess.run(
                 command, check=True, stdout=subprocess.PIPE, text=True
