@@ -239,7 +239,7 @@ class SearchConfig:
 
     steps_per_call: int | None = None
     """Steps that the device does in one call, without the host (>= 1); null: 10, or 1
-    on a CPU but for long runs of tiny problems. Progress, checkpoints and time limits
+    on a CPU but for long runs of small problems. Progress, checkpoints and time limits
     act between two calls; records and results do not depend on it."""
 
     minutes: float | None = None

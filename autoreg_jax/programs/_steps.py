@@ -31,20 +31,20 @@ class Steps(NamedTuple):
     chunk: int
 
 
-# Measured on two CPU cores: an iteration of the search takes about 13 s longer to
-# compile as one program than in parts, and the parts take 20 ms to start, in each
-# iteration, which is all that small problems take.
-_MOST_WORK_ON_A_CPU = 2**20
-_FEWEST_STEPS_ON_A_CPU = 500
+# Measured on two CPU cores, see `tests/benchmarks/RESULTS.md`. With less work a step of
+# a training takes half the time as one program, since the start of its parts takes as
+# long as they do; but the parts of an earlier stage are compiled already, and those of
+# an iteration of the search compile 13 s faster.
+_MOST_WORK_ON_A_CPU = 2**25
+_FEWEST_STEPS_ON_A_CPU = 2000
 
 
 def runs_in_one_program(num_weights: int, num_voxels: int, num_steps: int) -> bool:
     """Whether steps are faster as one program, its compilation included.
 
     On an accelerator they always are: a device waits for the host at every program. On
-    a CPU they are if the weights ω times the voxels of an image are at most 2²⁰ and
-    there are at least 500 steps. XLA computes larger problems no faster inside of a
-    loop, on one thread in part, than as separate programs.
+    a CPU they are if the weights ω times the voxels of an image are at most 2²⁵, as of
+    one architecture on images of 64×64 voxels, and there are at least 2,000 steps.
     """
     if jax.default_backend() != "cpu":
         return True

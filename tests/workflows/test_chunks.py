@@ -9,7 +9,7 @@ import pytest
 from stand_in import SmallNetwork, programs_for
 
 from autoreg_jax import config, workflows
-from autoreg_jax.programs import Programs
+from autoreg_jax.programs import Programs, runs_in_one_program
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import Journal
 from autoreg_jax.workflows._loop import Task, repeat
@@ -101,6 +101,15 @@ def test_the_seconds_of_a_chunk_are_shared_by_its_steps():
     seconds = [record["seconds"] for record in journal.records]
     np.testing.assert_allclose(np.diff(seconds[:4]), 2.0)
     np.testing.assert_allclose(np.diff(seconds[3:]), seconds[4] - seconds[3])
+
+
+def test_small_problems_of_many_steps_are_one_program_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert runs_in_one_program(2**15, 2**10, 2000)
+    assert not runs_in_one_program(2**15, 2**10, 1999)
+    assert not runs_in_one_program(2**15, 2**10 + 1, 2000)
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    assert runs_in_one_program(2**20, 2**24, 1)
 
 
 def configured(settings, per_call, *, steps=20, lam_steps=5):
