@@ -34,7 +34,7 @@ class Steps(NamedTuple):
 # Measured on two CPU cores, see `tests/benchmarks/RESULTS.md`. With less work a step of
 # a training takes half the time as one program, since the start of its parts takes as
 # long as they do; but the parts of an earlier stage are compiled already, and those of
-# an iteration of the search compile 13 s faster.
+# an iteration of the search compile several times faster.
 _MOST_WORK_ON_A_CPU = 2**25
 _FEWEST_STEPS_ON_A_CPU = 2000
 
