@@ -144,7 +144,7 @@ def _empty(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Cohor
 
 
 def _no_array(place: int) -> np.ndarray:
-    raise NotImplementedError(place)
+    raise ValueError(f"subject {place} of an empty cohort has no array yet.")
 
 
 def _allocated(cohort: Cohort) -> Cohort:
