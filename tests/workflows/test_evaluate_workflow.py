@@ -163,6 +163,23 @@ def test_every_pair_has_its_row(done):
     assert np.mean(errors) == pytest.approx(mean)
 
 
+class Counted(Centroid):
+    """Counts how often it is traced."""
+
+    traces = []  # noqa: RUF012
+
+    def __call__(self, moving, fixed):
+        self.traces.append(moving.shape)
+        return super().__call__(moving, fixed)
+
+
+def test_pairs_share_one_program(shifted, settings):
+    settings = config.merge(settings, {"evaluate": {"refine": {"steps": 0}}})
+    model = RegistrationModel(ABOUT, {}, network=Counted(1.0))
+    evaluate(shifted, model, settings)
+    assert len(Counted.traces) == 1
+
+
 def test_landmarks_are_scored_in_millimetres(shifted, settings):
     points = np.array([[7.0, 7.0], [10.5, 8.25], [8.0, 11.0]], np.float32)
     marked = dataclasses.replace(

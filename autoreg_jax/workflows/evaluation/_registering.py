@@ -48,7 +48,9 @@ class Registrar:
         settings = self._settings
 
         def network(params: Any, moving: Any, fixed: Any) -> tuple[Any, Any]:
-            out = replace(model, params=params)(moving, fixed)
+            # Without a mesh nothing is traced here, and the model keeps its program.
+            own = model if devices.mesh is None else replace(model, params=params)
+            out = own(moving, fixed)
             return out.velocity, out.displacements.full
 
         def improve(moving: Any, fixed: Any, velocity: Any) -> Any:
