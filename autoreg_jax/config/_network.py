@@ -117,6 +117,15 @@ class ExtraTermsConfig:
     folding: float | None = None
     """Soft fraction of folded voxels."""
 
+    dice: float | None = None
+    """One minus the mean Dice of the label maps, warped linearly, over the structures
+    that both images have. The training subjects need label maps. Not used while α is
+    searched."""
+
+    inverse_consistency: float | None = None
+    """Mean squared length of the map there and back, voxels²; needs
+    `train.directions: both`. Constant: λ is searched in one direction."""
+
     def __post_init__(self) -> None:
         check_range(self, *vars(self), at_least=0)
 
@@ -161,6 +170,7 @@ class ObjectiveConfig:
 
 
 Steps = Literal["relative", "absolute"]
+Directions = Literal["one", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +190,10 @@ class TrainConfig:
     batch_size: int = 1
     """Pairs per step (>= 1)."""
 
+    directions: Directions = "one"
+    """`one`: moving image to fixed image; `both`: also the swapped pair in the same
+    step, and the loss is the mean of the two."""
+
     log_every: int = 10
     """Steps between two records (>= 1)."""
 
@@ -190,6 +204,7 @@ class TrainConfig:
         check_range(self, "steps", "batch_size", "log_every", at_least=1)
         check_range(self, "steps_per_call", at_least=1)
         check_choice(self, "omega_steps", typing.get_args(Steps))
+        check_choice(self, "directions", typing.get_args(Directions))
         check_range(self, "learning_rate", above=0)
 
 

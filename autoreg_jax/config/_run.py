@@ -53,6 +53,13 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "seed", at_least=0)
+        is_consistent = self.objective.extra.inverse_consistency is not None
+        if is_consistent and self.train.directions != "both":
+            raise ConfigError(
+                "objective.extra.inverse_consistency: compares the two directions of "
+                f"a pair, but train.directions is {self.train.directions}; set it to "
+                "both."
+            )
         if self.quirks.deformation_only and self.search.joint:
             raise ConfigError(
                 "quirks.deformation_only: excludes search.joint, which needs feature "

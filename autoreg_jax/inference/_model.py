@@ -18,7 +18,7 @@ from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import is_writer, write_bytes
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._refine import Refined, refine
-from autoreg_jax.losses import Similarity
+from autoreg_jax.losses import Similarity, image_terms
 from autoreg_jax.networks import Registration
 from autoreg_jax.runtime import RunFolder, in_single_precision
 
@@ -135,7 +135,7 @@ class RegistrationModel:
             moving,
             fixed,
             velocity,
-            about.lam,
+            image_terms(about.lam),
             num_iterations=steps,
             learning_rate=learning_rate,
             objective=objective,

@@ -6,12 +6,14 @@ Every `*_loss` is minimised. A loss is the mean over the batch; images are
 
 from autoreg_jax.losses._agreement import (
     agreement_loss,
+    common_dice_loss,
     landmark_loss,
     one_hot,
     soft_dice,
     soft_dice_loss,
     soft_folding_fraction,
 )
+from autoreg_jax.losses._consistency import inverse_consistency_loss
 from autoreg_jax.losses._mind import mind_descriptor, mind_loss
 from autoreg_jax.losses._mutual_information import mutual_information
 from autoreg_jax.losses._ncc import global_ncc, local_ncc, local_ncc_loss
@@ -26,7 +28,7 @@ from autoreg_jax.losses._objective import (
 )
 from autoreg_jax.losses._similarity import SIMILARITIES, Similarity, find_similarity
 from autoreg_jax.losses._smoothness import bending_loss, diffusion_loss
-from autoreg_jax.losses._terms import TERMS, Term, TermInputs
+from autoreg_jax.losses._terms import TERMS, Term, TermInputs, image_terms
 
 __all__ = [
     "PAPER_WEIGHTS",
@@ -40,10 +42,13 @@ __all__ = [
     "Weights",
     "agreement_loss",
     "bending_loss",
+    "common_dice_loss",
     "diffusion_loss",
     "find_similarity",
     "global_ncc",
+    "image_terms",
     "in_order",
+    "inverse_consistency_loss",
     "landmark_loss",
     "local_ncc",
     "local_ncc_loss",

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from autoreg_jax.losses._mind import mind_loss
 from autoreg_jax.ops import sample_linear
@@ -112,7 +112,9 @@ def one_hot(
 
 
 def soft_dice(
-    fixed_onehot: Float[Array, "b *space k"], moved_onehot: Float[Array, "b *space k"]
+    fixed_onehot: Float[Array, "b *space k"],
+    moved_onehot: Float[Array, "b *space k"],
+    counted: Bool[Array, "b k"] | None = None,
 ) -> Float[Array, ""]:
     """Mean Dice coefficient 2 Σ p q / (Σ p + Σ q) over the classes.
 
@@ -121,6 +123,7 @@ def soft_dice(
     Args:
         fixed_onehot: Membership of each class, between 0 and 1.
         moved_onehot: The same for the moved labels, usually interpolated linearly.
+        counted: Classes that count; default: all.
 
     Returns:
         A scalar between 0 and 1, the mean over the batch.
@@ -128,7 +131,7 @@ def soft_dice(
     space = tuple(range(1, fixed_onehot.ndim - 1))
     overlap = 2 * jnp.sum(fixed_onehot * moved_onehot, axis=space)
     volume = jnp.sum(fixed_onehot + moved_onehot, axis=space)
-    present = volume > 0
+    present = volume > 0 if counted is None else (volume > 0) & counted
     dice = jnp.where(present, overlap / jnp.where(present, volume, 1), 0)
     count = jnp.sum(present, axis=-1)
     mean = jnp.sum(dice, axis=-1) / jnp.maximum(count, 1)
@@ -140,3 +143,25 @@ def soft_dice_loss(
 ) -> Float[Array, ""]:
     """One minus `soft_dice`: between 0 (perfect overlap) and 1."""
     return 1 - soft_dice(fixed_onehot, moved_onehot)
+
+
+def common_dice_loss(
+    fixed_onehot: Float[Array, "b *space k"],
+    moving_onehot: Float[Array, "b *space k"],
+    displacement: Float[Array, "b *space d"],
+) -> Float[Array, ""]:
+    """`soft_dice_loss` of the classes that both images of a pair have.
+
+    A structure that was not drawn in one of the two says nothing about the map.
+
+    Args:
+        fixed_onehot: `one_hot` labels of the fixed image.
+        moving_onehot: `one_hot` labels of the moving image, warped linearly.
+        displacement: At full resolution, in voxels.
+
+    Returns:
+        A scalar between 0 and 1; 0 for a pair without a common class.
+    """
+    space = tuple(range(1, fixed_onehot.ndim - 1))
+    both = jnp.any(fixed_onehot > 0, space) & jnp.any(moving_onehot > 0, space)
+    return 1 - soft_dice(fixed_onehot, warp(moving_onehot, displacement), both)

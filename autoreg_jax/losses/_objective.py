@@ -84,6 +84,9 @@ class Objective:
         moving: Array | Pyramid,
         displacements: Pyramid | Mapping[str, Array],
         lam: Weights,
+        *,
+        labels: tuple[Array, Array] | None = None,
+        opposite: Array | None = None,
     ) -> tuple[Float[Array, ""], Terms]:
         """Compute the objective of a batch of pairs.
 
@@ -95,12 +98,16 @@ class Objective:
                 `(b, *space, d)` in voxels of its own grid; images are resized to it.
             lam: The weights λ by name. Terms of Eq. (4) may be left out; the names in
                 `TERMS` and in `extra_terms` may be added.
+            labels: One-hot labels of fixed and moving images, for the term `dice`.
+            opposite: Displacement of the swapped pairs at full resolution, for the term
+                `inverse_consistency`.
 
         Returns:
             The scalar, and its unweighted terms by name.
 
         Raises:
-            ValueError: If the interpolation or a term is unknown, or a window is even.
+            ValueError: If the interpolation or a term is unknown, a window is even, or
+                a term lacks labels or the opposite direction.
         """
 
         def images_at(scale: str) -> tuple[Array, Array]:
@@ -135,6 +142,8 @@ class Objective:
                 Pyramid(**{scale: pair[1] for scale, pair in pairs.items()}),
                 Pyramid(**{scale: _at_scale(displacements, scale) for scale in pairs}),
                 self.windows,
+                *(labels or (None, None)),
+                opposite,
             )
             terms |= {name: known[name](inputs) for name in others}
         total = sum(weights[name] * term for name, term in terms.items())

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jax import Array
 
-from autoreg_jax.losses._agreement import soft_folding_fraction
+from autoreg_jax.losses._agreement import common_dice_loss, soft_folding_fraction
+from autoreg_jax.losses._consistency import inverse_consistency_loss
 from autoreg_jax.losses._mind import mind_loss
 from autoreg_jax.losses._ncc import local_ncc_loss
 from autoreg_jax.losses._smoothness import bending_loss
@@ -21,12 +22,18 @@ class TermInputs(NamedTuple):
         moved: Moving images, warped at each of them.
         displacements: `(b, *space, d)` in voxels of each grid.
         windows: Edges of the NCC windows at each of them, voxels.
+        fixed_labels: One-hot labels of the fixed images, `(b, *space, k)`, if given.
+        moving_labels: Those of the moving images, not warped, if given.
+        opposite: Displacements of the swapped pairs at full resolution, if given.
     """
 
     fixed: Pyramid
     moved: Pyramid
     displacements: Pyramid
     windows: tuple[int, int, int]
+    fixed_labels: Array | None = None
+    moving_labels: Array | None = None
+    opposite: Array | None = None
 
 
 Term = Callable[[TermInputs], Array]
@@ -45,10 +52,26 @@ def _mind(scale: int) -> Term:
     return lambda given: mind_loss(given.fixed[scale], given.moved[scale])
 
 
+def _dice(given: TermInputs) -> Array:
+    if given.fixed_labels is None or given.moving_labels is None:
+        raise ValueError("the term dice needs the label maps of both images.")
+    return common_dice_loss(
+        given.fixed_labels, given.moving_labels, given.displacements.full
+    )
+
+
+def _inverse_consistency(given: TermInputs) -> Array:
+    if given.opposite is None:
+        raise ValueError("the term inverse_consistency needs both directions.")
+    return inverse_consistency_loss(given.displacements.full, given.opposite)
+
+
 TERMS: Mapping[str, Term] = MappingProxyType(
     {
         "bending": lambda given: bending_loss(given.displacements.full),
+        "dice": _dice,
         "folding": lambda given: soft_folding_fraction(given.displacements.full),
+        "inverse_consistency": _inverse_consistency,
         "mind_full": _mind(0),
         "mind_half": _mind(1),
         "mind_quarter": _mind(2),
@@ -57,3 +80,21 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "ncc_quarter": _ncc(2),
     }
 )
+
+_MORE_THAN_IMAGES = ("dice", "inverse_consistency")
+
+
+def image_terms(lam: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of the terms that two images and a displacement suffice for.
+
+    Args:
+        lam: Weights by the names of their terms.
+
+    Returns:
+        Those of training with labels, or in both directions, are left out.
+
+    Examples:
+        >>> image_terms({"full": 10.0, "dice": 5.0})
+        {'full': 10.0}
+    """
+    return {name: lam[name] for name in lam if name not in _MORE_THAN_IMAGES}

@@ -27,9 +27,11 @@ from autoreg_jax.programs._network import (
     network_family,
 )
 from autoreg_jax.programs._objective import (
+    check_labels,
     initial_lambda,
     make_lambda,
     make_objective,
+    training_lambda,
     with_judge,
 )
 from autoreg_jax.programs._programs import Programs
@@ -58,6 +60,7 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "check_labels",
     "chosen_genotype",
     "copied",
     "gather_pair",
@@ -81,6 +84,7 @@ __all__ = [
     "search_steps",
     "shrunk",
     "stacked_rows",
+    "training_lambda",
     "training_step",
     "training_steps",
     "with_judge",

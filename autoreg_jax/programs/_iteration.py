@@ -78,6 +78,7 @@ def search_step(
     num_structures: int = 0,
     *,
     has_background: bool = False,
+    train_structures: int = 0,
     is_compiled: bool,
 ) -> Step:
     """An iteration `(SearchState, StageRow, StageData) -> (state, StageInfo)`.
@@ -86,6 +87,8 @@ def search_step(
         algorithm: Of a stage.
         num_structures: Foreground classes of the labels of the validation images.
         has_background: Whether the background is a class of its own, too.
+        train_structures: Foreground classes of the labels of the training images, if
+            they have any.
         is_compiled: The iteration becomes a part of a program. Otherwise its conditions
             are decided here.
     """
@@ -94,7 +97,8 @@ def search_step(
     def step(
         state: SearchState, row: StageRow, data: StageData
     ) -> tuple[SearchState, StageInfo]:
-        train_batch = gather_pair(data.train, row.train)._replace(lam=data.lam)
+        train_batch = gather_pair(data.train, row.train, train_structures)
+        train_batch = train_batch._replace(lam=data.lam)
 
         def move(state: SearchState) -> tuple[SearchState, OuterInfo]:
             valid_batch = gather_pairs(
@@ -121,12 +125,17 @@ def _choose(condition: Any, first: Any, second: Any, operand: Any) -> Any:
     return first(operand) if condition else second(operand)
 
 
-def training_step(algorithm: TrainingAlgorithm) -> Step:
-    """A step `(TrainState, (moving, fixed), (images, λ)) -> (state, TrainInfo)`."""
+def training_step(algorithm: TrainingAlgorithm, num_structures: int = 0) -> Step:
+    """A step `(TrainState, (moving, fixed), (images, λ)) -> (state, TrainInfo)`.
+
+    Args:
+        algorithm: Of the training.
+        num_structures: Foreground classes of the labels, if the images have any.
+    """
 
     def step(state: Any, row: Any, data: Any) -> tuple[Any, Any]:
         images, lam = data
-        return algorithm.step(state, (gather_pair(images, row), lam))
+        return algorithm.step(state, (gather_pair(images, row, num_structures), lam))
 
     return step
 
@@ -139,6 +148,7 @@ def search_steps(
     num_structures: int = 0,
     *,
     has_background: bool = False,
+    train_structures: int = 0,
 ) -> Steps:
     """The iterations of a stage, `(SearchState, StageRow, StageData)`.
 
@@ -152,6 +162,8 @@ def search_steps(
         network: The network of a stage of λ; None for a stage of α.
         num_structures: Foreground classes of the labels of the validation images.
         has_background: Whether the background is a class of its own, too.
+        train_structures: Foreground classes of the labels of the training images, if
+            they have any.
     """
 
     def make(*, is_whole: bool) -> Steps:
@@ -159,6 +171,7 @@ def search_steps(
             programs.search(stage, network, is_plain=is_whole),
             num_structures,
             has_background=has_background,
+            train_structures=train_structures,
             is_compiled=is_whole,
         )
         return in_one_program(step) if is_whole else one_by_one(step)
@@ -183,24 +196,31 @@ def search_steps(
         search.folding_budget,
         num_structures,
         has_background,
+        train_structures,
     )
     return programs.once(("search steps", *key), lambda: make(is_whole=True))
 
 
 def training_steps(
-    programs: Programs, network: Network, settings: TrainConfig, images: DeviceCohort
+    programs: Programs,
+    network: Network,
+    settings: TrainConfig,
+    images: DeviceCohort,
+    num_structures: int = 0,
 ) -> Steps:
     """The steps of a training, `(TrainState, (moving, fixed), (images, λ))`."""
+
+    def make(*, is_whole: bool) -> Steps:
+        algorithm = programs.training(network, settings, is_plain=is_whole)
+        step = training_step(algorithm, num_structures)
+        return in_one_program(step) if is_whole else one_by_one(step)
+
     programs.once(("said", False), lambda: _say_compiling(is_mixed=False))
     if not _is_whole(programs, network, images, settings.steps):
-        return one_by_one(training_step(programs.training(network, settings)))
+        return make(is_whole=False)
     same = replace(settings, log_every=1, steps_per_call=None)
-    return programs.once(
-        ("training steps", network, same),
-        lambda: in_one_program(
-            training_step(programs.training(network, settings, is_plain=True))
-        ),
-    )
+    key = ("training steps", network, same, num_structures)
+    return programs.once(key, lambda: make(is_whole=True))
 
 
 def _is_whole(

@@ -9,7 +9,13 @@ import jax.numpy as jnp
 from autoreg_jax.config import RunConfig, SearchConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError, DataError
-from autoreg_jax.losses import PAPER_WEIGHTS, SIMILARITIES, Objective
+from autoreg_jax.losses import (
+    PAPER_WEIGHTS,
+    SIMILARITIES,
+    Objective,
+    image_terms,
+    in_order,
+)
 from autoreg_jax.search import Judge, agreement_judge, landmark_judge, overlap_judge
 
 
@@ -45,6 +51,39 @@ def initial_lambda(config: RunConfig) -> dict[str, Any]:
     weights = {name: getattr(settings, name) for name in PAPER_WEIGHTS}
     weights |= vars(settings.extra)
     return make_lambda({k: w for k, w in weights.items() if w is not None})
+
+
+def training_lambda(
+    config: RunConfig, searched: Mapping[str, float]
+) -> dict[str, float]:
+    """λ of a training after a search: the terms beyond the images are as configured.
+
+    Args:
+        config: The settings of the training. They may add these terms, with their
+            weights, or leave them out; a weight that was searched stays.
+        searched: λ of the search.
+    """
+    extra = vars(config.objective.extra)
+    lam = {}
+    for name, weight in (extra | dict(searched)).items():
+        is_of_images = bool(image_terms({name: weight}))
+        is_kept = name in searched if is_of_images else extra[name] is not None
+        if is_kept:
+            lam[name] = float(weight)
+    return in_order(lam)
+
+
+def check_labels(cohort: Cohort, lam: Mapping[str, Any]) -> None:
+    """Refuse the term `dice` for subjects without label maps.
+
+    Raises:
+        ConfigError: If λ has the term and the subjects have no labels.
+    """
+    if "dice" in lam and cohort.labels is None:
+        raise ConfigError(
+            "objective.extra.dice: the training subjects have no label maps; name the "
+            "files in the column 'labels' of the dataset, or set the term to null."
+        )
 
 
 def make_lambda(weights: Mapping[str, float]) -> dict[str, Any]:

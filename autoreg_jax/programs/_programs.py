@@ -10,7 +10,7 @@ import optax
 from autoreg_jax import hypergrad
 from autoreg_jax.config import RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.hypergrad import HypergradientEstimator
-from autoreg_jax.losses import Objective
+from autoreg_jax.losses import Objective, image_terms
 from autoreg_jax.programs._compiled import (
     STRAIGHT,
     compiled_estimator,
@@ -32,6 +32,7 @@ from autoreg_jax.programs._optimizers import (
     make_outer_optimizer,
     training_schedule,
 )
+from autoreg_jax.programs._pair_loss import both_directions
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.search import (
     PairBatch,
@@ -157,12 +158,10 @@ class Programs:
     ) -> TrainingAlgorithm:
         """Adam on L_reg; the batch of its step is `(PairBatch, λ)`, ω a vector.
 
-        The gradient is the program of the search of λ. With `is_plain` nothing is
-        compiled.
+        In one direction the gradient is the program of the search of λ. With
+        `is_plain` nothing is compiled.
         """
-        terms = self._terms(network)
-        if is_plain:
-            terms = self.plain_problem(network).inner_terms
+        terms = self._training_terms(network, settings, is_plain=is_plain)
 
         def loss_and_terms(omega: Any, batch: Any) -> Any:
             images, lam = batch
@@ -202,7 +201,7 @@ class Programs:
             problem = architecture_problem(
                 self.mixed,
                 on_smaller_images(self.objective, search.shrink),
-                initial_lambda(config),
+                image_terms(initial_lambda(config)),
                 has_summed_terms=config.quirks.summed_terms,
             )
         else:
@@ -237,6 +236,25 @@ class Programs:
             ("terms", network),
             lambda: compiled_gradient(self.plain_problem(network).inner_terms),
         )
+
+    def _training_terms(
+        self, network: Network, settings: TrainConfig, *, is_plain: bool
+    ) -> Callable[..., Any]:
+        """The loss of a training step and its terms, `(omega, λ, batch)`."""
+        if settings.directions == "one":
+            if is_plain:
+                return self.plain_problem(network).inner_terms
+            return self._terms(network)
+        layout = self.layout(network)
+        loss = both_directions(network, self.objective)
+
+        def plain(omega: Any, lam: Any, batch: PairBatch) -> Any:
+            return loss(layout.to_tree(omega), lam, batch)
+
+        if is_plain:
+            return plain
+        key = ("training terms", network, settings.directions)
+        return self.once(key, lambda: compiled_gradient(plain))
 
     def _estimator(
         self, stage: Stage, network: Network | None, *, is_plain: bool
@@ -287,6 +305,7 @@ def _shared(config: RunConfig) -> RunConfig:
         objective=config.objective,
         quirks=config.quirks,
         search=replace(SearchConfig(), shrink=config.search.shrink),
+        train=TrainConfig(directions="both"),  # for any objective
     )
 
 

@@ -146,6 +146,7 @@ def summary_paragraph(run: Run) -> str:
         f"{pairs} of {kind}subjects {was} registered for this evaluation.",
         *_dice_sentences(evaluation),
         _worse_pairs(run.rows),
+        _labels_sentence(run.records),
         _error_sentence(evaluation),
         _folding_sentence(evaluation),
         _time_sentence(evaluation),
@@ -202,6 +203,14 @@ def _worse_pairs(rows: Sequence[Mapping[str, Any]]) -> str:
     worse = sum(np.mean(change) < 0 for change in changes.values())
     where = f"{worse} of {len(changes)}" if worse else "none of the"
     return f"The overlap decreased in {where} pairs."
+
+
+def _labels_sentence(records: Sequence[Mapping[str, Any]]) -> str:
+    """Whether the network has learned from labels."""
+    trained = (r.get("terms") or {} for r in records if r.get("stage") == "train")
+    if not any("dice" in terms for terms in trained):
+        return ""
+    return "The network was trained with the label maps of the training subjects."
 
 
 def _error_sentence(evaluation: Mapping[str, Any]) -> str:

@@ -27,6 +27,8 @@ WEIGHTS = {
     "mind_quarter": "MIND, ¼ resolution",
     "bending": "Bending energy",
     "folding": "Folding",
+    "dice": "Overlap of structures (labels)",
+    "inverse_consistency": "Inverse consistency",
 }
 
 STAGES = {

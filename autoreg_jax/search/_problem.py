@@ -31,6 +31,7 @@ class PairBatch(NamedTuple):
             argument of a program that serves every λ, where a constant needs one each.
         moving_landmarks: Points `(b, k, d)`, voxels, or None where not needed.
         fixed_landmarks: The corresponding points of the fixed images.
+        key: Random key of the augmentation of this batch, or None where there is none.
     """
 
     moving: Any
@@ -40,6 +41,14 @@ class PairBatch(NamedTuple):
     lam: Any = None
     moving_landmarks: Any = None
     fixed_landmarks: Any = None
+    key: Any = None
+
+    @property
+    def labels(self) -> tuple[Any, Any] | None:
+        """Labels of fixed and moving images, if there are any."""
+        if self.moving_labels is None:
+            return None
+        return self.fixed_labels, self.moving_labels
 
 
 Judge = Callable[[PairBatch, Array], Array]
@@ -163,13 +172,15 @@ def objective_problem(
 
     Returns:
         The problem; validation batches need what the judge looks at, training batches
-        images alone.
+        images alone, and labels if λ has the term `dice`.
     """
     judge = overlap_judge() if judge is None else judge
 
     def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch)
-        return objective(batch.fixed, batch.moving, out.displacements, lam)
+        return objective(
+            batch.fixed, batch.moving, out.displacements, lam, labels=batch.labels
+        )
 
     def inner_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:
         return inner_terms(omega, lam, batch)[0]

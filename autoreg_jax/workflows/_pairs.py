@@ -78,6 +78,7 @@ class SearchData:
 
     Validation images have labels or landmarks if λ is chosen by them; of the labels,
     `num_structures` are foreground classes, and `has_background` adds the background.
+    Training images have labels, `train_structures` classes, if the loss compares them.
     """
 
     train: SplitImages
@@ -86,6 +87,7 @@ class SearchData:
     valid_roles: Roles
     num_structures: int = 0
     has_background: bool = False
+    train_structures: int = 0
 
     @property
     def ndim(self) -> int:
@@ -119,7 +121,8 @@ def search_data(
     devices: Placement,
 ) -> tuple[SearchData, SearchData]:
     """The data of the stages of α, smaller images, and those of the stages of λ."""
-    images = split_images(train, config, devices)
+    is_labelled = config.objective.extra.dice is not None
+    images = split_images(train, config, devices, with_labels=is_labelled)
     judges = split_images(
         validation,
         config,
@@ -134,6 +137,7 @@ def search_data(
         *roles,
         num_structures=len(validation.structures),
         has_background=config.quirks.background_dice,
+        train_structures=len(train.structures),
     )
     shrink = config.search.shrink
     return SearchData(images.smaller(shrink), judges.smaller(shrink), *roles), whole

@@ -8,6 +8,7 @@ from autoreg_jax.config import load as load_config
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import read_json, write_text
 from autoreg_jax.inference import RegistrationModel, load_model
+from autoreg_jax.programs import training_lambda
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._auto import open_run
@@ -116,7 +117,7 @@ def train_run(
         cohort,
         prepared.config,
         genotype,
-        lam,
+        training_lambda(config, lam),
         validation=validation,
         run=folder.path,
         resume=resume,

@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import write_json
 from autoreg_jax.hypergrad import HypergradientEstimator
-from autoreg_jax.losses import Objective
+from autoreg_jax.losses import Objective, in_order
 from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
+    check_labels,
     initial_lambda,
     schedule,
     with_judge,
@@ -31,6 +33,9 @@ from autoreg_jax.workflows.strategies import (
     SearchResult,
     Strategy,
 )
+
+# Needs both directions of a pair, and the search has one.
+_CONSTANT = "inverse_consistency"
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +59,10 @@ def search(  # noqa: PLR0913
     """Search feature cells, deformation cells and loss weights.
 
     The strategy of the configuration does it: `darts` is Algorithm 1 of the paper,
-    `random` trains random architectures for a while. Labels are read to judge λ alone,
-    those of the validation subjects alone, and never by the loss of ω; without labels,
-    landmarks or the agreement of the images judge λ.
+    `random` trains random architectures for a while. Labels of the validation subjects
+    judge λ; without labels, landmarks or the agreement of the images do. Those of the
+    training subjects are read if λ is searched with the term `dice`. The weight of
+    `inverse_consistency` is not searched.
 
     Args:
         train: Subjects from which ω learns.
@@ -83,7 +89,8 @@ def search(  # noqa: PLR0913
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             its contents are damaged or of other settings.
-        ConfigError: If the strategy or the similarity is unknown.
+        ConfigError: If the strategy or the similarity is unknown, or if there is the
+            term `dice` and the training subjects have no label maps.
         DataError: If labels or landmarks are to judge λ and the validation subjects
             have none, or if no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
@@ -100,6 +107,7 @@ def search(  # noqa: PLR0913
         **own,
     )
     result = (strategy or _find_strategy(config.search.strategy))(job)
+    result = _with_constant(config, result)
     if job.journal.run is not None:
         _write_objective(job.journal.run, job.config, result)
     return result
@@ -127,6 +135,8 @@ def search_job(
     config = with_judge(config, validation)
     programs = programs_for(config, train, programs, **own)
     lam = jax.device_get(initial_lambda(config))
+    check_labels(train, lam)
+    lam.pop(_CONSTANT, None)
     devices = placement(
         config.mesh.pairs,
         config.mesh.members,
@@ -135,6 +145,19 @@ def search_job(
     )
     return SearchJob(
         train, validation, config, programs, journal, lam, genotype, devices
+    )
+
+
+def _with_constant(config: RunConfig, result: SearchResult) -> SearchResult:
+    """λ with the weight that is not searched, if there is one."""
+    weight = getattr(config.objective.extra, _CONSTANT)
+    if weight is None:
+        return result
+    weights = {_CONSTANT: weight}
+    return replace(
+        result,
+        lam=in_order(result.lam | weights),
+        lam_start=in_order(result.lam_start | weights),
     )
 
 

@@ -93,6 +93,7 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         network,
         data.num_structures,
         has_background=data.has_background,
+        train_structures=data.train_structures,
     )
     chunk, size = chunk_sizes(
         job.config.search.steps_per_call,

@@ -17,6 +17,7 @@ from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
     Stream,
+    check_labels,
     initial_vector,
     make_lambda,
     make_network,
@@ -62,10 +63,11 @@ def train(  # noqa: PLR0913
     objective: Objective | None = None,
     programs: Programs | None = None,
 ) -> RegistrationModel:
-    """Train a network with the loss weights λ, without labels.
+    """Train a network with the loss weights λ.
 
     Args:
-        train: Subjects from which ω learns; their labels are not read.
+        train: Subjects from which ω learns; their labels are read if λ has the term
+            `dice`, and otherwise not.
         config: The run.
         genotype: The architecture, the name of one of `baselines.NETWORKS`, or a Flax
             module of your own that is called as `networks.RegistrationNetwork` is.
@@ -88,9 +90,11 @@ def train(  # noqa: PLR0913
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a training and `resume` is not given, or if
             its contents are damaged or of other settings.
+        ConfigError: If λ has the term `dice` and the subjects have no label maps.
         DataError: If no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
     """
+    check_labels(train, lam)
     journal = journal or Journal(run, resume=resume)
     folder = None if journal.run is None else RunFolder(journal.run)
     programs = programs_for(
@@ -173,10 +177,12 @@ def training_task(
 
     The Dice of validation subjects with labels is recorded a few times.
     """
-    split = split_images(train, config, devices)
+    split = split_images(train, config, devices, with_labels="dice" in lam)
     weights = devices.everywhere(make_lambda(lam))
     algorithm = programs.training(network, config.train)
-    training = training_steps(programs, network, config.train, split.outline)
+    training = training_steps(
+        programs, network, config.train, split.outline, len(train.structures)
+    )
     steps, log_every = config.train.steps, config.train.log_every
     pairs = pair_sampler(
         len(train.names),

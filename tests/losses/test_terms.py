@@ -13,8 +13,12 @@ from unoptimised import quick
 from autoreg_jax import config
 from autoreg_jax.losses import (
     TERMS,
+    Objective,
     bending_loss,
+    common_dice_loss,
+    image_terms,
     in_order,
+    inverse_consistency_loss,
     local_ncc_loss,
     mind_loss,
     registration_loss,
@@ -50,12 +54,15 @@ def case() -> tuple[Any, Any, Any]:
 def test_a_term_alone_is_its_function(case):
     windows = {"full": 5, "half": 3, "quarter": 3}
     edges: Any = tuple(windows.values())
+    more = {"labels": case[:2], "opposite": -case[2].full}
 
     @quick
     def expected(fixed, moving, fields):
         values = {
             "bending": bending_loss(fields.full),
             "folding": soft_folding_fraction(fields.full),
+            "dice": common_dice_loss(fixed, moving, fields.full),
+            "inverse_consistency": inverse_consistency_loss(fields.full, -fields.full),
         }
         for scale, window in windows.items():
             u = getattr(fields, scale)
@@ -68,7 +75,7 @@ def test_a_term_alone_is_its_function(case):
     @quick
     def alone(fixed, moving, fields):
         return {
-            name: registration_loss(fixed, moving, fields, {name: 3.0}, windows=edges)
+            name: Objective(windows=edges)(fixed, moving, fields, {name: 3.0}, **more)
             for name in TERMS
         }
 
@@ -112,6 +119,13 @@ def test_the_terms_of_the_paper_come_first():
 def test_unknown_terms_are_refused(case):
     with pytest.raises(ValueError, match=r"unknown term 'mean'; .* full, .*ncc"):
         jax.eval_shape(registration_loss, *case, LAM)
+
+
+@pytest.mark.parametrize("name", ["dice", "inverse_consistency"])
+def test_terms_of_more_than_images_are_refused_without_it(case, name):
+    with pytest.raises(ValueError, match=f"term {name} needs"):
+        jax.eval_shape(registration_loss, *case, {name: 1.0})
+    assert image_terms(LAM | {name: 1.0}) == LAM
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

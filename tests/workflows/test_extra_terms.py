@@ -7,27 +7,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from stand_in import search, train
+from stand_in import make_cohort, search, train
 
 from autoreg_jax import config, report
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model, refine
-from autoreg_jax.losses import in_order, registration_loss
-from autoreg_jax.programs import initial_lambda
+from autoreg_jax.losses import image_terms, in_order, registration_loss
+from autoreg_jax.programs import initial_lambda, training_lambda
+from autoreg_jax.report._summary import _labels_sentence
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
 from autoreg_jax.workflows import evaluate
 
-EXTRA = {"mind_full": 2.0, "bending": 0.1, "folding": 0.0}
-NAMES = ("full", "smooth", "half", "quarter", "bending", "folding", "mind_full")
+MORE = {"dice": 4.0, "inverse_consistency": 2.0}
+EXTRA = {"mind_full": 2.0, "bending": 0.1, "folding": 0.0} | MORE
+NAMES = ("full", "smooth", "half", "quarter", *sorted(EXTRA))
 
 
 @pytest.fixture(scope="module")
 def extended(settings):
     """The settings of the tests with three more terms."""
-    run = config.merge(settings, {"objective": {"extra": EXTRA}})
-    return replace(run, train=replace(run.train, steps=2))
+    train = {"steps": 2, "directions": "both"}
+    return config.merge(settings, {"objective": {"extra": EXTRA}, "train": train})
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +43,7 @@ def done(cohorts, extended, tmp_path_factory):
 
 def test_configuration_names_weights_and_keeps_them(extended):
     assert tuple(in_order(initial_lambda(extended))) == NAMES
-    again = config.merge(
-        config.RunConfig(), {"objective": {"extra": EXTRA | {"bending": None}}}
-    )
+    again = config.merge(extended, {"objective": {"extra": EXTRA | {"bending": None}}})
     assert "bending" not in in_order(initial_lambda(again))
     with pytest.raises(ConfigError, match=r"extra\.mind_ful: .*mean mind_full"):
         config.merge(config.RunConfig(), {"objective": {"extra": {"mind_ful": 1.0}}})
@@ -58,7 +58,9 @@ def test_search_moves_every_weight(done):
         [found.lam_start[n] for n in EXTRA], list(EXTRA.values())
     )
     assert all(
-        found.lam[name] != found.lam_start[name] for name in EXTRA if EXTRA[name]
+        (found.lam[name] != found.lam_start[name]) == (name != "inverse_consistency")
+        for name in EXTRA
+        if EXTRA[name]
     )
     assert all(weight >= 0 for weight in found.lam.values())
     objective = json.loads((run / "objective.json").read_text())
@@ -70,10 +72,17 @@ def test_records_and_report_name_every_term(done):
     records = read_records(run / "metrics.jsonl")
     assert {record["stage"] for record in records} == {"lam", "train"}
     for record in records:
-        assert tuple(record["terms"]) == NAMES
+        constant = "inverse_consistency"
+        is_search = record["stage"] == "lam"
+        names = [name for name in NAMES if not (is_search and name == constant)]
+        assert list(record["terms"]) == names
+        assert 0 < record["terms"]["dice"] < 1
         assert np.isfinite(list(record["terms"].values())).all()
     titles = [axes.get_title() for axes in report.lambda_history(records).axes]
-    assert titles[4:] == ["Bending energy", "Folding", "MIND, full resolution"]
+    overlap = "Overlap of structures (labels)"
+    assert titles[4:] == ["Bending energy", overlap, "Folding", "MIND, full resolution"]
+    assert "label maps of the training subjects" in _labels_sentence(records)
+    assert not _labels_sentence([r for r in records if r["stage"] == "lam"])
 
 
 def test_interrupted_search_goes_on_alike(done, cohorts, extended, tmp_path):
@@ -110,7 +119,7 @@ def test_model_keeps_them_and_refinement_uses_them(done, cohorts, extended):
             moving,
             fixed,
             velocity,
-            lam,
+            image_terms(lam),
             num_iterations=1,
             learning_rate=0.1,
             objective=read.objective,
@@ -118,7 +127,27 @@ def test_model_keeps_them_and_refinement_uses_them(done, cohorts, extended):
             wiring=read.wiring,
         )
         losses.append(float(refined.loss_before))
-        np.testing.assert_allclose(losses[-1], loss(velocity, lam), rtol=1e-4)
+        expected = loss(velocity, image_terms(lam))
+        np.testing.assert_allclose(losses[-1], expected, rtol=1e-4)
     assert losses[1] > losses[0]
+    assert np.isfinite(model.refine(moving, fixed, velocity, steps=1).loss)
     few = replace(extended, evaluate=replace(extended.evaluate, pairs=1))
     assert np.isfinite(evaluate(cohorts[2], model, few).summary["dice"]["mean"])
+
+
+def test_labels_that_are_not_there_are_missed_in_a_sentence(cohorts, extended):
+    blind, found = make_cohort(4, 1, with_labels=False), {"full": 1.0, "dice": 1.0}
+    missing = r"extra\.dice: the training subjects have no label maps"
+    with pytest.raises(ConfigError, match=missing):
+        train(blind, extended, Genotype.uniform("conv_3"), found)
+    with pytest.raises(ConfigError, match=missing):
+        search(blind, cohorts[1], extended)
+    with pytest.raises(ConfigError, match="directions is one; set it to both"):
+        config.merge(extended, {"train": {"directions": "one"}})
+
+
+def test_a_training_after_a_search_takes_its_own_labels_or_none(extended):
+    searched = {"full": 1.0, "smooth": 2.0, "bending": 0.5}
+    assert training_lambda(extended, searched) == searched | MORE
+    assert training_lambda(extended, searched | {"dice": 9.0})["dice"] == 9.0
+    assert training_lambda(config.RunConfig(), searched | MORE) == searched

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
+from autoreg_jax.losses import image_terms
 from autoreg_jax.programs import Stage, Stream, chosen_genotype, initial_alpha, schedule
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._pairs import SearchData, search_data
@@ -85,7 +86,7 @@ def stages(
     for *cells, weights in rounds:
         for stage in cells:
             seconds = seconds_of(stage)
-            alpha = yield StageRun(stage, small, alpha, None, lam, seconds)
+            alpha = yield StageRun(stage, small, alpha, None, image_terms(lam), seconds)
         genotype = job.genotype or chosen_genotype(config, alpha, candidates)
         job.keep(genotype)
         seconds, network = seconds_of(weights), None

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from autoreg_jax.losses import image_terms
 from autoreg_jax.programs import Stream, gather_pairs, initial_alpha
 from autoreg_jax.runtime import Placement, in_single_precision
 from autoreg_jax.search_space import Genotype
@@ -57,10 +58,10 @@ def _drawn(job: SearchJob, trial: int) -> Genotype:
 
 def _trial(job: SearchJob, trial: int, devices: Placement) -> tuple[float, Any]:
     """Train the genotype of a trial; its mean L_reg on the validation pairs, and ω."""
-    config, programs = job.config, job.programs
+    config, programs, lam = job.config, job.programs, image_terms(job.lam)
     network, name = programs.make_network(_drawn(job, trial)), f"trial-{trial + 1}"
     task = training_task(
-        job.train, config, network, job.lam, programs, name=name, devices=devices
+        job.train, config, network, lam, programs, name=name, devices=devices
     )
     state = repeat(task, job.journal)
     valid, roles = job.validation, roles_of(job.validation, config.pairs)
@@ -68,7 +69,7 @@ def _trial(job: SearchJob, trial: int, devices: Placement) -> tuple[float, Any]:
     images = split_images(valid, config, devices)
     terms = programs.problem(network, config.search).inner_terms
     losses = [
-        terms(state.params, job.lam, gather_pairs(*images.of_pairs(pairs[number])))[0]
+        terms(state.params, lam, gather_pairs(*images.of_pairs(pairs[number])))[0]
         for number in range(_NUM_PAIRS)
     ]
     loss = float(np.mean(jax.device_get(losses)))

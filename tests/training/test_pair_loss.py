@@ -1,0 +1,67 @@
+"""The loss of both directions of a pair against that of each."""
+
+import jax
+import numpy as np
+import pytest
+from stand_in import SmallNetwork, make_cohort
+from unoptimised import quick
+
+from autoreg_jax.losses import Objective, one_hot
+from autoreg_jax.programs import _pair_loss
+from autoreg_jax.search import PairBatch, objective_problem
+
+LAM = {"full": 1.0, "smooth": 2.0, "quarter": 0.5, "dice": 3.0}
+NETWORK, OBJECTIVE = SmallNetwork(genotype="any"), Objective(windows=(5, 3, 3))
+
+
+@pytest.fixture(scope="module")
+def omega():
+    rng = np.random.default_rng(0)
+    shapes = NETWORK.init(None, np.zeros((1, 16, 16, 1)), None)["params"]
+    return jax.tree.map(lambda x: rng.normal(0, 0.5, x.shape).astype("f"), shapes)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two pairs with labels."""
+    cohort = make_cohort(4, 5)
+    labels = np.asarray(quick(one_hot, static_argnums=1)(cohort.labels, 3)[..., 1:])
+    return PairBatch(cohort.images[:2], cohort.images[2:], labels[:2], labels[2:])
+
+
+def _other_way(batch):
+    moving, fixed = batch.moving_labels, batch.fixed_labels
+    return PairBatch(batch.fixed, batch.moving, fixed, moving)
+
+
+def test_both_directions_are_the_mean_of_each(omega, pair):
+    both = quick(_pair_loss.both_directions(NETWORK, OBJECTIVE))
+    one = quick(objective_problem(NETWORK, OBJECTIVE).inner_terms)
+    loss, terms = both(omega, LAM, pair)
+    parts = [one(omega, LAM, batch) for batch in (pair, _other_way(pair))]
+    assert abs(parts[0][0] - parts[1][0]) > 1e-3
+    np.testing.assert_allclose(loss, np.mean([part[0] for part in parts]), rtol=1e-5)
+    for name, term in terms.items():
+        mean = np.mean([part[1][name] for part in parts])
+        np.testing.assert_allclose(term, mean, rtol=1e-5, atol=1e-6)
+    swapped, _ = both(omega, LAM, _other_way(pair))
+    np.testing.assert_allclose(swapped, loss, rtol=1e-5)
+
+
+def test_consistency_of_a_constant_velocity_is_its_length(omega, pair):
+    """Both directions move by the same u, so the way there and back is 2 u inside."""
+    still = jax.tree.map(np.zeros_like, omega)
+    still["velocity_half"]["bias"] += np.float32([0.01, 0.02])
+    network = SmallNetwork(genotype="any", num_steps=0)
+    both = quick(_pair_loss.both_directions(network, OBJECTIVE))
+    _, terms = both(still, {"full": 1.0, "inverse_consistency": 1.0}, pair)
+    voxels = 15 / 7 * np.array([0.01, 0.02])
+    expected = np.sum((2 * voxels) ** 2)
+    np.testing.assert_allclose(terms["inverse_consistency"], expected, rtol=1e-4)
+
+
+def test_swapped_pairs_stand_behind_their_own(pair):
+    both = quick(_pair_loss.with_swapped)(pair)
+    np.testing.assert_array_equal(both.moving[0::2], pair.moving)
+    np.testing.assert_array_equal(both.moving[1::2], pair.fixed)
+    np.testing.assert_array_equal(both.fixed_labels[1::2], pair.moving_labels)
