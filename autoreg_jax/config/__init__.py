@@ -17,7 +17,6 @@ from autoreg_jax.config._network import (
     ObjectiveConfig,
     PairsConfig,
     RefineConfig,
-    TrainConfig,
 )
 from autoreg_jax.config._plan import (
     GridConfig,
@@ -34,6 +33,7 @@ from autoreg_jax.config._search import (
     StageConfig,
     StopConfig,
 )
+from autoreg_jax.config._train import TrainConfig
 
 __all__ = [
     "DataConfig",

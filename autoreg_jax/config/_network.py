@@ -1,4 +1,4 @@
-"""Settings of the network, the loss, the pairs, the training and the evaluation."""
+"""Settings of the network, the loss, the pairs and the evaluation."""
 
 import typing
 from dataclasses import dataclass, field
@@ -167,45 +167,6 @@ class ObjectiveConfig:
             raise ConfigError(
                 f"windows: must be odd and >= 1, got {list(self.windows)}."
             )
-
-
-Steps = Literal["relative", "absolute"]
-Directions = Literal["one", "both"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Training of the chosen network from scratch."""
-
-    steps: int = 500
-    """Steps, one batch each (>= 1)."""
-
-    learning_rate: float = 3e-2
-    """Adam's initial learning rate (> 0)."""
-
-    omega_steps: Steps = "relative"
-    """`relative`: the learning rate is relative to the root mean square of each kernel
-    and decays to zero along a cosine; `absolute`: it is constant."""
-
-    batch_size: int = 1
-    """Pairs per step (>= 1)."""
-
-    directions: Directions = "one"
-    """`one`: moving image to fixed image; `both`: also the swapped pair in the same
-    step, and the loss is the mean of the two."""
-
-    log_every: int = 10
-    """Steps between two records (>= 1)."""
-
-    steps_per_call: int | None = None
-    """Steps of one call of the device (>= 1), see `search.steps_per_call`."""
-
-    def __post_init__(self) -> None:
-        check_range(self, "steps", "batch_size", "log_every", at_least=1)
-        check_range(self, "steps_per_call", at_least=1)
-        check_choice(self, "omega_steps", typing.get_args(Steps))
-        check_choice(self, "directions", typing.get_args(Directions))
-        check_range(self, "learning_rate", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from autoreg_jax.config._network import (
     NetworkConfig,
     ObjectiveConfig,
     PairsConfig,
-    TrainConfig,
 )
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._range import check_range
 from autoreg_jax.config._search import SearchConfig
+from autoreg_jax.config._train import TrainConfig
 from autoreg_jax.errors import ConfigError
 
 

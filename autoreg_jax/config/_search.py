@@ -4,8 +4,8 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
-from autoreg_jax.config._network import Steps
 from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.config._train import Steps
 from autoreg_jax.errors import ConfigError
 
 Estimator = Literal[

@@ -8,20 +8,11 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.config import StageConfig, TrainConfig
+from autoreg_jax.config import StageConfig
 from autoreg_jax.programs._layout import Layout, on_tree
 
 # Kernels and biases below this root mean square move as if they had it.
 _SMALLEST_RMS = 0.05
-
-
-def training_schedule(config: TrainConfig) -> optax.Schedule:
-    """The learning rate of the training: constant, or along a cosine to zero."""
-    if config.omega_steps == "absolute":
-        return optax.constant_schedule(config.learning_rate)
-    return optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, min(50, config.steps // 10), config.steps
-    )
 
 
 def make_omega_optimizer(

@@ -30,10 +30,10 @@ from autoreg_jax.programs._objective import (
 from autoreg_jax.programs._optimizers import (
     make_omega_optimizer,
     make_outer_optimizer,
-    training_schedule,
 )
 from autoreg_jax.programs._pair_loss import both_directions
 from autoreg_jax.programs._stage import Stage
+from autoreg_jax.programs._training import training_algorithm
 from autoreg_jax.search import (
     PairBatch,
     SearchAlgorithm,
@@ -45,7 +45,7 @@ from autoreg_jax.search import (
     with_leaking_lambda,
 )
 from autoreg_jax.search_space import CANDIDATES, ArchitectureLogits, Candidate
-from autoreg_jax.training import TrainingAlgorithm, make_training
+from autoreg_jax.training import TrainingAlgorithm
 
 
 class Programs:
@@ -167,13 +167,13 @@ class Programs:
             images, lam = batch
             return terms(omega, lam, images)
 
-        schedule = training_schedule(settings)
-        optimizer = self._optimizer(network, schedule, settings.omega_steps)
-        if not is_plain:
-            optimizer = self.once(
-                ("training", network, settings), lambda: _compiled_update(optimizer)
+        def make() -> TrainingAlgorithm:
+            layout = self.layout(network)
+            return training_algorithm(
+                loss_and_terms, layout, settings, is_plain=is_plain
             )
-        return make_training(loss_and_terms, optimizer)
+
+        return make() if is_plain else self.once(("training", network, settings), make)
 
     def problem(
         self, network: Network | None = None, search: SearchConfig | None = None

@@ -5,6 +5,13 @@ from autoreg_jax.training._step import (
     TrainingAlgorithm,
     TrainState,
     make_training,
+    moved_average,
 )
 
-__all__ = ["TrainInfo", "TrainState", "TrainingAlgorithm", "make_training"]
+__all__ = [
+    "TrainInfo",
+    "TrainState",
+    "TrainingAlgorithm",
+    "make_training",
+    "moved_average",
+]

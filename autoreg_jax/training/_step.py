@@ -1,6 +1,7 @@
 """Training of ω from scratch, architecture and loss weights fixed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -20,11 +21,18 @@ class TrainState:
         step: Iterations done, int32 scalar.
         params: Network weights ω.
         optimizer: Optax state.
+        average: Exponential average of ω; None without one.
     """
 
     step: Any
     params: Any
     optimizer: Any
+    average: Any = None
+
+    @property
+    def averaged(self) -> Any:
+        """The weights that are validated: the average of ω, or ω."""
+        return self.params if self.average is None else self.average
 
 
 class TrainInfo(NamedTuple):
@@ -44,7 +52,7 @@ class TrainInfo(NamedTuple):
 
 
 class TrainingAlgorithm(NamedTuple):
-    """A pair of pure functions.
+    """Pure functions.
 
     Attributes:
         init: `params -> state`.
@@ -55,22 +63,47 @@ class TrainingAlgorithm(NamedTuple):
     step: Callable[[TrainState, Any], tuple[TrainState, TrainInfo]]
 
 
+def moved_average(average: Any, params: Any, step: Any, decay: float) -> Any:
+    """ā ← d ā + (1 − d) ω with d = min(decay, (1 + t) / (10 + t)).
+
+    The decay grows with the steps, so that the average follows ω at first and the start
+    has no weight of its own: no correction of a bias is needed.
+
+    Args:
+        average: ā before the step, equal to ω before the first one.
+        params: ω after the step, of the same structure.
+        step: t, steps done before this one.
+        decay: Largest d, in (0, 1).
+
+    Returns:
+        ā after the step.
+    """
+    size = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
+    return optax.incremental_update(params, average, size)
+
+
 def make_training(
     loss_and_terms: Callable[[Any, Any], tuple[Array, Terms]],
     optimizer: optax.GradientTransformation,
+    average: Callable[[Any, Any, Any], Any] | None = None,
 ) -> TrainingAlgorithm:
     """Gradient steps on a loss with named terms.
 
     Args:
         loss_and_terms: `(params, batch) -> (loss, terms)`.
         optimizer: Optax optimizer of ω.
+        average: `(average, params, step) -> average`, as `moved_average`; None: there
+            is none.
 
     Returns:
         The algorithm. Its step is a pure function, meant to be jitted by the caller.
     """
 
     def init(params: Any) -> TrainState:
-        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+        state = TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+        if average is None:
+            return state
+        return replace(state, average=jax.tree.map(jnp.copy, params))
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, TrainInfo]:
         (loss, terms), gradient = jax.value_and_grad(loss_and_terms, has_aux=True)(
@@ -82,6 +115,11 @@ def make_training(
         params = optax.apply_updates(state.params, updates)
         norm = optax.tree.norm(gradient)
         info = TrainInfo(loss, terms, norm, jnp.isfinite(loss + norm))
-        return TrainState(state.step + 1, params, optimizer_state), info
+        new = replace(
+            state, step=state.step + 1, params=params, optimizer=optimizer_state
+        )
+        if average is not None:
+            new = replace(new, average=average(state.average, params, state.step))
+        return new, info
 
     return TrainingAlgorithm(init, step)

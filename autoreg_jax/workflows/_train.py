@@ -134,7 +134,7 @@ def train(  # noqa: PLR0913
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
     )
-    params = programs.layout(module).to_tree(np.asarray(state.params))
+    params = programs.layout(module).to_tree(np.asarray(state.averaged))
     model = RegistrationModel(description, params, network=module)
     if folder is not None:
         model.save(folder.model)
@@ -227,7 +227,7 @@ def training_task(
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         if validation_dice and is_scored(step):
-            fields["validation_dice"] = validation_dice(state.params)
+            fields["validation_dice"] = validation_dice(state.averaged)
         return fields | waiting(images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:

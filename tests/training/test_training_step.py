@@ -1,10 +1,11 @@
 """The training step against gradient descent by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from autoreg_jax.training import make_training
+from autoreg_jax.training import make_training, moved_average
 
 
 def half_square(params, batch):
@@ -32,3 +33,31 @@ def test_a_loss_that_is_nan_is_flagged():
     algorithm = make_training(half_square, optax.sgd(0.1))
     state = algorithm.init({"w": jnp.ones(2)})
     assert not bool(algorithm.step(state, jnp.array([jnp.nan, 0.0]))[1].is_finite)
+
+
+def test_average_of_a_known_sequence():
+    sequence, decay = [3.0, -1.0, 2.0, 5.0, 0.5], 0.3
+    average, expected = jnp.array([7.0]), 7.0
+    for step, value in enumerate(sequence):
+        average = moved_average(average, jnp.array([value]), jnp.array(step), decay)
+        rate = min(decay, (1 + step) / (10 + step))
+        expected = rate * expected + (1 - rate) * value
+        np.testing.assert_allclose(average, [expected], rtol=1e-6)
+    assert (1 + 3) / (10 + 3) > decay > (1 + 2) / (10 + 2)  # both cases occur
+
+
+def test_averaged_weights_follow_those_of_the_steps():
+    def average(before, params, step):
+        return jax.tree.map(lambda a, p: a + 0.25 * (p - a), before, params)
+
+    plain = make_training(half_square, optax.sgd(0.1))
+    algorithm = make_training(half_square, optax.sgd(0.1), average)
+    start, target = {"w": jnp.array([2.0, -4.0])}, jnp.ones(2)
+    state, bare = algorithm.init(start), plain.init(start)
+    expected = np.asarray(start["w"])
+    for _ in range(4):
+        state, bare = algorithm.step(state, target)[0], plain.step(bare, target)[0]
+        np.testing.assert_array_equal(state.params["w"], bare.params["w"])
+        expected = expected + 0.25 * (np.asarray(bare.params["w"]) - expected)
+        np.testing.assert_allclose(state.averaged["w"], expected, rtol=1e-6)
+    assert bare.averaged is bare.params

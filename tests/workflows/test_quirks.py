@@ -17,6 +17,7 @@ from autoreg_jax.programs import (
     Layout,
     Programs,
     _optimizers,
+    _training,
     chosen_genotype,
     initial_alpha,
     initial_lambda,
@@ -200,7 +201,7 @@ def test_absolute_steps_are_those_of_adam():
     update, _ = optimizer.update(gradient, optimizer.init(vector), vector)
     np.testing.assert_allclose(update, -1e-2 * np.ones(7), rtol=1e-5)
     train = config.TrainConfig(steps=100, learning_rate=0.5, omega_steps="absolute")
-    schedule = _optimizers.training_schedule(train)
+    schedule = _training.training_schedule(train)
     assert [float(schedule(step)) for step in (0, 50, 99)] == [0.5] * 3
 
 

@@ -125,3 +125,25 @@ def test_useless_numbers_name_their_step_and_term(cohorts, settings):
     broken = dataclasses.replace(cohorts[0], images=images)
     with pytest.raises(NonFiniteError, match="stage 'train', step 1: loss became NaN"):
         train(broken, settings, GENOTYPE, LAM)
+
+
+def test_average_is_the_model_and_a_resumed_one_is_the_same(
+    done, cohorts, settings, tmp_path
+):
+    averaged = config.merge(settings, {"train": {"average": 0.9}})
+    whole = train(cohorts[0], averaged, GENOTYPE, LAM)
+    assert not _is_equal(whole.params, done[0].params)
+
+    states = []
+
+    def pull_the_plug(stage, step, state):
+        states.append(state)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    journal = Journal(tmp_path, observe=pull_the_plug, save_every=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(cohorts[0], averaged, GENOTYPE, LAM, journal=journal)
+    assert not _is_equal(states[-1].average, states[-1].params)
+    resumed = train(cohorts[0], averaged, GENOTYPE, LAM, run=tmp_path, resume=True)
+    assert _is_equal(resumed.params, whole.params)

@@ -1,0 +1,76 @@
+"""Settings of the training."""
+
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.errors import ConfigError
+
+Steps = Literal["relative", "absolute"]
+Directions = Literal["one", "both"]
+Schedule = Literal["auto", "cosine", "constant"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Training of the chosen network from scratch."""
+
+    steps: int = 500
+    """Steps, one batch each (>= 1)."""
+
+    learning_rate: float = 3e-2
+    """Adam's initial learning rate (> 0)."""
+
+    omega_steps: Steps = "relative"
+    """Whether the learning rate is `relative` to the root mean square of each kernel,
+    or `absolute`."""
+
+    schedule: Schedule = "auto"
+    """`cosine`: the learning rate falls to zero along a cosine; `constant`; `auto`:
+    `cosine` for relative steps, `constant` for absolute ones."""
+
+    cycles: int = 1
+    """Cosines of equal length (>= 1), each of which begins with the full rate."""
+
+    warm_up: int | None = None
+    """Steps in which the rate rises from zero (>= 0); null: a tenth of the first
+    cosine, at most 50, or 0 if the rate is constant."""
+
+    average: float | None = None
+    """Decay of an exponential average of the weights, in (0, 1), which then are those
+    that are validated and kept. After t steps it is at most (1 + t) / (10 + t), so that
+    the start is soon forgotten; null: no average."""
+
+    batch_size: int = 1
+    """Pairs per step (>= 1)."""
+
+    directions: Directions = "one"
+    """`one`: moving image to fixed image; `both`: also the swapped pair in the same
+    step, and the loss is the mean of the two."""
+
+    log_every: int = 10
+    """Steps between two records (>= 1)."""
+
+    steps_per_call: int | None = None
+    """Steps of one call of the device (>= 1), see `search.steps_per_call`."""
+
+    def __post_init__(self) -> None:
+        check_range(self, "steps", "batch_size", "log_every", "cycles", at_least=1)
+        check_range(self, "steps_per_call", at_least=1)
+        check_choice(self, "omega_steps", typing.get_args(Steps))
+        check_choice(self, "directions", typing.get_args(Directions))
+        check_choice(self, "schedule", typing.get_args(Schedule))
+        check_range(self, "learning_rate", above=0)
+        check_range(self, "average", above=0, below=1)
+        check_range(self, "warm_up", at_least=0)
+        first = self.steps // self.cycles
+        if self.cycles > self.steps:
+            raise ConfigError(
+                f"cycles: must be at most steps ({self.steps}), got {self.cycles}."
+            )
+        if self.warm_up is not None and self.warm_up >= first:
+            raise ConfigError(
+                f"warm_up: must be less than the steps of a cosine ({first}), got "
+                f"{self.warm_up}."
+            )

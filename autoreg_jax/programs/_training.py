@@ -1,0 +1,73 @@
+"""How ω moves in a training: learning rate, optimizer, average."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import optax
+from jax import Array
+
+from autoreg_jax.config import TrainConfig
+from autoreg_jax.losses import Terms
+from autoreg_jax.programs._layout import Layout
+from autoreg_jax.programs._optimizers import make_omega_optimizer
+from autoreg_jax.training import TrainingAlgorithm, make_training, moved_average
+
+_USUAL_WARM_UP = 50
+
+
+def training_algorithm(
+    loss_and_terms: Callable[[Any, Any], tuple[Array, Terms]],
+    layout: Layout,
+    settings: TrainConfig,
+    *,
+    is_plain: bool,
+) -> TrainingAlgorithm:
+    """Adam on a loss, ω a vector.
+
+    Args:
+        loss_and_terms: `(omega, batch) -> (loss, terms)`.
+        layout: Of ω.
+        settings: Of the training.
+        is_plain: Nothing is compiled: the functions are parts of a larger program.
+    """
+    compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
+    schedule = training_schedule(settings)
+    optimizer = make_omega_optimizer(schedule, layout, settings.omega_steps)
+    optimizer = optimizer._replace(update=compiled(optimizer.update))
+    average = None
+    if settings.average is not None:
+        average = compiled(partial(moved_average, decay=settings.average))
+    return make_training(loss_and_terms, optimizer, average)
+
+
+def training_schedule(config: TrainConfig) -> optax.Schedule:
+    """The learning rate of the training: constant, or along cosines to zero."""
+    rate = config.learning_rate
+    if _is_constant(config):
+        if not config.warm_up:
+            return optax.constant_schedule(rate)
+        return optax.linear_schedule(0.0, rate, config.warm_up)
+    first, *others = lengths = cycle_lengths(config)
+    warm_up = config.warm_up
+    if warm_up is None:
+        warm_up = min(_USUAL_WARM_UP, first // 10)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm_up, first)
+    if not others:
+        return schedule
+    rest = [optax.cosine_decay_schedule(rate, length) for length in others]
+    ends = [sum(lengths[: place + 1]) for place in range(len(others))]
+    return optax.join_schedules([schedule, *rest], ends)
+
+
+def cycle_lengths(config: TrainConfig) -> list[int]:
+    """Steps of each cosine; the first ones take what does not divide."""
+    length, more = divmod(config.steps, config.cycles)
+    return [length + (place < more) for place in range(config.cycles)]
+
+
+def _is_constant(config: TrainConfig) -> bool:
+    if config.schedule == "auto":
+        return config.omega_steps == "absolute"
+    return config.schedule == "constant"

@@ -1,0 +1,52 @@
+"""The learning rate of a training against its formula."""
+
+import numpy as np
+import pytest
+
+from autoreg_jax.config import TrainConfig
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.programs._training import training_schedule
+
+
+def _rates(**settings):
+    config = TrainConfig(learning_rate=2.0, **settings)
+    schedule = training_schedule(config)
+    return np.array([schedule(step) for step in range(config.steps + 1)])
+
+
+def _cosine(length, warm_up=0):
+    rise = np.arange(warm_up) / max(1, warm_up)
+    fall = 0.5 + 0.5 * np.cos(np.pi * np.arange(length - warm_up) / (length - warm_up))
+    return 2.0 * np.concatenate([rise, fall])
+
+
+def test_one_cosine_after_a_warm_up():
+    np.testing.assert_allclose(_rates(steps=40)[:-1], _cosine(40, 4), atol=1e-6)
+    own = _rates(steps=40, warm_up=10)
+    np.testing.assert_allclose(own[:-1], _cosine(40, 10), atol=1e-6)
+    assert own[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_each_cycle_begins_with_the_full_rate():
+    found = _rates(steps=32, cycles=3)
+    parts = [_cosine(11, 1), _cosine(11), _cosine(10)]
+    np.testing.assert_allclose(found[:-1], np.concatenate(parts), atol=1e-6)
+
+
+def test_a_constant_rate_may_rise_at_first():
+    np.testing.assert_array_equal(_rates(steps=4, schedule="constant"), 2.0)
+    found = _rates(steps=4, schedule="constant", warm_up=2)
+    np.testing.assert_allclose(found, [0, 1, 2, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 5, "cycles": 6}, "cycles: must be at most steps"),
+        ({"steps": 9, "cycles": 3, "warm_up": 3}, "warm_up: must be less than"),
+        ({"average": 1.0}, "average: must be > 0 and < 1"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**settings)
