@@ -8,6 +8,16 @@ from autoreg_jax.cli._auto import Auto
 from autoreg_jax.cli._parser import Verb
 from autoreg_jax.cli._show import show_evaluation, show_json, show_line, show_table
 
+# Of the last record of a training.
+_SHOWN = (
+    "step",
+    "seconds",
+    "loss",
+    "validation_dice",
+    "validation_loss",
+    "best_step",
+)
+
 
 class Search(Verb):
     """Search the architecture and the loss weights only.
@@ -94,9 +104,7 @@ class Train(Verb):
             show_json({"run": run, "model": folder.model, **last})
             return 0
         rows = [
-            [name, f"{last[name]:.4g}"]
-            for name in ("step", "seconds", "loss", "validation_dice")
-            if last.get(name) is not None
+            [name, f"{last[name]:.4g}"] for name in _SHOWN if last.get(name) is not None
         ]
         show_table(str(run), ["", "training"], rows)
         show_line("next", f"autoreg evaluate {run}")

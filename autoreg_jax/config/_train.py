@@ -10,6 +10,8 @@ from autoreg_jax.errors import ConfigError
 Steps = Literal["relative", "absolute"]
 Directions = Literal["one", "both"]
 Schedule = Literal["auto", "cosine", "constant"]
+Keep = Literal["last", "best"]
+TrainJudge = Literal["auto", "loss", "dice"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,22 @@ class TrainConfig:
     that are validated and kept. After t steps it is at most (1 + t) / (10 + t), so that
     the start is soon forgotten; null: no average."""
 
+    keep: Keep = "last"
+    """The weights of the model: the `last` ones, or the `best` of those that were
+    validated."""
+
+    judge: TrainJudge = "auto"
+    """What is measured on validation pairs: `dice`, overlap of label maps; `loss`, that
+    of the training without terms beyond the images; `auto`: `dice` if there are label maps, else `loss`, which is
+    measured only where `keep` or `validate_every` asks for it."""
+
+    validate_every: int | None = None
+    """Steps between two validations (>= 1), each with the next record; null: a fifth of
+    the steps, or a twentieth if the best weights are kept."""
+
+    validate_pairs: int = 4
+    """Validation pairs, always the same (>= 1)."""
+
     batch_size: int = 1
     """Pairs per step (>= 1)."""
 
@@ -57,7 +75,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "steps", "batch_size", "log_every", "cycles", at_least=1)
-        check_range(self, "steps_per_call", at_least=1)
+        check_range(self, "steps_per_call", "validate_every", at_least=1)
+        check_range(self, "validate_pairs", at_least=1)
+        check_choice(self, "keep", typing.get_args(Keep))
+        check_choice(self, "judge", typing.get_args(TrainJudge))
         check_choice(self, "omega_steps", typing.get_args(Steps))
         check_choice(self, "directions", typing.get_args(Directions))
         check_choice(self, "schedule", typing.get_args(Schedule))

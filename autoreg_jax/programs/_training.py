@@ -39,7 +39,8 @@ def training_algorithm(
     average = None
     if settings.average is not None:
         average = compiled(partial(moved_average, decay=settings.average))
-    return make_training(loss_and_terms, optimizer, average)
+    keeps_best = settings.keep == "best"
+    return make_training(loss_and_terms, optimizer, average, keeps_best=keeps_best)
 
 
 def training_schedule(config: TrainConfig) -> optax.Schedule:

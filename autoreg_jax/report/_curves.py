@@ -83,7 +83,7 @@ def loss_curves(records: Records) -> Figure:
 
     A column for each stage; top: the loss on training pairs; bottom: on validation
     pairs the registration loss, the validation criterion in the search of λ, and the
-    Dice in training. Every plot has its own scale.
+    Dice or the loss in training. Every plot has its own scale.
 
     Args:
         records: Lines of `metrics.jsonl`.
@@ -97,9 +97,7 @@ def loss_curves(records: Records) -> Figure:
     columns = []
     for stage in STAGES:
         train = series(records, stage, "loss" if stage == "train" else "train_loss")
-        watched = series(
-            records, stage, "validation_dice" if stage == "train" else "valid_loss"
-        )
+        watched = series(records, stage, _watched(records, stage))
         if len(train[0]) or len(watched[0]):
             columns.append((stage, train, watched))
     if not columns:
@@ -108,7 +106,7 @@ def loss_curves(records: Records) -> Figure:
     figure = new_figure(11, 0.7 + 2.1 * num_rows, layout="constrained")
     plots = figure.subplots(num_rows, len(columns), squeeze=False)
     for column, (stage, *curves) in enumerate(columns):
-        labels = ("training loss", _watched_name(stage))
+        labels = ("training loss", _watched_name(_watched(records, stage), stage))
         colours = (NETWORK, REFINED)
         for row in range(num_rows):
             axes = plots[row, column]
@@ -171,8 +169,16 @@ def hypergradient_curves(records: Records) -> Figure:
     return figure
 
 
-def _watched_name(stage: str) -> str:
-    if stage == "train":
+def _watched(records: Records, stage: str) -> str:
+    """The field with what was measured on validation pairs in a stage."""
+    if stage != "train":
+        return "valid_loss"
+    is_loss = any("validation_loss" in r for r in records if r.get("stage") == stage)
+    return "validation_loss" if is_loss else "validation_dice"
+
+
+def _watched_name(field: str, stage: str) -> str:
+    if field == "validation_dice":
         return "Dice, validation"
     return "validation criterion" if stage == "lam" else "validation loss"
 

@@ -1,5 +1,6 @@
 """Training as pure functions: one state, one step."""
 
+from autoreg_jax.training._best import Best, better
 from autoreg_jax.training._step import (
     TrainInfo,
     TrainingAlgorithm,
@@ -9,9 +10,11 @@ from autoreg_jax.training._step import (
 )
 
 __all__ = [
+    "Best",
     "TrainInfo",
     "TrainState",
     "TrainingAlgorithm",
+    "better",
     "make_training",
     "moved_average",
 ]

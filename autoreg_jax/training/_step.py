@@ -11,6 +11,7 @@ from flax import struct
 from jax import Array
 
 from autoreg_jax.losses import Terms
+from autoreg_jax.training._best import no_best
 
 
 @struct.dataclass
@@ -22,17 +23,25 @@ class TrainState:
         params: Network weights ω.
         optimizer: Optax state.
         average: Exponential average of ω; None without one.
+        best: The best of the weights that were validated, a `Best`; None where the last
+            ones are kept.
     """
 
     step: Any
     params: Any
     optimizer: Any
     average: Any = None
+    best: Any = None
 
     @property
     def averaged(self) -> Any:
         """The weights that are validated: the average of ω, or ω."""
         return self.params if self.average is None else self.average
+
+    @property
+    def chosen(self) -> Any:
+        """The weights of the model: the best ones, or the last ones."""
+        return self.averaged if self.best is None else self.best.params
 
 
 class TrainInfo(NamedTuple):
@@ -86,6 +95,8 @@ def make_training(
     loss_and_terms: Callable[[Any, Any], tuple[Array, Terms]],
     optimizer: optax.GradientTransformation,
     average: Callable[[Any, Any, Any], Any] | None = None,
+    *,
+    keeps_best: bool = False,
 ) -> TrainingAlgorithm:
     """Gradient steps on a loss with named terms.
 
@@ -94,6 +105,7 @@ def make_training(
         optimizer: Optax optimizer of ω.
         average: `(average, params, step) -> average`, as `moved_average`; None: there
             is none.
+        keeps_best: The state has a place for the best weights, see `better`.
 
     Returns:
         The algorithm. Its step is a pure function, meant to be jitted by the caller.
@@ -101,9 +113,9 @@ def make_training(
 
     def init(params: Any) -> TrainState:
         state = TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
-        if average is None:
-            return state
-        return replace(state, average=jax.tree.map(jnp.copy, params))
+        if average is not None:
+            state = replace(state, average=jax.tree.map(jnp.copy, params))
+        return replace(state, best=no_best(params)) if keeps_best else state
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, TrainInfo]:
         (loss, terms), gradient = jax.value_and_grad(loss_and_terms, has_aux=True)(

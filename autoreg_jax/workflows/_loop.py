@@ -41,6 +41,8 @@ class Task:
         is_end: Whether a chunk has to end after so many steps, since somebody looks at
             the state.
         devices: Those of its state.
+        judge: `state -> (state, fields)` where a chunk has to end, after `describe`:
+            a state that remembers what was measured, and more fields of the record.
         stop: `records -> fields` of the last of them that say why the stage ends with
             it, from the records of the stage so far; empty while it goes on. None if
             nothing ends it.
@@ -56,6 +58,7 @@ class Task:
     chunk: int = 1
     is_end: Callable[[int], bool] = lambda step: False
     devices: Placement = ONE_DEVICE
+    judge: Callable[[Any], tuple[Any, dict[str, Any]]] | None = None
     stop: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
 
     def has_record(self, step: int) -> bool:
@@ -129,6 +132,9 @@ def run_chunk(
         seconds = before.seconds + share * (now - before.seconds)
         fields = task.describe(state, infos[: step - last], step)
         infos, last = infos[step - last :], step
+        if task.judge and step == end and task.is_end(step):
+            state, judged = task.judge(state)
+            fields |= judged
         record = {"stage": task.stage, "step": step, "seconds": seconds} | fields
         stopped = task.stop([*records, record]) if task.stop else {}
         records = (*records, record | stopped)

@@ -1,6 +1,7 @@
 """Training of one network from scratch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,8 @@ from autoreg_jax.workflows._images import (
 )
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
-from autoreg_jax.workflows._pairs import pair_sampler, roles_of, scored_pairs
-
-# The validation Dice is for the reader alone: a few numbers from a few pairs.
-_NUM_SCORES = 5
-_NUM_SCORED_PAIRS = 4
+from autoreg_jax.workflows._pairs import pair_sampler, roles_of
+from autoreg_jax.workflows._validation import check_judge, make_validation
 
 
 @in_single_precision
@@ -72,8 +70,8 @@ def train(  # noqa: PLR0913
         genotype: The architecture, the name of one of `baselines.NETWORKS`, or a Flax
             module of your own that is called as `networks.RegistrationNetwork` is.
         lam: Weights of Eq. (4), full, smooth, half, quarter, and of further terms.
-        validation: Subjects with labels on which the Dice is recorded a few times; it
-            changes nothing.
+        validation: Subjects on which Dice or loss is measured now and then, see
+            `train.judge`. It changes nothing unless the best weights are kept.
         run: Folder for metrics.jsonl, checkpoints and model.
         resume: Resume the training in this folder; a finished one is read.
         journal: Takes the records instead of one made from `run` and `resume`: to
@@ -91,7 +89,8 @@ def train(  # noqa: PLR0913
         ArtifactError: If the folder holds a training and `resume` is not given, or if
             its contents are damaged or of other settings.
         ConfigError: If λ has the term `dice` and the subjects have no label maps.
-        DataError: If no pair of the subjects is as `config.pairs` asks.
+        DataError: If no pair of the subjects is as `config.pairs` asks, or if there are
+            no validation subjects, or none with labels, to judge the weights by.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
     """
     check_labels(train, lam)
@@ -106,6 +105,7 @@ def train(  # noqa: PLR0913
         module = make_network(config, genotype)
     if folder and journal.resume and (folder.model / "model.json").is_file():
         return load_model(folder.path, network=module)
+    check_judge(config.train, validation)
     batches = [config.train.batch_size]
     task = training_task(
         train,
@@ -134,7 +134,7 @@ def train(  # noqa: PLR0913
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
     )
-    params = programs.layout(module).to_tree(np.asarray(state.averaged))
+    params = programs.layout(module).to_tree(np.asarray(state.chosen))
     model = RegistrationModel(description, params, network=module)
     if folder is not None:
         model.save(folder.model)
@@ -175,13 +175,16 @@ def training_task(
 ) -> Task:
     """The loop of a training, `config.train.steps` long.
 
-    The Dice of validation subjects with labels is recorded a few times.
+    Without validation subjects the last weights are kept.
     """
     split = split_images(train, config, devices, with_labels="dice" in lam)
     weights = devices.everywhere(make_lambda(lam))
-    algorithm = programs.training(network, config.train)
+    settings = config.train
+    if validation is None:
+        settings = replace(settings, keep="last")
+    algorithm = programs.training(network, settings)
     training = training_steps(
-        programs, network, config.train, split.outline, len(train.structures)
+        programs, network, settings, split.outline, len(train.structures)
     )
     steps, log_every = config.train.steps, config.train.log_every
     pairs = pair_sampler(
@@ -193,10 +196,7 @@ def training_task(
     asked = config.train.steps_per_call
     chunk, size = chunk_sizes(asked, training.chunk, (split, pairs))
     images = PairImages(split, pairs, steps, chunk)
-    validation_dice = _make_validation_dice(
-        config, network, programs, validation, devices
-    )
-    score_every = max(1, steps // _NUM_SCORES)
+    judge = make_validation(config, network, lam, programs, validation, devices)
 
     def start() -> Any:
         omega = initial_vector(
@@ -215,9 +215,10 @@ def training_task(
         return training.run(state, rows, len(steps), (cohort, weights))
 
     def is_scored(step: int) -> bool:
+        if judge is None:
+            return False
         before = (step - 1) // log_every * log_every
-        is_due = step // score_every > before // score_every
-        return validation_dice is not None and (is_due or step == steps)
+        return step // judge.every > before // judge.every or step == steps
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         for place, info in enumerate(infos, start=step - len(infos) + 1):
@@ -226,12 +227,12 @@ def training_task(
             check_finite(name, place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
-        if validation_dice and is_scored(step):
-            fields["validation_dice"] = validation_dice(state.averaged)
         return fields | waiting(images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
-        return {"loss": fields["loss"], "dice": fields.get("validation_dice")}
+        shown = {"loss": fields["loss"], "dice": fields.get("validation_dice")}
+        found = fields.get("validation_loss")
+        return shown if found is None else shown | {"validation": found}
 
     return Task(
         name,
@@ -244,28 +245,5 @@ def training_task(
         chunk=chunk,
         is_end=is_scored,
         devices=devices,
+        judge=judge,
     )
-
-
-def _make_validation_dice(
-    config: RunConfig,
-    network: Network,
-    programs: Programs,
-    validation: Cohort | None,
-    devices: Placement,
-) -> Callable[[Any], float] | None:
-    """Mean Dice over a few fixed pairs as a function of ω, if there are labels."""
-    if validation is None or validation.labels is None:
-        return None
-    program = programs.dice(network, len(validation.structures))
-    pairs = np.transpose(scored_pairs(validation, config, _NUM_SCORED_PAIRS))
-    split = split_images(validation, config, devices, with_labels=True)
-    cohort, (moving, fixed) = split.of_pairs(tuple(pairs))
-    scored = np.stack([moving, fixed], 1)
-
-    def validation_dice(params: Any) -> float:
-        arrays = (pair[:, None] for pair in scored)
-        scores = [program(params, cohort.images, cohort.labels, *p) for p in arrays]
-        return float(np.nanmean(jax.device_get(scores)))
-
-    return validation_dice

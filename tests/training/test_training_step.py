@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from autoreg_jax.training import make_training, moved_average
+from autoreg_jax.training import better, make_training, moved_average
+from autoreg_jax.training._best import no_best
 
 
 def half_square(params, batch):
@@ -61,3 +62,16 @@ def test_averaged_weights_follow_those_of_the_steps():
         expected = expected + 0.25 * (np.asarray(bare.params["w"]) - expected)
         np.testing.assert_allclose(state.averaged["w"], expected, rtol=1e-6)
     assert bare.averaged is bare.params
+
+
+def test_the_best_is_the_first_of_the_lowest_scores():
+    scores = [np.nan, 3.0, np.nan, 2.0, 2.5, 2.0, np.inf]
+    best = no_best({"w": jnp.zeros(1)})
+    for step, score in enumerate(scores, start=1):
+        best = better(best, {"w": jnp.array([10.0 * step])}, score, jnp.array(step))
+        if step == 1:  # nothing else is there
+            assert int(best.step) == 1
+            assert np.isinf(best.score)
+    first = int(np.nanargmin(scores)) + 1
+    assert (int(best.step), float(best.score)) == (first, 2.0)
+    np.testing.assert_array_equal(best.params["w"], [10.0 * first])

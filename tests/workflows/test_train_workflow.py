@@ -5,10 +5,10 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from stand_in import train
+from stand_in import programs_for, train
 
 from autoreg_jax import config
-from autoreg_jax.errors import ArtifactError, NonFiniteError
+from autoreg_jax.errors import ArtifactError, DataError, NonFiniteError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.search_space import Genotype
@@ -147,3 +147,58 @@ def test_average_is_the_model_and_a_resumed_one_is_the_same(
     assert not _is_equal(states[-1].average, states[-1].params)
     resumed = train(cohorts[0], averaged, GENOTYPE, LAM, run=tmp_path, resume=True)
     assert _is_equal(resumed.params, whole.params)
+
+
+@pytest.mark.parametrize("judge", ["dice", "loss"])
+def test_the_model_has_the_best_of_the_validated_weights(
+    cohorts, settings, tmp_path, judge
+):
+    changes = {
+        "steps": 8,
+        "log_every": 1,
+        "learning_rate": 3.0,  # too large, so that the last weights are not the best
+        "schedule": "constant",
+        "keep": "best",
+        "judge": judge,
+        "validate_every": 2,
+    }
+    settings = config.merge(settings, {"train": changes})
+    keywords = {"validation": cohorts[1]}
+    states = {}
+
+    def look(stage, step, state):
+        states[step] = state
+
+    journal = Journal(tmp_path / "whole", observe=look)
+    model = train(cohorts[0], settings, GENOTYPE, LAM, **keywords, journal=journal)
+    name, sign = (f"validation_{judge}", -1 if judge == "dice" else 1)
+    measured = {r["step"]: sign * r[name] for r in journal.records if name in r}
+    assert list(measured) == [2, 4, 6, 8]
+    best = min(measured, key=measured.__getitem__)
+    assert journal.records[-1]["best_step"] == best != 8
+    layout = programs_for(settings).layout(model.network)
+    expected = layout.to_tree(np.asarray(states[best].params))
+    assert _is_equal(model.params, expected)
+
+    def pull_the_plug(stage, step, state):
+        if step == 5:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "resumed"
+    journal = Journal(folder, observe=pull_the_plug, save_every=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(cohorts[0], settings, GENOTYPE, LAM, **keywords, journal=journal)
+    keywords |= {"run": folder, "resume": True}
+    resumed = train(cohorts[0], settings, GENOTYPE, LAM, **keywords)
+    assert _is_equal(resumed.params, expected)
+    assert read_records(folder / "metrics.jsonl")[-1]["best_step"] == best
+
+
+def test_weights_cannot_be_judged_by_what_is_not_there(cohorts, settings):
+    best = config.merge(settings, {"train": {"keep": "best"}})
+    with pytest.raises(DataError, match=r"train\.keep: .* there are none"):
+        train(cohorts[0], best, GENOTYPE, LAM)
+    blind = dataclasses.replace(cohorts[1], labels=None, structures=())
+    dice = config.merge(settings, {"train": {"judge": "dice"}})
+    with pytest.raises(DataError, match=r"train\.judge: dice needs label maps"):
+        train(cohorts[0], dice, GENOTYPE, LAM, validation=blind)

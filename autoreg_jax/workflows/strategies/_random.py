@@ -69,11 +69,11 @@ def _trial(job: SearchJob, trial: int, devices: Placement) -> tuple[float, Any]:
     images = split_images(valid, config, devices)
     terms = programs.problem(network, config.search).inner_terms
     losses = [
-        terms(state.averaged, lam, gather_pairs(*images.of_pairs(pairs[number])))[0]
+        terms(state.chosen, lam, gather_pairs(*images.of_pairs(pairs[number])))[0]
         for number in range(_NUM_PAIRS)
     ]
     loss = float(np.mean(jax.device_get(losses)))
     logger.info(
         "Trial %d of %d: validation loss %.4f.", trial + 1, config.search.trials, loss
     )
-    return loss, programs.layout(network).to_tree(np.asarray(state.averaged))
+    return loss, programs.layout(network).to_tree(np.asarray(state.chosen))
