@@ -50,8 +50,9 @@ class TrainConfig:
 
     judge: TrainJudge = "auto"
     """What is measured on validation pairs: `dice`, overlap of label maps; `loss`, that
-    of the training without terms beyond the images; `auto`: `dice` if there are label maps, else `loss`, which is
-    measured only where `keep` or `validate_every` asks for it."""
+    of the training without terms beyond the images; `auto`: `dice` if there are label
+    maps, else `loss`, which is measured only where `keep` or `validate_every` asks for
+    it."""
 
     validate_every: int | None = None
     """Steps between two validations (>= 1), each with the next record; null: a fifth of

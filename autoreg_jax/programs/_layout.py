@@ -101,19 +101,20 @@ def on_tree(
     return optax.GradientTransformation(init, update)
 
 
+def of_vector(function: Callable[..., Any], layout: Layout) -> Callable[..., Any]:
+    """The same function, whose first argument is the vector ω."""
+    return lambda omega, *rest: function(layout.to_tree(omega), *rest)
+
+
 def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
     """The same problem whose ω is a vector."""
-
-    def of_vector(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda omega, *rest: function(layout.to_tree(omega), *rest)
-
     inner, outer, _ = problem.bilevel
-    inner_loss = outer_loss = of_vector(inner)
+    inner_loss = outer_loss = of_vector(inner, layout)
     if outer is not inner:
-        outer_loss = of_vector(outer)
+        outer_loss = of_vector(outer, layout)
     return problem._replace(
         bilevel=BilevelProblem(inner_loss, outer_loss),
-        inner_terms=of_vector(problem.inner_terms),
+        inner_terms=of_vector(problem.inner_terms, layout),
     )
 
 

@@ -45,6 +45,13 @@ def make_omega_optimizer(
     )
 
 
+def compiled_update(
+    optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+    """The same optimizer, whose update is one program."""
+    return optax.GradientTransformation(optimizer.init, jax.jit(optimizer.update))
+
+
 def _by_taps(updates: Any, params: Any) -> Any:
     """Shorter steps of kernels with many taps."""
     del params

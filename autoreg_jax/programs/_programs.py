@@ -18,7 +18,7 @@ from autoreg_jax.programs._compiled import (
     compiled_problem,
     make_estimator,
 )
-from autoreg_jax.programs._layout import Layout, layout_of, on_vector
+from autoreg_jax.programs._layout import Layout, layout_of, of_vector, on_vector
 from autoreg_jax.programs._measures import alpha_curvature, pair_dice
 from autoreg_jax.programs._network import Network, NetworkFamily, network_family
 from autoreg_jax.programs._objective import (
@@ -28,6 +28,7 @@ from autoreg_jax.programs._objective import (
     on_smaller_images,
 )
 from autoreg_jax.programs._optimizers import (
+    compiled_update,
     make_omega_optimizer,
     make_outer_optimizer,
 )
@@ -123,7 +124,7 @@ class Programs:
         problem = make_problem(network, stage.search)
         if settings.valid_pairs > 1:
             problem = over_pairs(problem, is_scanned=is_plain)
-        finish = (lambda optimizer: optimizer) if is_plain else _compiled_update
+        finish = (lambda optimizer: optimizer) if is_plain else compiled_update
         kind = {
             "is_relative": stage.is_of_lambda and stage.search.lam_steps == "relative",
             "positive": stage.search.positive if stage.is_of_lambda else "none",
@@ -161,17 +162,11 @@ class Programs:
         In one direction the gradient is the program of the search of λ. With
         `is_plain` nothing is compiled.
         """
-        terms = self._training_terms(network, settings, is_plain=is_plain)
-
-        def loss_and_terms(omega: Any, batch: Any) -> Any:
-            images, lam = batch
-            return terms(omega, lam, images)
 
         def make() -> TrainingAlgorithm:
+            terms = self._training_terms(network, settings, is_plain=is_plain)
             layout = self.layout(network)
-            return training_algorithm(
-                loss_and_terms, layout, settings, is_plain=is_plain
-            )
+            return training_algorithm(terms, layout, settings, is_plain=is_plain)
 
         return make() if is_plain else self.once(("training", network, settings), make)
 
@@ -245,16 +240,12 @@ class Programs:
             if is_plain:
                 return self.plain_problem(network).inner_terms
             return self._terms(network)
-        layout = self.layout(network)
         loss = both_directions(network, self.objective)
-
-        def plain(omega: Any, lam: Any, batch: PairBatch) -> Any:
-            return loss(layout.to_tree(omega), lam, batch)
-
+        loss = of_vector(loss, self.layout(network))
         if is_plain:
-            return plain
+            return loss
         key = ("training terms", network, settings.directions)
-        return self.once(key, lambda: compiled_gradient(plain))
+        return self.once(key, lambda: compiled_gradient(loss))
 
     def _estimator(
         self, stage: Stage, network: Network | None, *, is_plain: bool
@@ -307,9 +298,3 @@ def _shared(config: RunConfig) -> RunConfig:
         search=replace(SearchConfig(), shrink=config.search.shrink),
         train=TrainConfig(directions="both"),  # for any objective
     )
-
-
-def _compiled_update(
-    optimizer: optax.GradientTransformation,
-) -> optax.GradientTransformation:
-    return optax.GradientTransformation(optimizer.init, jax.jit(optimizer.update))

@@ -11,14 +11,15 @@ from jax import Array
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.losses import Terms
 from autoreg_jax.programs._layout import Layout
-from autoreg_jax.programs._optimizers import make_omega_optimizer
+from autoreg_jax.programs._optimizers import compiled_update, make_omega_optimizer
+from autoreg_jax.programs._pair_loss import PairLoss
 from autoreg_jax.training import TrainingAlgorithm, make_training, moved_average
 
 _USUAL_WARM_UP = 50
 
 
 def training_algorithm(
-    loss_and_terms: Callable[[Any, Any], tuple[Array, Terms]],
+    terms: PairLoss,
     layout: Layout,
     settings: TrainConfig,
     *,
@@ -27,7 +28,8 @@ def training_algorithm(
     """Adam on a loss, ω a vector.
 
     Args:
-        loss_and_terms: `(omega, batch) -> (loss, terms)`.
+        terms: `(omega, lam, batch) -> (loss, terms)`; the batch of a step of the
+            algorithm is `(PairBatch, λ)`.
         layout: Of ω.
         settings: Of the training.
         is_plain: Nothing is compiled: the functions are parts of a larger program.
@@ -35,10 +37,16 @@ def training_algorithm(
     compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
     schedule = training_schedule(settings)
     optimizer = make_omega_optimizer(schedule, layout, settings.omega_steps)
-    optimizer = optimizer._replace(update=compiled(optimizer.update))
+    if not is_plain:
+        optimizer = compiled_update(optimizer)
     average = None
     if settings.average is not None:
         average = compiled(partial(moved_average, decay=settings.average))
+
+    def loss_and_terms(omega: Any, batch: Any) -> tuple[Array, Terms]:
+        images, lam = batch
+        return terms(omega, lam, images)
+
     keeps_best = settings.keep == "best"
     return make_training(loss_and_terms, optimizer, average, keeps_best=keeps_best)
 
