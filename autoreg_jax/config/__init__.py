@@ -1,5 +1,6 @@
 """The settings of a run: their names, defaults, ranges and YAML form."""
 
+from autoreg_jax.config._augment import AugmentConfig, Chance
 from autoreg_jax.config._data import DataConfig, Storage
 from autoreg_jax.config._load import (
     dump,
@@ -36,6 +37,8 @@ from autoreg_jax.config._search import (
 from autoreg_jax.config._train import TrainConfig
 
 __all__ = [
+    "AugmentConfig",
+    "Chance",
     "DataConfig",
     "EvaluateConfig",
     "ExtraTermsConfig",

@@ -11,10 +11,11 @@ def check_range(
     *names: str,
     above: float | None = None,
     at_least: float | None = None,
+    at_most: float | None = None,
     below: float | None = None,
 ) -> None:
     """Check that the named fields are None, or finite and inside a range."""
-    bounds = {">": above, ">=": at_least, "<": below}
+    bounds = {">": above, ">=": at_least, "<=": at_most, "<": below}
     wanted = " and ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
     for name in names:
         value = getattr(settings, name)
@@ -24,6 +25,7 @@ def check_range(
             math.isfinite(value)
             and (above is None or value > above)
             and (at_least is None or value >= at_least)
+            and (at_most is None or value <= at_most)
             and (below is None or value < below)
         )
         if not inside:

@@ -1,9 +1,10 @@
 """Settings of the training."""
 
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from autoreg_jax.config._augment import AugmentConfig
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
@@ -67,6 +68,9 @@ class TrainConfig:
     directions: Directions = "one"
     """`one`: moving image to fixed image; `both`: also the swapped pair in the same
     step, and the loss is the mean of the two."""
+
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Random changes of the images."""
 
     log_every: int = 10
     """Steps between two records (>= 1)."""

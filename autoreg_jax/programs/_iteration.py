@@ -126,7 +126,9 @@ def _choose(condition: Any, first: Any, second: Any, operand: Any) -> Any:
 
 
 def training_step(algorithm: TrainingAlgorithm, num_structures: int = 0) -> Step:
-    """A step `(TrainState, (moving, fixed), (images, λ)) -> (state, TrainInfo)`.
+    """A step `(TrainState, (moving, fixed), data) -> (state, TrainInfo)`.
+
+    The data are images, λ and the key of the augmentation, or None without one.
 
     Args:
         algorithm: Of the training.
@@ -134,8 +136,11 @@ def training_step(algorithm: TrainingAlgorithm, num_structures: int = 0) -> Step
     """
 
     def step(state: Any, row: Any, data: Any) -> tuple[Any, Any]:
-        images, lam = data
-        return algorithm.step(state, (gather_pair(images, row, num_structures), lam))
+        images, lam, key = data
+        batch = gather_pair(images, row, num_structures)
+        if key is not None:
+            batch = batch._replace(key=jax.random.fold_in(key, state.step))
+        return algorithm.step(state, (batch, lam))
 
     return step
 
@@ -208,7 +213,7 @@ def training_steps(
     images: DeviceCohort,
     num_structures: int = 0,
 ) -> Steps:
-    """The steps of a training, `(TrainState, (moving, fixed), (images, λ))`."""
+    """The steps of a training, see `training_step`."""
 
     def make(*, is_whole: bool) -> Steps:
         algorithm = programs.training(network, settings, is_plain=is_whole)

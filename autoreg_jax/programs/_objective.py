@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from autoreg_jax.config import RunConfig, SearchConfig
+from autoreg_jax.config import RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.losses import (
@@ -117,3 +117,15 @@ def make_judge(config: RunConfig, search: SearchConfig) -> Judge:
     if search.judge == "landmarks":
         return landmark_judge()
     return agreement_judge(search.folding_budget)
+
+
+def programs_part(config: RunConfig) -> RunConfig:
+    """The part of a configuration on which the compiled programs depend."""
+    return replace(
+        RunConfig(),
+        network=config.network,
+        objective=config.objective,
+        quirks=config.quirks,
+        search=replace(SearchConfig(), shrink=config.search.shrink),
+        train=TrainConfig(directions="both"),  # for any objective
+    )

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from autoreg_jax.config import TrainConfig
 from autoreg_jax.losses import Objective, Terms, Weights
+from autoreg_jax.programs._augment import augmented
 from autoreg_jax.programs._network import Network
 from autoreg_jax.search import PairBatch
 
@@ -15,24 +17,35 @@ PairLoss = Callable[[Any, Weights, PairBatch], tuple[Array, Terms]]
 """`(omega, lam, batch) -> (loss, terms)`, ω as the network nests it."""
 
 
-def both_directions(network: Network, objective: Objective) -> PairLoss:
-    """The mean loss of (moving, fixed) and (fixed, moving), as one batch.
+def pair_loss(
+    network: Network, objective: Objective, settings: TrainConfig
+) -> PairLoss:
+    """L_reg of pairs that are augmented, in the directions that the settings name.
+
+    In both directions it is the mean of (moving, fixed) and (fixed, moving), computed
+    as one batch.
 
     Args:
         network: The discrete network.
         objective: L_reg; its terms are means over a batch.
+        settings: The directions and the augmentation; with one, batches have a key.
     """
+    is_both = settings.directions == "both"
 
     def loss(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
-        both = with_swapped(batch)
-        out: Any = network.apply({"params": omega}, both.moving, both.fixed)
+        seen = compared = batch
+        if settings.augment.is_used:
+            seen, compared = augmented(batch, settings.augment)
+        if is_both:
+            seen, compared = with_swapped(seen), with_swapped(compared)
+        out: Any = network.apply({"params": omega}, seen.moving, seen.fixed)
         return objective(
-            both.fixed,
-            both.moving,
+            compared.fixed,
+            compared.moving,
             out.displacements,
             lam,
-            labels=both.labels,
-            opposite=_swapped(out.displacements.full),
+            labels=compared.labels,
+            opposite=_swapped(out.displacements.full) if is_both else None,
         )
 
     return loss

@@ -1,7 +1,6 @@
 """What a run compiles: each program once for all stages with equal settings."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -26,13 +25,14 @@ from autoreg_jax.programs._objective import (
     make_judge,
     make_objective,
     on_smaller_images,
+    programs_part,
 )
 from autoreg_jax.programs._optimizers import (
     compiled_update,
     make_omega_optimizer,
     make_outer_optimizer,
 )
-from autoreg_jax.programs._pair_loss import both_directions
+from autoreg_jax.programs._pair_loss import pair_loss
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.programs._training import training_algorithm
 from autoreg_jax.search import (
@@ -90,7 +90,7 @@ class Programs:
 
     def fits(self, config: RunConfig, ndim: int) -> bool:
         """Whether these programs are those of another run."""
-        return (_shared(config), ndim) == (_shared(self.config), self.ndim)
+        return (programs_part(config), ndim) == (programs_part(self.config), self.ndim)
 
     @property
     def mixed(self) -> Network:
@@ -236,15 +236,15 @@ class Programs:
         self, network: Network, settings: TrainConfig, *, is_plain: bool
     ) -> Callable[..., Any]:
         """The loss of a training step and its terms, `(omega, λ, batch)`."""
-        if settings.directions == "one":
+        if settings.directions == "one" and not settings.augment.is_used:
             if is_plain:
                 return self.plain_problem(network).inner_terms
             return self._terms(network)
-        loss = both_directions(network, self.objective)
+        loss = pair_loss(network, self.objective, settings)
         loss = of_vector(loss, self.layout(network))
         if is_plain:
             return loss
-        key = ("training terms", network, settings.directions)
+        key = ("training terms", network, settings.directions, settings.augment)
         return self.once(key, lambda: compiled_gradient(loss))
 
     def _estimator(
@@ -286,15 +286,3 @@ class Programs:
         if key not in self._pieces:
             self._pieces[key] = make()
         return self._pieces[key]
-
-
-def _shared(config: RunConfig) -> RunConfig:
-    """The part of a configuration on which the programs depend."""
-    return replace(
-        RunConfig(),
-        network=config.network,
-        objective=config.objective,
-        quirks=config.quirks,
-        search=replace(SearchConfig(), shrink=config.search.shrink),
-        train=TrainConfig(directions="both"),  # for any objective
-    )

@@ -179,6 +179,10 @@ def training_task(
     """
     split = split_images(train, config, devices, with_labels="dice" in lam)
     weights = devices.everywhere(make_lambda(lam))
+    key = None
+    if config.train.augment.is_used:
+        key = jax.random.fold_in(jax.random.key(config.seed), Stream.TRAIN)
+        key = devices.everywhere(key)
     settings = config.train
     if validation is None:
         settings = replace(settings, keep="last")
@@ -212,7 +216,7 @@ def training_task(
         del passed
         cohort, rows = images.chunk(steps)
         rows = stacked_rows(rows, size)
-        return training.run(state, rows, len(steps), (cohort, weights))
+        return training.run(state, rows, len(steps), (cohort, weights, key))
 
     def is_scored(step: int) -> bool:
         if judge is None:

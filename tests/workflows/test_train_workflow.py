@@ -5,12 +5,13 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from stand_in import programs_for, train
+from stand_in import SmallNetwork, programs_for, train
 
-from autoreg_jax import config
+from autoreg_jax import config, workflows
 from autoreg_jax.errors import ArtifactError, DataError, NonFiniteError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
+from autoreg_jax.programs import Programs
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import Journal
 
@@ -93,6 +94,24 @@ def test_interrupted_and_resumed_is_the_same(done, cohorts, settings, tmp_path, 
         for path in (tmp_path / "metrics.jsonl", done[1] / "metrics.jsonl")
     ]
     assert clockless[0] == clockless[1]
+
+
+def test_an_augmented_training_is_that_of_its_seed(done, cohorts, settings):
+    """In one program and in parts: the key is that of the step."""
+    changes = {"gamma": {"probability": 1.0}, "flip": ["x"], "loss_on": "augmented"}
+    own = config.merge(settings, {"train": {"augment": changes, "steps": 2}})
+    models = [
+        workflows.train(
+            *(cohorts[0], own, GENOTYPE, LAM),
+            programs=Programs(own, 2, network=SmallNetwork, in_one_program=is_whole),
+        )
+        for is_whole in (True, False)
+    ]
+    whole, parts = (model.params["velocity_half"]["kernel"] for model in models)
+    np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-6)
+    plain = dataclasses.replace(own, train=dataclasses.replace(settings.train, steps=2))
+    other = train(cohorts[0], plain, GENOTYPE, LAM)
+    assert np.abs(other.params["velocity_half"]["kernel"] - parts).max() > 1e-5
 
 
 def test_checkpoint_of_other_settings_is_refused(done, cohorts, settings, tmp_path):

@@ -1,0 +1,29 @@
+"""Random changes of images in training: intensities, artefacts, positions.
+
+Each is a pure function of a key, one image `(*space, 1)` in [0, 1] and a strength.
+Images stay in [0, 1], and a strength of 0 changes nothing. `jax.vmap` makes batches.
+"""
+
+from autoreg_jax.augmentation._artefacts import blurred, noisy
+from autoreg_jax.augmentation._curves import (
+    gamma_changed,
+    monotonically_mapped,
+    remapped,
+)
+from autoreg_jax.augmentation._fields import bias_multiplied, smooth_field
+from autoreg_jax.augmentation._positions import affine_displacement, flips, mirrored
+from autoreg_jax.augmentation._regions import with_hole
+
+__all__ = [
+    "affine_displacement",
+    "bias_multiplied",
+    "blurred",
+    "flips",
+    "gamma_changed",
+    "mirrored",
+    "monotonically_mapped",
+    "noisy",
+    "remapped",
+    "smooth_field",
+    "with_hole",
+]

@@ -1,0 +1,52 @@
+"""Where an image lies: small affine maps, and mirror images."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key, Shaped
+
+from autoreg_jax.spatial import (
+    affine_generators,
+    affine_matrix,
+    apply_affine,
+    identity_grid,
+)
+
+
+def affine_displacement(
+    key: Key[Array, ""], shape: Sequence[int], strength: float
+) -> Float[Array, "*space d"]:
+    """Displacement of a random affine map about the centre, to warp an image with.
+
+    Args:
+        key: Of its parameters, each uniform in ± strength: rotations in radians,
+            logarithms of scales, shears, and shifts in halves of each axis.
+        shape: Number of voxels of each axis; they are taken for cubes.
+        strength: A twentieth to a fifth is usual.
+
+    Returns:
+        u in voxels, for `spatial.warp`.
+    """
+    centre = (jnp.asarray(shape, jnp.float32) - 1) / 2
+    count = len(affine_generators(len(shape), "affine"))
+    parameters = strength * jax.random.uniform(key, (count,), minval=-1.0)
+    shifts = parameters[: len(shape)] * centre
+    parameters = jnp.concatenate([shifts, parameters[len(shape) :]])
+    grid = identity_grid(shape)
+    return apply_affine(affine_matrix(parameters, centre), grid) - grid
+
+
+def flips(key: Key[Array, ""], axes: Sequence[int], ndim: int) -> Bool[Array, " d"]:
+    """Which axes to mirror: each of `axes` with probability one half, no other."""
+    allowed = jnp.asarray([axis in axes for axis in range(ndim)])
+    return allowed & jax.random.bernoulli(key, shape=(ndim,))
+
+
+def mirrored(
+    image: Shaped[Array, "*space c"], axes: Bool[Array, " d"]
+) -> Shaped[Array, "*space c"]:
+    """The image, mirrored along the axes that are marked."""
+    for axis in range(image.ndim - 1):
+        image = jnp.where(axes[axis], jnp.flip(image, axis), image)
+    return image

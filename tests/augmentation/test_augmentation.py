@@ -1,0 +1,129 @@
+"""Random changes of images: what they keep, and that nothing changes at strength 0."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from unoptimised import quick
+
+from autoreg_jax import augmentation
+
+INTENSITIES = {
+    "bias": augmentation.bias_multiplied,
+    "blur": augmentation.blurred,
+    "gamma": augmentation.gamma_changed,
+    "hole": augmentation.with_hole,
+    "monotone": augmentation.monotonically_mapped,
+    "noise": augmentation.noisy,
+    "remap": augmentation.remapped,
+}
+SHAPE = (12, 7)
+KEYS = jax.random.split(jax.random.key(3), 40)
+
+
+def picture(shape=SHAPE):
+    """Every intensity from 0 to 1, in no order."""
+    values = np.linspace(0, 1, int(np.prod(shape)), dtype=np.float32)
+    return np.random.default_rng(0).permutation(values).reshape(*shape, 1)
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Forty changes of each kind: strength 1, and nothing at strength 0."""
+
+    @quick
+    def change(keys, image):
+        def many(function, strength):
+            return jax.vmap(lambda key: function(key, image, strength))(keys)
+
+        return {
+            name: (many(function, 1.0), many(function, 0.0))
+            for name, function in INTENSITIES.items()
+        }
+
+    return jax.device_get(change(KEYS, picture()))
+
+
+@pytest.mark.parametrize("name", INTENSITIES)
+def test_range_identity_and_keys(found, name):
+    changed, same = found[name]
+    image = picture()
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    np.testing.assert_allclose(same, np.tile(image, (40, 1, 1, 1)), atol=1e-6)
+    assert np.abs(changed - image).max() > 0.1
+    assert len(np.unique(changed.reshape(40, -1), axis=0)) > 30
+
+
+def test_monotone_curves_keep_the_order_and_others_do_not(found):
+    order = np.argsort(picture().ravel())
+    for name, is_kept in (("monotone", True), ("gamma", True), ("remap", False)):
+        rises = np.diff(found[name][0].reshape(40, -1)[:, order], axis=1)
+        assert np.all(rises > -1e-6) == is_kept
+    # Black stays black, and a rising curve reaches from 0 to 1.
+    for name in ("monotone", "gamma", "remap"):
+        assert np.abs(found[name][0].reshape(40, -1)[:, order[0]]).max() == 0
+    ends = found["monotone"][0].reshape(40, -1)[:, order[-1]]
+    np.testing.assert_allclose(ends, 1, atol=1e-6)
+
+
+def test_a_hole_is_one_box_of_the_mean(found):
+    image = picture()
+    for changed in found["hole"][0]:
+        rows, columns = (
+            np.flatnonzero((changed != image).any((axis, 2))) for axis in (1, 0)
+        )
+        if rows.size:
+            box = changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            np.testing.assert_allclose(box, image.mean(), atol=1e-6)
+
+
+def test_waves_have_unit_variance_and_vanish_where_they_must():
+    def many(keys):
+        def draw(key, is_zero_outside):
+            field = augmentation.smooth_field
+            return field(key, (30, 20), 5, is_zero_outside=is_zero_outside)
+
+        return [jax.vmap(lambda key, z=z: draw(key, z))(keys) for z in (False, True)]
+
+    cosines, sines = map(np.asarray, quick(many)(jax.random.split(KEYS[0], 400)))
+    np.testing.assert_allclose(np.mean(cosines**2), 1, rtol=0.1)
+    np.testing.assert_allclose(np.mean(sines**2), 1, rtol=0.1)
+    inside = np.mean(sines[:, 15, 10] ** 2)
+    assert np.mean(sines[:, 0] ** 2) < 0.1 * inside
+    steps = np.mean(np.diff(cosines, axis=1) ** 2)
+    assert steps < 0.2
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_an_affine_displacement_is_affine_about_the_centre(ndim):
+    shape = (9, 7, 5)[:ndim]
+
+    @quick
+    def fields(key):
+        draw = augmentation.affine_displacement
+        return draw(key, shape, 0.2), draw(key, shape, 0.0)
+
+    field, none = fields(KEYS[1])
+    np.testing.assert_allclose(none, 0, atol=1e-5)
+    for axis in range(ndim):
+        np.testing.assert_allclose(np.diff(field, n=2, axis=axis), 0, atol=1e-4)
+    middle = field[tuple(size // 2 for size in shape)]
+    assert np.all(np.abs(middle) < 0.25 * np.array(shape))
+    assert np.abs(field).max() > 0.3
+
+
+def test_mirrors_and_the_axes_that_they_may_have():
+    image = picture((4, 3))
+
+    @quick
+    def mirror(image):
+        marks = jnp.array([True, False])
+        drawn = jax.vmap(lambda key: augmentation.flips(key, [1], 3))(KEYS)
+        return augmentation.mirrored(image, marks), drawn
+
+    turned, drawn = mirror(image)
+    np.testing.assert_array_equal(turned, image[::-1])
+    drawn = np.asarray(drawn)
+    assert not drawn[:, [0, 2]].any()
+    assert 5 < drawn[:, 1].sum() < 35

@@ -1,0 +1,91 @@
+"""Augmented pairs: what the network sees, what the loss compares, and the keys."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from stand_in import make_cohort
+from unoptimised import quick
+
+from autoreg_jax import config
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.programs import _augment
+from autoreg_jax.search import PairBatch
+
+ALWAYS = {"probability": 1.0}
+MAPS = dict.fromkeys(("monotone", "gamma", "bias", "noise"), ALWAYS)
+
+
+augmented = quick(_augment.augmented, static_argnames="settings")
+
+
+def settings(**changes) -> config.AugmentConfig:
+    merged = config.merge(config.RunConfig(), {"train": {"augment": changes}})
+    return merged.train.augment
+
+
+def run(pair, chosen, seed=0) -> Any:
+    batch = pair._replace(key=jax.random.key(seed))
+    return jax.device_get(augmented(batch, chosen))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two pairs, the images of each alike, with what stands for labels."""
+    images = make_cohort(2, 5).images
+    return PairBatch(images, images, images, images)
+
+
+def test_off_by_default_and_out_of_range_is_refused():
+    assert not settings().is_used
+    assert not settings(gamma={"strength": 2.0}).is_used
+    assert settings(flip=["x"]).is_used
+    assert settings(noise=ALWAYS).noise == config.Chance(probability=1, strength=0.05)
+    with pytest.raises(ConfigError, match=r"augment\.remap\.strength: must be <= 1"):
+        settings(remap={"strength": 1.5})
+    with pytest.raises(ConfigError, match=r"bias\.probability: must be >= 0 and <= 1"):
+        settings(bias={"probability": 2.0})
+
+
+def test_positions_change_what_is_compared_and_intensities_what_is_seen(pair):
+    chosen = settings(affine=ALWAYS, flip=["x", "y"], **MAPS)
+    seen, compared = run(pair, chosen)
+    # Labels go where their image goes.
+    for images, labels in (
+        (compared.moving, compared.moving_labels),
+        (compared.fixed, compared.fixed_labels),
+    ):
+        np.testing.assert_array_equal(images, labels)
+        assert np.abs(images - pair.moving).max() > 0.05
+    assert np.abs(compared.moving - compared.fixed).max() > 0.05
+    assert np.abs(compared.moving[0] - compared.moving[1]).max() > 0.05
+    assert np.abs(seen.moving - compared.moving).max() > 0.05
+    for images in (seen.moving, seen.fixed):
+        assert images.min() >= 0
+        assert images.max() <= 1
+    again, other = run(pair, chosen), run(pair, chosen, seed=1)
+    np.testing.assert_array_equal(again[0].moving, seen.moving)
+    assert np.abs(other[0].moving - seen.moving).max() > 0.05
+
+
+def test_the_loss_may_compare_what_is_seen(pair):
+    seen, compared = run(pair, settings(loss_on="augmented", gamma=ALWAYS))
+    np.testing.assert_array_equal(seen.fixed, compared.fixed)
+    assert np.abs(compared.fixed - pair.fixed).max() > 0.05
+
+
+def test_a_shared_map_is_the_same_for_both(pair):
+    same, _ = run(pair, settings(shared=1.0, remap=ALWAYS, gamma=ALWAYS))
+    np.testing.assert_allclose(same.moving, same.fixed, atol=1e-6)
+    own, _ = run(pair, settings(remap=ALWAYS, gamma=ALWAYS))
+    assert np.abs(own.moving - own.fixed).max() > 0.05
+
+
+def test_a_mirror_is_shared_and_its_axis_exists(pair):
+    _, compared = run(pair, settings(flip=["y"]))
+    np.testing.assert_array_equal(compared.moving, compared.fixed)
+    for image, given in zip(compared.moving, pair.moving, strict=True):
+        assert any(np.array_equal(image, x) for x in (given, given[:, ::-1]))
+    with pytest.raises(ConfigError, match=r"flip: must name axes of images of 2 axes"):
+        run(pair, settings(flip=["z"]))
