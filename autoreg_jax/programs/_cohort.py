@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.sharding import AxisType, PartitionSpec
 
 from autoreg_jax.data import Cohort
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import one_hot
-from autoreg_jax.runtime import PAIRS
+from autoreg_jax.runtime import PAIRS, SPACE
 from autoreg_jax.search import PairBatch
 from autoreg_jax.spatial import resize_image
 
@@ -56,19 +58,46 @@ def gather(
 ) -> PairBatch:
     """The batch of moving and fixed indices, labels one-hot.
 
-    The devices of the axis `pairs` share it, if there is a mesh (`jax.set_mesh`).
+    If there is a mesh (`jax.set_mesh`), the devices of its axis `pairs` share the
+    batch, and those of its axis `space` the first axis of a volume that they divide:
+    the compiler then exchanges what convolutions and windows need of the neighbours.
+
+    Raises:
+        ConfigError: If the devices of `space` divide no axis of the volumes.
     """
     batch = _gathered(cohort, pair, num_structures, has_background=has_background)
-    if _devices() == 1 or len(pair[0]) % _devices():
+    share = PAIRS if len(pair[0]) % _devices(PAIRS) == 0 else None
+    if _devices(SPACE) == 1 and (share is None or _devices(PAIRS) == 1):
         return batch
-    return jax.lax.with_sharding_constraint(batch, PartitionSpec(PAIRS))
+    volume = _axis_of_space(batch.moving.shape[1:-1])
+
+    def divided(array: Array) -> Array:
+        is_volume = array.shape[1:-1] == batch.moving.shape[1:-1]
+        spec = PartitionSpec(share, *(volume if is_volume else ()))
+        return jax.lax.with_sharding_constraint(array, spec)
+
+    return jax.tree.map(divided, batch)
 
 
-def _devices() -> int:
-    """Devices that share a batch, along an axis of type Auto."""
+def _axis_of_space(shape: tuple[int, ...]) -> tuple[str | None, ...]:
+    """How a volume lies on the devices that share it, an entry for each axis."""
+    count = _devices(SPACE)
+    if count == 1:
+        return ()
+    axes = [axis for axis, size in enumerate(shape) if size % count == 0]
+    if not axes:
+        raise ConfigError(
+            f"mesh.space: {count} devices divide no axis of volumes of "
+            f"{'×'.join(map(str, shape))} voxels; use fewer."
+        )
+    return (*[None] * axes[0], SPACE)
+
+
+def _devices(name: str) -> int:
+    """Devices along an axis of type Auto."""
     mesh = jax.sharding.get_abstract_mesh()
     types = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
-    return mesh.shape[PAIRS] if types.get(PAIRS) == AxisType.Auto else 1
+    return mesh.shape[name] if types.get(name) == AxisType.Auto else 1
 
 
 def _gathered(
@@ -107,7 +136,7 @@ def gather_pairs(
     Each has as many pairs as there are devices to share them.
     """
     moving, fixed = pairs
-    size = _devices() if len(moving) > 1 else 1
+    size = _devices(PAIRS) if len(moving) > 1 else 1
     batches = [
         gather_pair(
             cohort,

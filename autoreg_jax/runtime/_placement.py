@@ -12,12 +12,12 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from autoreg_jax.errors import ConfigError
 
-PAIRS, MEMBERS = "pairs", "members"
+PAIRS, MEMBERS, SPACE = "pairs", "members", "space"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The devices of a run as one mesh with the axes `members` and `pairs`.
+    """The devices of a run as one mesh: axes `members`, `pairs` and `space`.
 
     Attributes:
         mesh: The mesh; None for the default device alone, to which nothing is bound.
@@ -82,7 +82,12 @@ ONE_DEVICE = Placement()
 
 
 def placement(
-    pairs: int | None, members: int, batches: Iterable[int], *, has_members: bool
+    pairs: int | None,
+    members: int,
+    batches: Iterable[int],
+    *,
+    has_members: bool,
+    space: int = 1,
 ) -> Placement:
     """The mesh of a run.
 
@@ -93,6 +98,7 @@ def placement(
         batches: Numbers of pairs that are to be divided over devices.
         has_members: There is a population. Without one all groups of devices would do
             the same: one process then takes the first group alone.
+        space: Devices that share each volume, see `programs.gather`.
 
     Raises:
         ConfigError: If there are not enough devices, if several processes leave some
@@ -102,7 +108,7 @@ def placement(
     count = jax.device_count()
     if not has_members and jax.process_count() == 1:
         members = 1
-    room = count // members
+    room = count // (members * space)
     if pairs is None:
         pairs = 1
         if jax.process_count() > 1:
@@ -110,16 +116,17 @@ def placement(
         elif jax.default_backend() != "cpu":
             common = math.gcd(*batches)
             pairs = max(n for n in range(1, room + 1) if common % n == 0) if room else 1
-    if pairs * members > count:
+    needed = members * pairs * space
+    if needed > count:
         raise ConfigError(
-            f"mesh: {members} group(s) of {pairs} device(s) need {members * pairs}, "
-            f"found {count}; set mesh.pairs and mesh.members to fewer."
+            f"mesh: {members} group(s) of {pairs * space} device(s) need {needed}, "
+            f"found {count}; set mesh.pairs, mesh.members and mesh.space to fewer."
         )
-    if jax.process_count() > 1 and pairs * members != count:
+    if jax.process_count() > 1 and needed != count:
         raise ConfigError(
             f"mesh: {jax.process_count()} processes have {count} devices, which all "
-            f"have to be used; mesh.pairs={pairs} times mesh.members={members} is "
-            f"{members * pairs}."
+            f"have to be used; mesh.pairs={pairs} times mesh.members={members} times "
+            f"mesh.space={space} is {needed}."
         )
     uneven = [batch for batch in batches if batch % pairs]
     if uneven:
@@ -128,7 +135,7 @@ def placement(
             "make train.batch_size and train_pairs and valid_pairs of each stage a "
             f"multiple of {pairs}, or use fewer devices."
         )
-    return _mesh(members, pairs, jax.devices())
+    return _mesh(members, pairs, space, jax.devices())
 
 
 def local_placement(pairs: int | None, members: int, count: int) -> Placement:
@@ -146,13 +153,13 @@ def local_placement(pairs: int | None, members: int, count: int) -> Placement:
     wanted = members * (pairs or 1)
     if pairs is None and jax.default_backend() != "cpu":
         wanted = len(devices)
-    return _mesh(1, min(wanted, len(devices), count), devices)
+    return _mesh(1, min(wanted, len(devices), count), 1, devices)
 
 
-def _mesh(members: int, pairs: int, devices: Sequence[Any]) -> Placement:
-    if members * pairs == 1:
+def _mesh(members: int, pairs: int, space: int, devices: Sequence[Any]) -> Placement:
+    shape, names = (members, pairs, space), (MEMBERS, PAIRS, SPACE)
+    if math.prod(shape) == 1:
         return ONE_DEVICE
-    used = devices[: members * pairs]
-    kinds = (AxisType.Auto, AxisType.Auto)
-    shape, names = (members, pairs), (MEMBERS, PAIRS)
+    used = devices[: math.prod(shape)]
+    kinds = (AxisType.Auto,) * len(names)
     return Placement(jax.make_mesh(shape, names, axis_types=kinds, devices=used))

@@ -142,6 +142,7 @@ def search_job(
         config.mesh.members,
         _batches(config),
         has_members=has_members or _has_members(config),
+        space=config.mesh.space,
     )
     return SearchJob(
         train, validation, config, programs, journal, lam, genotype, devices

@@ -115,7 +115,11 @@ def train(  # noqa: PLR0913
         programs,
         validation=validation,
         devices=placement(
-            config.mesh.pairs, config.mesh.members, batches, has_members=False
+            config.mesh.pairs,
+            config.mesh.members,
+            batches,
+            has_members=False,
+            space=config.mesh.space,
         ),
     )
     state = repeat(task, journal)

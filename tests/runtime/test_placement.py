@@ -18,7 +18,7 @@ def eight(monkeypatch):
     monkeypatch.setattr(jax, "device_count", lambda: 8)
     monkeypatch.setattr(jax, "local_devices", lambda: list(range(8)))
     monkeypatch.setattr(
-        _placement, "_mesh", lambda *sizes: asked.append(sizes[:2]) or ONE_DEVICE
+        _placement, "_mesh", lambda *sizes: asked.append(sizes[:3]) or ONE_DEVICE
     )
     return asked
 
@@ -40,12 +40,24 @@ def test_accelerators_share_what_divides_every_batch(
 ):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     placement(None, members, batches, has_members=True)
-    assert eight == [expected]
+    assert eight == [(*expected, 1)]
 
 
 def test_groups_without_members_are_left_out(eight):
     placement(2, 4, [2], has_members=False)
-    assert eight == [(1, 2)]
+    assert eight == [(1, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "members", "expected"),
+    [(None, 1, (1, 2, 4)), (1, 2, (2, 1, 4)), (None, 2, (2, 1, 4))],
+)
+def test_devices_that_share_a_volume_are_left_out_of_the_others(
+    eight, monkeypatch, pairs, members, expected
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    placement(pairs, members, [8], has_members=True, space=4)
+    assert eight == [expected]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,7 @@ def test_pairs_of_a_table_go_to_every_device(
 ):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     local_placement(*mesh, 5)
-    assert eight == [(1, expected)]
+    assert eight == [(1, expected, 1)]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +94,7 @@ def test_what_cannot_be_divided_is_refused(eight, mesh, batches, words):
 def test_processes_use_all_of_their_devices(eight, monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     placement(None, 1, [16], has_members=False)
-    assert eight == [(1, 8)]
+    assert eight == [(1, 8, 1)]
     with pytest.raises(ConfigError, match="2 processes have 8 devices"):
         placement(4, 1, [16], has_members=False)
 

@@ -35,6 +35,7 @@ MESHES = {
     "pairs": {"pairs": 8},
     "members": {"members": 8},
     "both": {"members": 2, "pairs": 4},
+    "space": {"pairs": 2, "space": 4},
 }
 STEPS, KILLED = 6, 2
 
@@ -133,7 +134,9 @@ def in_double(mesh):
     """α and ω after three iterations of the search of α in float64."""
     run = settings(**mesh)
     ((stage, _),) = schedule(run)
-    devices = placement(run.mesh.pairs, run.mesh.members, [8], has_members=True)
+    devices = placement(
+        run.mesh.pairs, run.mesh.members, [8], has_members=True, space=run.mesh.space
+    )
     programs = Programs(run, 2, network=stand_in.SmallNetwork)
     images = [on_device(cohort) for cohort in cohorts()[:2]]
     images = jax.tree.map(lambda x: np.asarray(x, np.float64), images)
@@ -189,6 +192,9 @@ def start(out, what, *words, devices, number=0, count=1, port=None):
     environment = os.environ | {
         "XLA_FLAGS": f"{flags} --xla_backend_optimization_level=0",
         "JAX_PLATFORMS": "cpu",
+        # Threads of XLA: with one a device, devices that exchange several arrays at
+        # once wait for one another without end.
+        "NPROC": str(4 * DEVICES),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     if port is not None:
