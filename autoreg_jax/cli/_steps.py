@@ -39,6 +39,7 @@ class Search(Verb):
         """Search, and print the genotype and λ."""
         settings = shared.run_settings(options, "default")
         from autoreg_jax import workflows
+        from autoreg_jax.search_space import SCALES
 
         shared.prepare_devices(options)
         run = options.output
@@ -56,7 +57,7 @@ class Search(Verb):
             f"{kind}, {scale}": ", ".join(operations)
             for kind in ("feature", "deformation")
             for scale, operations in zip(
-                ("half", "quarter"), getattr(found.genotype, kind), strict=True
+                SCALES, getattr(found.genotype, kind), strict=False
             )
         }
         weights = {f"λ {name}": f"{weight:.3g}" for name, weight in found.lam.items()}

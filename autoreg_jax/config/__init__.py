@@ -14,7 +14,6 @@ from autoreg_jax.config._mesh import MeshConfig
 from autoreg_jax.config._network import (
     EvaluateConfig,
     ExtraTermsConfig,
-    NetworkConfig,
     ObjectiveConfig,
     PairsConfig,
     RefineConfig,
@@ -27,6 +26,7 @@ from autoreg_jax.config._plan import (
     load_plan,
 )
 from autoreg_jax.config._quirks import QuirksConfig
+from autoreg_jax.config._registration_network import NetworkConfig
 from autoreg_jax.config._run import RunConfig
 from autoreg_jax.config._search import (
     HypergradientConfig,

@@ -1,4 +1,4 @@
-"""Settings of the network, the loss, the pairs and the evaluation."""
+"""Settings of the loss, the pairs and the evaluation."""
 
 import typing
 from dataclasses import dataclass, field
@@ -7,65 +7,7 @@ from typing import Literal
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
-Precision = Literal["float32", "bfloat16"]
-FeatureWeights = Literal["shared", "separate"]
-Velocities = Literal["summed", "replaced"]
 Interpolation = Literal["linear", "cubic"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """The registration network."""
-
-    width: float = 0.5
-    """Factor on the channel numbers of the published network (> 0)."""
-
-    num_steps: int = 7
-    """Squarings of the velocity field: 2^num_steps integration steps (>= 1)."""
-
-    matching: tuple[int, int] | None = (1, 2)
-    """Radius of the feature matching at half and quarter resolution, voxels (>= 1);
-    null: no matching, as in the paper."""
-
-    standardise: bool = True
-    """Scale each image to zero mean and unit variance before the network."""
-
-    feature_weights: FeatureWeights = "shared"
-    """Feature cells of moving and fixed image: `shared` weights, or `separate` weights
-    with the same architecture."""
-
-    velocities: Velocities = "summed"
-    """`summed`: the half scale adds to the velocity of the quarter scale; `replaced`:
-    it predicts a new velocity, as in the paper."""
-
-    precision: Precision = "float32"
-    """Data type of the convolutions; sums, losses and fields are always float32. Use
-    `bfloat16` on accelerators only: CPUs have no fast bfloat16 convolution. With
-    `float32` an accelerator still rounds what the convolutions multiply, a GPU to TF32
-    (11 bits) and a TPU to bfloat16 (8 bits), unless the environment variable
-    `JAX_DEFAULT_MATMUL_PRECISION` is `highest`; positions, integration, losses and
-    solvers are exact in any case (table in CONTRIBUTING, "Precision")."""
-
-    rematerialise: bool = False
-    """Recompute the activations of a mixture in the backward pass instead of storing
-    them. On a GPU this saves 13 % of the memory of an edge for 1.24 times the time
-    (measured); on a CPU it saves no memory."""
-
-    normalise: bool = False
-    """Divide each candidate operation of a mixture by its root mean square, so that its
-    contribution depends on α alone and not on the scale of its weights. Neither in the
-    paper nor in its code; it found no better cells where it was tried (brains)."""
-
-    def __post_init__(self) -> None:
-        check_range(self, "width", above=0)
-        check_range(self, "num_steps", at_least=1)
-        check_choice(self, "precision", typing.get_args(Precision))
-        check_choice(self, "feature_weights", typing.get_args(FeatureWeights))
-        check_choice(self, "velocities", typing.get_args(Velocities))
-        if self.matching is not None and min(self.matching) < 1:
-            raise ConfigError(
-                f"matching: must be null or at least 1, got {list(self.matching)}."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from typing import Literal
 
 import yaml
 
-from autoreg_jax.config._network import Precision
 from autoreg_jax.config._range import check_choice, check_range
+from autoreg_jax.config._registration_network import Precision
 from autoreg_jax.config._yaml import build, parse, plain
 from autoreg_jax.errors import ConfigError
 

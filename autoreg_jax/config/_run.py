@@ -6,12 +6,12 @@ from autoreg_jax.config._data import DataConfig
 from autoreg_jax.config._mesh import MeshConfig
 from autoreg_jax.config._network import (
     EvaluateConfig,
-    NetworkConfig,
     ObjectiveConfig,
     PairsConfig,
 )
 from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._range import check_range
+from autoreg_jax.config._registration_network import NetworkConfig
 from autoreg_jax.config._search import SearchConfig
 from autoreg_jax.config._train import TrainConfig
 from autoreg_jax.errors import ConfigError
@@ -64,4 +64,12 @@ class RunConfig:
             raise ConfigError(
                 "quirks.deformation_only: excludes search.joint, which needs feature "
                 "cells; set one of the two to false."
+            )
+        network = self.network
+        published = (network.encoder, network.scales, network.feature_edges)
+        if self.quirks.deformation_only and published != ("strided", 2, 3):
+            raise ConfigError(
+                "quirks.deformation_only: the fixed feature cells are those of two "
+                "strided scales with three operations; leave network.encoder, "
+                "network.scales and network.feature_edges at their defaults."
             )

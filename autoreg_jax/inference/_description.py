@@ -10,13 +10,14 @@ from autoreg_jax.config import Intensity
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import write_json
 from autoreg_jax.losses import Objective
-from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 
-_FORMAT = 2
+_FORMAT = 3
 # Format 1 has neither `wiring` nor `is_dimmed`: both are the defaults. So is
-# `intensity` if it is missing.
-_READABLE = (1, _FORMAT)
+# `intensity` if it is missing. Format 2 has no `structure`: two scales, and how
+# velocities are joined is part of `wiring`.
+_READABLE = (1, 2, _FORMAT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,8 @@ class ModelDescription:
             `baselines.NETWORKS` or that of a network of your own.
         width: Factor on the published numbers of channels; only with a `Genotype`.
         num_steps: Squarings of the velocity field.
-        matching: Radius of the feature matching at half and quarter resolution; None
-            for the network of the paper.
+        matching: Radius of the feature matching at each scale from half resolution on;
+            None for the network of the paper.
         orientation: Axis letters of the training images, e.g. "RAS".
         spacing: Voxel size of the training images in mm, one number for each axis.
         lam: Weights of the training loss: full, smooth, half, quarter, further terms.
@@ -38,12 +39,13 @@ class ModelDescription:
         wiring: What happens between the cells.
         is_dimmed: Whether the training loss dims coarse images, see `Objective`.
         intensity: How grey values are scaled before the network sees them.
+        structure: Scales and cells; only with a `Genotype`.
     """
 
     genotype: Genotype | str
     width: float = 1.0
     num_steps: int = 7
-    matching: tuple[int, int] | None = None
+    matching: tuple[int, ...] | None = None
     orientation: str
     spacing: tuple[float, ...]
     lam: dict[str, float]
@@ -52,6 +54,7 @@ class ModelDescription:
     wiring: Wiring = field(default_factory=Wiring)
     is_dimmed: bool = False
     intensity: Intensity = field(default_factory=Intensity)
+    structure: Structure = field(default_factory=Structure)
 
     @property
     def objective(self) -> Objective:
@@ -71,6 +74,7 @@ class ModelDescription:
                 self.num_steps,
                 self.matching,
                 wiring=self.wiring,
+                structure=self.structure,
             )
         if self.genotype not in NETWORKS:
             raise ArtifactError(
@@ -107,6 +111,13 @@ class ModelDescription:
         content["windows"] = tuple(content["windows"])
         if content["matching"] is not None:
             content["matching"] = tuple(content["matching"])
-        content["wiring"] = Wiring(**content.get("wiring", {}))
+        wiring = content.get("wiring", {})
+        if found < _FORMAT:
+            is_summed = wiring.pop("has_summed_velocities", True)
+            content["structure"] = {"velocities": "summed" if is_summed else "replaced"}
+        content["wiring"] = Wiring(**wiring)
+        structure = content["structure"]
+        lists = {k: tuple(v) for k, v in structure.items() if isinstance(v, list)}
+        content["structure"] = Structure(**structure | lists)
         content["intensity"] = Intensity(**content.get("intensity", {}))
         return cls(**content)

@@ -2,6 +2,7 @@
 
 from autoreg_jax.networks._matching import INITIAL_SHARPNESS, Matching
 from autoreg_jax.networks._registration import Registration, RegistrationNetwork
+from autoreg_jax.networks._structure import Structure
 from autoreg_jax.networks._wiring import Wiring
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "Matching",
     "Registration",
     "RegistrationNetwork",
+    "Structure",
     "Wiring",
 ]

@@ -46,27 +46,47 @@ class Matching(nn.Module):
         sharpness = self.param(
             "sharpness", nn.initializers.constant(INITIAL_SHARPNESS), ()
         )
-        ndim = fixed.ndim - 2
-        fixed, moving = _normalised(fixed), _normalised(moving)
-        around = repeat_border(moving, (self.radius,) * ndim)
-        span = range(2 * self.radius + 1)
-        starts = np.array(list(itertools.product(span, repeat=ndim)), np.int32)
-
-        # One offset at a time, recomputed in the backward pass: the shifted images of
-        # all offsets together would fill the memory.
-        @jax.checkpoint
-        def correlation(start: Array) -> Array:
-            begin = (0, *start, 0)
-            shifted = jax.lax.dynamic_slice(around, begin, moving.shape)
-            return jnp.mean(fixed * shifted, -1)
-
-        volume = jax.lax.map(correlation, jnp.asarray(starts))
-        sums = jax.vmap(lambda c: window_sum(c[..., None], _WINDOW)[..., 0])(volume)
-        mean = sums / _WINDOW**ndim
-        weights = jax.nn.softmax(sharpness * mean, axis=0)
+        volume = correlations(fixed, moving, self.radius)
+        weights = jax.nn.softmax(sharpness * volume, axis=0)
+        starts = _starts(self.radius, fixed.ndim - 2)
         offsets = jnp.asarray(starts - self.radius, fixed.dtype)
         # A position, not a feature: in full precision, see `ops._lowering`.
         return jnp.tensordot(weights, offsets, ((0,), (0,)), precision="highest")
+
+
+def correlations(fixed: Array, moving: Array, radius: int) -> Array:
+    """`c(x, o)` of `Matching` for every offset o.
+
+    Args:
+        fixed: Features `(b, *space, c)`.
+        moving: The same shape.
+        radius: Largest offset along each axis in voxels, ≥ 1.
+
+    Returns:
+        `((2 radius + 1)^d, b, *space)`, each between -1 and 1, offsets in the order of
+        `itertools.product`.
+    """
+    ndim = fixed.ndim - 2
+    fixed, moving = _normalised(fixed), _normalised(moving)
+    around = repeat_border(moving, (radius,) * ndim)
+
+    # One offset at a time, recomputed in the backward pass: the shifted images of all
+    # offsets together would fill the memory.
+    @jax.checkpoint
+    def correlation(start: Array) -> Array:
+        begin = (0, *start, 0)
+        shifted = jax.lax.dynamic_slice(around, begin, moving.shape)
+        return jnp.mean(fixed * shifted, -1)
+
+    volume = jax.lax.map(correlation, jnp.asarray(_starts(radius, ndim)))
+    sums = jax.vmap(lambda c: window_sum(c[..., None], _WINDOW)[..., 0])(volume)
+    return sums / _WINDOW**ndim
+
+
+def _starts(radius: int, ndim: int) -> np.ndarray:
+    """Every offset, counted from the most negative one."""
+    span = range(2 * radius + 1)
+    return np.array(list(itertools.product(span, repeat=ndim)), np.int32)
 
 
 def _normalised(features: Array) -> Array:

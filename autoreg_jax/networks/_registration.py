@@ -1,18 +1,21 @@
 """Ψ(ω; moving, fixed, α): two images in, a stationary velocity field out."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from autoreg_jax.networks._encoder import encode
+from autoreg_jax.networks._estimator import VelocityHead, estimate
 from autoreg_jax.networks._matching import Matching
+from autoreg_jax.networks._structure import Structure, at_scale
 from autoreg_jax.networks._wiring import Wiring
-from autoreg_jax.ops import convolution
 from autoreg_jax.search_space import (
     CANDIDATES,
+    SCALES,
     ArchitectureLogits,
     Candidate,
     Cell,
@@ -23,18 +26,11 @@ from autoreg_jax.search_space import (
 )
 from autoreg_jax.spatial import (
     Pyramid,
+    half_shape,
     integrate,
     resize_image,
     warp,
 )
-
-_FEATURE_WIDTHS = ((16, 16, 16), (32, 32, 32))
-_DEFORMATION_WIDTHS = (48, 32, 16)
-# Fields of a fraction of a voxel: with a third of it training stays on a plateau for
-# some hundred steps, on the kinks that linear interpolation has at whole voxels.
-_HEAD_SCALE = 0.03
-# Of an image in [0, 1] that counts as constant.
-_SMALLEST_VARIANCE = 1e-6
 
 
 class Registration(NamedTuple):
@@ -52,43 +48,47 @@ class Registration(NamedTuple):
 
 
 class RegistrationNetwork(nn.Module):
-    """Feature and deformation cells at 1/2 and 1/4 of the resolution (paper Fig. 2).
+    """Feature and deformation cells from 1/2 of the resolution on (paper Fig. 2).
 
-    One feature cell of each scale serves both images. The deformation cell at 1/4
-    predicts a velocity from both feature maps; the one at 1/2 adds a correction to it
+    The feature cells serve both images. The deformation cell at the coarsest scale
+    predicts a velocity from both feature maps; each finer one adds a correction to it
     from the fixed features, the moving features warped by the coarse field, that field
     itself and the coarse deformation features. The final transformation is the
-    exponential of one velocity field. `Wiring` names what the paper or its code does
-    otherwise.
+    exponential of one velocity field. `Structure` says how many scales and cells there
+    are and how they see the images, `Wiring` what the paper or its code does otherwise.
 
     With `matching` each deformation cell also sees where the features match best, and
     corrects that. The paper has no such module; without it a network needs thousands of
     steps to learn that the two feature maps are to be compared.
 
+    Images that are too small for a scale do without it, see `Structure.used_scales`;
+    its weights exist in any case.
+
     Attributes:
         genotype: The chosen operations, or None for the mixture weighed by α.
-        width: Multiplies the channels of every cell (1.0: the paper's 16 to 48).
+        width: Multiplies the channels of every cell (1.0: those of the structure).
         num_steps: Squarings in the integration of a velocity field.
-        matching: Radius of `Matching` at half and quarter resolution in voxels of that
-            resolution; None for the network of the paper.
+        matching: Radius of `Matching` at each scale, in its voxels, half resolution
+            first, the last one for coarser scales; None for the network of the paper.
         precision: Type of the convolutions of the cells, "float32" or "bfloat16";
             weights, matching, velocities and fields are always float32.
         rematerialise: Whether gradients of a mixture compute its insides again, which
             bounds their memory.
         is_normalised: Whether a mixture divides each candidate by its root mean square,
             see `search_space.MixedOperation`.
-        relaxation: Maps logits `(kind, scale, edge, operation)` to the weights of the
-            mixture; default: the softmax of Eq. (3).
+        relaxation: Maps logits `(..., operation)` of one or both kinds of cells to the
+            weights of the mixture; default: the softmax of Eq. (3).
         wiring: What happens between the cells.
         extractor: Operations of the feature cells if α weighs only the deformation
             cells, as in the published code; None for mixtures in both.
         candidates: Table of operations; default: that of the paper.
+        structure: Scales and cells; default: those of the paper, velocities summed.
     """
 
     genotype: Genotype | None = None
     width: float = 1.0
     num_steps: int = 7
-    matching: tuple[int, int] | None = None
+    matching: tuple[int, ...] | None = None
     precision: str = "float32"
     rematerialise: bool = False
     is_normalised: bool = False
@@ -96,6 +96,7 @@ class RegistrationNetwork(nn.Module):
     wiring: Wiring = Wiring()
     extractor: Cells | None = None
     candidates: tuple[Candidate, ...] = CANDIDATES
+    structure: Structure = Structure()
 
     @nn.compact
     def __call__(
@@ -113,8 +114,9 @@ class RegistrationNetwork(nn.Module):
 
         Raises:
             ValueError: If the shapes differ, if both or none of `genotype` and `alpha`
-                are given, if the genotype names an unknown operation, or if there is
-                not one logit for each searched operation.
+                are given, if the genotype names an unknown operation or has other
+                scales or edges than the structure, or if there is not one logit for
+                each searched operation.
         """
         if moving.shape != fixed.shape:
             raise ValueError(
@@ -124,145 +126,152 @@ class RegistrationNetwork(nn.Module):
             raise ValueError(
                 "give either a genotype (discrete network) or alpha (mixed network)."
             )
-        weights = None
-        if alpha is not None:
-            alpha.check(self.candidates)
-            weights = ArchitectureLogits(*self.relaxation(jnp.stack(alpha)))
-
-        wiring, shape = self.wiring, moving.shape[1:-1]
-        half, quarter = self._features(moving, fixed, weights)
-        heads = [self._head("half", len(shape))]
-        heads += (
-            heads if wiring.has_shared_head else [self._head("quarter", len(shape))]
+        structure, shape = self.structure, moving.shape[1:-1]
+        used = structure.used_scales(shape)
+        if self.is_initializing():  # Weights fit images of all sizes.
+            used = structure.scales
+        weights = self._weights(alpha)
+        features = encode(
+            moving,
+            fixed,
+            partial(self._cell, "feature", weights),
+            num_scales=used,
+            structure=structure,
+            wiring=self.wiring,
         )
+        names = SCALES[:1] if self.wiring.has_shared_head else SCALES[:used]
+        heads = [VelocityHead(len(shape), name=f"velocity_{name}") for name in names]
+        found: _Field | None = None
+        fields = []
+        for scale in reversed(range(used)):
+            head = heads[min(scale, len(heads) - 1)]
+            found = self._improved(found, scale, weights, head, *features[scale])
+            fields.append(found.displacement)
+        assert found is not None
+        half = fields[-1]
+        quarter_shape = half_shape(half.shape[1:-1])
+        quarter = fields[-2] if used > 1 else self.wiring.resized(half, quarter_shape)
+        full = self.wiring.full_displacement(half, shape, self.num_steps)
+        return Registration(found.velocity, Pyramid(full, half, quarter))
 
-        coarse, slow = self._velocity(1, weights, heads[1], *quarter)
-        u_quarter = integrate(slow, self.num_steps)
+    def _weights(self, alpha: ArchitectureLogits | None) -> ArchitectureLogits | None:
+        """Weights of the mixtures; checks that architecture and structure agree."""
+        cells = self.structure.cells
+        if self.genotype is not None and self.genotype.cells != cells:
+            raise ValueError(
+                f"the genotype has {self.genotype.cells}, the network {cells} (scales, "
+                "edges): search with these settings, or give those of the genotype."
+            )
+        if alpha is None:
+            return None
+        alpha.check(self.candidates, cells)
+        if alpha.feature.shape == alpha.deformation.shape:
+            return ArchitectureLogits(*self.relaxation(jnp.stack(alpha)))
+        return ArchitectureLogits(*map(self.relaxation, alpha))
 
-        half_shape = half[0].shape[1:-1]
-        u_upsampled = wiring.resized(u_quarter, half_shape)
-        context = resize_image(coarse, half_shape)
-        if wiring.has_doubled_features:
-            context = 2 * context
-        boundary = "zeros" if wiring.is_zero_outside else "edge"
-        warped = warp(half[0], u_upsampled, boundary=boundary)
-        _, velocity = self._velocity(
-            0, weights, heads[0], warped, half[1], u_upsampled, context
-        )
-        if wiring.has_summed_velocities:
-            velocity = wiring.resized(slow, half_shape) + velocity
-        u_half = integrate(velocity, self.num_steps)
-        u_full = wiring.full_displacement(u_half, shape, self.num_steps)
-        return Registration(velocity, Pyramid(u_full, u_half, u_quarter))
-
-    def _features(
-        self, moving: Array, fixed: Array, weights: ArchitectureLogits | None
-    ) -> list[list[Array]]:
-        """Features of moving and fixed image at half, then at quarter resolution."""
-        # One batch with both images of a pair side by side: a batch of pairs that is
-        # divided over devices stays where it is.
-        images = [_paired(moving, fixed)]
-        owners = [""]
-        if self.wiring.has_separate_features:
-            images, owners = [moving, fixed], ["_moving", "_fixed"]
-        if self.wiring.is_standardised:
-            images = [_standardised(image) for image in images]
-        scales = []
-        for scale in range(2):
-            cells = [self._cell("feature", scale, weights, owner) for owner in owners]
-            images = [cell(x) for cell, x in zip(cells, images, strict=True)]
-            scales.append(images if len(images) == 2 else _parted(images[0]))
-        return scales
-
-    def _head(self, place: str, ndim: int) -> "VelocityHead":
-        """The convolution that predicts the velocity at one scale."""
-        return VelocityHead(ndim, name=f"velocity_{place}")
-
-    def _velocity(
+    def _improved(
         self,
+        coarse: "_Field | None",
         scale: int,
         weights: ArchitectureLogits | None,
-        head: "VelocityHead",
+        head: VelocityHead,
         moving: Array,
         fixed: Array,
-        *context: Array,
-    ) -> tuple[Array, Array]:
-        """Deformation features and predicted velocity at one scale."""
-        stack, matched = [moving, fixed, *context], None
+    ) -> "_Field":
+        """The field of a scale from that of the next coarser one, if there is one."""
+        structure, wiring = self.structure, self.wiring
+        match = correlation = None
         if self.matching:
-            place = ("half", "quarter")[scale]
-            match = Matching(self.matching[scale], name=f"matching_{place}")
-            matched = match(fixed, moving)
-            stack.append(matched)
-        cell = self._cell("deformation", scale, weights)
-        features = cell(jnp.concatenate(stack, -1))
-        velocity = head(features)
-        return features, velocity if matched is None else velocity + matched
+            radius = at_scale(self.matching, scale)
+            match = Matching(radius, name=f"matching_{SCALES[scale]}")
+        if structure.correlation:
+            correlation = at_scale(structure.correlation, scale)
+        compare = partial(
+            estimate,
+            cell=self._cell("deformation", weights, scale),
+            head=head,
+            fusion=structure.fusion,
+            matching=match,
+            correlation=correlation,
+        )
+        seen: Array | None = None
+        velocity = displacement = None
+        space = fixed.shape[1:-1]
+        if coarse is not None:
+            velocity = wiring.resized(coarse.velocity, space)
+            displacement = wiring.resized(coarse.displacement, space)
+            seen = resize_image(coarse.features, space)
+            if wiring.has_doubled_features:
+                seen = 2 * seen
+        boundary = "zeros" if wiring.is_zero_outside else "edge"
+        has_context = structure.has_context and scale + 1 < structure.scales
+        field = coarse
+        for _ in range(at_scale(structure.iterations, scale)):
+            warped = moving
+            if displacement is not None:
+                warped = warp(moving, displacement, boundary=boundary)
+            context = ()
+            if has_context:
+                context = self._context(displacement, seen, fixed)
+            features, change = compare(warped, fixed, context)
+            if velocity is None or structure.velocities == "replaced":
+                velocity = change
+            else:
+                velocity = velocity + change
+            displacement = integrate(velocity, self.num_steps)
+            field = _Field(features, velocity, displacement)
+        assert field is not None
+        return field
+
+    def _context(
+        self, displacement: Array | None, seen: Array | None, fixed: Array
+    ) -> tuple[Array, Array]:
+        """Displacement and features of the coarser scale; zeros if it is not used."""
+        grid = fixed.shape[:-1]
+        if displacement is None:
+            displacement = jnp.zeros((*grid, fixed.ndim - 2), fixed.dtype)
+        if seen is None:
+            seen = jnp.zeros((*grid, self._widths("deformation", 0)[-1]), fixed.dtype)
+        return displacement, seen
+
+    def _widths(self, kind: str, scale: int) -> tuple[int, ...]:
+        """Channels of each edge of a cell."""
+        structure = self.structure
+        widths = structure.deformation_channels
+        if kind == "feature":
+            width = at_scale(structure.feature_channels, scale)
+            widths = (width,) * structure.feature_edges
+        return tuple(max(1, round(self.width * width)) for width in widths)
 
     def _cell(
         self,
         kind: str,
-        scale: int,
         weights: ArchitectureLogits | None,
+        scale: int,
         owner: str = "",
     ) -> Callable[[Array], Array]:
         """The cell of one kind and scale, bound to its mixture weights if any."""
         is_feature = kind == "feature"
-        widths = _FEATURE_WIDTHS[scale] if is_feature else _DEFORMATION_WIDTHS
-        features = tuple(max(1, round(self.width * width)) for width in widths)
         chosen = self.extractor if is_feature else None
         if self.genotype is not None:
             chosen = getattr(self.genotype, kind)
-        name = f"{kind}_{('half', 'quarter')[scale]}{owner}"
         cell = Cell(
-            features,
+            self._widths(kind, scale),
             2 if is_feature else 1,
             None if chosen is None else chosen[scale],
             self.precision,
             self.rematerialise,
             self.is_normalised,
             self.candidates,
-            name=name,
+            name=f"{kind}_{SCALES[scale]}{owner}",
         )
         mixture = None if weights is None else getattr(weights, kind)[scale]
         return lambda x: cell(x, mixture)
 
 
-def _paired(moving: Array, fixed: Array) -> Array:
-    """One batch of both, `(2b, *space, c)`: moving and fixed by turns."""
-    return jnp.stack([moving, fixed], 1).reshape(-1, *moving.shape[1:])
+class _Field(NamedTuple):
+    """What one scale tells the next finer one, on its own grid."""
 
-
-def _parted(images: Array) -> list[Array]:
-    """Undo `_paired`."""
-    pairs = images.reshape(-1, 2, *images.shape[1:])
-    return [pairs[:, 0], pairs[:, 1]]
-
-
-def _standardised(images: Array) -> Array:
-    """Zero mean, unit deviation for each image; a constant one becomes zeros.
-
-    Wide and dilated kernels otherwise start as sums of brightness that hide all edges.
-    """
-    axes = tuple(range(1, images.ndim))
-    centred = images - jnp.mean(images, axes, keepdims=True)
-    variance = jnp.mean(centred**2, axes, keepdims=True)
-    return centred * jax.lax.rsqrt(variance + _SMALLEST_VARIANCE)
-
-
-class VelocityHead(nn.Module):
-    """A 3-tap convolution from features to a velocity, one channel an axis.
-
-    Attributes:
-        ndim: Number of spatial axes.
-    """
-
-    ndim: int
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Map `(b, *space, c)` to `(b, *space, ndim)`, in voxels."""
-        shape = (3,) * self.ndim + (x.shape[-1], self.ndim)
-        kernel = self.param("kernel", nn.initializers.normal(_HEAD_SCALE), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.ndim,))
-        return convolution(x, kernel) + bias.reshape((1,) * (self.ndim + 1) + (-1,))
+    features: Array
+    velocity: Array
+    displacement: Array

@@ -17,9 +17,7 @@ class Wiring:
         has_separate_features: Moving and fixed image have feature cells of one
             architecture with weights of their own (paper Sec. III-B); the code and the
             default share them.
-        has_summed_velocities: The half scale corrects the velocity of the quarter
-            scale; in the paper and its code it predicts the velocity anew.
-        has_shared_head: The velocity head of the half scale serves the quarter too
+        has_shared_head: The velocity head of the half scale serves all others too
             (code: one `predict_flow`).
         has_doubled_features: The upsampled deformation features are multiplied by 2
             (code: `ResizeTransform`, made for vectors, also resizes them).
@@ -33,7 +31,6 @@ class Wiring:
 
     is_standardised: bool = True
     has_separate_features: bool = False
-    has_summed_velocities: bool = True
     has_shared_head: bool = False
     has_doubled_features: bool = False
     is_integrated_twice: bool = False

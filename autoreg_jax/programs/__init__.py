@@ -17,12 +17,18 @@ from autoreg_jax.programs._iteration import (
     training_step,
     training_steps,
 )
-from autoreg_jax.programs._layout import Layout, initial_alpha, initial_vector
+from autoreg_jax.programs._layout import (
+    Layout,
+    cells_of,
+    initial_alpha,
+    initial_vector,
+)
 from autoreg_jax.programs._network import (
     Network,
     NetworkFamily,
     chosen_genotype,
     make_network,
+    make_structure,
     make_wiring,
     network_family,
 )
@@ -60,6 +66,7 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "cells_of",
     "check_labels",
     "chosen_genotype",
     "copied",
@@ -72,6 +79,7 @@ __all__ = [
     "make_lambda",
     "make_network",
     "make_objective",
+    "make_structure",
     "make_wiring",
     "network_family",
     "on_device",

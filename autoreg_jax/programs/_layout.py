@@ -24,8 +24,10 @@ from autoreg_jax.search import SearchProblem
 from autoreg_jax.search_space import (
     CANDIDATES,
     MIXTURE_GAIN,
+    PAPER_CELLS,
     ArchitectureLogits,
     Candidate,
+    CellShapes,
 )
 
 
@@ -65,14 +67,20 @@ def example_inputs(network: Any, ndim: int) -> tuple[Any, Any, Any]:
     """Moving image, fixed image and α (or None) with which a network is initialised.
 
     A Flax module is mixed, and given α, if it has a field `genotype` that is None. α
-    weighs the operations of its field `candidates`, if it has one, else those of the
-    paper.
+    weighs the operations of its field `candidates` in the cells of its field
+    `structure`, if it has them, else those of the paper.
     """
-    is_mixed = getattr(network, "genotype", "none") is None
-    candidates = getattr(network, "candidates", CANDIDATES)
-    alpha = ArchitectureLogits.zeros(candidates) if is_mixed else None
+    alpha = None
+    if getattr(network, "genotype", "none") is None:
+        candidates = getattr(network, "candidates", CANDIDATES)
+        alpha = ArchitectureLogits.zeros(candidates, cells_of(network))
     image = jnp.zeros((1, *(16,) * ndim, 1))
     return image, image, alpha
+
+
+def cells_of(network: Any) -> CellShapes:
+    """Cells that α weighs: those of the network's `structure`, or of the paper."""
+    return getattr(getattr(network, "structure", None), "cells", PAPER_CELLS)
 
 
 def layout_of(network: Any, ndim: int) -> Layout:
@@ -127,10 +135,11 @@ def initial_alpha(
     spread: float,
     seed: tuple[int, ...],
     candidates: Sequence[Candidate] = CANDIDATES,
+    cells: CellShapes = PAPER_CELLS,
 ) -> ArchitectureLogits:
     """Logits to start from: normal numbers of this standard deviation, or zeros."""
     rng = np.random.default_rng(seed)
-    zeros = ArchitectureLogits.zeros(candidates)
+    zeros = ArchitectureLogits.zeros(candidates, cells)
     draws = (rng.normal(0.0, spread, logits.shape) for logits in zeros)
     return ArchitectureLogits(*(draw.astype(np.float32) for draw in draws))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import RunConfig
-from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import (
     CANDIDATES,
     PUBLISHED_GENOTYPES,
@@ -54,12 +54,29 @@ def make_wiring(config: RunConfig) -> Wiring:
     return Wiring(
         is_standardised=size.standardise,
         has_separate_features=size.feature_weights == "separate",
-        has_summed_velocities=size.velocities == "summed",
         has_shared_head=quirks.shared_head,
         has_doubled_features=quirks.doubled_features,
         is_integrated_twice=quirks.second_integration,
         is_nominal=quirks.nominal_scale,
         is_zero_outside=quirks.zero_boundary,
+    )
+
+
+def make_structure(config: RunConfig) -> Structure:
+    """Scales and cells of the network; its `cells` are those of a genotype."""
+    size = config.network
+    return Structure(
+        scales=size.scales,
+        encoder=size.encoder,
+        feature_channels=size.feature_channels,
+        feature_edges=size.feature_edges,
+        deformation_channels=size.deformation_channels,
+        fusion=size.fusion,
+        correlation=size.correlation,
+        has_context=size.context,
+        iterations=size.iterations,
+        velocities=size.velocities,
+        has_normalised_features=size.normalise_features,
     )
 
 
@@ -86,6 +103,7 @@ def _registration_network(
         size.rematerialise,
         size.normalise,
         wiring=make_wiring(config),
+        structure=make_structure(config),
         extractor=None if genotype is not None else _fixed_features(config),
     )
 

@@ -1,5 +1,6 @@
 """The searched architecture and loss weights: heat maps, tables, a sentence."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class CellRow:
 
     Attributes:
         cell: Its name.
-        operations: The three chosen operations in words, each with its probability in
+        operations: The chosen operations in words, each with its probability in
             percent or None.
     """
 
@@ -63,15 +64,22 @@ def chosen_operations(
     rows = []
     for kind, kind_words in CELLS.items():
         shares = None if alpha is None else probabilities(alpha[kind])
-        for scale, (key, scale_words) in enumerate(SCALES.items()):
+        for scale, (key, chosen) in enumerate(_in_order(genotype[kind])):
             cells = []
-            for edge, name in enumerate(genotype[kind][key]):
+            for edge, name in enumerate(chosen):
                 percent = None
                 if shares is not None and name in names:
                     percent = 100 * shares[scale, edge, names.index(name)]
                 cells.append((words.get(name, name), percent))
-            rows.append(CellRow(f"{kind_words}, {scale_words}", tuple(cells)))
+            rows.append(CellRow(f"{kind_words}, {SCALES[key]}", tuple(cells)))
     return rows
+
+
+def _in_order(
+    cells: Mapping[str, Sequence[str]],
+) -> list[tuple[str, Sequence[str]]]:
+    """The cells of a kind with their scales, the finest first."""
+    return [(scale, cells[scale]) for scale in SCALES if scale in cells]
 
 
 def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
@@ -84,7 +92,7 @@ def decision_sentence(alpha: Mapping[str, ArrayLike]) -> str:
     """
     maps = [probabilities(alpha[kind]) for kind in CELLS]
     count = maps[0].shape[-1]
-    shares = np.concatenate(maps).reshape(-1, count)
+    shares = np.concatenate([values.reshape(-1, count) for values in maps])
     # The limit of p log p at 0 is 0; a probability may underflow.
     entropy = -np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=-1).mean()
     relative = entropy / np.log(count)
@@ -131,30 +139,30 @@ def alpha_heatmap(
     """Draw softmax(α) of both kinds of cell with the chosen operations framed.
 
     One map for the feature and one for the deformation cells: a row for each operation,
-    a column for each edge (three at 1/2, three at 1/4 resolution).
+    a column for each edge, those at 1/2 of the resolution first.
 
     Args:
         alpha: Logits `(scale, edge, operation)` under `feature` and `deformation`,
-            scale 0 = half, 1 = quarter resolution.
+            scale 0 = half, 1 = quarter resolution, and so on.
         genotype: Contents of `genotype.json`; None draws no frames.
 
     Returns:
         Figure with two maps and a colour bar.
 
     Raises:
-        ValueError: If the shape of a map is not (2, 3, operations), or if the genotype
-            names an unknown operation.
+        ValueError: If the shape of a map is not (scales, edges, operations), or if the
+            genotype names an unknown operation.
 
     References:
         AutoReg, Fig. 3.
     """
     names = list(OPERATIONS)
-    shape = (2, 3, len(names))
     maps = {kind: probabilities(alpha[kind]) for kind in CELLS}
     for kind, values in maps.items():
-        if values.shape != shape:
+        if values.ndim != 3 or values.shape[-1] != len(names):
             raise ValueError(
-                f"alpha[{kind!r}] must have shape {shape}, got {values.shape}."
+                f"alpha[{kind!r}] must have shape (scales, edges, {len(names)}), got "
+                f"{values.shape}."
             )
     # Rounding noise must not fill the colour range when nothing has been learnt yet.
     even = 1 / len(names)
@@ -162,10 +170,13 @@ def alpha_heatmap(
     high = max(even + 0.005, *(values.max() for values in maps.values()))
 
     colours = Normalize(low, high)
-    figure = new_figure(11, 4.1, layout="constrained")
-    plots = figure.subplots(1, 2, sharey=True)
+    widths = [math.prod(values.shape[:2]) for values in maps.values()]
+    # Of a column that can hold its numbers.
+    figure = new_figure(max(11, 2 + 0.75 * sum(widths)), 4.1, layout="constrained")
+    plots = figure.subplots(1, 2, sharey=True, width_ratios=widths)
     for axes, (kind, values) in zip(plots, maps.items(), strict=True):
-        columns = values.reshape(6, len(names)).T
+        scales, edges, count = values.shape
+        columns = values.reshape(-1, count).T
         axes.imshow(columns, cmap="Blues", norm=colours, aspect="auto")
         for (row, column), value in np.ndenumerate(columns):
             ink = "white" if value > low + 0.6 * (high - low) else INK
@@ -174,11 +185,14 @@ def alpha_heatmap(
                 column, row, text, ha="center", va="center", fontsize=8.5, color=ink
             )
         axes.set_title(CELLS[kind], fontsize=11, color=INK, pad=24)
-        axes.set_xticks(range(6), [f"edge {1 + i % 3}" for i in range(6)])
+        titles = [f"edge {1 + edge}" for _ in range(scales) for edge in range(edges)]
+        axes.set_xticks(range(len(titles)), titles)
         axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
         axes.tick_params(labelsize=8.5, colors=INK, length=0)
-        axes.axvline(2.5, color="white", linewidth=5)
-        for place, scale in zip((1, 4), SCALES.values(), strict=True):
+        for number, scale in zip(range(scales), SCALES.values(), strict=False):
+            place = number * edges + (edges - 1) / 2
+            if number:
+                axes.axvline(number * edges - 0.5, color="white", linewidth=5)
             axes.text(
                 place, -0.62, scale, ha="center", va="bottom", fontsize=9, color=MUTED
             )
@@ -211,7 +225,7 @@ def _chosen(
     """Row and column of each operation that the genotype chose, where it has a row."""
     if genotype is None:
         return []
-    chosen = [name for scale in SCALES for name in genotype[kind][scale]]
+    chosen = [name for _, cell in _in_order(genotype[kind]) for name in cell]
     unknown = sorted(set(chosen) - set(names) - set(FIXED_OPERATIONS))
     if unknown:
         raise ValueError(

@@ -12,7 +12,14 @@ FIXED_OPERATIONS = {
 CELLS = {"feature": "Feature cells", "deformation": "Deformation cells"}
 
 # In the order of the first axis of alpha.
-SCALES = {"half": "½ resolution", "quarter": "¼ resolution"}
+SCALES = {
+    "half": "½ resolution",
+    "quarter": "¼ resolution",
+    "eighth": "⅛ resolution",
+    "sixteenth": "1/16 resolution",
+    "thirty_second": "1/32 resolution",
+    "sixty_fourth": "1/64 resolution",
+}
 
 WEIGHTS = {
     "full": "Similarity, full resolution",
@@ -50,11 +57,11 @@ CAPTIONS = {
     ),
     "alpha": (
         "Preferences of the search. The network is built of cells, and each cell is a "
-        "chain of three steps (edges). For each edge (column) the search gives every "
+        "chain of steps (edges). For each edge (column) the search gives every "
         "candidate operation (row) a probability in percent; a darker field is more "
         "likely. Framed in orange: the operation used in the final network. Feature "
         "cells describe each image, deformation cells compare the two and estimate the "
-        "motion; both work at half and at a quarter of the image resolution. Colours "
+        "motion, at half the image resolution and at coarser ones. Colours "
         "cover the range of the values and need not start at zero: read the "
         "numbers, not only the contrast."
     ),

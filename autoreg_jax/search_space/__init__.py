@@ -8,9 +8,12 @@ from autoreg_jax.search_space._candidates import (
 )
 from autoreg_jax.search_space._cells import MIXTURE_GAIN, Cell, MixedOperation
 from autoreg_jax.search_space._genotype import (
+    PAPER_CELLS,
     PUBLISHED_GENOTYPES,
+    SCALES,
     ArchitectureLogits,
     Cells,
+    CellShapes,
     Genotype,
     decode,
 )
@@ -29,10 +32,13 @@ __all__ = [
     "CANDIDATES",
     "MIXTURE_GAIN",
     "OPERATIONS",
+    "PAPER_CELLS",
     "PUBLISHED_GENOTYPES",
+    "SCALES",
     "ArchitectureLogits",
     "Candidate",
     "Cell",
+    "CellShapes",
     "Cells",
     "Genotype",
     "LeadingConvolution",

@@ -15,19 +15,35 @@ from autoreg_jax.search_space._candidates import (
     searched_names,
 )
 
-NUM_SCALES = 2
-NUM_EDGES = 3
+SCALES = ("half", "quarter", "eighth", "sixteenth", "thirty_second", "sixty_fourth")
+"""Names of the scales at which cells work, the finest first."""
+
+
+class CellShapes(NamedTuple):
+    """How many cells of each kind there are, and how many edges each has.
+
+    Attributes:
+        feature: Scales and edges of the feature cells.
+        deformation: Scales and edges of the deformation cells.
+    """
+
+    feature: tuple[int, int] = (2, 3)
+    deformation: tuple[int, int] = (2, 3)
+
+
+PAPER_CELLS = CellShapes()
+"""Two scales of three edges, the search space of the paper."""
 
 
 class ArchitectureLogits(NamedTuple):
     """α_F and α_D, one logit for each (scale, edge, operation).
 
-    Scale 0 works at 1/2 and scale 1 at 1/4 of the resolution of the images; operations
-    are in the order of the table, by default that of `OPERATIONS`.
+    Scale 0 works at 1/2 of the resolution of the images, scale 1 at 1/4, and so on, see
+    `SCALES`; operations are in the order of the table, by default that of `OPERATIONS`.
 
     Attributes:
-        feature: α_F, `(2, 3, operation)`.
-        deformation: α_D, `(2, 3, operation)`.
+        feature: α_F, `(scale, edge, operation)`; `(2, 3, operation)` in the paper.
+        deformation: α_D, in the same order.
     """
 
     feature: Any
@@ -35,33 +51,44 @@ class ArchitectureLogits(NamedTuple):
 
     @classmethod
     def zeros(
-        cls, candidates: Sequence[Candidate] = CANDIDATES
+        cls,
+        candidates: Sequence[Candidate] = CANDIDATES,
+        cells: CellShapes = PAPER_CELLS,
     ) -> "ArchitectureLogits":
         """Start of the search: every searched operation has the same weight."""
-        shape = (NUM_SCALES, NUM_EDGES, len(searched_names(candidates)))
-        return cls(jnp.zeros(shape), jnp.zeros(shape))
+        count = len(searched_names(candidates))
+        return cls(*(jnp.zeros((*shape, count)) for shape in cells))
 
-    def check(self, candidates: Sequence[Candidate]) -> None:
+    @property
+    def cells(self) -> CellShapes:
+        """Scales and edges of both kinds."""
+        return CellShapes(self.feature.shape[:2], self.deformation.shape[:2])
+
+    def check(
+        self, candidates: Sequence[Candidate], cells: CellShapes = PAPER_CELLS
+    ) -> None:
         """Refuse logits that do not fit a table of operations.
 
         Args:
             candidates: Table of operations.
+            cells: Scales and edges of both kinds.
 
         Raises:
-            ValueError: If a shape is not `(2, 3, operation)`.
+            ValueError: If a shape is not `(scale, edge, operation)`.
         """
-        wanted = NUM_SCALES, NUM_EDGES, len(searched_names(candidates))
         for kind, logits in self._asdict().items():
+            wanted = *getattr(cells, kind), len(searched_names(candidates))
             if logits.shape != wanted:
                 raise ValueError(
-                    f"alpha.{kind} has shape {logits.shape}; the table of candidates "
-                    f"needs {wanted}."
+                    f"alpha.{kind} has shape {logits.shape}; the cells and the table "
+                    f"of candidates need {wanted}."
                 )
 
 
 Cells = tuple[tuple[str, ...], ...]
-_SCALES = ("half", "quarter")
-_FORMAT = 1
+# Format 1 has two scales of three edges; else it is the same.
+_FORMAT = 2
+_READABLE = (1, _FORMAT)
 
 
 @dataclass(frozen=True)
@@ -73,11 +100,13 @@ class Genotype:
 
     Attributes:
         feature: Operations of the feature cells, `feature[scale][edge]`; scale 0 works
-            at 1/2 of the resolution, scale 1 at 1/4.
-        deformation: Operations of the deformation cells, in the same order.
+            at 1/2 of the resolution, scale 1 at 1/4, and so on, see `SCALES`.
+        deformation: Operations of the deformation cells, in the same order; the number
+            of scales and edges may be another.
 
     Raises:
-        ValueError: If the shape is not 2 scales of 3 edges.
+        ValueError: If a kind has no scales, more than `SCALES`, or cells of different
+            length.
 
     Examples:
         >>> genotype = Genotype.uniform("conv_3")
@@ -91,36 +120,42 @@ class Genotype:
     def __post_init__(self) -> None:
         for kind in ("feature", "deformation"):
             cells = getattr(self, kind)
-            if [len(cell) for cell in cells] != [NUM_EDGES] * NUM_SCALES:
+            lengths = {len(cell) for cell in cells}
+            if not 1 <= len(cells) <= len(SCALES) or len(lengths) != 1 or 0 in lengths:
                 raise ValueError(
-                    f"{kind} needs {NUM_SCALES} scales of {NUM_EDGES} operations, got "
-                    f"{cells!r}."
+                    f"{kind} needs 1 to {len(SCALES)} scales with equal numbers of "
+                    f"operations, got {cells!r}."
                 )
 
+    @property
+    def cells(self) -> CellShapes:
+        """Scales and edges of both kinds."""
+        kinds = self.feature, self.deformation
+        return CellShapes(*((len(cells), len(cells[0])) for cells in kinds))
+
     @classmethod
-    def uniform(cls, operation: str) -> "Genotype":
+    def uniform(cls, operation: str, cells: CellShapes = PAPER_CELLS) -> "Genotype":
         """The same operation on every edge."""
-        cells = ((operation,) * NUM_EDGES,) * NUM_SCALES
-        return cls(cells, cells)
+        return cls(*(((operation,) * edges,) * scales for scales, edges in cells))
 
     @classmethod
     def random(
         cls,
         seed: int | tuple[int, ...],
         candidates: Sequence[Candidate] = CANDIDATES,
+        cells: CellShapes = PAPER_CELLS,
     ) -> "Genotype":
         """Any searched operation on any edge, all equally likely."""
         rng, operations = np.random.default_rng(seed), searched_names(candidates)
-        names = rng.choice(operations, (2, NUM_SCALES, NUM_EDGES)).tolist()
-        feature, deformation = (tuple(map(tuple, kind)) for kind in names)
-        return cls(feature, deformation)
+        names = (rng.choice(operations, shape).tolist() for shape in cells)
+        return cls(*(tuple(map(tuple, kind)) for kind in names))
 
     def to_json(self) -> str:
         """Text of `genotype.json`."""
         content: dict[str, Any] = {"format": _FORMAT}
         for kind in ("feature", "deformation"):
             cells = getattr(self, kind)
-            content[kind] = dict(zip(_SCALES, map(list, cells), strict=True))
+            content[kind] = dict(zip(SCALES, map(list, cells), strict=False))
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
@@ -142,13 +177,16 @@ class Genotype:
         """
         try:
             content = json.loads(text)
-            if content["format"] != _FORMAT:
+            if content["format"] not in _READABLE:
                 raise ValueError(
                     f"genotype format {content['format']!r}, "
-                    f"this version reads {_FORMAT}."
+                    f"this version reads {_FORMAT} and older."
                 )
             cells = [
-                tuple(tuple(content[kind][scale]) for scale in _SCALES)
+                tuple(
+                    tuple(content[kind][scale])
+                    for scale in SCALES[: max(1, len(content[kind]))]
+                )
                 for kind in ("feature", "deformation")
             ]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
@@ -176,7 +214,7 @@ def decode(
         ValueError: If there is not one logit for each searched operation.
     """
     names = searched_names(candidates)
-    alpha.check(candidates)
+    alpha.check(candidates, alpha.cells)
     return Genotype(
         *(
             tuple(

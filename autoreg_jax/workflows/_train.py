@@ -22,6 +22,7 @@ from autoreg_jax.programs import (
     initial_vector,
     make_lambda,
     make_network,
+    make_structure,
     make_wiring,
     stacked_rows,
     training_steps,
@@ -135,6 +136,7 @@ def train(  # noqa: PLR0913
         similarity=_similarity_name(config, programs.objective),
         windows=programs.objective.windows,
         wiring=make_wiring(config),
+        structure=make_structure(config),
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
     )

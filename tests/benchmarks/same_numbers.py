@@ -118,7 +118,9 @@ def values_of(folder: Path) -> dict[str, np.ndarray | str]:
     """Every number of the runs of one version by its name."""
     found: dict[str, np.ndarray | str] = {}
     for run in sorted(path for path in folder.iterdir() if path.is_dir()):
-        found[f"{run.name} genotype"] = (run / "genotype.json").read_text()
+        genotype = json.loads((run / "genotype.json").read_text())
+        del genotype["format"]
+        found[f"{run.name} genotype"] = json.dumps(genotype)
         lam = json.loads((run / "objective.json").read_text())["lam"]
         found |= {f"{run.name} λ {k}": np.float64(v) for k, v in lam.items()}
         for line in (run / "metrics.jsonl").read_text().splitlines():

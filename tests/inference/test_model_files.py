@@ -10,7 +10,9 @@ import pytest
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.networks import Registration, Wiring
+from autoreg_jax.inference import ModelDescription
+from autoreg_jax.networks import Registration, Structure, Wiring
+from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
 
 
@@ -88,10 +90,32 @@ def test_a_network_of_ones_own(planes, plane_model, tmp_path):
 def test_a_model_without_wiring_has_the_default_one(model, folder):
     file = folder / "model.json"
     content = json.loads(file.read_text()) | {"format": 1}
-    for name in ("wiring", "is_dimmed"):
+    for name in ("wiring", "is_dimmed", "structure"):
         del content[name]
     file.write_text(json.dumps(content))
     assert inference.load_model(folder).description == model.description
+
+
+def test_an_earlier_format_says_in_its_wiring_how_velocities_are_joined(model, folder):
+    file = folder / "model.json"
+    content = json.loads(file.read_text()) | {"format": 2}
+    del content["structure"]
+    content["wiring"]["has_summed_velocities"] = False
+    file.write_text(json.dumps(content))
+    older = inference.load_model(folder).description
+    assert older == replace(
+        model.description, structure=Structure(velocities="replaced")
+    )
+
+
+def test_a_pyramid_comes_back(model, tmp_path):
+    structure = Structure(scales=4, feature_channels=(8,), iterations=(2, 1))
+    genotype = Genotype.uniform("conv_3", structure.cells)
+    about = replace(
+        model.description, genotype=genotype, structure=structure, matching=(1,)
+    )
+    about.write(tmp_path / "model.json")
+    assert ModelDescription.read(tmp_path / "model.json") == about
 
 
 def test_saving_again_replaces(model, still_model, folder):

@@ -10,7 +10,7 @@ from weights import initial_weights
 
 from autoreg_jax import config
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.programs import make_wiring
+from autoreg_jax.programs import make_structure, make_wiring
 from autoreg_jax.search_space import PUBLISHED_GENOTYPES
 
 SHAPE, WIDTH, STEPS = (48, 40), 0.125, 7
@@ -102,8 +102,9 @@ def published(genotype, weights, moving, fixed):
 
 def test_all_quirks_together_are_the_published_network():
     genotype = PUBLISHED_GENOTYPES["ppmi"]
-    wiring = make_wiring(config.load("released_code"))
-    network = RegistrationNetwork(genotype, WIDTH, STEPS, wiring=wiring)
+    released = config.load("released_code")
+    options = {"wiring": make_wiring(released), "structure": make_structure(released)}
+    network = RegistrationNetwork(genotype, WIDTH, STEPS, **options)
     weights = initial_weights(network, 2, (0,), is_torch=True)
     weights["velocity_half"] = jax.tree.map(lambda w: 20 * w, weights["velocity_half"])
     noise = np.random.default_rng(0).random((2, *SHAPE))

@@ -10,7 +10,7 @@ import pytest
 from unoptimised import QUICK
 from weights import initial_weights
 
-from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import OPERATIONS, ArchitectureLogits, Genotype
 from autoreg_jax.spatial import integrate, resize_displacement
 
@@ -20,14 +20,14 @@ PLAIN = Wiring()
 # Unoptimised programs compile three times as fast.
 
 
-@partial(jax.jit, static_argnames="wiring", compiler_options=QUICK)
-def run(params, moving, fixed, wiring=PLAIN):
+@partial(jax.jit, static_argnames=("wiring", "structure"), compiler_options=QUICK)
+def run(params, moving, fixed, wiring=PLAIN, structure=Structure()):  # noqa: B008
     """The network of a wiring; one program each for all tests."""
-    return network(wiring).apply({"params": params}, moving, fixed)
+    return network(wiring, structure).apply({"params": params}, moving, fixed)
 
 
-def network(wiring):
-    return RegistrationNetwork(GENOTYPE, 0.1, STEPS, wiring=wiring)
+def network(wiring, structure=Structure()):  # noqa: B008
+    return RegistrationNetwork(GENOTYPE, 0.1, STEPS, wiring=wiring, structure=structure)
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +76,12 @@ def test_nominal_scale_is_twice(params, images):
 
 
 def test_replaced_velocities(params, images):
-    wiring = Wiring(has_summed_velocities=False)
-    alone = run(params, *images, wiring=wiring)
+    anew = {"structure": Structure(velocities="replaced")}
+    alone = run(params, *images, **anew)
     far(alone.velocity, run(params, *images).velocity)
     coarse = still(params, "velocity_quarter")
-    close(run(coarse, *images, wiring=wiring).velocity, run(coarse, *images).velocity)
-    fine = run(still(params, "velocity_half"), *images, wiring=wiring)
+    close(run(coarse, *images, **anew).velocity, run(coarse, *images).velocity)
+    fine = run(still(params, "velocity_half"), *images, **anew)
     np.testing.assert_array_equal(fine.velocity, 0)
     assert float(jnp.abs(fine.displacements.quarter).max()) > 0
 
@@ -151,7 +151,6 @@ def test_every_choice_is_tested():
     assert [field.name for field in dataclasses.fields(Wiring)] == [
         "is_standardised",
         "has_separate_features",
-        "has_summed_velocities",
         "has_shared_head",
         "has_doubled_features",
         "is_integrated_twice",

@@ -75,8 +75,8 @@ def test_heatmap_frames_the_cells_of_the_genotype(alpha):
 
 
 def test_heatmap_refuses_a_wrong_shape_and_an_unknown_operation(alpha):
-    with pytest.raises(ValueError, match=r"shape \(2, 3, 8\)"):
-        report.alpha_heatmap(alpha | {"feature": np.zeros((1, 3, 8))}, None)
+    with pytest.raises(ValueError, match=r"shape \(scales, edges, 8\)"):
+        report.alpha_heatmap(alpha | {"feature": np.zeros((2, 3, 7))}, None)
     cells = {"half": ["conv_9"] * 3, "quarter": ["conv_1"] * 3}
     with pytest.raises(ValueError, match="conv_9"):
         report.alpha_heatmap(alpha, {"feature": cells, "deformation": cells})

@@ -12,14 +12,22 @@ from autoreg_jax.search_space import (
     OPERATIONS,
     PUBLISHED_GENOTYPES,
     ArchitectureLogits,
+    CellShapes,
     Genotype,
     decode,
     probabilities,
 )
 
-edges = st.tuples(*[st.sampled_from(OPERATIONS)] * 3)
-cells = st.tuples(edges, edges)
-genotypes = st.builds(Genotype, cells, cells)
+
+@st.composite
+def some_cells(draw):
+    """Any number of scales, each with the same number of operations."""
+    count = draw(st.integers(1, 4))
+    cell = st.tuples(*[st.sampled_from(OPERATIONS)] * count)
+    return tuple(draw(st.lists(cell, min_size=1, max_size=6)))
+
+
+genotypes = st.builds(Genotype, some_cells(), some_cells())
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
@@ -31,6 +39,27 @@ def test_json_and_decoding_are_round_trips(genotype):
         for kind in (genotype.feature, genotype.deformation)
     ]
     assert decode(ArchitectureLogits(*logits)) == genotype
+    assert ArchitectureLogits.zeros(cells=genotype.cells).cells == genotype.cells
+
+
+def test_scales_have_names_and_format_1_is_read():
+    """As an earlier version wrote it."""
+    genotype = Genotype.random(3)
+    content = json.loads(genotype.to_json())
+    assert list(content["feature"]) == ["half", "quarter"]
+    older = json.dumps(content | {"format": 1})
+    assert Genotype.from_json(older) == genotype
+    drawn = np.random.default_rng(3).choice(OPERATIONS, (2, 2, 3)).tolist()
+    kinds = zip((genotype.feature, genotype.deformation), drawn, strict=True)
+    assert all([list(cell) for cell in kind] == names for kind, names in kinds)
+    pyramid = Genotype.uniform("conv_1", CellShapes((1, 3), (4, 2)))
+    content = json.loads(pyramid.to_json())["deformation"]
+    names = ["half", "quarter", "eighth", "sixteenth"]
+    assert content == {name: ["conv_1", "conv_1"] for name in names}
+    del content["quarter"]
+    text = json.dumps(json.loads(pyramid.to_json()) | {"deformation": content})
+    with pytest.raises(ValueError, match="not a genotype"):
+        Genotype.from_json(text)
 
 
 def test_undecided_logits_choose_the_first_operation():
@@ -55,7 +84,7 @@ def test_probabilities():
     [
         (lambda c: c.update(format=9), "format 9"),
         (lambda c: c.pop("feature"), "not a genotype"),
-        (lambda c: c["feature"].update(half=["conv_3"]), "2 scales of 3"),
+        (lambda c: c["feature"].update(half=["conv_3"]), "1 to 6 scales with equal"),
         (lambda c: c["deformation"].update(half=["conv_4"] * 3), "unknown operations"),
     ],
 )

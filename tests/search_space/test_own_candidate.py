@@ -98,10 +98,10 @@ def test_the_table_of_the_paper_does_not_know_it(images):
     network = RegistrationNetwork(genotype, width=0.1)
     with pytest.raises(ValueError, match=r"unknown operations \['blur_3'\]"):
         jax.eval_shape(network.init, jax.random.key(0), *images)
-    with pytest.raises(ValueError, match=r"needs \(2, 3, 8\)"):
+    with pytest.raises(ValueError, match=r"need \(2, 3, 8\)"):
         decode(DECIDED)
     mixed = RegistrationNetwork(width=0.1)
-    with pytest.raises(ValueError, match=r"needs \(2, 3, 8\)"):
+    with pytest.raises(ValueError, match=r"need \(2, 3, 8\)"):
         jax.eval_shape(mixed.init, jax.random.key(0), *images, DECIDED)
 
 

@@ -12,7 +12,7 @@ from unoptimised import QUICK
 from weights import initial_weights
 
 from autoreg_jax import config
-from autoreg_jax.networks import RegistrationNetwork, Wiring
+from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.programs import (
     Layout,
     Programs,
@@ -21,6 +21,7 @@ from autoreg_jax.programs import (
     chosen_genotype,
     initial_alpha,
     initial_lambda,
+    make_structure,
     make_wiring,
     network_family,
     on_device,
@@ -86,9 +87,12 @@ def test_wiring_of_the_network_options(base):
         "feature_weights": "separate",
         "velocities": "replaced",
     }
-    assert make_wiring(config.merge(base, {"network": options})) == Wiring(
-        is_standardised=False, has_separate_features=True, has_summed_velocities=False
+    chosen = config.merge(base, {"network": options})
+    assert make_wiring(chosen) == Wiring(
+        is_standardised=False, has_separate_features=True
     )
+    assert make_structure(chosen) == Structure(velocities="replaced")
+    assert make_structure(base) == Structure()
 
 
 def test_losses(base):

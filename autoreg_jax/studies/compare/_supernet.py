@@ -14,6 +14,7 @@ from autoreg_jax.hypergrad import BilevelProblem, Point
 from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
+    cells_of,
     gather_pair,
     initial_vector,
     on_device,
@@ -63,7 +64,7 @@ def make_supernet(
     mixed, layout = programs.mixed, programs.layout(programs.mixed)
     start = initial_vector(mixed, dimensions, layout, (config.seed,))
     algorithm = programs.search(schedule(config)[0][0])
-    alpha = ArchitectureLogits.zeros()
+    alpha = ArchitectureLogits.zeros(programs.candidates, cells_of(mixed))
     state = algorithm.init(start, alpha)
     for step in range(warm_up):
         batch = gather_pair(cohorts[0], samplers[0][step])

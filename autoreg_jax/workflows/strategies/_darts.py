@@ -7,7 +7,14 @@ from functools import partial
 from typing import Any
 
 from autoreg_jax.losses import image_terms
-from autoreg_jax.programs import Stage, Stream, chosen_genotype, initial_alpha, schedule
+from autoreg_jax.programs import (
+    Stage,
+    Stream,
+    cells_of,
+    chosen_genotype,
+    initial_alpha,
+    schedule,
+)
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._pairs import SearchData, search_data
 from autoreg_jax.workflows._stage import StageRun, as_lists, run_stage
@@ -67,7 +74,9 @@ def stages(
     small, whole = data
     spread, seed = config.quirks.alpha_spread, config.seed
     candidates = programs.candidates
-    alpha = initial_alpha(spread, (seed, Stream.ALPHA), candidates)
+    alpha = initial_alpha(
+        spread, (seed, Stream.ALPHA), candidates, cells_of(programs.mixed)
+    )
     genotype = job.genotype or chosen_genotype(config, alpha, candidates)
     lam = job.lam
     rounds = schedule(config)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from autoreg_jax.losses import image_terms
-from autoreg_jax.programs import Stream, gather_pairs, initial_alpha
+from autoreg_jax.programs import Programs, Stream, cells_of, gather_pairs, initial_alpha
 from autoreg_jax.runtime import Placement, in_single_precision
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._images import split_images
@@ -39,21 +39,23 @@ def random_search(job: SearchJob) -> SearchResult:
     trained = side_by_side(
         in_single_precision(partial(_trial, job)), trials, job.devices
     )
-    best, omega = (
-        job.genotype or Genotype.random(config.seed, programs.candidates),
-        None,
-    )
+    best, omega = job.genotype or _random(programs, config.seed), None
     if trials:
         number = int(np.argmin([loss for loss, _ in trained]))
         best, omega = _drawn(job, number), trained[number][1]
     job.keep(best)
     lam = as_lists(job.lam)
-    alpha = initial_alpha(0.0, (config.seed, Stream.ALPHA), programs.candidates)
+    seed = config.seed, Stream.ALPHA
+    alpha = initial_alpha(0.0, seed, programs.candidates, cells_of(programs.mixed))
     return SearchResult(best, alpha, lam, lam, job.journal.records, omega)
 
 
 def _drawn(job: SearchJob, trial: int) -> Genotype:
-    return Genotype.random((job.config.seed, trial), job.programs.candidates)
+    return _random(job.programs, (job.config.seed, trial))
+
+
+def _random(programs: Programs, seed: int | tuple[int, ...]) -> Genotype:
+    return Genotype.random(seed, programs.candidates, cells_of(programs.mixed))
 
 
 def _trial(job: SearchJob, trial: int, devices: Placement) -> tuple[float, Any]:
