@@ -11,7 +11,7 @@ Precision = Literal["float32", "bfloat16"]
 FeatureWeights = Literal["shared", "separate"]
 Encoder = Literal["strided", "pooled"]
 Fusion = Literal["concatenation", "sum_difference"]
-Velocities = Literal["summed", "replaced"]
+Velocities = Literal["summed", "replaced", "composed"]
 
 _MOST_SCALES = 6
 # Lists for the two scales of the paper are accepted for one scale, too.
@@ -78,7 +78,8 @@ class NetworkConfig:
 
     velocities: Velocities = "summed"
     """`summed`: each scale adds to the velocity of the coarser one; `replaced`: it
-    predicts a new velocity, as in the paper."""
+    predicts a new velocity, as in the paper; `composed`: the exponential of its own
+    velocity is composed with the coarser field."""
 
     precision: Precision = "float32"
     """Data type of the convolutions; sums, losses and fields are always float32. Use

@@ -108,6 +108,7 @@ class RegistrationModel:
         steps: int,
         learning_rate: float = 0.1,
         similarity: str | Similarity | None = None,
+        coarser: tuple[Array, ...] = (),
     ) -> Refined:
         """Optimise the prediction for one pair with the loss of the training.
 
@@ -118,6 +119,8 @@ class RegistrationModel:
             steps: Steps at each of two resolutions, ≥ 1.
             learning_rate: Initial learning rate, voxels of half resolution per step.
             similarity: To optimise instead of the one of the training.
+            coarser: With a start, what it is composed with, see
+                `networks.Registration`; it stays as it is.
 
         Returns:
             The best iterate, see `refine`.
@@ -127,7 +130,7 @@ class RegistrationModel:
         """
         about = self.description
         if velocity is None:
-            velocity = self(moving, fixed).velocity
+            velocity, _, coarser = self(moving, fixed)
         objective = about.objective
         if similarity is not None:
             objective = replace(objective, similarity=similarity)
@@ -141,6 +144,7 @@ class RegistrationModel:
             objective=objective,
             num_steps=about.num_steps,
             wiring=about.wiring,
+            coarser=coarser,
         )
 
     def save(self, folder: Path | str) -> Path:

@@ -9,10 +9,11 @@ from jax import Array
 
 from autoreg_jax.inference._optimise import BestSoFar, descend
 from autoreg_jax.losses import Objective, Weights, in_order
-from autoreg_jax.networks import Wiring
+from autoreg_jax.networks import Wiring, composed
 from autoreg_jax.spatial import (
     Pyramid,
     coarser_shape,
+    compose,
     downsample,
     half_shape,
     integrate,
@@ -56,6 +57,7 @@ def refine(  # noqa: PLR0913
     objective: Objective = _OBJECTIVE,
     num_steps: int = 7,
     wiring: Wiring = _WIRING,
+    coarser: tuple[Array, ...] = (),
 ) -> Refined:
     """Minimise L_reg of one pair over its velocity field, from coarse to fine.
 
@@ -80,14 +82,20 @@ def refine(  # noqa: PLR0913
         num_steps: Squarings of the velocity field.
         wiring: Wiring of the network, which defines how a field reaches full
             resolution.
+        coarser: Velocities of exponentials before that of `velocity`, which stay as
+            they are, see `networks.Registration`.
 
     Returns:
         The best iterate at full resolution, the start included.
     """
     folding = _FOLDING * sum(in_order(lam).values())
 
+    before = composed(coarser, num_steps, wiring) if coarser else None
+
     def fields(velocity: Array, space: tuple[int, ...]) -> Pyramid:
         half = integrate(velocity, num_steps)
+        if before is not None:
+            half = compose(resize_displacement(before, half.shape[1:-1]), half)
         full = wiring.full_displacement(half, space, num_steps)
         return Pyramid(full, half, wiring.resized(half, half_shape(half.shape[1:-1])))
 
@@ -111,9 +119,9 @@ def refine(  # noqa: PLR0913
 
     gain = jnp.zeros_like(velocity)
     space = fixed.shape[1:-1]
-    coarser = coarser_shape(space)
-    if coarser != space:
-        _, gain = improve(downsample(moving, coarser), downsample(fixed, coarser), gain)
+    smaller = coarser_shape(space)
+    if smaller != space:
+        _, gain = improve(downsample(moving, smaller), downsample(fixed, smaller), gain)
     found, _ = improve(moving, fixed, gain)
     displacement = fields(found.best, space).full
     return Refined(found.best, displacement, found.first_loss, found.loss)

@@ -1,7 +1,12 @@
 """The registration network, mixed while searching and discrete after."""
 
+from autoreg_jax.networks._composition import (
+    Registration,
+    composed,
+    inverse_displacements,
+)
 from autoreg_jax.networks._matching import INITIAL_SHARPNESS, Matching
-from autoreg_jax.networks._registration import Registration, RegistrationNetwork
+from autoreg_jax.networks._registration import RegistrationNetwork
 from autoreg_jax.networks._structure import Structure
 from autoreg_jax.networks._wiring import Wiring
 
@@ -12,4 +17,6 @@ __all__ = [
     "RegistrationNetwork",
     "Structure",
     "Wiring",
+    "composed",
+    "inverse_displacements",
 ]

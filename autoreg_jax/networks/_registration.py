@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from autoreg_jax.networks._composition import Registration
 from autoreg_jax.networks._encoder import encode
 from autoreg_jax.networks._estimator import VelocityHead, estimate
 from autoreg_jax.networks._matching import Matching
@@ -26,25 +27,12 @@ from autoreg_jax.search_space import (
 )
 from autoreg_jax.spatial import (
     Pyramid,
+    compose,
     half_shape,
     integrate,
     resize_image,
     warp,
 )
-
-
-class Registration(NamedTuple):
-    """Prediction of the network for a batch of pairs.
-
-    Attributes:
-        velocity: Stationary velocity of the final field, half resolution, its voxels,
-            `(b, *half, d)`; φ = exp(velocity), unless the wiring integrates twice.
-        displacements: Displacements at full, half and quarter resolution, each
-            `(b, *shape, d)` in voxels of its own grid.
-    """
-
-    velocity: Array
-    displacements: Pyramid
 
 
 class RegistrationNetwork(nn.Module):
@@ -54,8 +42,9 @@ class RegistrationNetwork(nn.Module):
     predicts a velocity from both feature maps; each finer one adds a correction to it
     from the fixed features, the moving features warped by the coarse field, that field
     itself and the coarse deformation features. The final transformation is the
-    exponential of one velocity field. `Structure` says how many scales and cells there
-    are and how they see the images, `Wiring` what the paper or its code does otherwise.
+    exponential of one velocity field, or a composition of exponentials. `Structure`
+    says how many scales and cells there are and how they see the images, `Wiring` what
+    the paper or its code does otherwise.
 
     With `matching` each deformation cell also sees where the features match best, and
     corrects that. The paper has no such module; without it a network needs thousands of
@@ -152,7 +141,9 @@ class RegistrationNetwork(nn.Module):
         quarter_shape = half_shape(half.shape[1:-1])
         quarter = fields[-2] if used > 1 else self.wiring.resized(half, quarter_shape)
         full = self.wiring.full_displacement(half, shape, self.num_steps)
-        return Registration(found.velocity, Pyramid(full, half, quarter))
+        displacements = Pyramid(full, half, quarter)
+        *coarser, velocity = found.velocities
+        return Registration(velocity, displacements, tuple(coarser))
 
     def _weights(self, alpha: ArchitectureLogits | None) -> ArchitectureLogits | None:
         """Weights of the mixtures; checks that architecture and structure agree."""
@@ -194,15 +185,8 @@ class RegistrationNetwork(nn.Module):
             matching=match,
             correlation=correlation,
         )
-        seen: Array | None = None
-        velocity = displacement = None
-        space = fixed.shape[1:-1]
-        if coarse is not None:
-            velocity = wiring.resized(coarse.velocity, space)
-            displacement = wiring.resized(coarse.displacement, space)
-            seen = resize_image(coarse.features, space)
-            if wiring.has_doubled_features:
-                seen = 2 * seen
+        velocities, displacement, seen = self._carried(coarse, fixed.shape[1:-1])
+        is_composed = structure.velocities == "composed"
         boundary = "zeros" if wiring.is_zero_outside else "edge"
         has_context = structure.has_context and scale + 1 < structure.scales
         field = coarse
@@ -214,14 +198,30 @@ class RegistrationNetwork(nn.Module):
             if has_context:
                 context = self._context(displacement, seen, fixed)
             features, change = compare(warped, fixed, context)
-            if velocity is None or structure.velocities == "replaced":
-                velocity = change
-            else:
-                velocity = velocity + change
-            displacement = integrate(velocity, self.num_steps)
-            field = _Field(features, velocity, displacement)
+            if structure.velocities == "summed" and velocities:
+                change = velocities[0] + change
+            velocities = (*velocities, change) if is_composed else (change,)
+            step = integrate(change, self.num_steps)
+            if is_composed and displacement is not None:
+                step = compose(displacement, step)
+            displacement = step
+            field = _Field(features, velocities, displacement)
         assert field is not None
         return field
+
+    def _carried(
+        self, coarse: "_Field | None", space: tuple[int, ...]
+    ) -> tuple[tuple[Array, ...], Array | None, Array | None]:
+        """Velocities, displacement and features of the coarser scale, on a grid."""
+        if coarse is None:
+            return (), None, None
+        wiring, velocities = self.wiring, coarse.velocities
+        if self.structure.velocities != "composed":
+            velocities = (wiring.resized(velocities[0], space),)
+        seen = resize_image(coarse.features, space)
+        if wiring.has_doubled_features:
+            seen = 2 * seen
+        return velocities, wiring.resized(coarse.displacement, space), seen
 
     def _context(
         self, displacement: Array | None, seen: Array | None, fixed: Array
@@ -273,5 +273,5 @@ class _Field(NamedTuple):
     """What one scale tells the next finer one, on its own grid."""
 
     features: Array
-    velocity: Array
+    velocities: tuple[Array, ...]  # to be composed, the coarsest first
     displacement: Array

@@ -35,7 +35,8 @@ class Structure:
             deformation features of the next coarser scale.
         iterations: Passes of the deformation cell at each scale, the weights shared.
         velocities: "summed": a scale corrects the velocity of the coarser one;
-            "replaced": it predicts the velocity anew, as the paper and its code do.
+            "replaced": it predicts the velocity anew, as the paper and its code do;
+            "composed": its exponential is composed with the coarser field.
         has_normalised_features: Whether each channel of each feature map is scaled to
             zero mean and unit variance over the image.
 
@@ -53,7 +54,7 @@ class Structure:
     correlation: tuple[int, ...] | None = None
     has_context: bool = True
     iterations: tuple[int, ...] = (1,)
-    velocities: Literal["summed", "replaced"] = "summed"
+    velocities: Literal["summed", "replaced", "composed"] = "summed"
     has_normalised_features: bool = False
 
     def __post_init__(self) -> None:

@@ -108,6 +108,24 @@ def test_an_earlier_format_says_in_its_wiring_how_velocities_are_joined(model, f
     )
 
 
+def test_a_refinement_begins_with_the_composition(plane_model):
+    about = replace(plane_model.description, structure=Structure(velocities="composed"))
+    model = inference.RegistrationModel(about, plane_model.params)
+    rng = np.random.default_rng(0)
+    images = [jnp.asarray(rng.random((1, 16, 12, 1)), jnp.float32) for _ in range(2)]
+    out = model(*images)
+    assert [v.shape for v in out.coarser] == [(1, 4, 3, 2)]
+    full = out.displacements.full
+    given = model.refine(
+        *images, out.velocity, coarser=out.coarser, steps=1, learning_rate=1e-9
+    )
+    np.testing.assert_allclose(given.displacement, full, rtol=1e-4, atol=1e-5)
+    best = model.refine(*images, steps=1, learning_rate=1e-9)
+    np.testing.assert_array_equal(best.displacement, given.displacement)
+    alone = model.refine(*images, out.velocity, steps=1, learning_rate=1e-9)
+    assert float(jnp.abs(alone.displacement - full).max()) > 1e-3
+
+
 def test_a_pyramid_comes_back(model, tmp_path):
     structure = Structure(scales=4, feature_channels=(8,), iterations=(2, 1))
     genotype = Genotype.uniform("conv_3", structure.cells)

@@ -7,17 +7,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from unoptimised import QUICK
+from unoptimised import QUICK, quick
 from weights import initial_weights
 
 from autoreg_jax import config
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.networks import RegistrationNetwork, Structure
+from autoreg_jax.networks import (
+    Registration,
+    RegistrationNetwork,
+    Structure,
+    Wiring,
+    composed,
+    inverse_displacements,
+)
 from autoreg_jax.networks._encoder import encode
-from autoreg_jax.networks._wiring import Wiring
 from autoreg_jax.programs import make_network, make_structure
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
-from autoreg_jax.spatial import integrate, resize_displacement
+from autoreg_jax.spatial import compose, integrate, resize_displacement
 
 SHAPE, STEPS = (20, 17), 2
 # A pyramid whose cells are as cheap as possible.
@@ -161,6 +167,46 @@ def test_velocities_of_all_scales_and_passes_are_added():
             total = resize_displacement(total, finer)
     close(out.velocity, total)
     close(out.displacements.half, integrate(out.velocity, STEPS))
+
+
+def test_composed_velocities_are_one_exponential_after_the_other():
+    module = network(scales=3, iterations=(1, 2), velocities="composed", **POOLED)
+    params = lively(initial_weights(module, 2, (0,)))
+    out = run(module, params, *images())
+    velocities = (*out.coarser, out.velocity)
+    shapes = [x.shape[1:3] for x in velocities]
+    assert shapes == [(3, 3), (3, 3), (5, 5), (5, 5), (10, 9)]
+    join = partial(composed, num_steps=STEPS, wiring=Wiring())
+    coarse, fine = quick(lambda x: (join(x[:4]), join(x)))(velocities)
+    close(out.displacements.quarter, coarse)
+    close(out.displacements.half, fine)
+
+
+def test_the_inverse_of_a_composition_is_exact():
+    """Up to linear interpolation, whose error is a quarter on twice the grid."""
+
+    def velocity(shape, angle, size):
+        x, y = np.meshgrid(*(np.linspace(0, np.pi, n) for n in shape), indexing="ij")
+        wave = size * np.sin(x) * np.sin(y) * np.cos(x - angle)
+        return jnp.asarray(wave[None, ..., None] * [np.cos(angle), np.sin(angle)])
+
+    @partial(quick, static_argnums=1)
+    def error(velocities, space):
+        *coarser, last = velocities
+        found = Registration(last, None, tuple(coarser))
+        there = composed(velocities, 7, Wiring())
+        back = inverse_displacements(found, space, 7, Wiring()).half
+        both = jnp.stack([compose(back, there), compose(there, back)])
+        return jnp.abs(both).max(), jnp.abs(there).max()
+
+    errors = []
+    for n in (17, 33):
+        parts = ((n // 2 + 1, 0.3, n / 40), (n, 1.9, n / 25), (n, 0.9, n / 20))
+        velocities = [velocity((size, size), *rest) for size, *rest in parts]
+        found, largest = error(velocities, (2 * n - 1, 2 * n - 1))
+        assert largest > n / 15
+        errors.append(float(found) / n)
+    assert errors[1] < 0.3 * errors[0] < 1e-3
 
 
 def test_one_scale_has_the_two_others_of_the_loss():

@@ -51,13 +51,15 @@ class Registrar:
             # Without a mesh nothing is traced here, and the model keeps its program.
             own = model if devices.mesh is None else replace(model, params=params)
             out = own(moving, fixed)
-            return out.velocity, out.displacements.full
+            return (out.velocity, out.coarser), out.displacements.full
 
-        def improve(moving: Any, fixed: Any, velocity: Any) -> Any:
+        def improve(moving: Any, fixed: Any, start: Any) -> Any:
+            velocity, coarser = start
             return model.refine(
                 moving,
                 fixed,
                 velocity,
+                coarser=coarser,
                 steps=settings.steps,
                 learning_rate=settings.learning_rate,
             ).displacement
@@ -77,12 +79,10 @@ class Registrar:
             for side in zip(*filled, strict=True)
         )
         begin = time.perf_counter()
-        velocity, full = jax.block_until_ready(
-            self._network(self._params, moving, fixed)
-        )
+        start, full = jax.block_until_ready(self._network(self._params, moving, fixed))
         seconds, found = [time.perf_counter() - begin], [full]
         if self._settings.steps:
-            refined = self._improve(moving, fixed, velocity)
+            refined = self._improve(moving, fixed, start)
             found.append(jax.block_until_ready(refined))
             seconds.append(time.perf_counter() - begin)
         _, backward = self._network(self._params, fixed, moving)
