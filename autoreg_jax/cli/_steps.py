@@ -68,20 +68,33 @@ class Search(Verb):
 
 
 class Train(Verb):
-    """Train the network that the search of a run has found.
+    """Train the network that the search of a run has found, or a model further.
 
-    Example:
+    Examples:
       autoreg train runs/mine --set train.steps=4000
+      autoreg train runs/new --from runs/mine --dataset other.csv
     """
 
-    usage = "RUN [options]"
+    usage = "RUN [options]\nRUN --from MODEL --dataset DATASET [options]"
     interrupted = "Resume with: autoreg train {run} --resume"
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
         """Run, settings."""
-        shared.add_run(parser, "run folder with a finished search")
+        shared.add_run(parser, "run folder with a finished search, or a new one")
         group = parser.add_argument_group("settings")
+        group.add_argument(
+            "--from",
+            dest="initial",
+            type=Path,
+            metavar="MODEL",
+            help="model or run whose network is trained further, on other data",
+        )
+        group.add_argument(
+            "--freeze",
+            choices=("none", "features"),
+            help="weights of the model that stay as they are",
+        )
         text = "override settings, e.g. train.steps=100; kept in config.yaml"
         shared.add_resume(group, "resume the training in this folder")
         shared.add_processes(group)
@@ -93,10 +106,15 @@ class Train(Verb):
         from autoreg_jax import runtime, workflows
 
         run = options.run
-        settings = shared.settings_of(options, workflows.config_of(run))
+        source = "default" if options.initial else workflows.config_of(run)
+        settings = shared.settings_of(options, source)
         shared.prepare_devices(options)
         workflows.train_run(
-            run, settings, dataset=options.dataset, resume=options.resume
+            run,
+            settings,
+            dataset=options.dataset,
+            resume=options.resume,
+            initial=options.initial,
         )
         folder = runtime.RunFolder(run)
         trained = [r for r in folder.records() if r["stage"] == "train"]

@@ -12,12 +12,13 @@ Steps = Literal["relative", "absolute"]
 Directions = Literal["one", "both"]
 Schedule = Literal["auto", "cosine", "constant"]
 Keep = Literal["last", "best"]
+Freeze = Literal["none", "features"]
 TrainJudge = Literal["auto", "loss", "dice"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Training of the chosen network from scratch."""
+    """Training of the chosen network, from random weights or those of a model."""
 
     steps: int = 500
     """Steps, one batch each (>= 1)."""
@@ -62,6 +63,10 @@ class TrainConfig:
     validate_pairs: int = 4
     """Validation pairs, always the same (>= 1)."""
 
+    freeze: Freeze = "none"
+    """Weights that stay as they are: `features`, those of the feature cells, for a
+    training that starts from a model; `none`."""
+
     batch_size: int = 1
     """Pairs per step (>= 1)."""
 
@@ -82,6 +87,7 @@ class TrainConfig:
         check_range(self, "steps", "batch_size", "log_every", "cycles", at_least=1)
         check_range(self, "steps_per_call", "validate_every", at_least=1)
         check_range(self, "validate_pairs", at_least=1)
+        check_choice(self, "freeze", typing.get_args(Freeze))
         check_choice(self, "keep", typing.get_args(Keep))
         check_choice(self, "judge", typing.get_args(TrainJudge))
         check_choice(self, "omega_steps", typing.get_args(Steps))

@@ -1,5 +1,6 @@
 """A trained network on disk and in memory."""
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -74,6 +75,17 @@ class RegistrationModel:
         return jax.jit(
             lambda w, moving, fixed: self.network.apply({"params": w}, moving, fixed)
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weights, their names and shapes, as hexadecimal digits."""
+        flat = traverse_util.flatten_dict(self.params, sep="/")
+        found = hashlib.sha256()
+        for name in sorted(flat):
+            array = np.ascontiguousarray(flat[name])
+            found.update(f"{name} {array.dtype} {array.shape} ".encode())
+            found.update(array.tobytes())
+        return found.hexdigest()
 
     @in_single_precision
     def __call__(self, moving: Array, fixed: Array) -> Registration:

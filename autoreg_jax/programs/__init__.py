@@ -22,6 +22,8 @@ from autoreg_jax.programs._layout import (
     cells_of,
     initial_alpha,
     initial_vector,
+    layout_of,
+    trained_vector,
 )
 from autoreg_jax.programs._network import (
     Network,
@@ -76,6 +78,7 @@ __all__ = [
     "initial_alpha",
     "initial_lambda",
     "initial_vector",
+    "layout_of",
     "make_lambda",
     "make_network",
     "make_objective",
@@ -92,6 +95,7 @@ __all__ = [
     "search_steps",
     "shrunk",
     "stacked_rows",
+    "trained_vector",
     "training_lambda",
     "training_step",
     "training_steps",

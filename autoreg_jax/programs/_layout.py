@@ -18,6 +18,7 @@ from flax import linen as nn
 from jax import Array
 
 from autoreg_jax.baselines import NETWORKS
+from autoreg_jax.errors import ArtifactError
 from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
 from autoreg_jax.search import SearchProblem
@@ -124,6 +125,36 @@ def on_vector(problem: SearchProblem, layout: Layout) -> SearchProblem:
         bilevel=BilevelProblem(inner_loss, outer_loss),
         inner_terms=of_vector(problem.inner_terms, layout),
     )
+
+
+def trained_vector(params: Any, layout: Layout, name: object) -> jax.Array:
+    """The weights of a model in the layout of a network.
+
+    Args:
+        params: The weights, as Flax nests them.
+        layout: Of the network.
+        name: Of the model, for a message.
+
+    Raises:
+        ArtifactError: If the network has other weights.
+    """
+    wanted, found = (
+        {
+            jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (layout.shapes, params)
+    )
+    for part in sorted({*wanted, *found}):
+        if wanted.get(part) != found.get(part):
+            raise ArtifactError(
+                f"{name}: does not fit the images and the network of this training: "
+                f"{part} is {found.get(part, 'absent')} there and "
+                f"{wanted.get(part, 'absent')} here; choose a model of images with as "
+                "many axes and of the same network."
+            )
+    leaves = [np.ravel(np.asarray(leaf)) for leaf in jax.tree.leaves(params)]
+    return jnp.asarray(np.concatenate(leaves), jnp.float32)
 
 
 # As the initialisers of the network's modules say.

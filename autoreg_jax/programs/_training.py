@@ -9,13 +9,16 @@ import optax
 from jax import Array
 
 from autoreg_jax.config import TrainConfig
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Terms
-from autoreg_jax.programs._layout import Layout
+from autoreg_jax.programs._layout import Layout, on_tree
 from autoreg_jax.programs._optimizers import compiled_update, make_omega_optimizer
 from autoreg_jax.programs._pair_loss import PairLoss
 from autoreg_jax.training import TrainingAlgorithm, make_training, moved_average
 
 _USUAL_WARM_UP = 50
+# What the names of the modules of feature cells begin with.
+_FEATURES = "feature"
 
 
 def training_algorithm(
@@ -37,6 +40,8 @@ def training_algorithm(
     compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
     schedule = training_schedule(settings)
     optimizer = make_omega_optimizer(schedule, layout, settings.omega_steps)
+    if settings.freeze == "features":
+        optimizer = optax.chain(optimizer, frozen_features(layout))
     if not is_plain:
         optimizer = compiled_update(optimizer)
     average = None
@@ -68,6 +73,21 @@ def training_schedule(config: TrainConfig) -> optax.Schedule:
     rest = [optax.cosine_decay_schedule(rate, length) for length in others]
     ends = [sum(lengths[: place + 1]) for place in range(len(others))]
     return optax.join_schedules([schedule, *rest], ends)
+
+
+def frozen_features(layout: Layout) -> optax.GradientTransformation:
+    """No step for the weights of the feature cells.
+
+    Raises:
+        ConfigError: If the network has no feature cells.
+    """
+    is_frozen = {name: name.startswith(_FEATURES) for name in layout.shapes}
+    if not any(is_frozen.values()):
+        raise ConfigError(
+            "train.freeze: the network has no weights of feature cells; set "
+            "train.freeze=none."
+        )
+    return on_tree(optax.masked(optax.set_to_zero(), is_frozen), layout)
 
 
 def cycle_lengths(config: TrainConfig) -> list[int]:

@@ -26,6 +26,7 @@ class RunFolder(os.PathLike[str]):
         genotype: The searched architecture, genotype.json.
         objective: The searched loss weights, objective.json.
         model: Folder of the trained network.
+        initial: Folder of the model from which the training started, if it did.
         checkpoints: Folder of the checkpoints, one folder a stage.
         metrics: Records of every stage, metrics.jsonl.
         evaluation: Summary of the evaluation, evaluation.json.
@@ -49,6 +50,7 @@ class RunFolder(os.PathLike[str]):
         self.genotype = folder / "genotype.json"
         self.objective = folder / "objective.json"
         self.model = folder / "model"
+        self.initial = folder / "initial"
         self.checkpoints = folder / "checkpoints"
         self.metrics = folder / "metrics.jsonl"
         self.evaluation = folder / "evaluation.json"
@@ -180,6 +182,7 @@ class RunFolder(os.PathLike[str]):
         *,
         trained_on: str | os.PathLike[str] | None = None,
         seconds: Mapping[str, float] | None = None,
+        initial: Mapping[str, Any] | None = None,
     ) -> None:
         """Write provenance.json: this program, machine and command, seed, data, times.
 
@@ -190,6 +193,7 @@ class RunFolder(os.PathLike[str]):
             dataset: Its data, a file or folder; stored relative to this folder.
             trained_on: The data of the training, if they are others.
             seconds: Times by name, beside those of metrics.jsonl.
+            initial: The model from which the training started.
 
         Raises:
             ArtifactError: If provenance.json or metrics.jsonl is damaged.
@@ -199,6 +203,8 @@ class RunFolder(os.PathLike[str]):
         content |= provenance() | {"dataset": self.relative(dataset)}
         if trained_on is not None:
             content["trained_on"] = self.relative(trained_on)
+        if initial is not None:
+            content["initial"] = dict(initial)
         if waiting := self.waiting():
             content["share_of_time_waiting_for_images"] = waiting
         write_json(self.provenance, content | {"seed": seed, "seconds": times})

@@ -1,14 +1,21 @@
 """The steps of `auto`, one at a time, each from the files of a run to its files."""
 
 import json
+import logging
 from pathlib import Path
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
-from autoreg_jax.errors import ArtifactError
-from autoreg_jax.files import read_json, write_text
+from autoreg_jax.data import read_dataset, read_image
+from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.files import read_json, write_json, write_text
 from autoreg_jax.inference import RegistrationModel, load_model
-from autoreg_jax.programs import training_lambda
+from autoreg_jax.programs import (
+    initial_lambda,
+    layout_of,
+    trained_vector,
+    training_lambda,
+)
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._auto import open_run
@@ -16,6 +23,8 @@ from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
 from autoreg_jax.workflows.planning import prepare_again
+
+logger = logging.getLogger(__name__)
 
 
 def config_of(run: Path | str) -> RunConfig:
@@ -76,28 +85,42 @@ def train_run(
     *,
     dataset: Path | str | None = None,
     resume: bool = False,
+    initial: Path | str | None = None,
 ) -> RegistrationModel:
-    """Train the network whose search in a run folder is finished.
+    """Train the network whose search in a run folder is finished, or that of a model.
 
     Args:
         run: Folder of the run.
         config: New settings, kept in config.yaml; default: those of the run.
         dataset: Where its data are; default: where the search found them.
-        resume: Resume the training in this folder.
+        resume: Resume the training in this folder, also one that started from a model.
+        initial: Folder of a model whose training goes on in a new run, on its own
+            data. Its network is kept, and its λ if the data call for the same
+            similarity.
 
     Returns:
         The trained model.
 
     Raises:
         ArtifactError: If the search is not finished, its files are damaged, the folder
-            contains a training and `resume` is not given, or the dataset is unknown.
+            contains a training and `resume` is not given, the dataset is unknown, or
+            there is no model `initial` or it does not fit the images.
+        ConfigError: If `resume` and `initial` are both given.
         AutoRegError: As `auto`.
     """
     folder = RunFolder(run)
+    if initial is not None:
+        if resume:
+            raise ConfigError(
+                "--from and --resume exclude each other: a run has its own copy of the "
+                "model that it started from."
+            )
+        _begin_from(initial, folder, config or RunConfig(), dataset)
     config = config_of(run) if config is None else config
-    objective, content = read_json(folder.objective), read_json(folder.genotype)
+    objective = read_json(folder.objective)
+    model = load_model(folder.initial) if folder.initial.is_dir() else None
     try:
-        genotype = Genotype.from_json(json.dumps(content))
+        genotype = _genotype(folder) if model is None else model.description.genotype
         lam = {name: float(objective["lam"][name]) for name in objective["lam"]}
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
@@ -113,7 +136,7 @@ def train_run(
     prepared = prepare_again(source, folder.path, config, "train", "validation")
     write_text(folder.config, dump(config))
     cohort, validation = prepared.cohorts
-    model = train(
+    trained = train(
         cohort,
         prepared.config,
         genotype,
@@ -121,9 +144,49 @@ def train_run(
         validation=validation,
         run=folder.path,
         resume=resume,
+        initial=model,
     )
     folder.write_provenance(config.seed, source)
-    return model
+    return trained
+
+
+def _genotype(folder: RunFolder) -> Genotype:
+    return Genotype.from_json(json.dumps(read_json(folder.genotype)))
+
+
+def _begin_from(
+    path: Path | str, folder: RunFolder, config: RunConfig, dataset: Path | str | None
+) -> None:
+    """Plan a run that starts from a model, and write what a search would have found."""
+    model, source = load_model(path), _dataset_of(folder, dataset)
+    ndim = read_image(read_dataset(source).subjects[0].image).ndim
+    trained_vector(model.params, layout_of(model.network, ndim), path)
+    prepared = open_run(
+        source,
+        folder.path,
+        config,
+        "train",
+        "validation",
+        resume=False,
+        overwrite=False,
+    )
+    about, config = model.description, prepared.config
+    lam, similarity = about.lam, config.objective.similarity
+    if similarity != about.similarity:
+        logger.info(
+            "The images call for %s, the model was trained with %s: λ is that of the "
+            "configuration.",
+            similarity,
+            about.similarity,
+        )
+        lam = {name: float(weight) for name, weight in initial_lambda(config).items()}
+    model.save(folder.initial)
+    if isinstance(about.genotype, Genotype):
+        write_text(folder.genotype, about.genotype.to_json())
+    content = {"format": 1, "similarity": similarity, "lam": lam, "lam_start": lam}
+    write_json(folder.objective, content | {"judge": "none"})
+    origin = {"path": folder.relative(path), "sha256": model.digest}
+    folder.write_provenance(config.seed, source, initial=origin)
 
 
 def evaluate_run(

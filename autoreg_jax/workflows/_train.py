@@ -1,4 +1,4 @@
-"""Training of one network from scratch."""
+"""Training of one network, from random weights or those of a model."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +25,7 @@ from autoreg_jax.programs import (
     make_structure,
     make_wiring,
     stacked_rows,
+    trained_vector,
     training_steps,
 )
 from autoreg_jax.runtime import (
@@ -44,7 +45,7 @@ from autoreg_jax.workflows._images import (
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._pairs import pair_sampler, roles_of
-from autoreg_jax.workflows._validation import check_judge, make_validation
+from autoreg_jax.workflows.training import check_judge, initial_model, make_validation
 
 
 @in_single_precision
@@ -61,6 +62,7 @@ def train(  # noqa: PLR0913
     network: NetworkFamily | None = None,
     objective: Objective | None = None,
     programs: Programs | None = None,
+    initial: RegistrationModel | Path | str | None = None,
 ) -> RegistrationModel:
     """Train a network with the loss weights λ.
 
@@ -81,6 +83,10 @@ def train(  # noqa: PLR0913
         objective: An objective of your own instead of that of the configuration.
         programs: Compiled programs of a search or training with the same network and
             objective, to be reused.
+        initial: A model, or its folder, whose weights the training starts from and
+            whose network it keeps, whatever `config.network` says; `genotype` is that
+            of its description. The folder of the run gets a copy, with which it is
+            resumed.
 
     Returns:
         The trained model.
@@ -88,7 +94,8 @@ def train(  # noqa: PLR0913
     Raises:
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a training and `resume` is not given, or if
-            its contents are damaged or of other settings.
+            its contents are damaged or of other settings, or if there is no model
+            `initial` or it does not fit.
         ConfigError: If λ has the term `dice` and the subjects have no label maps.
         DataError: If no pair of the subjects is as `config.pairs` asks, or if there are
             no validation subjects, or none with labels, to judge the weights by.
@@ -104,6 +111,8 @@ def train(  # noqa: PLR0913
         module = programs.make_network(genotype)
     else:
         module = make_network(config, genotype)
+    start = initial_model(genotype, module, initial, folder, journal)
+    module = module if start is None else start.network
     if folder and journal.resume and (folder.model / "model.json").is_file():
         return load_model(folder.path, network=module)
     check_judge(config.train, validation)
@@ -122,21 +131,29 @@ def train(  # noqa: PLR0913
             has_members=False,
             space=config.mesh.space,
         ),
+        initial=start,
     )
+    if start is not None and folder is not None and not folder.initial.is_dir():
+        start.save(folder.initial)
     state = repeat(task, journal)
     is_named = isinstance(genotype, Genotype | str)
+    own: dict[str, Any] = {
+        "genotype": genotype if is_named else type(module).__name__,
+        "width": config.network.width,
+        "num_steps": config.network.num_steps,
+        "matching": config.network.matching,
+        "wiring": make_wiring(config),
+        "structure": make_structure(config),
+    }
+    if start is not None:
+        own = {name: getattr(start.description, name) for name in own}
     description = ModelDescription(
-        genotype=genotype if is_named else type(module).__name__,
-        width=config.network.width,
-        num_steps=config.network.num_steps,
-        matching=config.network.matching,
+        **own,
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
         spacing=tuple(float(size) for size in train.spacing),
         lam={name: float(weight) for name, weight in lam.items()},
         similarity=_similarity_name(config, programs.objective),
         windows=programs.objective.windows,
-        wiring=make_wiring(config),
-        structure=make_structure(config),
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
     )
@@ -168,7 +185,7 @@ def programs_for(
     return programs
 
 
-def training_task(
+def training_task(  # noqa: PLR0913
     train: Cohort,
     config: RunConfig,
     network: Network,
@@ -178,6 +195,7 @@ def training_task(
     validation: Cohort | None = None,
     name: str = "train",
     devices: Placement = ONE_DEVICE,
+    initial: RegistrationModel | None = None,
 ) -> Task:
     """The loop of a training, `config.train.steps` long.
 
@@ -209,6 +227,10 @@ def training_task(
     judge = make_validation(config, network, lam, programs, validation, devices)
 
     def start() -> Any:
+        if initial is not None:
+            name = initial.path or "the initial model"
+            layout = programs.layout(network)
+            return algorithm.init(trained_vector(initial.params, layout, name))
         omega = initial_vector(
             network,
             programs.ndim,

@@ -103,6 +103,33 @@ def test_the_steps_of_a_run(command, calls, dataset, tmp_path):
     assert provenance["seconds"] == {"train": 1.5}
 
 
+def test_a_model_is_trained_further(command, calls, dataset, model, tmp_path):
+    run = tmp_path / "run"
+    words = ("--dataset", dataset, "--freeze", "features")
+    code, _, err = command("train", run, "--from", tmp_path / "wrong", *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "no model in" in err
+    assert not run.exists()
+    code, _, err = command("train", run, "--from", model)
+    assert code == 2
+    assert "--dataset" in err
+    assert command("train", run, "--from", model, *words)[0] == 0
+    about = inference.load_model(model)
+    _, (cohort, settings, genotype, lam), options = calls.pop()
+    assert cohort.names == ("s0", "s3")
+    assert settings.train.freeze == "features"
+    assert (genotype, lam) == (about.description.genotype, about.description.lam)
+    assert options["initial"].digest == about.digest
+    origin = files.read_json(run / "provenance.json")["initial"]
+    assert origin["sha256"] == about.digest
+    assert (run / origin["path"]).resolve() == model.resolve()
+    code, _, err = command("train", run, "--from", model, *words)
+    assert code == 2
+    assert "already contains a run" in err
+    assert command("train", run, "--resume")[0] == 0
+    assert calls.pop()[2]["initial"].digest == about.digest
+
+
 def test_a_dataset_that_moved(command, calls, dataset, tmp_path):
     run = tmp_path / "run"
     assert command("search", dataset, "-o", run, "--config", "smoke")[0] == 0

@@ -5,7 +5,8 @@ import pytest
 
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.programs._training import training_schedule
+from autoreg_jax.programs import Layout
+from autoreg_jax.programs._training import frozen_features, training_schedule
 
 
 def _rates(**settings):
@@ -50,3 +51,19 @@ def test_a_constant_rate_may_rise_at_first():
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         TrainConfig(**settings)
+
+
+def test_frozen_features_do_not_move():
+    rng = np.random.default_rng(0)
+    tree = {
+        "feature_half": {"conv": {"kernel": rng.normal(size=(3, 2)).astype("f")}},
+        "velocity_half": {"kernel": rng.normal(size=(4,)).astype("f")},
+    }
+    layout = Layout(tree)
+    frozen = frozen_features(layout)
+    vector = layout.to_vector(tree)
+    found = layout.to_tree(frozen.update(vector, frozen.init(vector), vector)[0])
+    assert not np.any(found["feature_half"]["conv"]["kernel"])
+    np.testing.assert_array_equal(
+        found["velocity_half"]["kernel"], tree["velocity_half"]["kernel"]
+    )

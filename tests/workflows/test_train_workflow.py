@@ -8,7 +8,7 @@ import pytest
 from stand_in import SmallNetwork, programs_for, train
 
 from autoreg_jax import config, workflows
-from autoreg_jax.errors import ArtifactError, DataError, NonFiniteError
+from autoreg_jax.errors import ArtifactError, ConfigError, DataError, NonFiniteError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.programs import Programs
@@ -221,3 +221,41 @@ def test_weights_cannot_be_judged_by_what_is_not_there(cohorts, settings):
     dice = config.merge(settings, {"train": {"judge": "dice"}})
     with pytest.raises(DataError, match=r"train\.judge: dice needs label maps"):
         train(cohorts[0], dice, GENOTYPE, LAM, validation=blind)
+
+
+def test_a_training_may_start_from_a_model(done, cohorts, settings, tmp_path):
+    model = done[0]
+    whole = train(cohorts[1], settings, GENOTYPE, LAM, initial=model)
+    assert not _is_equal(whole.params, model.params)
+
+    def pull_the_plug(stage, step, state):
+        if step == 0:
+            layout = programs_for(settings).layout(model.network)
+            assert _is_equal(layout.to_tree(np.asarray(state.params)), model.params)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    # Before the first checkpoint, so that it begins again: with the copy of the model.
+    journal = Journal(tmp_path, observe=pull_the_plug, save_every=1e9)
+    with pytest.raises(KeyboardInterrupt):
+        train(cohorts[1], settings, GENOTYPE, LAM, journal=journal, initial=model)
+    keywords = {"run": tmp_path, "resume": True}
+    resumed = train(cohorts[1], settings, GENOTYPE, LAM, **keywords)
+    assert _is_equal(resumed.params, whole.params)
+    with pytest.raises(ArtifactError, match="started from another model"):
+        train(cohorts[1], settings, GENOTYPE, LAM, **keywords, initial=whole)
+
+
+def test_a_model_that_does_not_fit_is_no_start(done, cohorts, settings, tmp_path):
+    other = Genotype.uniform("conv_3")
+    with pytest.raises(ArtifactError, match="has another architecture"):
+        train(cohorts[0], settings, other, LAM, initial=done[0])
+    with pytest.raises(ArtifactError, match="no model in"):
+        train(cohorts[0], settings, GENOTYPE, LAM, initial=tmp_path / "nothing")
+    wider = jax.tree.map(lambda x: np.repeat(x, 2, -1), done[0].params)
+    broken = dataclasses.replace(done[0], params=wider)
+    with pytest.raises(ArtifactError, match="does not fit the images and the network"):
+        train(cohorts[0], settings, GENOTYPE, LAM, initial=broken)
+    frozen = config.merge(settings, {"train": {"freeze": "features"}})
+    with pytest.raises(ConfigError, match="no weights of feature cells"):
+        train(cohorts[0], frozen, GENOTYPE, LAM, initial=done[0])

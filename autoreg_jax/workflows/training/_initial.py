@@ -1,0 +1,53 @@
+"""The model from which a training starts."""
+
+from pathlib import Path
+
+from autoreg_jax.errors import ArtifactError
+from autoreg_jax.inference import RegistrationModel, load_model
+from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.programs import Network
+from autoreg_jax.runtime import RunFolder
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._journal import Journal
+
+
+def initial_model(
+    genotype: Genotype | str | Network,
+    network: Network,
+    initial: RegistrationModel | Path | str | None,
+    folder: RunFolder | None,
+    journal: Journal,
+) -> RegistrationModel | None:
+    """The model from which a training starts, if there is one: the run has its copy.
+
+    Args:
+        genotype: What is to be trained.
+        network: Its network.
+        initial: As given; None takes the copy of a run that is resumed.
+        folder: Of the run, if there is one.
+        journal: Knows whether it is resumed.
+
+    Raises:
+        ArtifactError: If there is no such model, if the run started from another one,
+            or if its architecture is another.
+    """
+    own = None if isinstance(network, RegistrationNetwork) else network
+    kept = None
+    if folder is not None and journal.resume and folder.initial.is_dir():
+        kept = load_model(folder.initial, network=own)
+    if initial is None:
+        return kept
+    if not isinstance(initial, RegistrationModel):
+        initial = load_model(initial, network=own)
+    if kept is not None and kept.digest != initial.digest:
+        raise ArtifactError(
+            f"{folder}: the training was started from another model; resume it without "
+            "one."
+        )
+    is_named = isinstance(genotype, Genotype | str)
+    if is_named and genotype != initial.description.genotype:
+        raise ArtifactError(
+            f"{initial.path or 'the initial model'}: has another architecture than the "
+            "one that is to be trained; give that of its description."
+        )
+    return initial
