@@ -68,7 +68,7 @@ class Search(Verb):
 
 
 class Train(Verb):
-    """Train the network that the search of a run has found, or a model further.
+    """Train the network of a search, or a model further.
 
     Examples:
       autoreg train runs/mine --set train.steps=4000
