@@ -227,18 +227,7 @@ def training_task(  # noqa: PLR0913
     judge = make_validation(config, network, lam, programs, validation, devices)
 
     def start() -> Any:
-        if initial is not None:
-            name = initial.path or "the initial model"
-            layout = programs.layout(network)
-            return algorithm.init(trained_vector(initial.params, layout, name))
-        omega = initial_vector(
-            network,
-            programs.ndim,
-            programs.layout(network),
-            (config.seed, Stream.TRAIN),
-            is_torch=config.quirks.torch_start,
-        )
-        return algorithm.init(omega)
+        return algorithm.init(_first_weights(config, network, programs, initial))
 
     def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
         del passed
@@ -279,3 +268,19 @@ def training_task(  # noqa: PLR0913
         devices=devices,
         judge=judge,
     )
+
+
+def _first_weights(
+    config: RunConfig,
+    network: Network,
+    programs: Programs,
+    initial: RegistrationModel | None,
+) -> Any:
+    """ω before the first step: that of a model, or random numbers."""
+    layout = programs.layout(network)
+    if initial is not None:
+        name = initial.path or "the initial model"
+        return trained_vector(initial.params, layout, name)
+    is_torch = config.quirks.torch_start
+    seed = (config.seed, Stream.TRAIN)
+    return initial_vector(network, programs.ndim, layout, seed, is_torch=is_torch)
