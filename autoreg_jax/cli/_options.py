@@ -161,6 +161,8 @@ def settings_of(
     words = [as_setting(word) for word in given.get("hypergradient", ())]
     if given.get("minutes") is not None:
         words.append(f"search.minutes={options.minutes}")
+    if given.get("train_minutes") is not None:
+        words.append(f"train.minutes={options.train_minutes}")
     if given.get("freeze") is not None:
         words.append(f"train.freeze={options.freeze}")
     source = given.get("config") or default

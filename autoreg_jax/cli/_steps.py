@@ -91,6 +91,19 @@ class Train(Verb):
             help="model or run whose network is trained further, on other data",
         )
         group.add_argument(
+            "--more",
+            type=int,
+            metavar="N",
+            help="go on with a finished training for N more steps",
+        )
+        group.add_argument(
+            "--minutes",
+            dest="train_minutes",
+            type=float,
+            metavar="N",
+            help="time of the training, which may end it before its steps do",
+        )
+        group.add_argument(
             "--freeze",
             choices=("none", "features"),
             help="weights of the model that stay as they are",
@@ -115,6 +128,7 @@ class Train(Verb):
             dataset=options.dataset,
             resume=options.resume,
             initial=options.initial,
+            more=options.more,
         )
         folder = runtime.RunFolder(run)
         trained = [r for r in folder.records() if r["stage"] == "train"]

@@ -21,7 +21,20 @@ class TrainConfig:
     """Training of the chosen network, from random weights or those of a model."""
 
     steps: int = 500
-    """Steps, one batch each (>= 1)."""
+    """Steps (>= 1), each an update of the weights."""
+
+    minutes: float | None = None
+    """Time of the training (> 0; null: no limit). Whichever ends first, steps or time,
+    ends it, with a record. The learning rate then follows the larger part of the two
+    that is used, as known at the last record."""
+
+    restart: int = 0
+    """Step at which a finished training was asked for more (>= 0): there its schedule
+    and its time begin again, for the rest of the steps."""
+
+    accumulate: int = 1
+    """Batches of a step (>= 1), one after the other: as one batch of so many times the
+    size, in the memory of one."""
 
     learning_rate: float = 3e-2
     """Adam's initial learning rate (> 0)."""
@@ -58,7 +71,8 @@ class TrainConfig:
 
     validate_every: int | None = None
     """Steps between two validations (>= 1), each with the next record; null: a fifth of
-    the steps, or a twentieth if the best weights are kept."""
+    the steps, or a twentieth if the best weights are kept; with `minutes` every tenth
+    record."""
 
     validate_pairs: int = 4
     """Validation pairs, always the same (>= 1)."""
@@ -86,7 +100,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_range(self, "steps", "batch_size", "log_every", "cycles", at_least=1)
         check_range(self, "steps_per_call", "validate_every", at_least=1)
-        check_range(self, "validate_pairs", at_least=1)
+        check_range(self, "validate_pairs", "accumulate", at_least=1)
+        check_range(self, "minutes", above=0)
+        check_range(self, "restart", at_least=0)
         check_choice(self, "freeze", typing.get_args(Freeze))
         check_choice(self, "keep", typing.get_args(Keep))
         check_choice(self, "judge", typing.get_args(TrainJudge))
@@ -96,11 +112,14 @@ class TrainConfig:
         check_range(self, "learning_rate", above=0)
         check_range(self, "average", above=0, below=1)
         check_range(self, "warm_up", at_least=0)
-        first = self.steps // self.cycles
-        if self.cycles > self.steps:
+        if self.restart >= self.steps:
             raise ConfigError(
-                f"cycles: must be at most steps ({self.steps}), got {self.cycles}."
+                f"restart: must be less than steps ({self.steps}), got {self.restart}."
             )
+        first = (self.restart or self.steps) // self.cycles
+        least = min(self.restart or self.steps, self.steps - self.restart)
+        if self.cycles > least:
+            raise ConfigError(f"cycles: must be at most {least}, got {self.cycles}.")
         if self.warm_up is not None and self.warm_up >= first:
             raise ConfigError(
                 f"warm_up: must be less than the steps of a cosine ({first}), got "

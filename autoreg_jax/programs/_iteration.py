@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax.config import TrainConfig
@@ -125,24 +126,69 @@ def _choose(condition: Any, first: Any, second: Any, operand: Any) -> Any:
     return first(operand) if condition else second(operand)
 
 
-def training_step(algorithm: TrainingAlgorithm, num_structures: int = 0) -> Step:
-    """A step `(TrainState, (moving, fixed), data) -> (state, TrainInfo)`.
+class TrainingData(NamedTuple):
+    """What stays the same in the steps of a training.
 
-    The data are images, λ and the key of the augmentation, or None without one.
+    Attributes:
+        images: The training images.
+        lam: λ.
+        key: Of the augmentation; None without one.
+        used: Part of the time that is over, in [0, 1]; None without a limit.
+    """
+
+    images: DeviceCohort
+    lam: Any
+    key: Any = None
+    used: Any = None
+
+
+def training_step(
+    algorithm: TrainingAlgorithm,
+    num_structures: int = 0,
+    accumulate: int = 1,
+    *,
+    is_compiled: bool = True,
+) -> Step:
+    """A step `(TrainState, (moving, fixed), TrainingData) -> (state, TrainInfo)`.
 
     Args:
         algorithm: Of the training.
         num_structures: Foreground classes of the labels, if the images have any.
+        accumulate: Batches among which the pairs of a step are divided.
+        is_compiled: The step becomes a part of a program. Otherwise the batches of a
+            step are called one by one.
     """
 
-    def step(state: Any, row: Any, data: Any) -> tuple[Any, Any]:
-        images, lam, key = data
-        batch = gather_pair(images, row, num_structures)
+    def step(state: Any, row: Any, data: TrainingData) -> tuple[Any, Any]:
+        key = data.key
         if key is not None:
-            batch = batch._replace(key=jax.random.fold_in(key, state.step))
-        return algorithm.step(state, (batch, lam))
+            key = jax.random.fold_in(key, state.step)
+        if accumulate == 1:
+            batch = _training_batch(row, data, key, num_structures)
+            return algorithm.step(state, batch, data.used)
+
+        def gradient(part: Any) -> Any:
+            number, *pairs = part
+            own = None if key is None else jax.random.fold_in(key, number)
+            batch = _training_batch(tuple(pairs), data, own, num_structures)
+            return algorithm.gradient(state, batch)
+
+        sides = (side.reshape(accumulate, -1) for side in row)
+        parts = (np.arange(accumulate), *sides)
+        if is_compiled:
+            found = jax.lax.map(gradient, parts)
+        else:
+            each = [gradient(part) for part in zip(*parts, strict=True)]
+            found = jax.tree.map(lambda *values: jnp.stack(values), *each)
+        mean = jax.tree.map(lambda values: jnp.mean(values, 0), found)
+        return algorithm.update(state, mean, data.used)
 
     return step
+
+
+def _training_batch(row: Any, data: TrainingData, key: Any, num_structures: int) -> Any:
+    batch = gather_pair(data.images, row, num_structures)
+    return batch if key is None else batch._replace(key=key), data.lam
 
 
 def search_steps(
@@ -217,7 +263,9 @@ def training_steps(
 
     def make(*, is_whole: bool) -> Steps:
         algorithm = programs.training(network, settings, is_plain=is_whole)
-        step = training_step(algorithm, num_structures)
+        step = training_step(
+            algorithm, num_structures, settings.accumulate, is_compiled=is_whole
+        )
         return in_one_program(step) if is_whole else one_by_one(step)
 
     programs.once(("said", False), lambda: _say_compiling(is_mixed=False))

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 
@@ -38,8 +39,12 @@ def training_algorithm(
         is_plain: Nothing is compiled: the functions are parts of a larger program.
     """
     compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
-    schedule = training_schedule(settings)
-    optimizer = make_omega_optimizer(schedule, layout, settings.omega_steps)
+    if settings.minutes is None:
+        rate: optax.ScalarOrSchedule = training_schedule(settings)
+        optimizer = make_omega_optimizer(rate, layout, settings.omega_steps)
+    else:
+        plain = make_omega_optimizer(1.0, layout, settings.omega_steps)
+        optimizer = optax.chain(plain, scale_by_time(settings))
     if settings.freeze == "features":
         optimizer = optax.chain(optimizer, frozen_features(layout))
     if not is_plain:
@@ -58,21 +63,53 @@ def training_algorithm(
 
 def training_schedule(config: TrainConfig) -> optax.Schedule:
     """The learning rate of the training: constant, or along cosines to zero."""
-    rate = config.learning_rate
+    rate, warm_up = config.learning_rate, warm_up_steps(config)
     if _is_constant(config):
-        if not config.warm_up:
+        if not warm_up:
             return optax.constant_schedule(rate)
-        return optax.linear_schedule(0.0, rate, config.warm_up)
+        return optax.linear_schedule(0.0, rate, warm_up)
     first, *others = lengths = cycle_lengths(config)
-    warm_up = config.warm_up
-    if warm_up is None:
-        warm_up = min(_USUAL_WARM_UP, first // 10)
     schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warm_up, first)
     if not others:
         return schedule
     rest = [optax.cosine_decay_schedule(rate, length) for length in others]
     ends = [sum(lengths[: place + 1]) for place in range(len(others))]
     return optax.join_schedules([schedule, *rest], ends)
+
+
+def scale_by_time(config: TrainConfig) -> optax.GradientTransformationExtraArgs:
+    """Updates times the rate of a training that time may end before its steps.
+
+    Its place in the schedule is its step or, if that is more, the part `used` of its
+    time times its steps. The warm-up counts steps alone.
+    """
+    schedule, warm_up = training_schedule(config), warm_up_steps(config)
+    begin, length = config.restart, config.steps - config.restart
+
+    def init(params: Any) -> optax.ScaleByScheduleState:
+        del params
+        return optax.ScaleByScheduleState(jnp.zeros((), jnp.int32))
+
+    def update(
+        updates: Any, state: Any, params: Any = None, *, used: Any = 0.0, **others: Any
+    ) -> tuple[Any, Any]:
+        del params, others
+        step = state.count
+        place = jnp.where(step < begin, step, jnp.maximum(step, begin + used * length))
+        most = config.learning_rate * jnp.minimum(1.0, step / max(1, warm_up))
+        rate = jnp.minimum(schedule(place), most) if warm_up else schedule(place)
+        count = optax.safe_increment(step)
+        return rate * updates, optax.ScaleByScheduleState(count)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def warm_up_steps(config: TrainConfig) -> int:
+    """Steps in which the rate rises."""
+    if config.warm_up is not None:
+        return config.warm_up
+    usual = min(_USUAL_WARM_UP, cycle_lengths(config)[0] // 10)
+    return 0 if _is_constant(config) else usual
 
 
 def frozen_features(layout: Layout) -> optax.GradientTransformation:
@@ -92,8 +129,17 @@ def frozen_features(layout: Layout) -> optax.GradientTransformation:
 
 def cycle_lengths(config: TrainConfig) -> list[int]:
     """Steps of each cosine; the first ones take what does not divide."""
-    length, more = divmod(config.steps, config.cycles)
-    return [length + (place < more) for place in range(config.cycles)]
+    phases = [config.restart, config.steps - config.restart]
+    return [
+        length
+        for steps in filter(None, phases)
+        for length in _divided(steps, config.cycles)
+    ]
+
+
+def _divided(steps: int, count: int) -> list[int]:
+    length, more = divmod(steps, count)
+    return [length + (place < more) for place in range(count)]
 
 
 def _is_constant(config: TrainConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from autoreg_jax.training._best import Best, better
 from autoreg_jax.training._step import (
+    Gradient,
     TrainInfo,
     TrainingAlgorithm,
     TrainState,
@@ -11,6 +12,7 @@ from autoreg_jax.training._step import (
 
 __all__ = [
     "Best",
+    "Gradient",
     "TrainInfo",
     "TrainState",
     "TrainingAlgorithm",

@@ -60,16 +60,45 @@ class TrainInfo(NamedTuple):
     is_finite: Array
 
 
+class Gradient(NamedTuple):
+    """The gradient of a batch, and what comes with it.
+
+    Attributes:
+        params: ∇_ω L_reg, like ω.
+        loss: L_reg.
+        terms: Its named terms, unweighted.
+    """
+
+    params: Any
+    loss: Array
+    terms: Terms
+
+
 class TrainingAlgorithm(NamedTuple):
     """Pure functions.
 
     Attributes:
         init: `params -> state`.
-        step: `(state, batch) -> (state, info)`.
+        gradient: `(state, batch) -> gradient`. The mean of those of several batches is
+            that of all of them as one.
+        update: `(state, gradient, used) -> (state, info)`.
     """
 
     init: Callable[[Any], TrainState]
-    step: Callable[[TrainState, Any], tuple[TrainState, TrainInfo]]
+    gradient: Callable[[TrainState, Any], Gradient]
+    update: Callable[[TrainState, Gradient, Any], tuple[TrainState, TrainInfo]]
+
+    def step(
+        self, state: TrainState, batch: Any, used: Any = None
+    ) -> tuple[TrainState, TrainInfo]:
+        """One step with one batch.
+
+        Args:
+            state: Before it.
+            batch: As the loss takes it.
+            used: Handed on to an optimizer that asks for it, unless it is None.
+        """
+        return self.update(state, self.gradient(state, batch), used)
 
 
 def moved_average(average: Any, params: Any, step: Any, decay: float) -> Any:
@@ -108,7 +137,7 @@ def make_training(
         keeps_best: The state has a place for the best weights, see `better`.
 
     Returns:
-        The algorithm. Its step is a pure function, meant to be jitted by the caller.
+        The algorithm, pure functions that are meant to be jitted by the caller.
     """
 
     def init(params: Any) -> TrainState:
@@ -117,16 +146,23 @@ def make_training(
             state = replace(state, average=jax.tree.map(jnp.copy, params))
         return replace(state, best=no_best(params)) if keeps_best else state
 
-    def step(state: TrainState, batch: Any) -> tuple[TrainState, TrainInfo]:
-        (loss, terms), gradient = jax.value_and_grad(loss_and_terms, has_aux=True)(
+    def gradient(state: TrainState, batch: Any) -> Gradient:
+        (loss, terms), found = jax.value_and_grad(loss_and_terms, has_aux=True)(
             state.params, batch
         )
+        return Gradient(found, loss, terms)
+
+    def update(
+        state: TrainState, gradient: Gradient, used: Any
+    ) -> tuple[TrainState, TrainInfo]:
+        more = {} if used is None else {"used": used}
         updates, optimizer_state = optimizer.update(
-            gradient, state.optimizer, state.params
+            gradient.params, state.optimizer, state.params, **more
         )
         params = optax.apply_updates(state.params, updates)
-        norm = optax.tree.norm(gradient)
-        info = TrainInfo(loss, terms, norm, jnp.isfinite(loss + norm))
+        norm = optax.tree.norm(gradient.params)
+        is_finite = jnp.isfinite(gradient.loss + norm)
+        info = TrainInfo(gradient.loss, gradient.terms, norm, is_finite)
         new = replace(
             state, step=state.step + 1, params=params, optimizer=optimizer_state
         )
@@ -134,4 +170,4 @@ def make_training(
             new = replace(new, average=average(state.average, params, state.step))
         return new, info
 
-    return TrainingAlgorithm(init, step)
+    return TrainingAlgorithm(init, gradient, update)

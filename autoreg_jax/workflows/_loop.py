@@ -42,7 +42,8 @@ class Task:
             the state.
         devices: Those of its state.
         judge: `state -> (state, fields)` where a chunk has to end, after `describe`:
-            a state that remembers what was measured, and more fields of the record.
+            or a rule ends the task: a state that remembers what was measured, and
+            more fields of the record.
         stop: `records -> fields` of the last of them that say why the stage ends with
             it, from the records of the stage so far; empty while it goes on. None if
             nothing ends it.
@@ -137,12 +138,15 @@ def run_chunk(
             fields |= judged
         record = {"stage": task.stage, "step": step, "seconds": seconds} | fields
         stopped = task.stop([*records, record]) if task.stop else {}
+        if stopped and step < end:
+            again = range(before.step, step)
+            state, _ = task.advance(spare, again, before.seconds)
+        if stopped and task.judge and not task.is_end(step):
+            state, judged = task.judge(state)
+            record |= judged
         records = (*records, record | stopped)
         keep(records[-1])
         if stopped:
-            if step < end:
-                again = range(before.step, step)
-                state, _ = task.advance(spare, again, before.seconds)
             return Progress(state, step, seconds, records, (), is_over=True)
     return Progress(state, end, now, records, (), is_over=end == task.steps)
 
@@ -162,7 +166,7 @@ def repeat(task: Task, journal: Journal) -> Any:
             saves = stack.enter_context(Checkpointer(folder))
         done, before, state = _begin(task, journal, saves)
         records = tuple(journal.of_stage(task.stage))
-        is_over = done == task.steps
+        is_over = done == task.steps or _is_stopped(task, records)
         place = Progress(state, done, before, records, is_over=is_over)
         advance = stack.enter_context(progress(task.stage, task.steps, completed=done))
         begin = saved_at = journal.clock()
@@ -226,6 +230,13 @@ def _begin(
         state = jax.tree.map(jnp.array, jax.device_get(state))
     logger.info("Resuming stage %s after step %d.", task.stage, done)
     return done, metadata["seconds"], state
+
+
+def _is_stopped(task: Task, records: tuple[dict[str, Any], ...]) -> bool:
+    """Whether a rule has ended the task after its last record, and still would."""
+    if task.stop is None or not records or "stopped" not in records[-1]:
+        return False
+    return bool(task.stop(list(records)))
 
 
 def _say_stopped(task: Task, step: int, stopped: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from autoreg_jax.config import RunConfig, dump
@@ -86,6 +87,7 @@ def train_run(
     dataset: Path | str | None = None,
     resume: bool = False,
     initial: Path | str | None = None,
+    more: int | None = None,
 ) -> RegistrationModel:
     """Train the network whose search in a run folder is finished, or that of a model.
 
@@ -97,6 +99,9 @@ def train_run(
         initial: Folder of a model whose training goes on in a new run, on its own
             data. Its network is kept, and its λ if the data call for the same
             similarity.
+        more: Steps by which a finished training goes on. Its schedule, and its time if
+            `config.train.minutes` limits it, begin again; the state of the optimizer,
+            averages and the best weights stay.
 
     Returns:
         The trained model.
@@ -105,18 +110,20 @@ def train_run(
         ArtifactError: If the search is not finished, its files are damaged, the folder
             contains a training and `resume` is not given, the dataset is unknown, or
             there is no model `initial` or it does not fit the images.
-        ConfigError: If `resume` and `initial` are both given.
+        ConfigError: If two of `resume`, `initial` and `more` are given.
         AutoRegError: As `auto`.
     """
     folder = RunFolder(run)
+    if (initial is not None) + (more is not None) + resume > 1:
+        raise ConfigError(
+            "--from, --more and --resume exclude each other: a training is begun, "
+            "goes on when it is finished, or is resumed where it was interrupted."
+        )
     if initial is not None:
-        if resume:
-            raise ConfigError(
-                "--from and --resume exclude each other: a run has its own copy of the "
-                "model that it started from."
-            )
         _begin_from(initial, folder, config or RunConfig(), dataset)
     config = config_of(run) if config is None else config
+    if more is not None:
+        config, resume = _with_more(folder, config, more), True
     objective = read_json(folder.objective)
     model = load_model(folder.initial) if folder.initial.is_dir() else None
     try:
@@ -148,6 +155,25 @@ def train_run(
     )
     folder.write_provenance(config.seed, source)
     return trained
+
+
+def _with_more(folder: RunFolder, config: RunConfig, more: int) -> RunConfig:
+    """The settings of a finished training that goes on."""
+    records = [record for record in folder.records() if record["stage"] == "train"]
+    last = records[-1] if records else {}
+    is_over = (
+        last.get("step") == config_of(folder.path).train.steps or "stopped" in last
+    )
+    if not is_over or not folder.model.is_dir():
+        raise ArtifactError(
+            f"{folder}: contains no finished training that could go on; start or "
+            "resume it first."
+        )
+    if more < 1:
+        raise ConfigError(f"--more: must be at least 1 step, got {more}.")
+    step = last["step"]
+    train = replace(config.train, steps=step + more, restart=step)
+    return replace(config, train=train)
 
 
 def _genotype(folder: RunFolder) -> Genotype:

@@ -18,6 +18,7 @@ from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
     Stream,
+    TrainingData,
     check_labels,
     initial_vector,
     make_lambda,
@@ -45,7 +46,14 @@ from autoreg_jax.workflows._images import (
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, check_finite, repeat
 from autoreg_jax.workflows._pairs import pair_sampler, roles_of
-from autoreg_jax.workflows.training import check_judge, initial_model, make_validation
+from autoreg_jax.workflows.training import (
+    Budget,
+    budget_of,
+    check_judge,
+    initial_model,
+    is_finished,
+    make_validation,
+)
 
 
 @in_single_precision
@@ -76,7 +84,8 @@ def train(  # noqa: PLR0913
         validation: Subjects on which Dice or loss is measured now and then, see
             `train.judge`. It changes nothing unless the best weights are kept.
         run: Folder for metrics.jsonl, checkpoints and model.
-        resume: Resume the training in this folder; a finished one is read.
+        resume: Resume the training in this folder; a finished one is read, or goes on
+            if `train.restart` is the step at which it ended.
         journal: Takes the records instead of one made from `run` and `resume`: to
             observe the states, for example.
         network: A network family of your own, `genotype -> network`, as for `search`.
@@ -113,7 +122,8 @@ def train(  # noqa: PLR0913
         module = make_network(config, genotype)
     start = initial_model(genotype, module, initial, folder, journal)
     module = module if start is None else start.network
-    if folder and journal.resume and (folder.model / "model.json").is_file():
+    is_there = folder and journal.resume and (folder.model / "model.json").is_file()
+    if folder and is_there and is_finished(config.train, journal.last("train")):
         return load_model(folder.path, network=module)
     check_judge(config.train, validation)
     batches = [config.train.batch_size]
@@ -132,6 +142,7 @@ def train(  # noqa: PLR0913
             space=config.mesh.space,
         ),
         initial=start,
+        budget=budget_of(config.train, journal.of_stage("train")),
     )
     if start is not None and folder is not None and not folder.initial.is_dir():
         start.save(folder.initial)
@@ -196,6 +207,7 @@ def training_task(  # noqa: PLR0913
     name: str = "train",
     devices: Placement = ONE_DEVICE,
     initial: RegistrationModel | None = None,
+    budget: Budget = Budget(),  # noqa: B008 - frozen
 ) -> Task:
     """The loop of a training, `config.train.steps` long.
 
@@ -219,7 +231,7 @@ def training_task(  # noqa: PLR0913
         len(train.names),
         roles_of(train, config.pairs),
         (config.seed, Stream.TRAIN, 0),
-        config.train.batch_size,
+        config.train.batch_size * config.train.accumulate,
     )
     asked = config.train.steps_per_call
     chunk, size = chunk_sizes(asked, training.chunk, (split, pairs))
@@ -230,10 +242,12 @@ def training_task(  # noqa: PLR0913
         return algorithm.init(_first_weights(config, network, programs, initial))
 
     def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
-        del passed
         cohort, rows = images.chunk(steps)
         rows = stacked_rows(rows, size)
-        return training.run(state, rows, len(steps), (cohort, weights, key))
+        used = budget.used(passed)
+        used = None if used is None else np.float32(used)
+        data = TrainingData(cohort, weights, key, used)
+        return training.run(state, rows, len(steps), data)
 
     def is_scored(step: int) -> bool:
         if judge is None:
@@ -267,6 +281,7 @@ def training_task(  # noqa: PLR0913
         is_end=is_scored,
         devices=devices,
         judge=judge,
+        stop=budget.rule(),
     )
 
 

@@ -130,6 +130,21 @@ def test_a_model_is_trained_further(command, calls, dataset, model, tmp_path):
     assert calls.pop()[2]["initial"].digest == about.digest
 
 
+def test_a_finished_training_goes_on(command, calls, dataset, model, tmp_path):
+    run = tmp_path / "run"
+    words = ("--dataset", dataset, "--set", "train.steps=5")
+    assert command("train", run, "--from", model, *words)[0] == 0
+    assert "no finished training" in command("train", run, "--more", 7)[2]
+    record = {"stage": "train", "step": 5, "seconds": 1.5, "loss": -0.25}
+    files.append_record(run / "metrics.jsonl", record)
+    assert command("train", run, "--more", 7, "--minutes", 3)[0] == 0
+    _, (_, settings, _, _), options = calls.pop()
+    train = settings.train
+    assert (train.steps, train.restart, train.minutes) == (12, 5, 3)
+    assert options["resume"] is True
+    assert "exclude each other" in command("train", run, "--more", 7, "--resume")[2]
+
+
 def test_a_dataset_that_moved(command, calls, dataset, tmp_path):
     run = tmp_path / "run"
     assert command("search", dataset, "-o", run, "--config", "smoke")[0] == 0

@@ -6,7 +6,11 @@ import pytest
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import Layout
-from autoreg_jax.programs._training import frozen_features, training_schedule
+from autoreg_jax.programs._training import (
+    frozen_features,
+    scale_by_time,
+    training_schedule,
+)
 
 
 def _rates(**settings):
@@ -43,7 +47,7 @@ def test_a_constant_rate_may_rise_at_first():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 5, "cycles": 6}, "cycles: must be at most steps"),
+        ({"steps": 5, "cycles": 6}, "cycles: must be at most 5"),
         ({"steps": 9, "cycles": 3, "warm_up": 3}, "warm_up: must be less than"),
         ({"average": 1.0}, "average: must be > 0 and < 1"),
     ],
@@ -67,3 +71,26 @@ def test_frozen_features_do_not_move():
     np.testing.assert_array_equal(
         found["velocity_half"]["kernel"], tree["velocity_half"]["kernel"]
     )
+
+
+def test_a_restart_begins_the_schedule_again():
+    found = _rates(steps=30, restart=20)
+    np.testing.assert_allclose(
+        found[:-1], np.concatenate([_cosine(20, 2), _cosine(10)]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("restart", [0, 5])
+def test_the_rate_follows_the_larger_part_of_steps_and_time(restart):
+    config = TrainConfig(
+        steps=restart + 40, restart=restart, learning_rate=2.0, minutes=1, warm_up=2
+    )
+    timed, rates = scale_by_time(config), training_schedule(config)
+    state, one = timed.init(None), np.ones(1, "f")
+    for step in range(restart + 8):
+        used = [0.0, 0.0, 0.25, 0.5, 0.1, 0.75, 0.75, 1.0][max(0, step - restart)]
+        update, state = timed.update(one, state, used=used)
+        place = step if step < restart else max(step, restart + 40 * used)
+        expected = min(rates(place), 2.0 * step / 2)
+        np.testing.assert_allclose(update, expected, rtol=1e-5, atol=1e-6)
+    assert abs(float(update[0])) < 1e-6  # nothing is left of the time

@@ -259,3 +259,72 @@ def test_a_model_that_does_not_fit_is_no_start(done, cohorts, settings, tmp_path
     frozen = config.merge(settings, {"train": {"freeze": "features"}})
     with pytest.raises(ConfigError, match="no weights of feature cells"):
         train(cohorts[0], frozen, GENOTYPE, LAM, initial=done[0])
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_batches_one_after_the_other_are_one_large_batch(cohorts, settings, is_whole):
+    programs = Programs(settings, 2, network=SmallNetwork, in_one_program=is_whole)
+    found = []
+    for batches in ({"batch_size": 4}, {"batch_size": 2, "accumulate": 2}):
+        changes = {"steps": 3, "learning_rate": 0.1, "warm_up": 0} | batches
+        own = config.merge(settings, {"train": changes})
+        model = workflows.train(cohorts[0], own, GENOTYPE, LAM, programs=programs)
+        found.append(model.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), *found)
+    assert not _is_equal(*found)
+
+
+def test_a_finished_training_goes_on(cohorts, settings, tmp_path):
+    more = {"steps": 10, "restart": 6, "keep": "best", "validate_every": 3}
+    more = config.merge(settings, {"train": more})
+    keywords = {"validation": cohorts[1]}
+    whole = train(cohorts[0], more, GENOTYPE, LAM, **keywords)
+    first = {"steps": 6, "restart": 0}
+    first = config.merge(more, {"train": first})
+    keywords["run"] = tmp_path
+    train(cohorts[0], first, GENOTYPE, LAM, **keywords)
+    keywords["resume"] = True
+    longer = config.merge(first, {"train": {"steps": 10}})
+    with pytest.raises(ArtifactError, match="finished after 6 steps, not 10"):
+        train(cohorts[0], longer, GENOTYPE, LAM, **keywords)
+    again = train(cohorts[0], more, GENOTYPE, LAM, **keywords)
+    assert _is_equal(again.params, whole.params)
+    steps = [record["step"] for record in read_records(tmp_path / "metrics.jsonl")]
+    assert steps == [2, 4, 6, 8, 10]
+    journal = Journal(tmp_path, resume=True, observe=lambda *place: pytest.fail("ran"))
+    train(cohorts[0], more, GENOTYPE, LAM, journal=journal, validation=cohorts[1])
+
+
+class Clock:
+    """Each look at it takes ten seconds."""
+
+    def __init__(self, now=0.0):
+        self.now = now
+
+    def __call__(self):
+        self.now += 10.0
+        return self.now
+
+
+def test_time_ends_a_training_with_a_record(cohorts, settings, tmp_path):
+    changes = {"steps": 100, "minutes": 2.0, "keep": "best", "learning_rate": 0.1}
+    settings = config.merge(settings, {"train": changes})
+    keywords = {"validation": cohorts[1]}
+
+    def run(folder, **options):
+        journal = Journal(folder, save_every=0, clock=Clock(), **options)
+        found = train(cohorts[0], settings, GENOTYPE, LAM, **keywords, journal=journal)
+        return found, journal.records
+
+    model, records = run(tmp_path / "whole")
+    last = records[-1]
+    assert last["stopped"] == "time"
+    expected = last["seconds"] - records[-2]["seconds"]
+    assert last["seconds"] <= 120 < last["seconds"] + expected
+    assert all("stopped" not in record for record in records[:-1])
+    assert "validation_dice" in last
+    # The model is missing, as if the process had ended before it was written.
+    (tmp_path / "whole" / "model" / "model.json").unlink()
+    again, same = run(tmp_path / "whole", resume=True)
+    assert same == records
+    assert _is_equal(again.params, model.params)

@@ -1,5 +1,6 @@
-"""What a training starts from, and what is measured of it."""
+"""What a training starts from, what is measured of it, and when it ends."""
 
+from autoreg_jax.workflows.training._budget import Budget, budget_of, is_finished
 from autoreg_jax.workflows.training._initial import initial_model
 from autoreg_jax.workflows.training._validation import (
     Validation,
@@ -7,4 +8,12 @@ from autoreg_jax.workflows.training._validation import (
     make_validation,
 )
 
-__all__ = ["Validation", "check_judge", "initial_model", "make_validation"]
+__all__ = [
+    "Budget",
+    "Validation",
+    "budget_of",
+    "check_judge",
+    "initial_model",
+    "is_finished",
+    "make_validation",
+]

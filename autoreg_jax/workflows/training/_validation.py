@@ -19,6 +19,8 @@ from autoreg_jax.workflows._pairs import scored_pairs
 
 # Validations of a training: a few numbers for the reader, more if they decide.
 _NUM_SHOWN, _NUM_DECIDING = 5, 20
+# Records from one to the next where nobody knows how many there will be.
+_RECORDS = 10
 
 
 class Validation(NamedTuple):
@@ -82,7 +84,10 @@ def make_validation(
         return None
     is_deciding = settings.keep == "best"
     count = _NUM_DECIDING if is_deciding else _NUM_SHOWN
-    every = settings.validate_every or max(1, settings.steps // count)
+    usual = max(1, settings.steps // count)
+    if settings.minutes is not None:
+        usual = _RECORDS * settings.log_every
+    every = settings.validate_every or usual
     keep = programs.once("better", lambda: jax.jit(better))
     if validation.labels is not None and settings.judge != "loss":
         dice = _mean_dice(config, network, programs, validation, devices)
