@@ -20,13 +20,11 @@ from autoreg_jax.programs import (
     Stream,
     TrainingData,
     check_labels,
-    initial_vector,
     make_lambda,
     make_network,
     make_structure,
     make_wiring,
     stacked_rows,
-    trained_vector,
     training_steps,
 )
 from autoreg_jax.runtime import (
@@ -50,6 +48,7 @@ from autoreg_jax.workflows.training import (
     Budget,
     budget_of,
     check_judge,
+    first_weights,
     initial_model,
     is_finished,
     make_validation,
@@ -239,7 +238,7 @@ def training_task(  # noqa: PLR0913
     judge = make_validation(config, network, lam, programs, validation, devices)
 
     def start() -> Any:
-        return algorithm.init(_first_weights(config, network, programs, initial))
+        return algorithm.init(first_weights(config, network, programs, initial))
 
     def advance(state: Any, steps: range, passed: float) -> tuple[Any, Any]:
         cohort, rows = images.chunk(steps)
@@ -283,19 +282,3 @@ def training_task(  # noqa: PLR0913
         judge=judge,
         stop=budget.rule(),
     )
-
-
-def _first_weights(
-    config: RunConfig,
-    network: Network,
-    programs: Programs,
-    initial: RegistrationModel | None,
-) -> Any:
-    """ω before the first step: that of a model, or random numbers."""
-    layout = programs.layout(network)
-    if initial is not None:
-        name = initial.path or "the initial model"
-        return trained_vector(initial.params, layout, name)
-    is_torch = config.quirks.torch_start
-    seed = (config.seed, Stream.TRAIN)
-    return initial_vector(network, programs.ndim, layout, seed, is_torch=is_torch)

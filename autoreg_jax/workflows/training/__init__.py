@@ -1,7 +1,7 @@
 """What a training starts from, what is measured of it, and when it ends."""
 
 from autoreg_jax.workflows.training._budget import Budget, budget_of, is_finished
-from autoreg_jax.workflows.training._initial import initial_model
+from autoreg_jax.workflows.training._initial import first_weights, initial_model
 from autoreg_jax.workflows.training._validation import (
     Validation,
     check_judge,
@@ -13,6 +13,7 @@ __all__ = [
     "Validation",
     "budget_of",
     "check_judge",
+    "first_weights",
     "initial_model",
     "is_finished",
     "make_validation",

@@ -1,11 +1,19 @@
-"""The model from which a training starts."""
+"""The model, or the random weights, from which a training starts."""
 
 from pathlib import Path
+from typing import Any
 
+from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.networks import RegistrationNetwork
-from autoreg_jax.programs import Network
+from autoreg_jax.programs import (
+    Network,
+    Programs,
+    Stream,
+    initial_vector,
+    trained_vector,
+)
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._journal import Journal
@@ -51,3 +59,19 @@ def initial_model(
             "one that is to be trained; give that of its description."
         )
     return initial
+
+
+def first_weights(
+    config: RunConfig,
+    network: Network,
+    programs: Programs,
+    initial: RegistrationModel | None,
+) -> Any:
+    """ω before the first step: that of a model, or random numbers."""
+    layout = programs.layout(network)
+    if initial is not None:
+        name = initial.path or "the initial model"
+        return trained_vector(initial.params, layout, name)
+    is_torch = config.quirks.torch_start
+    seed = (config.seed, Stream.TRAIN)
+    return initial_vector(network, programs.ndim, layout, seed, is_torch=is_torch)
