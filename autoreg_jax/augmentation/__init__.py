@@ -1,6 +1,6 @@
-"""Random changes of images in training: intensities, artefacts, positions.
+"""Random changes of images in training, and images that are made for it.
 
-Each is a pure function of a key, one image `(*space, 1)` in [0, 1] and a strength.
+Each is a pure function of a key, an image `(*space, 1)` in [0, 1] and a strength.
 Images stay in [0, 1], and a strength of 0 changes nothing. `jax.vmap` makes batches.
 """
 
@@ -11,6 +11,11 @@ from autoreg_jax.augmentation._curves import (
     remapped,
 )
 from autoreg_jax.augmentation._fields import bias_multiplied, smooth_field
+from autoreg_jax.augmentation._generated import (
+    painted,
+    random_deformation,
+    random_shapes,
+)
 from autoreg_jax.augmentation._positions import affine_displacement, flips, mirrored
 from autoreg_jax.augmentation._regions import with_hole
 
@@ -23,6 +28,9 @@ __all__ = [
     "mirrored",
     "monotonically_mapped",
     "noisy",
+    "painted",
+    "random_deformation",
+    "random_shapes",
     "remapped",
     "smooth_field",
     "with_hole",

@@ -32,8 +32,9 @@ class AugmentConfig:
     """Random changes of the images in training, all off by default.
 
     Positions come first: both images of a pair are mirrored alike, and each is moved by
-    an affine map of its own, with its labels. Then intensities are changed, in the
-    order of the settings below.
+    an affine map and a deformation of its own, with its labels. Then intensities are
+    changed, in the order of the settings below. With `paint` and `shapes` the images
+    are made from label maps alone, which the training subjects then need.
     """
 
     loss_on: LossOn = "original"
@@ -42,8 +43,12 @@ class AugmentConfig:
     `augmented` ones that the network sees."""
 
     shared: float = 0.0
-    """Share of the pairs whose two images get the same maps of intensity: monotone,
-    remap and gamma (0 to 1)."""
+    """Share of the pairs whose two images get the same maps of intensity: paint,
+    monotone, remap and gamma (0 to 1)."""
+
+    shapes: float = 0.0
+    """Share of the pairs that are replaced by random shapes, as many as there are
+    structures: the same image twice, to be deformed and painted (0 to 1)."""
 
     flip: tuple[GridAxis, ...] | None = None
     """Axes of the working grid, first, second and third, along which half of the pairs
@@ -53,6 +58,14 @@ class AugmentConfig:
     affine: Chance = field(default_factory=partial(Chance, strength=0.1))
     """Affine map of each image; strength: largest angle in radians, logarithm of a
     scale, shear, and shift in halves of the axis."""
+
+    deform: Chance = field(default_factory=partial(Chance, strength=2.0))
+    """Random diffeomorphism of each image; strength: standard deviation of its
+    velocity, voxels."""
+
+    paint: Chance = field(default_factory=partial(Chance, strength=1.0))
+    """Image made from the label map, a random intensity for each structure on black;
+    strength: its share, at most 1."""
 
     monotone: Chance = field(default_factory=partial(Chance, strength=1.0))
     """Random rising curve of intensity; strength: its share, at most 1."""
@@ -79,8 +92,8 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         check_choice(self, "loss_on", typing.get_args(LossOn))
-        check_range(self, "shared", at_least=0, at_most=1)
-        for name in ("monotone", "remap", "dropout"):
+        check_range(self, "shared", "shapes", at_least=0, at_most=1)
+        for name in ("paint", "monotone", "remap", "dropout"):
             if (strength := getattr(self, name).strength) > 1:
                 raise ConfigError(f"{name}.strength: must be <= 1, got {strength!r}.")
 
@@ -88,4 +101,10 @@ class AugmentConfig:
     def is_used(self) -> bool:
         """Whether any image is changed."""
         chances = (value for value in vars(self).values() if isinstance(value, Chance))
-        return bool(self.flip) or any(chance.probability for chance in chances)
+        is_drawn = any(chance.probability for chance in chances)
+        return is_drawn or bool(self.flip) or self.shapes > 0
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether images are made from label maps."""
+        return self.paint.probability > 0 or self.shapes > 0

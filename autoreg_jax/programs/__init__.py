@@ -38,6 +38,7 @@ from autoreg_jax.programs._network import (
 from autoreg_jax.programs._objective import (
     check_labels,
     initial_lambda,
+    learns_from_labels,
     make_lambda,
     make_objective,
     training_lambda,
@@ -81,6 +82,7 @@ __all__ = [
     "initial_lambda",
     "initial_vector",
     "layout_of",
+    "learns_from_labels",
     "make_lambda",
     "make_network",
     "make_objective",

@@ -24,6 +24,9 @@ _STREAMS = (
     "blur",
     "noise",
     "dropout",
+    "shapes",
+    "deform",
+    "paint",
 )
 """Each change has a key of its own, so that none changes the draws of another."""
 _AXES = "xyz"
@@ -46,6 +49,8 @@ def augmented(batch: PairBatch, settings: AugmentConfig) -> tuple[PairBatch, Pai
 
     def change(key: Any, pair: PairBatch) -> tuple[PairBatch, PairBatch]:
         keys = {name: jax.random.fold_in(key, i) for i, name in enumerate(_STREAMS)}
+        if settings.shapes:
+            pair = _with_shapes(keys["shapes"], pair, settings.shapes)
         placed = _placed(keys, pair, settings)
         seen = _recoloured(keys, placed, settings)
         return seen, seen if settings.loss_on == "augmented" else placed
@@ -68,20 +73,40 @@ def _placed(keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig) -> A
             )
         marks = augmentation.flips(keys["flip"], axes, len(shape))
         places = jax.tree.map(partial(augmentation.mirrored, axes=marks), places)
-    if settings.affine.probability:
-        places = [
-            _moved(jax.random.fold_in(keys["affine"], side), arrays, settings.affine)
-            for side, arrays in enumerate(places)
-        ]
+    fields = {
+        "affine": (augmentation.affine_displacement, settings.affine),
+        "deform": (augmentation.random_deformation, settings.deform),
+    }
+    for name, (function, chance) in fields.items():
+        if chance.probability:
+            places = [
+                _moved(jax.random.fold_in(keys[name], side), arrays, function, chance)
+                for side, arrays in enumerate(places)
+            ]
     (moving, moving_labels), (fixed, fixed_labels) = places
     return PairBatch(moving, fixed, moving_labels, fixed_labels)
 
 
-def _moved(key: Any, arrays: Any, chance: Chance) -> Any:
-    """Arrays `(*space, c)` of one image behind one affine map."""
+def _with_shapes(key: Any, pair: PairBatch, probability: float) -> PairBatch:
+    """The pair, or twice one image of random shapes with their labels."""
+    key, whether = jax.random.split(key)
+    shape_key, paint_key = jax.random.split(key)
+    labels = augmentation.random_shapes(shape_key, *_shape_of(pair.moving_labels))
+    image = augmentation.painted(paint_key, labels)
+    is_drawn = jax.random.bernoulli(whether, probability)
+    shapes = PairBatch(image, image, labels, labels)
+    return jax.tree.map(partial(jnp.where, is_drawn), shapes, pair)
+
+
+def _shape_of(labels: Array) -> tuple[tuple[int, ...], int]:
+    return labels.shape[:-1], labels.shape[-1]
+
+
+def _moved(key: Any, arrays: Any, function: Any, chance: Chance) -> Any:
+    """Arrays `(*space, c)` of one image behind one random map."""
     shape = arrays[0].shape[:-1]
     key, whether = jax.random.split(key)
-    field = augmentation.affine_displacement(key, shape, chance.strength)
+    field = function(key, shape, chance.strength)
     field = jnp.where(_is_drawn(whether, chance), field, jnp.zeros_like(field))[None]
     return jax.tree.map(
         lambda array: warp(array[None], field, boundary="edge")[0], arrays
@@ -105,14 +130,22 @@ def _recoloured(
         "dropout": (augmentation.with_hole, settings.dropout),
     }
     images = []
-    for side, image in enumerate((pair.moving, pair.fixed)):
-        for name, (function, chance) in (maps | artefacts).items():
+    sides = (pair.moving, pair.moving_labels), (pair.fixed, pair.fixed_labels)
+    for side, (image, labels) in enumerate(sides):
+        paint = {"paint": (partial(_painted, labels), settings.paint)}
+        for name, (function, chance) in (paint | maps | artefacts).items():
             if chance.probability:
-                drawn = jnp.where(is_shared, 0, side) if name in maps else side
+                is_own = name in artefacts
+                drawn = side if is_own else jnp.where(is_shared, 0, side)
                 key = jax.random.fold_in(keys[name], drawn)
                 image = _sometimes(key, image, function, chance)
         images.append(image)
     return pair._replace(moving=images[0], fixed=images[1])
+
+
+def _painted(labels: Array, key: Any, image: Array, strength: float) -> Array:
+    """A blend of an image and of one that is made from its labels."""
+    return (1 - strength) * image + strength * augmentation.painted(key, labels)
 
 
 def _sometimes(key: Any, image: Array, function: Any, chance: Chance) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from autoreg_jax.config import RunConfig, SearchConfig, TrainConfig
+from autoreg_jax.config import AugmentConfig, RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.losses import (
@@ -84,6 +84,24 @@ def check_labels(cohort: Cohort, lam: Mapping[str, Any]) -> None:
             "objective.extra.dice: the training subjects have no label maps; name the "
             "files in the column 'labels' of the dataset, or set the term to null."
         )
+
+
+def learns_from_labels(
+    cohort: Cohort, lam: Mapping[str, Any], augment: AugmentConfig
+) -> bool:
+    """Whether a training reads label maps: in its loss, or to make images from them.
+
+    Raises:
+        ConfigError: If it does and the subjects have none.
+    """
+    check_labels(cohort, lam)
+    if augment.needs_labels and cohort.labels is None:
+        raise ConfigError(
+            "train.augment: paint and shapes make images from label maps, and the "
+            "training subjects have none; name the files in the column 'labels' of the "
+            "dataset, or set both to 0."
+        )
+    return augment.needs_labels or "dice" in lam
 
 
 def make_lambda(weights: Mapping[str, float]) -> dict[str, Any]:

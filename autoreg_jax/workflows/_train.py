@@ -19,7 +19,7 @@ from autoreg_jax.programs import (
     Programs,
     Stream,
     TrainingData,
-    check_labels,
+    learns_from_labels,
     make_lambda,
     make_network,
     make_structure,
@@ -75,7 +75,7 @@ def train(  # noqa: PLR0913
 
     Args:
         train: Subjects from which ω learns; their labels are read if λ has the term
-            `dice`, and otherwise not.
+            `dice` or images are made from them, and otherwise not.
         config: The run.
         genotype: The architecture, the name of one of `baselines.NETWORKS`, or a Flax
             module of your own that is called as `networks.RegistrationNetwork` is.
@@ -104,12 +104,13 @@ def train(  # noqa: PLR0913
         ArtifactError: If the folder holds a training and `resume` is not given, or if
             its contents are damaged or of other settings, or if there is no model
             `initial` or it does not fit.
-        ConfigError: If λ has the term `dice` and the subjects have no label maps.
+        ConfigError: If λ or the augmentation needs label maps, and the subjects have
+            none.
         DataError: If no pair of the subjects is as `config.pairs` asks, or if there are
             no validation subjects, or none with labels, to judge the weights by.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
     """
-    check_labels(train, lam)
+    learns_from_labels(train, lam, config.train.augment)
     journal = journal or Journal(run, resume=resume)
     folder = None if journal.run is None else RunFolder(journal.run)
     programs = programs_for(
@@ -212,7 +213,8 @@ def training_task(  # noqa: PLR0913
 
     Without validation subjects the last weights are kept.
     """
-    split = split_images(train, config, devices, with_labels="dice" in lam)
+    is_labelled = learns_from_labels(train, lam, config.train.augment)
+    split = split_images(train, config, devices, with_labels=is_labelled)
     weights = devices.everywhere(make_lambda(lam))
     key = None
     if config.train.augment.is_used:

@@ -7,6 +7,7 @@ import pytest
 from unoptimised import quick
 
 from autoreg_jax import augmentation
+from autoreg_jax.spatial import jacobian_determinant
 
 INTENSITIES = {
     "bias": augmentation.bias_multiplied,
@@ -111,6 +112,24 @@ def test_an_affine_displacement_is_affine_about_the_centre(ndim):
     middle = field[tuple(size // 2 for size in shape)]
     assert np.all(np.abs(middle) < 0.25 * np.array(shape))
     assert np.abs(field).max() > 0.3
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_random_deformation_does_not_fold_and_ends_at_the_border(ndim):
+    shape = (40, 14, 12)[:ndim]
+
+    @quick
+    def fields(keys):
+        draw = augmentation.random_deformation
+        field = jax.vmap(lambda key: draw(key, shape, 1.0))(keys)
+        return field, jacobian_determinant(field), draw(keys[0], shape, 0.0)
+
+    field, determinant, none = jax.device_get(fields(KEYS[:8]))
+    assert determinant.min() > 0
+    assert not none.any()
+    lengths = np.linalg.norm(field, axis=-1)
+    assert 0.3 < lengths.mean() < 2
+    assert lengths[:, 0].mean() < 0.6 * lengths.mean()
 
 
 def test_mirrors_and_the_axes_that_they_may_have():

@@ -82,6 +82,39 @@ def test_a_shared_map_is_the_same_for_both(pair):
     assert np.abs(own.moving - own.fixed).max() > 0.05
 
 
+def test_painted_images_show_their_labels_alone(pair):
+    """One intensity for each structure on black, the same for both if it is shared."""
+    labels = np.zeros((2, 16, 16, 2), np.float32)
+    labels[:, 2:6, ..., 0] = labels[:, 9:13, ..., 1] = 1
+    labelled = pair._replace(moving_labels=labels, fixed_labels=labels)
+    seen, compared = run(labelled, settings(shared=1.0, paint=ALWAYS))
+    np.testing.assert_array_equal(compared.moving, pair.moving)
+    np.testing.assert_allclose(seen.moving, seen.fixed)
+    for image in seen.moving:
+        values = image[2, 0, 0], image[9, 0, 0]
+        expected = labels[0] @ np.array(values)
+        np.testing.assert_allclose(image[..., 0], expected, atol=1e-6)
+        assert abs(values[0] - values[1]) > 0.01
+    own, _ = run(labelled, settings(paint=ALWAYS))
+    assert np.abs(own.moving - own.fixed).max() > 0.05
+
+
+def test_shapes_are_the_same_image_twice_before_they_are_deformed(pair):
+    labels = np.zeros((2, 16, 16, 3), np.float32)
+    labelled = pair._replace(moving_labels=labels, fixed_labels=labels)
+    _, same = run(labelled, settings(shapes=1.0))
+    np.testing.assert_array_equal(same.moving, same.fixed)
+    np.testing.assert_array_equal(same.moving_labels, same.fixed_labels)
+    assert set(np.unique(same.moving_labels.sum(-1))) <= {0, 1}
+    assert same.moving_labels.any((1, 2)).sum() > 4
+    _, moved = run(labelled, settings(shapes=1.0, deform=ALWAYS))
+    assert np.abs(moved.moving - moved.fixed).max() > 0.05
+    border = np.ones((16, 16), bool)
+    border[2:-2, 2:-2] = False
+    change = np.abs(moved.moving - same.moving)[..., 0]
+    assert change[:, border].mean() < change[:, ~border].mean()
+
+
 def test_a_mirror_is_shared_and_its_axis_exists(pair):
     _, compared = run(pair, settings(flip=["y"]))
     np.testing.assert_array_equal(compared.moving, compared.fixed)
