@@ -227,11 +227,12 @@ class RegistrationNetwork(nn.Module):
         self, displacement: Array | None, seen: Array | None, fixed: Array
     ) -> tuple[Array, Array]:
         """Displacement and features of the coarser scale; zeros if it is not used."""
-        grid = fixed.shape[:-1]
+        # Divided over devices as the features are.
+        zero = jnp.zeros_like(fixed[..., :1])
         if displacement is None:
-            displacement = jnp.zeros((*grid, fixed.ndim - 2), fixed.dtype)
+            displacement = jnp.concatenate([zero] * (fixed.ndim - 2), -1)
         if seen is None:
-            seen = jnp.zeros((*grid, self._widths("deformation", 0)[-1]), fixed.dtype)
+            seen = jnp.concatenate([zero] * self._widths("deformation", 0)[-1], -1)
         return displacement, seen
 
     def _widths(self, kind: str, scale: int) -> tuple[int, ...]:

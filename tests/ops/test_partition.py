@@ -15,9 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType
 from unoptimised import quick
+from weights import initial_weights
 
 from autoreg_jax.losses import diffusion_loss, local_ncc_loss, mind_loss
+from autoreg_jax.networks import RegistrationNetwork, Structure
 from autoreg_jax.ops import convolution
+from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import integrate, resize_image, warp
 
 DEVICES = 8
@@ -131,7 +134,27 @@ def check_manual_axes():
     near(found, wanted)
 
 
-CHECKS = (check_automatic_axes, check_explicit_axes, check_manual_axes)
+def check_scales_that_are_left_out():
+    """The zeros in their place are divided as the features are; nothing is compiled."""
+    structure = Structure(scales=4, encoder="pooled", has_normalised_features=True)
+    genotype = Genotype.uniform("conv_1", structure.cells)
+    network = RegistrationNetwork(genotype, 0.1, 1, (1,), structure=structure)
+    mesh = jax.make_mesh((DEVICES,), ("pairs",), axis_types=(AxisType.Explicit,))
+    image = jnp.zeros((DEVICES, 16, 17, 1))
+    params = initial_weights(network, 2, (0,))
+    with jax.set_mesh(mesh):
+        dealt = jax.device_put(image, jax.NamedSharding(mesh, jax.P("pairs")))
+        whole = jax.device_put(params, jax.NamedSharding(mesh, jax.P()))
+        out = jax.eval_shape(network.apply, {"params": whole}, dealt, dealt)
+    assert out.displacements.full.sharding.spec[0] == "pairs"
+
+
+CHECKS = (
+    check_automatic_axes,
+    check_explicit_axes,
+    check_manual_axes,
+    check_scales_that_are_left_out,
+)
 
 
 def test_on_eight_devices():
