@@ -7,6 +7,7 @@ from typing import Any
 
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import RunConfig
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import (
     CANDIDATES,
@@ -40,6 +41,9 @@ def make_network(config: RunConfig, network: Genotype | str | Network) -> Networ
 
     Returns:
         A Flax module.
+
+    Raises:
+        ConfigError: If the genotype has other scales or edges than the configuration.
     """
     if isinstance(network, str):
         return NETWORKS[network](config.network.num_steps)
@@ -93,7 +97,13 @@ def chosen_genotype(
 def _registration_network(
     config: RunConfig, genotype: Genotype | None
 ) -> RegistrationNetwork:
-    size = config.network
+    size, structure = config.network, make_structure(config)
+    if genotype is not None and genotype.cells != structure.cells:
+        raise ConfigError(
+            "network.scales, encoder, feature_edges and deformation_channels: ask for "
+            f"{structure.cells} (scales, edges), the genotype has {genotype.cells}; "
+            "keep the settings of its search, or search again."
+        )
     return RegistrationNetwork(
         genotype,
         size.width,
@@ -103,7 +113,7 @@ def _registration_network(
         size.rematerialise,
         size.normalise,
         wiring=make_wiring(config),
-        structure=make_structure(config),
+        structure=structure,
         extractor=None if genotype is not None else _fixed_features(config),
     )
 
