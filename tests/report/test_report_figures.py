@@ -74,6 +74,24 @@ def test_heatmap_frames_the_cells_of_the_genotype(alpha):
     assert not report.alpha_heatmap(alpha, None).axes[0].patches
 
 
+def test_a_pyramid_has_a_column_for_each_edge_of_its_own_scales():
+    alpha = {"feature": np.zeros((1, 3, 8)), "deformation": np.zeros((4, 2, 8))}
+    alpha["deformation"][3, 1, 2] = 1
+    cells = {"half": 2, "quarter": 2, "eighth": 2, "sixteenth": 2}
+    genotype = {
+        "feature": {"half": ["conv_1"] * 3},
+        "deformation": {scale: ["conv_5"] * count for scale, count in cells.items()},
+    }
+    left, right, _ = report.alpha_heatmap(alpha, genotype).axes
+    shown = [axes.images[0].get_array().shape for axes in (left, right)]
+    assert shown == [(8, 3), (8, 8)]
+    assert right.images[0].get_array()[2, 7] > 1 / 8
+    assert [len(axes.patches) for axes in (left, right)] == [3, 8]
+    rows = chosen_operations(genotype, alpha)
+    assert [len(row.operations) for row in rows] == [3, 2, 2, 2, 2]
+    assert rows[-1].cell == "Deformation cells, 1/16 resolution"
+
+
 def test_heatmap_refuses_a_wrong_shape_and_an_unknown_operation(alpha):
     with pytest.raises(ValueError, match=r"shape \(scales, edges, 8\)"):
         report.alpha_heatmap(alpha | {"feature": np.zeros((2, 3, 7))}, None)
