@@ -20,6 +20,7 @@ def make_omega_optimizer(
     layout: Layout,
     steps: str = "relative",
     clip: float = 0.0,
+    scale: optax.GradientTransformation | None = None,
 ) -> optax.GradientTransformation:
     """Adam on the vector of ω, its step `relative` to the size of each kernel.
 
@@ -29,19 +30,21 @@ def make_omega_optimizer(
     changes of n taps up to n, their weights to √n. So kernels of more than 3 taps an
     axis move by √(3^d / n) of it, and all candidates of an edge learn alike. The paper
     takes one step for all, `absolute`, small enough for them and many of them. The norm
-    of the gradient is cut to `clip` before, unless that is 0.
+    of the gradient is cut to `clip` before, unless that is 0. Updates are multiplied by
+    the negative rate, or changed by `scale` instead.
     """
     if clip > 0:
-        rest = make_omega_optimizer(learning_rate, layout, steps)
+        rest = make_omega_optimizer(learning_rate, layout, steps, scale=scale)
         return optax.chain(optax.clip_by_global_norm(clip), rest)
+    scale = scale or optax.scale_by_learning_rate(learning_rate)
     if steps == "absolute":
-        return optax.adam(learning_rate)
+        return optax.chain(optax.scale_by_adam(), scale)
     return optax.chain(
         # A second moment over a hundred steps forgets the still fields of the start.
         optax.scale_by_adam(b2=0.99),
         on_tree(optax.scale_by_param_block_rms(_SMALLEST_RMS), layout),
         on_tree(optax.stateless(_by_taps), layout),
-        optax.scale_by_learning_rate(learning_rate),
+        scale,
     )
 
 

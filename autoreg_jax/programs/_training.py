@@ -39,12 +39,11 @@ def training_algorithm(
         is_plain: Nothing is compiled: the functions are parts of a larger program.
     """
     compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
-    if settings.minutes is None:
-        rate: optax.ScalarOrSchedule = training_schedule(settings)
-        optimizer = make_omega_optimizer(rate, layout, settings.omega_steps)
-    else:
-        plain = make_omega_optimizer(1.0, layout, settings.omega_steps)
-        optimizer = optax.chain(plain, scale_by_time(settings))
+    # With the same state, so that time may limit a training that goes on.
+    scale = None if settings.minutes is None else scale_by_time(settings)
+    optimizer = make_omega_optimizer(
+        training_schedule(settings), layout, settings.omega_steps, scale=scale
+    )
     if settings.freeze == "features":
         optimizer = optax.chain(optimizer, frozen_features(layout))
     if not is_plain:
@@ -78,7 +77,7 @@ def training_schedule(config: TrainConfig) -> optax.Schedule:
 
 
 def scale_by_time(config: TrainConfig) -> optax.GradientTransformationExtraArgs:
-    """Updates times the rate of a training that time may end before its steps.
+    """Updates times the negative rate of a training that time may end before its steps.
 
     Its place in the schedule is its step or, if that is more, the part `used` of its
     time times its steps. The warm-up counts steps alone.
@@ -97,9 +96,10 @@ def scale_by_time(config: TrainConfig) -> optax.GradientTransformationExtraArgs:
         step = state.count
         place = jnp.where(step < begin, step, jnp.maximum(step, begin + used * length))
         most = config.learning_rate * jnp.minimum(1.0, step / max(1, warm_up))
-        rate = jnp.minimum(schedule(place), most) if warm_up else schedule(place)
+        rate: Any = schedule(place)
+        rate = jnp.minimum(rate, most) if warm_up else rate
         count = optax.safe_increment(step)
-        return rate * updates, optax.ScaleByScheduleState(count)
+        return -rate * updates, optax.ScaleByScheduleState(count)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import read_dataset, read_image
-from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.errors import ArtifactError, ConfigError, DataError
 from autoreg_jax.files import read_json, write_json, write_text
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.programs import (
@@ -141,18 +141,23 @@ def train_run(
         )
     source = _dataset_of(folder, dataset)
     prepared = prepare_again(source, folder.path, config, "train", "validation")
+    before = folder.config.read_text(encoding="utf-8")
     write_text(folder.config, dump(config))
     cohort, validation = prepared.cohorts
-    trained = train(
-        cohort,
-        prepared.config,
-        genotype,
-        training_lambda(config, lam),
-        validation=validation,
-        run=folder.path,
-        resume=resume,
-        initial=model,
-    )
+    try:
+        trained = train(
+            cohort,
+            prepared.config,
+            genotype,
+            training_lambda(config, lam),
+            validation=validation,
+            run=folder.path,
+            resume=resume,
+            initial=model,
+        )
+    except (ArtifactError, ConfigError, DataError):
+        write_text(folder.config, before)  # nothing was trained with the new one
+        raise
     folder.write_provenance(config.seed, source)
     return trained
 

@@ -92,5 +92,5 @@ def test_the_rate_follows_the_larger_part_of_steps_and_time(restart):
         update, state = timed.update(one, state, used=used)
         place = step if step < restart else max(step, restart + 40 * used)
         expected = min(rates(place), 2.0 * step / 2)
-        np.testing.assert_allclose(update, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(-update, expected, rtol=1e-5, atol=1e-6)
     assert abs(float(update[0])) < 1e-6  # nothing is left of the time

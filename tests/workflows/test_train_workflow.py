@@ -328,3 +328,16 @@ def test_time_ends_a_training_with_a_record(cohorts, settings, tmp_path):
     again, same = run(tmp_path / "whole", resume=True)
     assert same == records
     assert _is_equal(again.params, model.params)
+
+
+def test_time_may_limit_a_training_that_goes_on(cohorts, settings, tmp_path):
+    train(cohorts[0], settings, GENOTYPE, LAM, run=tmp_path)
+    changes = {"steps": 100, "restart": 6, "minutes": 2.0}
+    longer = config.merge(settings, {"train": changes})
+    journal = Journal(tmp_path, resume=True, clock=Clock())
+    before = journal.records[-1]["seconds"]
+    train(cohorts[0], longer, GENOTYPE, LAM, journal=journal)
+    last = journal.records[-1]
+    assert last["stopped"] == "time"
+    assert 6 < last["step"] < 100
+    assert 60 < last["seconds"] - before <= 120
