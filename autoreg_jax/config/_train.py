@@ -9,7 +9,7 @@ from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
 Steps = Literal["relative", "absolute"]
-Directions = Literal["one", "both"]
+Directions = Literal["one", "both", "inverse"]
 Schedule = Literal["auto", "cosine", "constant"]
 Keep = Literal["last", "best"]
 Freeze = Literal["none", "features"]
@@ -86,7 +86,8 @@ class TrainConfig:
 
     directions: Directions = "one"
     """`one`: moving image to fixed image; `both`: also the swapped pair in the same
-    step, and the loss is the mean of the two."""
+    step, and the loss is the mean of the two; `inverse`: the network predicts one
+    direction, and its exact inverse is compared in the other, which costs less."""
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Random changes of the images."""

@@ -9,9 +9,11 @@ from jax import Array
 
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.losses import Objective, Terms, Weights
+from autoreg_jax.networks import Registration, Wiring, inverse_displacements
 from autoreg_jax.programs._augment import augmented
 from autoreg_jax.programs._network import Network
 from autoreg_jax.search import PairBatch
+from autoreg_jax.spatial import Pyramid
 
 PairLoss = Callable[[Any, Weights, PairBatch], tuple[Array, Terms]]
 """`(omega, lam, batch) -> (loss, terms)`, ω as the network nests it."""
@@ -23,7 +25,8 @@ def pair_loss(
     """L_reg of pairs that are augmented, in the directions that the settings name.
 
     In both directions it is the mean of (moving, fixed) and (fixed, moving), computed
-    as one batch.
+    as one batch. With `inverse` the swapped pair is compared by φ⁻¹, the exponential of
+    the velocities of φ with the other sign, instead of by a prediction of its own.
 
     Args:
         network: The discrete network.
@@ -39,7 +42,7 @@ def pair_loss(
         if is_both:
             seen, compared = with_swapped(seen), with_swapped(compared)
         out: Any = network.apply({"params": omega}, seen.moving, seen.fixed)
-        return objective(
+        found = objective(
             compared.fixed,
             compared.moving,
             out.displacements,
@@ -47,8 +50,23 @@ def pair_loss(
             labels=compared.labels,
             opposite=_swapped(out.displacements.full) if is_both else None,
         )
+        if settings.directions != "inverse":
+            return found
+        back = objective(
+            compared.moving,
+            compared.fixed,
+            _inverse(network, out, batch.fixed.shape[1:-1]),
+            lam,
+            labels=None if compared.labels is None else compared.labels[::-1],
+        )
+        return jax.tree.map(lambda *values: sum(values) / 2, found, back)
 
     return loss
+
+
+def _inverse(network: Network, out: Registration, space: tuple[int, ...]) -> Pyramid:
+    wiring = getattr(network, "wiring", Wiring())  # rivals have the usual one
+    return inverse_displacements(out, space, network.num_steps, wiring)
 
 
 def with_swapped(batch: PairBatch) -> PairBatch:

@@ -54,6 +54,32 @@ def test_both_directions_are_the_mean_of_each(omega, pair):
     np.testing.assert_allclose(swapped, loss, rtol=1e-5)
 
 
+def test_the_inverse_is_compared_in_the_other_direction(omega, pair):
+    """A network whose velocity has the other sign gives exp(-v)."""
+    inverse = TrainConfig(directions="inverse")
+    both = quick(_pair_loss.pair_loss(NETWORK, OBJECTIVE, inverse))
+    network = NETWORK.apply
+
+    @quick
+    def parts(omega, other, batch):
+        there, back = (
+            network({"params": weights}, batch.moving, batch.fixed).displacements
+            for weights in (omega, other)
+        )
+        labels = batch.fixed_labels, batch.moving_labels
+        return (
+            OBJECTIVE(batch.fixed, batch.moving, there, LAM, labels=labels)[0],
+            OBJECTIVE(batch.moving, batch.fixed, back, LAM, labels=labels[::-1])[0],
+        )
+
+    other = omega | {"head": jax.tree.map(np.negative, omega["head"])}
+    other["velocity_half"] = jax.tree.map(np.negative, omega["velocity_half"])
+    loss, _ = both(omega, LAM, pair)
+    forth, back = parts(omega, other, pair)
+    assert abs(forth - back) > 1e-3
+    np.testing.assert_allclose(loss, (forth + back) / 2, rtol=1e-5)
+
+
 def test_consistency_of_a_constant_velocity_is_its_length(omega, pair):
     """Both directions move by the same u, so the way there and back is 2 u inside."""
     still = jax.tree.map(np.zeros_like, omega)
