@@ -264,14 +264,18 @@ def test_a_model_that_does_not_fit_is_no_start(done, cohorts, settings, tmp_path
 @pytest.mark.parametrize("is_whole", [False, True])
 def test_batches_one_after_the_other_are_one_large_batch(cohorts, settings, is_whole):
     programs = Programs(settings, 2, network=SmallNetwork, in_one_program=is_whole)
-    found = []
+    found, losses = [], []
     for batches in ({"batch_size": 4}, {"batch_size": 2, "accumulate": 2}):
         changes = {"steps": 3, "learning_rate": 0.1, "warm_up": 0} | batches
         own = config.merge(settings, {"train": changes})
-        model = workflows.train(cohorts[0], own, GENOTYPE, LAM, programs=programs)
+        journal = Journal()
+        keywords = {"programs": programs, "journal": journal}
+        model = workflows.train(cohorts[0], own, GENOTYPE, LAM, **keywords)
         found.append(model.params)
+        losses.append([record["loss"] for record in journal.records])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), *found)
     assert not _is_equal(*found)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)  # Adam sees no scale
 
 
 def test_a_finished_training_goes_on(cohorts, settings, tmp_path):
