@@ -46,7 +46,6 @@ ROWS = {
     "iterations": {"network": {"iterations": [1, 1, 2, 2]}},
     "context": {"network": {"context": True}},
     "normalised": {"network": {"normalise_features": True}},
-    "full": {"network": {"resolution": "full"}},
     "wide": {"network": {"width": 2.0}},
     "narrow": {"network": {"width": 0.5}},
     "both": {"train": {"directions": "both"}},
