@@ -1,7 +1,8 @@
 """A search that is run by hand, some iterations at a time."""
 
+import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import jax
@@ -9,10 +10,11 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import copied
 from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.search_space import ArchitectureLogits
-from autoreg_jax.workflows._job import SearchResult
+from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Progress, Task, run_chunk
 from autoreg_jax.workflows._pairs import search_data
@@ -45,12 +47,15 @@ class SearchProgress:
     result: SearchResult | None = None
     _outcomes: tuple[Any, ...] = ()
     _place: Progress | None = None
+    _origin: Mapping[str, Any] | None = None
 
 
 class SteppedSearch:
     """Algorithm 1 by hand: look at the search between any two of its steps.
 
     It goes through the same states as `search`, with records but without a folder.
+    Images that are read while it runs are read ahead within one call of `step` alone,
+    so with them many steps a call are faster than one.
 
     Args:
         train: Subjects from which ω learns.
@@ -60,7 +65,8 @@ class SteppedSearch:
             `search`.
 
     Raises:
-        DataError, ConfigError, ValueError: As `search`.
+        DataError, ValueError: As `search`.
+        ConfigError: As `search`, and for every strategy but `darts`, Algorithm 1.
 
     Examples:
         >>> search = SteppedSearch(train, validation, config)  # doctest: +SKIP
@@ -72,12 +78,18 @@ class SteppedSearch:
     def __init__(
         self, train: Cohort, validation: Cohort, config: RunConfig, **own: Any
     ) -> None:
+        if config.search.strategy != "darts":
+            raise ConfigError(
+                "search.strategy: SteppedSearch runs Algorithm 1, got "
+                f"{config.search.strategy!r}; set it to 'darts', or use search."
+            )
         self._job = search_job(train, validation, config, Journal(), **own)
         self._data = search_data(train, validation, self._job.config, self._job.devices)
+        self._origin = _origin_of(self._job)
 
     def start(self) -> SearchProgress:
         """Before the first step."""
-        return self.step(SearchProgress(), 0)
+        return self.step(SearchProgress(_origin=self._origin), 0)
 
     @in_single_precision
     def step(self, progress: SearchProgress, steps: int = 1) -> SearchProgress:
@@ -85,14 +97,19 @@ class SteppedSearch:
 
         Args:
             progress: From `start` or an earlier call; it stays as it is.
-            steps: How many (>= 0), through several stages if need be.
+            steps: How many (a whole number >= 0), through several stages if need be.
 
         Returns:
             The search after them.
 
         Raises:
+            ConfigError: If `progress` is of a search with other settings or subjects.
+                Another `mesh` may go on with it.
             NonFiniteError: If a loss, gradient or weight became NaN or infinite.
+            ValueError: If `steps` is no whole number >= 0.
         """
+        steps = _whole(steps)
+        _check_origin(progress, self._origin)
         records, outcomes = list(progress.records), progress._outcomes
         place, omega = progress._place, progress.omega
         alpha, lam = progress.alpha, progress.lam
@@ -132,6 +149,7 @@ class SteppedSearch:
             result=finish(omega) if finish else None,
             _outcomes=outcomes,
             _place=place,
+            _origin=self._origin,
         )
 
     def _next_stage(
@@ -164,3 +182,56 @@ class SteppedSearch:
                 end = min(task.next_end(place.step), last)
                 place = run_chunk(task, place, end, lambda: clock() - begin, keep)
         return place
+
+
+_PARTS = ("seed", "pairs", "network", "objective", "search", "quirks")
+
+
+def _origin_of(job: SearchJob) -> dict[str, Any]:
+    """By its name in the configuration, all that the states of a search depend on."""
+    settings = asdict(job.config)
+    del settings["search"]["steps_per_call"]  # how it is computed, not what
+    subjects = {
+        "training subjects": job.train.names,
+        "validation subjects": job.validation.names,
+        "volumes": job.train.images.shape[1:-1],
+        "genotype": None if job.genotype is None else job.genotype.to_json(),
+    }
+    return _flat({part: settings[part] for part in _PARTS}) | subjects
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _check_origin(progress: SearchProgress, here: Mapping[str, Any]) -> None:
+    """Refuse a state of another search."""
+    there = progress._origin
+    if there is None and progress.stage is None and not progress.records:
+        return  # before everything
+    there = there or {}
+    for name in sorted(here.keys() | there.keys()):
+        was, now = there.get(name), here.get(name)
+        if was != now:
+            raise ConfigError(
+                f"progress: comes from another search, with {name} {was!r}, here it is "
+                f"{now!r}; go on with the SteppedSearch of its settings and subjects, "
+                "or begin with start()."
+            )
+
+
+def _whole(steps: Any) -> int:
+    try:
+        if isinstance(steps, bool) or operator.index(steps) < 0:
+            raise TypeError
+    except TypeError:
+        raise ValueError(
+            f"steps: must be a whole number >= 0, got {steps!r}."
+        ) from None
+    return operator.index(steps)

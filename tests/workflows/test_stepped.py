@@ -1,6 +1,7 @@
 """A search by hand: the same states as in one go, whoever looks in between."""
 
 import pickle
+from dataclasses import replace
 
 import chex
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from stand_in import programs_for, search
 
 from autoreg_jax import config, workflows
+from autoreg_jax.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,53 @@ def test_a_finished_search_is_read_with_its_weights(whole, cohorts, rules):
     assert found.omega["mixture"]["kernel"].shape == (12 * 4, 4)
     again = search(*cohorts[:2], rules, run=run, resume=True)
     chex.assert_trees_all_equal(again.omega, found.omega)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 7}, "seed 0, here it is 7"),
+        ({"search": {"feature": {"steps": 2}}}, r"search\.feature\.steps 5.* 2;"),
+        ({"search": {"joint": True}}, r"search\.joint False, here it is True"),
+        ({"search": {"omega_steps": "absolute"}}, r"search\.omega_steps"),
+    ],
+)
+def test_a_state_of_another_search_is_refused(by_hand, cohorts, rules, change, named):
+    changed = config.merge(rules, change)
+    other = workflows.SteppedSearch(
+        *cohorts[:2], changed, programs=programs_for(changed)
+    )
+    with pytest.raises(ConfigError, match=f"another search, with {named}"):
+        other.step(by_hand.start())
+
+
+def test_a_state_of_other_subjects_is_refused_and_another_call_size_is_not(
+    by_hand, cohorts, rules
+):
+    programs, state = programs_for(rules), by_hand.start()
+    fewer = replace(cohorts[0], names=("a", *cohorts[0].names[1:]))
+    other = workflows.SteppedSearch(fewer, cohorts[1], rules, programs=programs)
+    with pytest.raises(ConfigError, match="training subjects"):
+        other.step(state)
+    same = config.merge(rules, {"search": {"steps_per_call": 2}})
+    like = workflows.SteppedSearch(*cohorts[:2], same, programs=programs)
+    assert like.step(pickle.loads(pickle.dumps(state)), 0).stage == "feature"
+
+
+@pytest.mark.parametrize("strategy", ["random", "foo"])
+def test_another_strategy_is_refused(cohorts, rules, strategy):
+    other = replace(rules, search=replace(rules.search, strategy=strategy))
+    with pytest.raises(
+        ConfigError, match=f"SteppedSearch .* got '{strategy}'; .*darts"
+    ):
+        workflows.SteppedSearch(*cohorts[:2], other)
+
+
+@pytest.mark.parametrize("steps", [-1, None, True, 2.5, "2"])
+def test_steps_are_a_whole_number(by_hand, steps):
+    with pytest.raises(ValueError, match="steps: must be a whole number >= 0"):
+        by_hand.step(by_hand.start(), steps)
+
+
+def test_steps_of_numpy_are_counted_as_integers(by_hand):
+    assert type(by_hand.step(by_hand.start(), np.int64(1)).step) is int
