@@ -44,6 +44,7 @@ from autoreg_jax.programs._objective import (
     training_lambda,
     with_judge,
 )
+from autoreg_jax.programs._own_estimator import check_estimator
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._stage import Stage, Stream, schedule
 from autoreg_jax.programs._steps import (
@@ -72,6 +73,7 @@ __all__ = [
     "Stream",
     "TrainingData",
     "cells_of",
+    "check_estimator",
     "check_labels",
     "chosen_genotype",
     "copied",

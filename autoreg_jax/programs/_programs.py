@@ -40,6 +40,7 @@ from autoreg_jax.search import (
     SearchAlgorithm,
     SearchProblem,
     architecture_problem,
+    checked_estimator,
     make_search,
     objective_problem,
     over_pairs,
@@ -68,7 +69,8 @@ class Programs:
             their parts alone; default: what is faster, see `runs_in_one_program`.
 
     Raises:
-        ConfigError: If the similarity of the configuration is unknown.
+        ConfigError: If the similarity of the configuration is unknown, or if the
+            estimator is none.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class Programs:
         self.config, self.ndim = config, ndim
         self.make_network = network or network_family(config)
         self.objective = objective or make_objective(config)
-        self.estimator = estimator
+        own = estimator is not None
+        self.estimator = checked_estimator(estimator) if own else None
         self.in_one_program = in_one_program
         self._pieces: dict[Hashable, Any] = {}
 

@@ -1,5 +1,6 @@
 """Algorithm 1 as pure functions: its problems and one iteration."""
 
+from autoreg_jax.search._own_estimator import checked_estimator
 from autoreg_jax.search._problem import (
     Judge,
     PairBatch,
@@ -30,6 +31,7 @@ __all__ = [
     "SearchState",
     "agreement_judge",
     "architecture_problem",
+    "checked_estimator",
     "landmark_judge",
     "make_search",
     "objective_problem",

@@ -66,8 +66,15 @@ class SplitImages:
 
     @property
     def outline(self) -> DeviceCohort:
-        """The shape of the images, without content."""
-        return DeviceCohort(jax.ShapeDtypeStruct(self.shape, np.float32))
+        """The shapes of the images and what comes with them, without content."""
+        images = jax.ShapeDtypeStruct(self.shape, np.float32)
+        labels = landmarks = None
+        if self.with_labels and not self.shrink:
+            labels = jax.ShapeDtypeStruct(self.shape[:-1], np.int32)
+        places = self.cohort.landmarks if self.with_landmarks else None
+        if places is not None and not self.shrink:
+            landmarks = jax.ShapeDtypeStruct(places.shape, np.float32)
+        return DeviceCohort(images, labels, landmarks)
 
     def smaller(self, factor: int) -> "SplitImages":
         """The images alone, on a grid that is coarser by a factor."""

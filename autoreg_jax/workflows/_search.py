@@ -89,8 +89,9 @@ def search(  # noqa: PLR0913
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             its contents are damaged or of other settings.
-        ConfigError: If the strategy or the similarity is unknown, or if there is the
-            term `dice` and the training subjects have no label maps.
+        ConfigError: If the strategy or the similarity is unknown, if the estimator of
+            your own does not return what one has to, or if there is the term `dice`
+            and the training subjects have no label maps.
         DataError: If labels or landmarks are to judge λ and the validation subjects
             have none, or if no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`, or `programs` of another run.

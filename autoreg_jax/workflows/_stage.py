@@ -17,6 +17,7 @@ from autoreg_jax.programs import (
     StageData,
     StageInfo,
     StageRow,
+    check_estimator,
     initial_vector,
     search_steps,
     stacked_rows,
@@ -86,15 +87,13 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
     algorithm = programs.search(stage, network)
     owned, weights = job.devices.everywhere((stage.owned(run.outer), lam))
     fixed = StageData(data.train.outline, data.valid.outline, owned, weights)
-    searching = search_steps(
-        programs,
-        stage,
-        fixed,
-        network,
-        data.num_structures,
-        has_background=data.has_background,
-        train_structures=data.train_structures,
-    )
+    labels = {
+        "num_structures": data.num_structures,
+        "has_background": data.has_background,
+        "train_structures": data.train_structures,
+    }
+    check_estimator(programs, stage, fixed, network, **labels)
+    searching = search_steps(programs, stage, fixed, network, **labels)
     chunk, size = chunk_sizes(
         job.config.search.steps_per_call,
         searching.chunk,
