@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -29,21 +30,17 @@ def join_processes() -> None:
         ConfigError: If it is not known who the other processes are, or if they do not
             answer.
     """
+    words = {name: os.environ.get(name) for name in (_ADDRESS, _COUNT, _NUMBER)}
     known: dict[str, str | int] = {}
-    if address := os.environ.get(_ADDRESS):
+    if address := words[_ADDRESS]:
         known["coordinator_address"] = address
         for name, argument in ((_COUNT, "num_processes"), (_NUMBER, "process_id")):
-            if word := os.environ.get(name):
+            if word := words[name]:
                 known[argument] = _whole(name, word)
     try:
         jax.distributed.initialize(**known)  # pyright: ignore[reportArgumentType]
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"--distributed: the processes of this run cannot be joined ({reason}). "
-            f"Start them by srun or on a TPU pod, or set {_ADDRESS}=HOST:PORT of the "
-            f"first process, {_COUNT} and {_NUMBER} in each."
-        ) from None
+        raise ConfigError(_cannot_join(words, error)) from None
     files.write_here(jax.process_index() == 0)
 
 
@@ -65,6 +62,27 @@ def wait_for_all(place: str) -> None:
     """Wait until every process has come to the same place."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(place)
+
+
+def _cannot_join(words: Mapping[str, str | None], error: Exception) -> str:
+    """What is missing, or why JAX does not join the processes if nothing is."""
+    start = "--distributed: the processes of this run cannot be joined"
+    missing = [name for name, word in words.items() if not word]
+    reason = " ".join(str(error).split())[:200]
+    if not missing or "defined" not in reason:
+        return (
+            f"{start} ({reason}). Start them by srun or on a TPU pod, or set "
+            f"{_ADDRESS}=HOST:PORT of the first process, {_COUNT} and {_NUMBER} in "
+            "each."
+        )
+    hints = {_ADDRESS: f"{_ADDRESS}=HOST:PORT of the first process"}
+    wanted = [hints.get(name, name) for name in missing]
+    wanted = " and ".join(filter(None, (", ".join(wanted[:-1]), wanted[-1])))
+    return (
+        f"{start}: no cluster was found, and of the environment {wanted} "
+        f"{'is' if len(missing) == 1 else 'are'} missing. Set them in each process, "
+        "or start all by srun or on a TPU pod."
+    )
 
 
 def _whole(name: str, word: str) -> int:
