@@ -2,6 +2,7 @@
 
 from autoreg_jax.programs._cohort import (
     DeviceCohort,
+    check_space,
     gather_pair,
     gather_pairs,
     on_device,
@@ -75,6 +76,7 @@ __all__ = [
     "cells_of",
     "check_estimator",
     "check_labels",
+    "check_space",
     "chosen_genotype",
     "copied",
     "gather_pair",

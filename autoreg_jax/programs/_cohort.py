@@ -1,5 +1,6 @@
 """The images of a split on the device, and batches of their pairs."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -44,9 +45,14 @@ def shrunk(cohort: DeviceCohort, factor: int) -> DeviceCohort:
     """The images alone, on a grid that is coarser by a factor."""
     if factor == 1:
         return DeviceCohort(cohort.images)
-    shape = tuple(-(-size // factor) for size in cohort.images.shape[1:-1])
+    shape = shrunk_shape(cohort.images.shape[1:-1], factor)
     resize = jax.jit(resize_image, static_argnums=1)
     return DeviceCohort(resize(cohort.images, shape))
+
+
+def shrunk_shape(shape: tuple[int, ...], factor: int) -> tuple[int, ...]:
+    """That of a grid that is coarser by a factor."""
+    return tuple(-(-size // factor) for size in shape)
 
 
 def gather(
@@ -69,7 +75,7 @@ def gather(
     share = PAIRS if len(pair[0]) % _devices(PAIRS) == 0 else None
     if _devices(SPACE) == 1 and (share is None or _devices(PAIRS) == 1):
         return batch
-    volume = _axis_of_space(batch.moving.shape[1:-1])
+    volume = _axis_of_space(batch.moving.shape[1:-1], _devices(SPACE))
 
     def divided(array: Array) -> Array:
         is_volume = array.shape[1:-1] == batch.moving.shape[1:-1]
@@ -79,16 +85,34 @@ def gather(
     return jax.tree.map(divided, batch)
 
 
-def _axis_of_space(shape: tuple[int, ...]) -> tuple[str | None, ...]:
+def check_space(shape: tuple[int, ...], count: int, shrinks: Iterable[int]) -> None:
+    """Check that devices can share the volumes of all that a run is going to do.
+
+    Args:
+        shape: The working grid, voxels.
+        count: Devices of the axis `space`.
+        shrinks: Factors by which the volumes are smaller than the working grid.
+
+    Raises:
+        ConfigError: If the devices divide no axis of one of them.
+    """
+    for factor in sorted(set(shrinks)):
+        _axis_of_space(shrunk_shape(shape, factor), count, shape)
+
+
+def _axis_of_space(
+    shape: tuple[int, ...], count: int, grid: tuple[int, ...] | None = None
+) -> tuple[str | None, ...]:
     """How a volume lies on the devices that share it, an entry for each axis."""
-    count = _devices(SPACE)
     if count == 1:
         return ()
     axes = [axis for axis, size in enumerate(shape) if size % count == 0]
     if not axes:
+        here, whole = ("×".join(map(str, sizes)) for sizes in (shape, grid or shape))
         raise ConfigError(
-            f"mesh.space: {count} devices divide no axis of volumes of "
-            f"{'×'.join(map(str, shape))} voxels; use fewer."
+            f"mesh.space: {count} devices divide no axis of volumes of {here} voxels "
+            f"(the working grid is {whole}); use fewer devices, or another grid, or "
+            "search.shrink=1 if the volumes of the search are smaller than the grid."
         )
     return (*[None] * axes[0], SPACE)
 

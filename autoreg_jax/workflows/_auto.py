@@ -14,7 +14,7 @@ from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
 from autoreg_jax.files import is_writer, write_text
 from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.losses import Objective
-from autoreg_jax.programs import NetworkFamily, Programs, with_judge
+from autoreg_jax.programs import NetworkFamily, Programs, check_space, with_judge
 from autoreg_jax.report import write_report
 from autoreg_jax.runtime import RunFolder, in_single_precision, wait_for_all
 from autoreg_jax.workflows._journal import Journal
@@ -85,6 +85,8 @@ def auto(  # noqa: PLR0913
         objective=objective,
         estimator=estimator,
     )
+    # The search would find out when it is over that the training cannot be done.
+    check_space(cohorts[0].images.shape[1:-1], config.mesh.space, [1])
     journal = Journal(folder.path, resume=resume, observe=observe)
     result = search(
         cohorts[0],

@@ -19,6 +19,7 @@ from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
     check_labels,
+    check_space,
     initial_lambda,
     schedule,
     with_judge,
@@ -91,7 +92,8 @@ def search(  # noqa: PLR0913
             its contents are damaged or of other settings.
         ConfigError: If the strategy or the similarity is unknown, if the estimator of
             your own does not return what one has to, or if there is the term `dice`
-            and the training subjects have no label maps.
+            and the training subjects have no label maps, or if the devices of
+            `mesh.space` cannot share the images of every stage.
         DataError: If labels or landmarks are to judge λ and the validation subjects
             have none, or if no pair of the subjects is as `config.pairs` asks.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
@@ -138,6 +140,7 @@ def search_job(
     lam = jax.device_get(initial_lambda(config))
     check_labels(train, lam)
     lam.pop(_CONSTANT, None)
+    check_space(train.images.shape[1:-1], config.mesh.space, _shrinks(config))
     devices = placement(
         config.mesh.pairs,
         config.mesh.members,
@@ -173,6 +176,18 @@ def _batches(config: RunConfig) -> list[int]:
         for stage in stages
         if stage.steps
         for size in (stage.train_pairs, stage.valid_pairs)
+    ]
+
+
+def _shrinks(config: RunConfig) -> list[int]:
+    """Factors by which the images of a search are smaller than the working grid."""
+    if config.search.strategy == "random":
+        return [1]
+    stages = itertools.chain(*schedule(config))
+    return [
+        1 if stage.is_of_lambda else config.search.shrink
+        for stage in stages
+        if stage.settings.steps
     ]
 
 

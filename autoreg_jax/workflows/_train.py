@@ -19,6 +19,7 @@ from autoreg_jax.programs import (
     Programs,
     Stream,
     TrainingData,
+    check_space,
     learns_from_labels,
     make_lambda,
     make_network,
@@ -105,7 +106,7 @@ def train(  # noqa: PLR0913
             its contents are damaged or of other settings, or if there is no model
             `initial` or it does not fit.
         ConfigError: If λ or the augmentation needs label maps, and the subjects have
-            none.
+            none, or if the devices of `mesh.space` cannot share the images.
         DataError: If no pair of the subjects is as `config.pairs` asks, or if there are
             no validation subjects, or none with labels, to judge the weights by.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
@@ -126,6 +127,7 @@ def train(  # noqa: PLR0913
     if folder and is_there and is_finished(config.train, journal.last("train")):
         return load_model(folder.path, network=module)
     check_judge(config.train, validation)
+    check_space(train.images.shape[1:-1], config.mesh.space, [1])
     batches = [config.train.batch_size]
     task = training_task(
         train,

@@ -1,10 +1,16 @@
 """Volumes that several devices share: which axis is divided."""
 
+from dataclasses import replace
+
 import jax
 import pytest
+from stand_in import make_cohort, programs_for
 
+from autoreg_jax import workflows
+from autoreg_jax.config import merge
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.programs import _cohort
+from autoreg_jax.programs import _cohort, check_space
+from autoreg_jax.search_space import Genotype
 
 
 @pytest.mark.parametrize(
@@ -16,17 +22,48 @@ from autoreg_jax.programs import _cohort
         ((9, 7, 12), 4, (None, None, "space")),
     ],
 )
-def test_the_first_axis_that_can_be_divided_is(monkeypatch, shape, count, expected):
-    monkeypatch.setattr(_cohort, "_devices", lambda name: count)
-    assert _cohort._axis_of_space(shape) == expected
+def test_the_first_axis_that_can_be_divided_is(shape, count, expected):
+    assert _cohort._axis_of_space(shape, count) == expected
 
 
-def test_a_volume_that_cannot_be_divided_is_refused(monkeypatch):
-    monkeypatch.setattr(_cohort, "_devices", lambda name: 4)
+def test_a_volume_that_cannot_be_divided_is_refused():
     with pytest.raises(ConfigError, match=r"mesh.space: 4 .* 9×7 voxels"):
-        _cohort._axis_of_space((9, 7))
+        _cohort._axis_of_space((9, 7), 4)
+
+
+def odd(size=15):
+    """Subjects on a grid that two devices share only where it is smaller by 2."""
+    cohort = make_cohort(3, 1)
+    return replace(
+        cohort,
+        images=cohort.images[:, :size, :size],
+        labels=cohort.labels[:, :size, :size],
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "shrinks"), [((15, 15), [2, 1]), ((15, 15), [1]), ((18, 18), [1, 2])]
+)
+def test_every_size_is_checked(shape, shrinks):
+    with pytest.raises(ConfigError, match=r"mesh.space: 2 .*grid is 1[58]×1[58]\)"):
+        check_space(shape, 2, shrinks)
+
+
+def test_a_search_and_a_training_are_refused_before_they_begin(settings):
+    shared = merge(settings, {"mesh": {"space": 2}, "search": {"shrink": 2}})
+    own = {"programs": programs_for(shared)}
+    with pytest.raises(ConfigError, match=r"of 15×15 voxels"):
+        workflows.SteppedSearch(odd(), odd(), shared, **own)
+    genotype = Genotype.uniform("conv_3")
+    with pytest.raises(ConfigError, match=r"of 15×15 voxels"):
+        workflows.train(odd(), shared, genotype, {"full": 1.0}, **own)
+
+
+def test_a_size_that_nothing_uses_is_not_checked():
+    check_space((15, 15), 2, [2])
+    check_space((15, 15), 1, [1, 2])
 
 
 def test_without_a_mesh_nothing_is_divided():
     assert jax.sharding.get_abstract_mesh().empty
-    assert _cohort._axis_of_space((3, 5)) == ()
+    assert _cohort._axis_of_space((3, 5), _cohort._devices("space")) == ()
