@@ -9,6 +9,8 @@ from autoreg_jax.config._range import check_range
 class MeshConfig:
     """How a run is divided over the devices of all its processes.
 
+    The devices form a mesh of three axes. Begin with `pairs`, for large batches; take
+    `space` if one pair does not fit one device, and `members` if there is a population.
     It changes no result but for the rounding of sums, so a run may be resumed with
     another one.
     """
@@ -20,7 +22,9 @@ class MeshConfig:
 
     members: int = 1
     """Groups of devices (>= 1), each with its own members of a population: particles
-    of evolution strategies, trials of `random`. A group has pairs × space devices."""
+    of evolution strategies, which are trainings under slightly different α or λ, or
+    trials of `random`. A group has pairs × space devices. Without a population search
+    and training use one group, unless several processes do the run."""
 
     space: int = 1
     """Devices that share each volume in search and training (>= 1), along its first

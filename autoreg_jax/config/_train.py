@@ -96,7 +96,8 @@ class TrainConfig:
     """Steps between two records (>= 1)."""
 
     steps_per_call: int | None = None
-    """Steps of one call of the device (>= 1), see `search.steps_per_call`."""
+    """Steps that the device does in one call, without the host (>= 1), see
+    `search.steps_per_call`."""
 
     def __post_init__(self) -> None:
         check_range(self, "steps", "batch_size", "log_every", "cycles", at_least=1)

@@ -1,5 +1,6 @@
 """Where the arrays of a run lie: on one device, or on a mesh of them."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from autoreg_jax.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 PAIRS, MEMBERS, SPACE = "pairs", "members", "space"
 
@@ -107,6 +110,12 @@ def placement(
     batches = list(batches)
     count = jax.device_count()
     if not has_members and jax.process_count() == 1:
+        if members > 1:
+            logger.info(
+                "mesh.members: there is no population here, so one of the %d groups "
+                "of devices does all; mesh.pairs uses more devices.",
+                members,
+            )
         members = 1
     room = count // (members * space)
     if pairs is None:

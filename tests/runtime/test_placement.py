@@ -107,3 +107,16 @@ def test_one_device_binds_nothing():
     assert (ONE_DEVICE.pairs, ONE_DEVICE.members) == (1, 1)
     with ONE_DEVICE.active():
         assert jax.sharding.get_abstract_mesh().empty
+
+
+@pytest.mark.parametrize(
+    ("has_members", "members"), [(False, 2), (True, 2), (False, 1)]
+)
+def test_groups_without_a_population_are_said_to_be_unused(
+    eight, caplog, has_members, members
+):
+    with caplog.at_level("INFO", logger="autoreg_jax"):
+        placement(1, members, [8], has_members=has_members)
+    is_dropped = members > 1 and not has_members
+    assert ("mesh.members: there is no population" in caplog.text) == is_dropped
+    assert eight[-1][0] == (1 if is_dropped else members)

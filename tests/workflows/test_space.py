@@ -1,16 +1,18 @@
 """Volumes that several devices share: which axis is divided."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import pytest
-from stand_in import make_cohort, programs_for
+from stand_in import SmallNetwork, make_cohort, programs_for
 
 from autoreg_jax import workflows
 from autoreg_jax.config import merge
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import _cohort, check_space
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows import _auto
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,20 @@ def test_a_search_and_a_training_are_refused_before_they_begin(settings):
     genotype = Genotype.uniform("conv_3")
     with pytest.raises(ConfigError, match=r"of 15×15 voxels"):
         workflows.train(odd(), shared, genotype, {"full": 1.0}, **own)
+
+
+def test_a_whole_run_is_refused_before_its_search(
+    cohorts, settings, tmp_path, monkeypatch
+):
+    def search(*arguments, **options):
+        raise AssertionError
+
+    shared = merge(settings, {"mesh": {"space": 7}})
+    prepared = SimpleNamespace(cohorts=cohorts, config=shared)
+    monkeypatch.setattr(_auto, "search", search)
+    monkeypatch.setattr(_auto, "open_run", lambda *given, **options: prepared)
+    with pytest.raises(ConfigError, match=r"mesh.space: 7 devices divide no axis"):
+        workflows.auto("none", tmp_path, shared, network=SmallNetwork)
 
 
 def test_a_size_that_nothing_uses_is_not_checked():
