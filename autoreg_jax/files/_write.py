@@ -1,6 +1,7 @@
 """The only writer: a new file beside the old one, flushed to disk, then renamed."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def write_file(
         The path.
 
     Raises:
-        OSError: If the file cannot be written; `filename` is `path`.
+        OSError: If the file cannot be written, by its end too; `filename` is `path`.
 
     Examples:
         >>> import tempfile
@@ -47,15 +48,17 @@ def write_file(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not `tempfile`, whose files only their owner may read: "x" applies the umask.
-        with partial.open("xb") as file:
+        # "+" keeps NumPy from writing past Python, where the last bytes of an array
+        # may be lost on a full disk without an error.
+        with partial.open("x+b") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        error.filename = str(path)  # not that of the temporary file
-        error.filename2 = None
-        raise
+        # Names the file, not the temporary one; some errors are only a text.
+        text = error.strerror or str(error)
+        raise OSError(error.errno or errno.EIO, text, str(path)) from error
     finally:
         # Gone after the rename; an error here must not hide the first one.
         with contextlib.suppress(OSError):

@@ -100,7 +100,7 @@ def enable_compilation_cache() -> Path | None:
     if chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return Path(chosen)
     try:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        root = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
         folder = root / "autoreg_jax" / f"jax-{_processor()}"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # read-only, or there is no home

@@ -45,6 +45,11 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
         moving = tuple(i for i in moving if cohort.names[i] != pairs.fixed)
     if any(one != other for one in moving for other in fixed):
         return Roles(moving, fixed)
+    if len(everyone) < 2:
+        raise DataError(
+            f"a pair needs two subjects, and {cohort.names[0]} is the only one of its "
+            "split; give it another subject, in the column 'split' of the dataset CSV."
+        )
     asked = ", ".join(
         f"pairs.{name}={value}" for name, value in vars(pairs).items() if value
     )

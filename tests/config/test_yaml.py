@@ -1,7 +1,9 @@
 """Reading, writing and merging of configurations."""
 
 import dataclasses
+import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,3 +170,21 @@ def test_a_folder_does_not_hide_a_preset_of_its_name(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()
     monkeypatch.chdir(tmp_path)
     assert config.load("demo").train.steps > 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: config.MeshConfig(pairs=2.5), r"^pairs: must be a whole number.*2\.5"),
+        (lambda: config.MeshConfig(pairs="2"), r"^pairs: .* number, got '2' \(str\)"),
+        (lambda: config.MeshConfig(space=True), r"^space: .* number, got True"),
+        (lambda: config.DataConfig(host_memory="1"), r"^host_memory: must be a number"),
+        (lambda: config.DataConfig(host_memory=math.inf), "host_memory: .* finite"),
+        (lambda: config.DataConfig(cache=""), r"^cache: must name a folder"),
+    ],
+)
+def test_direct_construction_checks_types(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+    assert config.MeshConfig(pairs=np.int64(2)).pairs == 2
+    assert config.DataConfig(host_memory=np.float32(2)).host_memory == 2

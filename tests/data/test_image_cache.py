@@ -1,5 +1,9 @@
 """Large datasets are preprocessed once and read from disk, subject by subject."""
 
+import errno
+import os
+import re
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -163,17 +167,77 @@ def test_several_may_fill_it_at_once(path, tmp_path):
     assert [s.name for s in turns[3].in_turn(subjects)] == ["s2", "s3", "s0", "s1"]
 
 
-def test_errors_name_the_file(path, tmp_path):
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-3])
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage"),
+    [
+        (".image.npy", cut),
+        (".image.npy", lambda file: file.write_bytes(b"")),
+        (".labels.npy", lambda file: file.unlink()),
+        (".image.npy", lambda file: np.save(file, np.zeros((3, 3)))),
+        (".json", lambda file: file.write_text("{}")),
+        (".json", cut),
+    ],
+)
+def test_an_incomplete_entry_is_made_again(path, tmp_path, ending, damage):
     cache = data.ImageCache(tmp_path / "cache")
-    (cohort,) = load(path, cache)
-    for file in cache.folder.glob("??/*.image.npy"):
-        file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ArtifactError, match=r"image\.npy: .* remove the folder"):
-        cohort.images[0]
-    for file in cache.folder.glob("??/*.json"):
-        file.write_text("{}")
-    with pytest.raises(ArtifactError, match=r"\.json: .* remove the folder"):
-        load(path, cache)
+    (expected,) = load(path, cache)
+    before = {file: file.read_bytes() for file in cache.folder.glob("??/*")}
+    for file in cache.folder.glob(f"??/*{ending}"):
+        damage(file)
+    (found,) = load(path, cache)
+    assert {file: file.read_bytes() for file in cache.folder.glob("??/*")} == before
+    np.testing.assert_array_equal(found.images[:], expected.images[:])
+
+
+def other_numbers(file):
+    file.write_bytes(file.read_bytes()[:-9] + b"\xff" * 9)
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, other_numbers, lambda f: f.write_bytes(b""), lambda f: f.unlink()]
+)
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_damage_is_never_read(path, tmp_path, kind, damage):
+    """And the remedy is to remove the files of one subject, which are made again."""
+    cache = data.ImageCache(tmp_path / "cache")
+    cohorts = load(path, cache, "train", "test")
+    ending = {"images": ".image.npy", "labels": ".labels.npy"}[kind]
+    file = min(cache.folder.glob(f"??/*{ending}"))
+    before, entry = file.read_bytes(), file.name.removesuffix(ending)
+    damage(file)
+    message = rf"{re.escape(file.name)}: .* remove the files .*{entry}\.\* and"
+    with pytest.raises(ArtifactError, match=message):
+        [getattr(cohort, kind)[:] for cohort in cohorts]
+    for one in file.parent.glob(f"{entry}.*"):
+        one.unlink()
+    load(path, cache)
+    assert file.read_bytes() == before
+
+
+def test_a_checksum_is_computed_once(path, tmp_path, monkeypatch):
+    (cohort,) = load(path, data.ImageCache(tmp_path / "cache"))
+    expected = cohort.images[0]
+    monkeypatch.setattr(zlib, "crc32", None)
+    np.testing.assert_array_equal(cohort.images[0], expected)
+    with pytest.raises(TypeError):
+        cohort.images[1]
+
+
+def test_a_full_disk_is_told_with_what_is_needed(path, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    needed = r"No space left on device; s\d takes .* MiB\); set data\.cache"
+    with pytest.raises(ArtifactError, match=needed):
+        load(path, data.ImageCache(tmp_path / "cache"))
+
+
+def test_errors_name_the_file(path, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(ArtifactError, match=r"file: .* set data\.cache"):
@@ -224,3 +288,8 @@ def test_the_folder_is_a_choice_of_the_user(monkeypatch, tmp_path):
     monkeypatch.delenv("AUTOREG_DATA_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert data.default_cache() == tmp_path / "autoreg_jax" / "images"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/own")
+    assert data.default_cache() == tmp_path / "own" / "autoreg_jax" / "images"
+    monkeypatch.setenv("AUTOREG_DATA_CACHE", "~/images")
+    assert data.default_cache() == tmp_path / "images"

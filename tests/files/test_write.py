@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import signal
 import stat
 from pathlib import Path
 
@@ -75,6 +76,37 @@ def test_content_is_on_disk_before_the_name_and_the_name_before_the_end(
     monkeypatch.setattr(Path, "replace", log_replace)
     write_text(path, "new!")
     assert events == [("file", 4), ("rename", "result.txt"), ("folder", None)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")
+@pytest.mark.parametrize("size", [100, 700, 1327])
+def test_an_array_is_whole_or_an_error(path, size):
+    """NumPy's own writes lose the error of their last bytes."""
+    import resource  # Windows lacks it
+
+    array = np.ones(600, np.float16)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*result\.txt'$") as caught:
+            write_file(path, lambda file: np.save(file, array))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert caught.value.errno == errno.EFBIG
+    check_untouched(path)
+    write_file(path, lambda file: np.save(file, array))
+    assert path.stat().st_size == 1328
+
+
+def test_an_error_without_a_number_keeps_its_text(path):
+    def write(_):
+        raise OSError("12 requested and 0 written")
+
+    with pytest.raises(OSError, match=r"12 requested and 0 written: .*result\.txt'$"):
+        write_file(path, write)
+    check_untouched(path)
 
 
 class Crash(BaseException):

@@ -1,6 +1,7 @@
 """The plan follows from what is measured, says why, and is obeyed when it is edited."""
 
 import json
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from autoreg_jax import config, data, geometry, workflows
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.workflows.planning._memory import estimate_memory
 from autoreg_jax.workflows.planning._plan import apply_plan
+from autoreg_jax.workflows.planning._prepare import cache_of
 
 # An alignment runs for longer than it compiles.
 pytestmark = pytest.mark.optimised
@@ -319,3 +321,11 @@ def test_an_unknown_similarity_is_refused_before_anything_is_read(tmp_path):
     plan = SimpleNamespace(metric="mi")
     with pytest.raises(ConfigError, match=r"metric: must be one of ncc, mind"):
         apply_plan(config.RunConfig(), plan)
+
+
+def test_the_cache_of_a_run_is_as_its_settings_say(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = config.DataConfig(cache="~/images", host_memory=None)
+    cache = cache_of(config.RunConfig(data=settings))
+    assert cache.folder == tmp_path / "images"
+    assert cache.above == math.inf

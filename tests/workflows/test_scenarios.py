@@ -117,6 +117,13 @@ def test_an_atlas_is_loaded_once_and_keeps_its_labels(population):
     np.testing.assert_array_equal(test.labels[-1], train.labels[place])
 
 
+def test_one_subject_is_no_pair(population):
+    cohort = data.load_cohort(data.read_dataset(population), "test")
+    alone = replace(cohort, names=("s2-0",), modalities=())
+    with pytest.raises(DataError, match=r"needs two subjects, and s2-0 is the only"):
+        roles_of(alone, config.PairsConfig())
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

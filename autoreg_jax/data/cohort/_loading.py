@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from autoreg_jax.data.cohort._cache import CachedSubject, ImageCache
+from autoreg_jax.data.cohort._cache import ImageCache
 from autoreg_jax.data.cohort._cohort import Cohort
+from autoreg_jax.data.cohort._entry import CachedSubject
 from autoreg_jax.data.cohort._landmarks import load_landmarks
 from autoreg_jax.data.cohort._preprocessing import Preprocessed, Preprocessing
 from autoreg_jax.data.cohort._stored import StoredArray

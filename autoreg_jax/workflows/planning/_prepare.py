@@ -1,6 +1,8 @@
 """Loads the data of a run by its plan, an existing one or a new one."""
 
 import logging
+import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -167,10 +169,12 @@ def load_planned(
 def cache_of(config: RunConfig) -> ImageCache:
     """The cache of preprocessed images that a run uses."""
     settings = config.data
+    chosen, memory = settings.cache, settings.host_memory
     return ImageCache(
-        default_cache() if settings.cache is None else Path(settings.cache),
+        # An unknown user of `~user` stays as it is written, as in a shell.
+        default_cache() if chosen is None else Path(os.path.expanduser(chosen)),  # noqa: PTH111
         settings.storage,
-        int(settings.host_memory * _GIB),
+        math.inf if memory is None else memory * _GIB,
         (jax.process_index(), jax.process_count()),
     )
 
