@@ -32,7 +32,8 @@ def cache_dir():
 def test_cache_is_the_users(monkeypatch, tmp_path, cache_dir):
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.delenv("AUTOREG_NO_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "~")
     folder = runtime.enable_compilation_cache()
     assert folder.is_dir()
     assert folder.is_relative_to(tmp_path)
