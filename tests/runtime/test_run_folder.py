@@ -14,6 +14,7 @@ NAMES = {
     "plan": "plan.yaml",
     "genotype": "genotype.json",
     "objective": "objective.json",
+    "initial": "initial",
     "model": "model",
     "checkpoints": "checkpoints",
     "metrics": "metrics.jsonl",
