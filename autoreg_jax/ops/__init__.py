@@ -3,7 +3,6 @@
 from autoreg_jax.ops._border import repeat_border
 from autoreg_jax.ops._convolution import convolution
 from autoreg_jax.ops._joint import joint_convolution
-from autoreg_jax.ops._resize import resize_axis
 from autoreg_jax.ops._sample import sample_cubic, sample_linear, sample_nearest
 from autoreg_jax.ops._window import window_sum
 
@@ -11,7 +10,6 @@ __all__ = [
     "convolution",
     "joint_convolution",
     "repeat_border",
-    "resize_axis",
     "sample_cubic",
     "sample_linear",
     "sample_nearest",

@@ -1,12 +1,8 @@
 """Sums over a cubic window, the primitive of every local statistic."""
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
-
-from autoreg_jax.ops._axis import along_axis
 
 
 def window_sum(x: Float[Array, "b *space c"], size: int) -> Float[Array, "b *space c"]:
@@ -35,24 +31,8 @@ def window_sum(x: Float[Array, "b *space c"], size: int) -> Float[Array, "b *spa
     if size < 1 or size % 2 == 0:
         raise ValueError(f"The window must be odd and positive, got {size}.")
     for axis in range(1, x.ndim - 1):
-        x = along_axis(x, axis, _Window(size))
+        x = _axis_sum(x, size, axis)
     return x
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The sum over a window along one axis, its own transpose."""
-
-    size: int
-
-    def __call__(self, x: Array, axis: int) -> Array:
-        return _axis_sum(x, self.size, axis)
-
-    def length(self, size: int) -> int:
-        return size
-
-    def transposed(self) -> "_Window":
-        return self
 
 
 def _axis_sum(x: Array, size: int, axis: int) -> Array:

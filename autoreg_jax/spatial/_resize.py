@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from autoreg_jax.ops import repeat_border, resize_axis
+from autoreg_jax.ops import repeat_border
 
 
 def half_shape(shape: Sequence[int]) -> tuple[int, ...]:
@@ -70,7 +71,7 @@ def resize_image(
     # Axes that shrink go first, so that the others have less to do.
     order = sorted(range(len(shape)), key=lambda i: shape[i] / x.shape[i + 1])
     for i in order:
-        x = resize_axis(x, i + 1, shape[i])
+        x = _resize_axis(x, i + 1, shape[i])
     return x
 
 
@@ -118,6 +119,21 @@ def image_pyramid(image: Array) -> Pyramid:
     half = half_shape(image.shape[1:-1])
     quarter = half_shape(half)
     return Pyramid(image, resize_image(image, half), resize_image(image, quarter))
+
+
+def _resize_axis(x: Array, axis: int, size: int) -> Array:
+    """One-dimensional interpolation along `axis`."""
+    old = x.shape[axis]
+    if size == old:
+        return x
+    place = np.arange(size) * ((old - 1) / max(size - 1, 1))
+    lower = np.clip(np.floor(place), 0, max(old - 2, 0)).astype(np.int32)
+    upper = np.minimum(lower + 1, old - 1)
+    along = [1] * x.ndim
+    along[axis] = size
+    weight = jnp.asarray((place - lower).reshape(along), x.dtype)
+    first, second = (jnp.take(x, index, axis=axis) for index in (lower, upper))
+    return (1 - weight) * first + weight * second
 
 
 # Axes are not shortened below this: a window of the correlation must fit.

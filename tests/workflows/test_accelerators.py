@@ -128,7 +128,7 @@ def registering():
     [
         (searching_alpha, ("tpu",), 70, 88),
         (searching_lambda, ("cuda",), 64, 79),
-        (registering, ("tpu", "cuda"), 54, 11),
+        (registering, ("tpu", "cuda"), 48, 11),
     ],
 )
 def test_programs_of_accelerators(programs, platforms, gathers, transposes):
