@@ -94,7 +94,7 @@ class Train(Verb):
             "--more",
             type=int,
             metavar="N",
-            help="go on with a finished training for N more steps",
+            help="continue a finished training for N more steps",
         )
         group.add_argument(
             "--minutes",

@@ -271,7 +271,7 @@ class RegistrationNetwork(nn.Module):
 
 
 class _Field(NamedTuple):
-    """What one scale tells the next finer one, on its own grid."""
+    """The result of one scale, on its grid; the next finer scale starts from it."""
 
     features: Array
     velocities: tuple[Array, ...]  # to be composed, the coarsest first

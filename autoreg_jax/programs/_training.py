@@ -39,7 +39,7 @@ def training_algorithm(
         is_plain: Nothing is compiled: the functions are parts of a larger program.
     """
     compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
-    # With the same state, so that time may limit a training that goes on.
+    # With the same state, so that time may limit a continued training.
     scale = None if settings.minutes is None else scale_by_time(settings)
     optimizer = make_omega_optimizer(
         training_schedule(settings), layout, settings.omega_steps, scale=scale

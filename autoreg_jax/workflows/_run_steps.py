@@ -96,12 +96,12 @@ def train_run(
         config: New settings, kept in config.yaml; default: those of the run.
         dataset: Where its data are; default: where the search found them.
         resume: Resume the training in this folder, also one that started from a model.
-        initial: Folder of a model whose training goes on in a new run, on its own
-            data. Its network is kept, and its λ if the data call for the same
+        initial: Folder of a model: a new run continues its training on the data of
+            this run. Its network is kept, and its λ if the data call for the same
             similarity.
-        more: Steps by which a finished training goes on. Its schedule, and its time if
-            `config.train.minutes` limits it, begin again; the state of the optimizer,
-            averages and the best weights stay.
+        more: Steps for which a finished training is continued. Its schedule, and its
+            time if `config.train.minutes` limits it, begin again; the state of the
+            optimizer, averages and the best weights stay.
 
     Returns:
         The trained model.
@@ -116,8 +116,8 @@ def train_run(
     folder = RunFolder(run)
     if (initial is not None) + (more is not None) + resume > 1:
         raise ConfigError(
-            "--from, --more and --resume exclude each other: a training is begun, "
-            "goes on when it is finished, or is resumed where it was interrupted."
+            "--from, --more and --resume exclude each other: start a training "
+            "from a model, continue a finished one, or resume an interrupted one."
         )
     if initial is not None:
         _begin_from(initial, folder, config or RunConfig(), dataset)
@@ -163,7 +163,7 @@ def train_run(
 
 
 def _with_more(folder: RunFolder, config: RunConfig, more: int) -> RunConfig:
-    """The settings of a finished training that goes on."""
+    """The settings with which a finished training is continued."""
     records = [record for record in folder.records() if record["stage"] == "train"]
     last = records[-1] if records else {}
     is_over = (
@@ -171,8 +171,8 @@ def _with_more(folder: RunFolder, config: RunConfig, more: int) -> RunConfig:
     )
     if not is_over or not folder.model.is_dir():
         raise ArtifactError(
-            f"{folder}: contains no finished training that could go on; start or "
-            "resume it first."
+            f"{folder}: contains no finished training to continue; start or resume "
+            "it first."
         )
     if more < 1:
         raise ConfigError(f"--more: must be at least 1 step, got {more}.")

@@ -104,7 +104,7 @@ class SteppedSearch:
 
         Raises:
             ConfigError: If `progress` is of a search with other settings or subjects.
-                Another `mesh` may go on with it.
+                A search on another `mesh` may continue it.
             NonFiniteError: If a loss, gradient or weight became NaN or infinite.
             ValueError: If `steps` is no whole number >= 0.
         """
@@ -221,8 +221,8 @@ def _check_origin(progress: SearchProgress, here: Mapping[str, Any]) -> None:
         if was != now:
             raise ConfigError(
                 f"progress: comes from another search, with {name} {was!r}, here it is "
-                f"{now!r}; go on with the SteppedSearch of its settings and subjects, "
-                "or begin with start()."
+                f"{now!r}; continue it with a SteppedSearch of the same settings and "
+                "subjects, or begin with start()."
             )
 
 

@@ -84,8 +84,8 @@ def train(  # noqa: PLR0913
         validation: Subjects on which Dice or loss is measured now and then, see
             `train.judge`. It changes nothing unless the best weights are kept.
         run: Folder for metrics.jsonl, checkpoints and model.
-        resume: Resume the training in this folder; a finished one is read, or goes on
-            if `train.restart` is the step at which it ended.
+        resume: Resume the training in this folder; a finished one is read, or
+            continued if `train.restart` is the step at which it ended.
         journal: Takes the records instead of one made from `run` and `resume`: to
             observe the states, for example.
         network: A network family of your own, `genotype -> network`, as for `search`.

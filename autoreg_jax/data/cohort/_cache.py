@@ -31,9 +31,9 @@ class ImageCache:
     The name of an entry is a digest of the content of its files and of everything that
     decides about its preprocessing, so that it serves every run with the same plan and
     is never out of date. An entry is complete once its last file exists. Several
-    processes may fill the cache at once, and one that was interrupted goes on where it
-    was: complete entries are kept, and one whose
-    files are missing or have another size is made again.
+    processes may fill the cache at once, and an interrupted one continues where it
+    was: complete entries are kept, and one whose files are missing or have another size
+    is made again.
 
     Attributes:
         folder: The folder, which need not exist.

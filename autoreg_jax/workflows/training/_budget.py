@@ -69,7 +69,7 @@ def is_finished(settings: TrainConfig, record: Record | None) -> bool:
 
     Raises:
         ArtifactError: If it has fewer steps than are asked for, and nothing says that
-            it goes on.
+            it is continued.
     """
     if record is None or record["step"] >= settings.steps:
         return True
