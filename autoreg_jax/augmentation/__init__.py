@@ -16,11 +16,10 @@ from autoreg_jax.augmentation._generated import (
     random_deformation,
     random_shapes,
 )
-from autoreg_jax.augmentation._positions import affine_displacement, flips, mirrored
+from autoreg_jax.augmentation._positions import flips, mirrored, random_affine
 from autoreg_jax.augmentation._regions import with_hole
 
 __all__ = [
-    "affine_displacement",
     "bias_multiplied",
     "blurred",
     "flips",
@@ -29,6 +28,7 @@ __all__ = [
     "monotonically_mapped",
     "noisy",
     "painted",
+    "random_affine",
     "random_deformation",
     "random_shapes",
     "remapped",

@@ -9,15 +9,13 @@ from jaxtyping import Array, Bool, Float, Key, Shaped
 from autoreg_jax.spatial import (
     affine_generators,
     affine_matrix,
-    apply_affine,
-    identity_grid,
 )
 
 
-def affine_displacement(
+def random_affine(
     key: Key[Array, ""], shape: Sequence[int], strength: float
-) -> Float[Array, "*space d"]:
-    """Displacement of a random affine map about the centre, to warp an image with.
+) -> Float[Array, "d+1 d+1"]:
+    """A random affine map about the centre of a grid.
 
     Args:
         key: Of its parameters, each uniform in ± strength: rotations in radians,
@@ -26,15 +24,14 @@ def affine_displacement(
         strength: A twentieth to a fifth is usual.
 
     Returns:
-        u in voxels, for `spatial.warp`.
+        Homogeneous matrix of x to A x, in voxels, for `spatial.apply_affine`.
     """
     centre = (jnp.asarray(shape, jnp.float32) - 1) / 2
     count = len(affine_generators(len(shape), "affine"))
     parameters = strength * jax.random.uniform(key, (count,), minval=-1.0)
     shifts = parameters[: len(shape)] * centre
     parameters = jnp.concatenate([shifts, parameters[len(shape) :]])
-    grid = identity_grid(shape)
-    return apply_affine(affine_matrix(parameters, centre), grid) - grid
+    return affine_matrix(parameters, centre)
 
 
 def flips(key: Key[Array, ""], axes: Sequence[int], ndim: int) -> Bool[Array, " d"]:

@@ -11,7 +11,7 @@ from autoreg_jax import augmentation
 from autoreg_jax.config import AugmentConfig, Chance
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.search import PairBatch
-from autoreg_jax.spatial import warp
+from autoreg_jax.spatial import apply_affine, identity_grid, warp
 
 _STREAMS = (
     "flip",
@@ -51,8 +51,13 @@ def augmented(batch: PairBatch, settings: AugmentConfig) -> tuple[PairBatch, Pai
         keys = {name: jax.random.fold_in(key, i) for i, name in enumerate(_STREAMS)}
         if settings.shapes:
             pair = _with_shapes(keys["shapes"], pair, settings.shapes)
-        placed = _placed(keys, pair, settings)
-        seen = _recoloured(keys, placed, settings)
+        moving_side, fixed_side = _placed(keys, pair, settings)
+        moving, moving_painted, moving_labels = moving_side
+        fixed, fixed_painted, fixed_labels = fixed_side
+        placed = PairBatch(moving, fixed, moving_labels, fixed_labels)
+        painted = [moving_painted, fixed_painted]
+        moving, fixed = _recoloured(keys, painted, settings)
+        seen = placed._replace(moving=moving, fixed=fixed)
         return seen, seen if settings.loss_on == "augmented" else placed
 
     keys = jax.random.split(batch.key, batch.moving.shape[0])
@@ -61,9 +66,21 @@ def augmented(batch: PairBatch, settings: AugmentConfig) -> tuple[PairBatch, Pai
 
 
 def _placed(keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig) -> Any:
-    """Both images and their labels, mirrored alike and moved one by one."""
+    """The sides `(moving, fixed)` as they are, painted, and their labels: moved."""
     shape = pair.moving.shape[:-1]
-    places = [(pair.moving, pair.moving_labels), (pair.fixed, pair.fixed_labels)]
+    is_shared = jax.random.bernoulli(keys["shared"], settings.shared)
+    sides = [(pair.moving, pair.moving_labels), (pair.fixed, pair.fixed_labels)]
+    places = []
+    for side, (image, labels) in enumerate(sides):
+        painted = image
+        if settings.paint.probability:
+            # Before the maps, which are linear in the image: one channel is moved
+            # instead of all labels, which no image needs then.
+            drawn = jnp.where(is_shared, 0, side)
+            key = jax.random.fold_in(keys["paint"], drawn)
+            paint = partial(_painted, labels)
+            painted = _sometimes(key, image, paint, settings.paint)
+        places.append((image, painted, labels))
     if settings.flip:
         axes = [_AXES.index(name) for name in settings.flip]
         if max(axes) >= len(shape):
@@ -73,18 +90,30 @@ def _placed(keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig) -> A
             )
         marks = augmentation.flips(keys["flip"], axes, len(shape))
         places = jax.tree.map(partial(augmentation.mirrored, axes=marks), places)
-    fields = {
-        "affine": (augmentation.affine_displacement, settings.affine),
-        "deform": (augmentation.random_deformation, settings.deform),
-    }
-    for name, (function, chance) in fields.items():
-        if chance.probability:
-            places = [
-                _moved(jax.random.fold_in(keys[name], side), arrays, function, chance)
-                for side, arrays in enumerate(places)
-            ]
-    (moving, moving_labels), (fixed, fixed_labels) = places
-    return PairBatch(moving, fixed, moving_labels, fixed_labels)
+    if settings.affine.probability or settings.deform.probability:
+        places = [
+            _moved(_displacement(keys, side, shape, settings), arrays)
+            for side, arrays in enumerate(places)
+        ]
+    return places
+
+
+def _displacement(
+    keys: dict[str, Any], side: int, shape: tuple[int, ...], settings: AugmentConfig
+) -> Array:
+    """Of x to A(x + u(x)), with a random affine map A and a random deformation u."""
+    points = grid = identity_grid(shape)
+    if settings.deform.probability:
+        key, whether = jax.random.split(jax.random.fold_in(keys["deform"], side))
+        field = augmentation.random_deformation(key, shape, settings.deform.strength)
+        points += jnp.where(_is_drawn(whether, settings.deform), field, 0)
+    if settings.affine.probability:
+        key, whether = jax.random.split(jax.random.fold_in(keys["affine"], side))
+        matrix = augmentation.random_affine(key, shape, settings.affine.strength)
+        is_drawn = _is_drawn(whether, settings.affine)
+        matrix = jnp.where(is_drawn, matrix, jnp.eye(len(matrix)))
+        points = apply_affine(matrix, points)
+    return points - grid
 
 
 def _with_shapes(key: Any, pair: PairBatch, probability: float) -> PairBatch:
@@ -102,21 +131,19 @@ def _shape_of(labels: Array) -> tuple[tuple[int, ...], int]:
     return labels.shape[:-1], labels.shape[-1]
 
 
-def _moved(key: Any, arrays: Any, function: Any, chance: Chance) -> Any:
-    """Arrays `(*space, c)` of one image behind one random map."""
-    shape = arrays[0].shape[:-1]
-    key, whether = jax.random.split(key)
-    field = function(key, shape, chance.strength)
-    field = jnp.where(_is_drawn(whether, chance), field, jnp.zeros_like(field))[None]
-    return jax.tree.map(
-        lambda array: warp(array[None], field, boundary="edge")[0], arrays
-    )
+def _moved(displacement: Array, arrays: Any) -> Any:
+    """Arrays `(*space, c)` of one image behind one map."""
+
+    def move(array: Array) -> Array:
+        return warp(array[None], displacement[None], boundary="edge")[0]
+
+    return jax.tree.map(move, arrays)
 
 
 def _recoloured(
-    keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig
-) -> PairBatch:
-    """The pair with other intensities; its labels stay."""
+    keys: dict[str, Any], images: list[Array], settings: AugmentConfig
+) -> list[Array]:
+    """Both images of a pair with other intensities."""
     is_shared = jax.random.bernoulli(keys["shared"], settings.shared)
     maps = {
         "monotone": (augmentation.monotonically_mapped, settings.monotone),
@@ -129,18 +156,16 @@ def _recoloured(
         "noise": (augmentation.noisy, settings.noise),
         "dropout": (augmentation.with_hole, settings.dropout),
     }
-    images = []
-    sides = (pair.moving, pair.moving_labels), (pair.fixed, pair.fixed_labels)
-    for side, (image, labels) in enumerate(sides):
-        paint = {"paint": (partial(_painted, labels), settings.paint)}
-        for name, (function, chance) in (paint | maps | artefacts).items():
+    changed = []
+    for side, image in enumerate(images):
+        for name, (function, chance) in (maps | artefacts).items():
             if chance.probability:
                 is_own = name in artefacts
                 drawn = side if is_own else jnp.where(is_shared, 0, side)
                 key = jax.random.fold_in(keys[name], drawn)
                 image = _sometimes(key, image, function, chance)
-        images.append(image)
-    return pair._replace(moving=images[0], fixed=images[1])
+        changed.append(image)
+    return changed
 
 
 def _painted(labels: Array, key: Any, image: Array, strength: float) -> Array:

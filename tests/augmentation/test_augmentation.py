@@ -97,21 +97,20 @@ def test_waves_have_unit_variance_and_vanish_where_they_must():
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_an_affine_displacement_is_affine_about_the_centre(ndim):
+def test_a_random_affine_map_turns_about_the_centre(ndim):
     shape = (9, 7, 5)[:ndim]
 
     @quick
-    def fields(key):
-        draw = augmentation.affine_displacement
+    def matrices(key):
+        draw = augmentation.random_affine
         return draw(key, shape, 0.2), draw(key, shape, 0.0)
 
-    field, none = fields(KEYS[1])
-    np.testing.assert_allclose(none, 0, atol=1e-5)
-    for axis in range(ndim):
-        np.testing.assert_allclose(np.diff(field, n=2, axis=axis), 0, atol=1e-4)
-    middle = field[tuple(size // 2 for size in shape)]
-    assert np.all(np.abs(middle) < 0.25 * np.array(shape))
-    assert np.abs(field).max() > 0.3
+    matrix, none = matrices(KEYS[1])
+    np.testing.assert_allclose(none, np.eye(ndim + 1), atol=1e-5)
+    centre = (np.array(shape) - 1) / 2
+    shift = matrix[:ndim, :ndim] @ centre + matrix[:ndim, ndim] - centre
+    assert np.all(np.abs(shift) < 0.25 * np.array(shape))
+    assert np.abs(matrix[:ndim, :ndim] - np.eye(ndim)).max() > 0.05
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
