@@ -9,6 +9,7 @@ from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
 Steps = Literal["relative", "absolute"]
+TrainSteps = Literal["relative", "orthogonal", "absolute"]
 Directions = Literal["one", "both", "inverse"]
 Schedule = Literal["auto", "cosine", "constant"]
 Keep = Literal["last", "best"]
@@ -39,9 +40,10 @@ class TrainConfig:
     learning_rate: float = 3e-2
     """Adam's initial learning rate (> 0)."""
 
-    omega_steps: Steps = "relative"
-    """Whether the learning rate is `relative` to the root mean square of each kernel,
-    or `absolute`."""
+    omega_steps: TrainSteps = "relative"
+    """`relative`: Adam, whose learning rate is relative to the root mean square of each
+    kernel; `orthogonal`: the same along the nearest orthogonal matrix to the momentum
+    of each kernel (Muon), which learns more in a step; `absolute`: plain Adam."""
 
     schedule: Schedule = "auto"
     """`cosine`: the learning rate falls to zero along a cosine; `constant`; `auto`:
@@ -108,7 +110,7 @@ class TrainConfig:
         check_choice(self, "freeze", typing.get_args(Freeze))
         check_choice(self, "keep", typing.get_args(Keep))
         check_choice(self, "judge", typing.get_args(TrainJudge))
-        check_choice(self, "omega_steps", typing.get_args(Steps))
+        check_choice(self, "omega_steps", typing.get_args(TrainSteps))
         check_choice(self, "directions", typing.get_args(Directions))
         check_choice(self, "schedule", typing.get_args(Schedule))
         check_range(self, "learning_rate", above=0)

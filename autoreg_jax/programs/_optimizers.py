@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from jax import Array
 
 from autoreg_jax.config import StageConfig
@@ -13,6 +14,10 @@ from autoreg_jax.programs._layout import Layout, on_tree
 
 # Kernels and biases below this root mean square move as if they had it.
 _SMALLEST_RMS = 0.05
+# Momentum of orthogonal steps, and the root mean square of their updates before they
+# are made relative: about that of Adam, so that both have the same good rates.
+_MOMENTUM, _UPDATE_RMS = 0.9, 0.4
+_TINY = 1e-20
 
 
 def make_omega_optimizer(
@@ -29,7 +34,8 @@ def make_omega_optimizer(
     the same part of each kernel the same to what comes out: smooth images add the
     changes of n taps up to n, their weights to √n. So kernels of more than 3 taps an
     axis move by √(3^d / n) of it, and all candidates of an edge learn alike. The paper
-    takes one step for all, `absolute`, small enough for them and many of them. The norm
+    takes one step for all, `absolute`, small enough for them and many of them.
+    `orthogonal` steps are relative ones along `orthogonal_momentum` instead. The norm
     of the gradient is cut to `clip` before, unless that is 0. Updates are multiplied by
     the negative rate, or changed by `scale` instead.
     """
@@ -39,13 +45,58 @@ def make_omega_optimizer(
     scale = scale or optax.scale_by_learning_rate(learning_rate)
     if steps == "absolute":
         return optax.chain(optax.scale_by_adam(), scale)
+    # A second moment over a hundred steps forgets the still fields of the start.
+    direction = optax.scale_by_adam(b2=0.99)
+    if steps == "orthogonal":
+        direction = on_tree(orthogonal_momentum(), layout)
     return optax.chain(
-        # A second moment over a hundred steps forgets the still fields of the start.
-        optax.scale_by_adam(b2=0.99),
+        direction,
         on_tree(optax.scale_by_param_block_rms(_SMALLEST_RMS), layout),
         on_tree(optax.stateless(_by_taps), layout),
         scale,
     )
+
+
+def orthogonal_momentum() -> optax.GradientTransformation:
+    """Muon: the momentum of a kernel, with all of its singular values set to one.
+
+    A kernel counts as a matrix from its taps and channels to its features. Adam moves
+    the biases and the kernels that end in the components of a velocity, one for each
+    axis (K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks",
+    2024).
+    """
+
+    def dimensions(tree: Any) -> Any:
+        def of(kernel: Any) -> optax.contrib.MuonDimensionNumbers:
+            *inputs, output = range(kernel.ndim)
+            return optax.contrib.MuonDimensionNumbers(tuple(inputs), output)
+
+        return jax.tree.map(of, tree)
+
+    def kind(array: Any) -> str:
+        is_hidden = array.ndim > 2 and array.shape[-1] > array.ndim - 2
+        return "muon" if is_hidden else "adam"
+
+    muon = optax.chain(
+        optax.contrib.scale_by_muon(
+            beta=_MOMENTUM, weight_dimension_numbers=dimensions
+        ),
+        optax.stateless(_of_size),
+    )
+    adam = optax.scale_by_adam(b2=0.99)
+    kinds = lambda tree: jax.tree.map(kind, tree)  # noqa: E731
+    return optax.partition({"muon": muon, "adam": adam}, kinds)
+
+
+def _of_size(updates: Any, params: Any) -> Any:
+    """Updates of one root mean square."""
+    del params
+
+    def scaled(update: Array) -> Array:
+        mean_square = jnp.mean(update**2)
+        return update * (_UPDATE_RMS * jax.lax.rsqrt(mean_square + _TINY))
+
+    return jax.tree.map(scaled, updates)
 
 
 def compiled_update(
