@@ -12,6 +12,17 @@ FeatureWeights = Literal["shared", "separate"]
 Encoder = Literal["strided", "pooled"]
 Fusion = Literal["concatenation", "sum_difference"]
 Velocities = Literal["summed", "replaced", "composed"]
+# As `search_space.OPERATIONS`, in the order of the last axis of α.
+Operation = Literal[
+    "conv_1",
+    "conv_3",
+    "conv_5",
+    "sep_conv_3",
+    "sep_conv_5",
+    "dil_conv_3",
+    "dil_conv_5",
+    "dil_conv_7",
+]
 
 _MOST_SCALES = 6
 # Lists for the two scales of the paper are accepted for one scale, too.
@@ -43,6 +54,10 @@ class NetworkConfig:
 
     deformation_channels: tuple[int, ...] = (48, 32, 16)
     """Channels of each operation in a deformation cell (>= 1)."""
+
+    operations: tuple[Operation, ...] = typing.get_args(Operation)
+    """Operations among which the search chooses that of each edge; by default all. With
+    a single one, e.g. `[conv_3]`, every edge has it and α is not searched."""
 
     fusion: Fusion = "concatenation"
     """How a deformation cell sees the two feature maps: one behind the other, or their
@@ -112,9 +127,19 @@ class NetworkConfig:
         check_choice(self, "encoder", typing.get_args(Encoder))
         check_choice(self, "fusion", typing.get_args(Fusion))
         check_choice(self, "velocities", typing.get_args(Velocities))
+        self._check_operations()
         self._check_numbers("deformation_channels", is_of_scales=False)
         for name in ("feature_channels", "iterations", "matching", "correlation"):
             self._check_numbers(name, is_of_scales=True)
+
+    def _check_operations(self) -> None:
+        """Refuse unknown and repeated operations, and none at all."""
+        known, asked = typing.get_args(Operation), self.operations
+        if not asked or not {*asked} <= {*known} or len({*asked}) < len(asked):
+            raise ConfigError(
+                f"operations: must be one or more of {', '.join(known)}, each once, "
+                f"got {list(asked)}."
+            )
 
     def _check_numbers(self, name: str, *, is_of_scales: bool) -> None:
         """Refuse a list with a number below 1, or with more numbers than scales."""

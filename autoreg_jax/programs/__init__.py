@@ -35,6 +35,8 @@ from autoreg_jax.programs._network import (
     make_structure,
     make_wiring,
     network_family,
+    operations_table,
+    set_genotype,
 )
 from autoreg_jax.programs._objective import (
     check_labels,
@@ -96,11 +98,13 @@ __all__ = [
     "on_device",
     "one_by_one",
     "one_each",
+    "operations_table",
     "quick_compilation",
     "runs_in_one_program",
     "schedule",
     "search_step",
     "search_steps",
+    "set_genotype",
     "shrunk",
     "stacked_rows",
     "trained_vector",

@@ -15,6 +15,7 @@ from autoreg_jax.search_space import (
     ArchitectureLogits,
     Candidate,
     Cells,
+    CellShapes,
     Genotype,
     decode,
 )
@@ -84,6 +85,28 @@ def make_structure(config: RunConfig) -> Structure:
     )
 
 
+def operations_table(config: RunConfig) -> tuple[Candidate, ...]:
+    """The table of operations without those that the configuration leaves out."""
+    names = config.network.operations
+    return tuple(r for r in CANDIDATES if r.name in names or not r.is_searched)
+
+
+def set_genotype(config: RunConfig, cells: CellShapes) -> Genotype | None:
+    """The architecture that leaves nothing to search: the only operation everywhere.
+
+    Args:
+        config: The run.
+        cells: Scales and edges of the network.
+
+    Returns:
+        The genotype; None if there are several operations.
+    """
+    if len(config.network.operations) > 1:
+        return None
+    table = operations_table(config)
+    return chosen_genotype(config, ArchitectureLogits.zeros(table, cells), table)
+
+
 def chosen_genotype(
     config: RunConfig,
     alpha: ArchitectureLogits,
@@ -114,6 +137,7 @@ def _registration_network(
         size.normalise,
         wiring=make_wiring(config),
         structure=structure,
+        candidates=CANDIDATES if genotype is not None else operations_table(config),
         extractor=None if genotype is not None else _fixed_features(config),
     )
 

@@ -114,10 +114,11 @@ class Stage:
         return [outer[part] for part in self.parts]
 
 
-def schedule(config: RunConfig) -> list[list[Stage]]:
+def schedule(config: RunConfig, *, with_cells: bool = True) -> list[list[Stage]]:
     """The stages of each round: α_F and α_D, or both at once, and λ at the end.
 
-    λ has no steps if there is no criterion to choose it by.
+    Without cells there are the stages of λ alone. λ has no steps if there is no
+    criterion to choose it by.
     """
     search = config.search
     cells: tuple[tuple[str, Stream, tuple[str, ...], StageConfig], ...]
@@ -129,6 +130,7 @@ def schedule(config: RunConfig) -> list[list[Stage]]:
         cells = (("joint", Stream.JOINT, ArchitectureLogits._fields, search.feature),)
     if config.quirks.deformation_only:
         cells = cells[-1:]
+    cells = cells if with_cells else ()
     weights = search.lam
     if search.judge == "none":
         weights = replace(weights, steps=0, warm_up=0)

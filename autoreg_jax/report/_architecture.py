@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import yaml
 from jaxtyping import Float
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from autoreg_jax.errors import ArtifactError
 from autoreg_jax.report._style import INK, MUTED, REFINED, new_figure
 from autoreg_jax.report._words import (
     CELLS,
@@ -55,12 +57,52 @@ def last_alpha(records: Sequence[Mapping[str, Any]]) -> Mapping[str, ArrayLike] 
     return None
 
 
+def searched_operations(config: str | None) -> tuple[str, ...]:
+    """The operations that α weighs, in the order of its last axis.
+
+    Args:
+        config: Text of `config.yaml`; all operations if it does not name them.
+
+    Raises:
+        ArtifactError: If the text is not YAML.
+
+    Examples:
+        >>> searched_operations("network: {operations: [conv_5, conv_3]}")
+        ('conv_3', 'conv_5')
+    """
+    try:
+        settings = yaml.safe_load(config or "") or {}
+    except yaml.YAMLError as error:
+        raise ArtifactError(f"config.yaml: not valid YAML ({error}).") from None
+    names = settings.get("network", {}).get("operations", OPERATIONS)
+    return tuple(name for name in OPERATIONS if name in names)
+
+
+def set_sentence(
+    genotype: Mapping[str, Mapping[str, Sequence[str]]] | None,
+    operations: Sequence[str],
+) -> str:
+    """Say that there was one operation to choose from; empty if there were more."""
+    if genotype is None:
+        return ""
+    used = {k: {n for cell in genotype[k].values() for n in cell} for k in CELLS}
+    if len(operations) > 1 or used["deformation"] != {*operations}:
+        return ""
+    is_fixed = used["feature"] != {*operations}
+    where = "of the deformation cells " if is_fixed else ""
+    return f"Every edge {where}is {operations[0]}, as set; not searched."
+
+
 def chosen_operations(
     genotype: Mapping[str, Mapping[str, Sequence[str]]],
     alpha: Mapping[str, ArrayLike] | None,
+    operations: Sequence[str] = tuple(OPERATIONS),
 ) -> list[CellRow]:
-    """The operation on each edge in words, with its probability where known."""
-    names, words = list(OPERATIONS), OPERATIONS | FIXED_OPERATIONS
+    """The operation on each edge in words, with its probability where known.
+
+    `operations` are those that α weighs, in the order of its last axis.
+    """
+    names, words = list(operations), OPERATIONS | FIXED_OPERATIONS
     rows = []
     for kind, kind_words in CELLS.items():
         shares = None if alpha is None else probabilities(alpha[kind])
@@ -135,6 +177,7 @@ def probabilities(logits: ArrayLike) -> Float[np.ndarray, "scale edge op"]:
 def alpha_heatmap(
     alpha: Mapping[str, ArrayLike],
     genotype: Mapping[str, Mapping[str, Sequence[str]]] | None,
+    operations: Sequence[str] = tuple(OPERATIONS),
 ) -> Figure:
     """Draw softmax(α) of both kinds of cell with the chosen operations framed.
 
@@ -145,6 +188,7 @@ def alpha_heatmap(
         alpha: Logits `(scale, edge, operation)` under `feature` and `deformation`,
             scale 0 = half, 1 = quarter resolution, and so on.
         genotype: Contents of `genotype.json`; None draws no frames.
+        operations: Those that α weighs, in the order of its last axis.
 
     Returns:
         Figure with two maps and a colour bar.
@@ -156,7 +200,7 @@ def alpha_heatmap(
     References:
         AutoReg, Fig. 3.
     """
-    names = list(OPERATIONS)
+    names = list(operations)
     maps = {kind: probabilities(alpha[kind]) for kind in CELLS}
     for kind, values in maps.items():
         if values.ndim != 3 or values.shape[-1] != len(names):
@@ -226,10 +270,11 @@ def _chosen(
     if genotype is None:
         return []
     chosen = [name for _, cell in _in_order(genotype[kind]) for name in cell]
-    unknown = sorted(set(chosen) - set(names) - set(FIXED_OPERATIONS))
+    unknown = sorted(set(chosen) - set(OPERATIONS) - set(FIXED_OPERATIONS))
     if unknown:
         raise ValueError(
-            f"genotype[{kind!r}] names {unknown[0]!r}; known are {', '.join(names)}."
+            f"genotype[{kind!r}] names {unknown[0]!r}; known are "
+            f"{', '.join(OPERATIONS)}."
         )
     return [
         (names.index(name), column)

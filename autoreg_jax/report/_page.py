@@ -18,6 +18,8 @@ from autoreg_jax.report._architecture import (
     decision_sentence,
     last_alpha,
     loss_weights,
+    searched_operations,
+    set_sentence,
 )
 from autoreg_jax.report._curves import (
     hypergradient_curves,
@@ -186,13 +188,22 @@ def _structures(run: Run) -> Section:
 
 def _architecture(run: Run) -> Section:
     title = "Searched architecture"
-    alpha = last_alpha(run.records)
+    alpha, cells = last_alpha(run.records), ()
     if alpha is None and run.genotype is None:
         return Section(title, missing=MISSING["architecture"])
-    cells = () if run.genotype is None else chosen_operations(run.genotype, alpha)
+    names = searched_operations(run.config)
+    if run.genotype is not None:
+        cells = chosen_operations(run.genotype, alpha, names)
     if alpha is None:
-        return Section(title, cells=cells)
-    picture = _picture(alpha_heatmap(alpha, run.genotype), CAPTIONS["alpha"])
+        sentence = set_sentence(run.genotype, names)
+        return Section(
+            "Architecture" if sentence else title,
+            (),
+            "",
+            sentence=sentence,
+            cells=cells,
+        )
+    picture = _picture(alpha_heatmap(alpha, run.genotype, names), CAPTIONS["alpha"])
     return Section(title, [picture], sentence=decision_sentence(alpha), cells=cells)
 
 

@@ -18,10 +18,13 @@ from autoreg_jax.losses import Objective, in_order
 from autoreg_jax.programs import (
     NetworkFamily,
     Programs,
+    Stage,
+    cells_of,
     check_labels,
     check_space,
     initial_lambda,
     schedule,
+    set_genotype,
     with_judge,
 )
 from autoreg_jax.runtime import RunFolder, in_single_precision, placement
@@ -69,7 +72,8 @@ def search(  # noqa: PLR0913
         train: Subjects from which ω learns.
         validation: Other subjects, by which α and λ are chosen.
         config: The run.
-        genotype: An architecture that is not to be searched; λ alone is.
+        genotype: An architecture that is not to be searched; λ alone is. So it is with
+            one operation in `config.network.operations`.
         run: Folder for metrics.jsonl, checkpoints, genotype.json and objective.json.
         resume: Resume the search in this folder; finished stages are kept.
         journal: Takes the records instead of one made from `run` and `resume`: to
@@ -137,15 +141,17 @@ def search_job(
         logger.info("There are no label maps: λ is judged by the images themselves.")
     config = with_judge(config, validation)
     programs = programs_for(config, train, programs, **own)
+    if genotype is None:
+        genotype = _set_genotype(config, programs)
     lam = jax.device_get(initial_lambda(config))
     check_labels(train, lam)
     lam.pop(_CONSTANT, None)
-    check_space(train.images.shape[1:-1], config.mesh.space, _shrinks(config))
+    check_space(train.images.shape[1:-1], config.mesh.space, _shrinks(config, genotype))
     devices = placement(
         config.mesh.pairs,
         config.mesh.members,
-        _batches(config),
-        has_members=has_members or _has_members(config),
+        _batches(config, genotype),
+        has_members=has_members or _has_members(config, genotype),
         space=config.mesh.space,
     )
     return SearchJob(
@@ -166,35 +172,46 @@ def _with_constant(config: RunConfig, result: SearchResult) -> SearchResult:
     )
 
 
-def _batches(config: RunConfig) -> list[int]:
+def _set_genotype(config: RunConfig, programs: Programs) -> Genotype | None:
+    """The architecture if there is nothing to choose, which the log then says."""
+    genotype = set_genotype(config, cells_of(programs.mixed))
+    if genotype is not None:
+        (name,) = config.network.operations
+        where = "of the deformation cells " if config.quirks.deformation_only else ""
+        logger.info("Every edge %sis %s, as set; not searched.", where, name)
+    return genotype
+
+
+def _stages(config: RunConfig, genotype: Genotype | None) -> list[Stage]:
+    """The stages that have steps."""
+    rounds = schedule(config, with_cells=genotype is None)
+    return [s for s in itertools.chain(*rounds) if s.settings.steps]
+
+
+def _batches(config: RunConfig, genotype: Genotype | None) -> list[int]:
     """The sizes of the batches of a search."""
     if config.search.strategy == "random":
         return [config.train.batch_size]
-    stages = [stage.settings for stage in itertools.chain(*schedule(config))]
     return [
         size
-        for stage in stages
-        if stage.steps
-        for size in (stage.train_pairs, stage.valid_pairs)
+        for stage in _stages(config, genotype)
+        for size in (stage.settings.train_pairs, stage.settings.valid_pairs)
     ]
 
 
-def _shrinks(config: RunConfig) -> list[int]:
+def _shrinks(config: RunConfig, genotype: Genotype | None) -> list[int]:
     """Factors by which the images of a search are smaller than the working grid."""
     if config.search.strategy == "random":
         return [1]
-    stages = itertools.chain(*schedule(config))
     return [
         1 if stage.is_of_lambda else config.search.shrink
-        for stage in stages
-        if stage.settings.steps
+        for stage in _stages(config, genotype)
     ]
 
 
-def _has_members(config: RunConfig) -> bool:
+def _has_members(config: RunConfig, genotype: Genotype | None) -> bool:
     """Whether there is a population: random architectures, or particles."""
-    stages = itertools.chain(*schedule(config))
-    names = [stage.hypergradient.name for stage in stages if stage.settings.steps]
+    names = [stage.hypergradient.name for stage in _stages(config, genotype)]
     return config.search.strategy == "random" or any(
         name.endswith("evolution_strategies") for name in names
     )

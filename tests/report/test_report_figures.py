@@ -10,6 +10,8 @@ from autoreg_jax.report._architecture import (
     chosen_operations,
     decision_sentence,
     probabilities,
+    searched_operations,
+    set_sentence,
 )
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._pairs import Pair, mean_dice, select_pairs
@@ -90,6 +92,22 @@ def test_a_pyramid_has_a_column_for_each_edge_of_its_own_scales():
     rows = chosen_operations(genotype, alpha)
     assert [len(row.operations) for row in rows] == [3, 2, 2, 2, 2]
     assert rows[-1].cell == "Deformation cells, 1/16 resolution"
+
+
+def test_alpha_may_weigh_some_operations(alpha):
+    alpha = {kind: np.asarray(logits)[..., 1:3] for kind, logits in alpha.items()}
+    cells = {"half": ["conv_3"] * 3, "quarter": ["conv_5"] * 3}
+    genotype = {"feature": cells, "deformation": cells}
+    names = searched_operations("network: {operations: [conv_5, conv_3]}")
+    axes = report.alpha_heatmap(alpha, genotype, names).axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["conv 3", "conv 5"]
+    rows = [round(patch.get_y() + 0.45) for patch in axes.patches]
+    assert rows == [0, 0, 0, 1, 1, 1]
+    percent = chosen_operations(genotype, alpha, names)[3].operations[2][1]
+    assert percent == 100 * softmax(alpha["deformation"][1, 2])[1]
+    assert searched_operations("seed: 0") == tuple(OPERATIONS)
+    assert set_sentence(genotype, names) == ""
+    assert set_sentence(genotype, names[:1]) == ""
 
 
 def test_heatmap_refuses_a_wrong_shape_and_an_unknown_operation(alpha):

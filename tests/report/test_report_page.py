@@ -17,6 +17,7 @@ from autoreg_jax.report import _run, write_report
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._words import MISSING
 from autoreg_jax.runtime import RunFolder
+from autoreg_jax.search_space import CellShapes, Genotype
 
 _VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -174,6 +175,18 @@ def test_only_a_search_and_only_an_evaluation(make_run, tmp_path):
     text = read(write_report(evaluated)).text
     for part in ("architecture", "weight_history", "losses", "hypergradients"):
         assert MISSING[part] in text
+
+
+def test_operations_that_were_set_are_not_called_searched(tmp_path):
+    genotype = Genotype.uniform("conv_3", CellShapes((1, 3), (4, 2)))
+    (tmp_path / "genotype.json").write_text(genotype.to_json())
+    (tmp_path / "config.yaml").write_text("network: {operations: [conv_3]}")
+    text = read(write_report(tmp_path)).text
+    assert "Every edge is conv_3, as set; not searched." in text
+    assert "Searched architecture" not in text
+    (tmp_path / "config.yaml").write_text("network: {")
+    with pytest.raises(ArtifactError, match=r"config\.yaml: not valid YAML"):
+        write_report(tmp_path)
 
 
 def test_no_labels_no_truth_no_refinement(make_run, tmp_path):

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from autoreg_jax.search_space import PAPER_CELLS, CellShapes, Genotype
+from autoreg_jax.programs import operations_table
+from autoreg_jax.search_space import (
+    CANDIDATES,
+    PAPER_CELLS,
+    Candidate,
+    CellShapes,
+    Genotype,
+)
 from autoreg_jax.studies._table import Column, Table, mean_sd
 from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._experiment import Experiment, images_elsewhere
@@ -99,9 +106,14 @@ _SHOWN = (
 )
 
 
-def random_genotype(seed: int, draw: int, cells: CellShapes = PAPER_CELLS) -> Genotype:
+def random_genotype(
+    seed: int,
+    draw: int,
+    cells: CellShapes = PAPER_CELLS,
+    candidates: Sequence[Candidate] = CANDIDATES,
+) -> Genotype:
     """Draw any operation for any edge, all equally likely, from two seeds."""
-    return Genotype.random((seed, draw, 2), cells=cells)
+    return Genotype.random((seed, draw, 2), candidates, cells)
 
 
 def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
@@ -121,12 +133,13 @@ def ablation_models(experiment: Experiment, seed: int) -> list[TrainedModel]:
         make("omega", plain, start),
         make("lam", plain, lam),
     ]
+    table = operations_table(experiment.protocol.config)
     mixed = {
         "feature": Genotype(genotype.feature, plain.deformation),
         "deformation": Genotype(plain.feature, genotype.deformation),
     }
     for draw in range(experiment.protocol.draws):
-        mixed[f"random{draw}"] = random_genotype(seed, draw, genotype.cells)
+        mixed[f"random{draw}"] = random_genotype(seed, draw, genotype.cells, table)
     return models + [make(name, one, start) for name, one in mixed.items()]
 
 

@@ -52,6 +52,8 @@ def estimate_memory(
     search, devices = config.search, config.mesh.pairs or 1
     cells = max(search.feature.train_pairs, search.deformation.train_pairs)
     mixed = _HYPERGRADIENT * math.ceil(cells / devices)
+    if len(config.network.operations) == 1:
+        mixed = 0.0  # nothing to choose
     single = _HYPERGRADIENT * math.ceil(search.lam.train_pairs / devices)
     pairs = max(math.ceil(config.train.batch_size / devices), single)
     return MemoryEstimate(

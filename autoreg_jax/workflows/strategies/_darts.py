@@ -79,9 +79,7 @@ def stages(
     )
     genotype = job.genotype or chosen_genotype(config, alpha, candidates)
     lam = job.lam
-    rounds = schedule(config)
-    if job.genotype is not None:
-        rounds = [turn[-1:] for turn in rounds]
+    rounds = schedule(config, with_cells=job.genotype is None)
     left = [stage for turn in rounds for stage in turn]
 
     def seconds_of(stage: Stage) -> float:
