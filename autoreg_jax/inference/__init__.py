@@ -14,11 +14,16 @@ from autoreg_jax.inference._classical import register_pair
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
 from autoreg_jax.inference._labels import warp_labels
-from autoreg_jax.inference._model import RegistrationModel, load_model
+from autoreg_jax.inference._model import (
+    RegistrationModel,
+    included_models,
+    load_model,
+)
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._refine import Refined, refine
 from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered
+from autoreg_jax.inference._seen import Seen
 
 __all__ = [
     "Conventions",
@@ -28,7 +33,9 @@ __all__ = [
     "Refined",
     "Registered",
     "RegistrationModel",
+    "Seen",
     "apply_files",
+    "included_models",
     "known_error",
     "label_overlap",
     "load_model",

@@ -1,14 +1,16 @@
 """Whether there is anything to compare: masks, label maps and what is left of them."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from autoreg_jax.data import read_mask
 from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, is_inside, shared_part
 
-__all__ = ["check_companion", "check_compared"]
+__all__ = ["binary_mask", "check_companion", "check_compared"]
 
 # Fractions below which a part is refused, and below which a warning is given.
 _LEAST, _FEW, _MOST = 0.05, 0.3, 0.95
@@ -18,6 +20,22 @@ _SAME_PLACE = 0.5
 _MANY = 1_000_000
 # Weight of a mask from which a voxel counts, and grey values, from 0 to 1, that differ.
 _COUNTS, _CONTRAST = 0.1, 1e-4
+
+
+def binary_mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
+    """A mask, or its file, as an image of 0 and 1.
+
+    Raises:
+        GeometryError: If it has another number of axes than the images, `ndim`.
+    """
+    if mask is None:
+        return None
+    mask = mask if isinstance(mask, Volume) else read_mask(mask)
+    if mask.ndim != ndim:
+        raise GeometryError(
+            f"{mask.path or 'the mask'} has {mask.ndim} axes, the images have {ndim}."
+        )
+    return Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
 
 
 def check_companion(part: Volume, image: Volume, kind: str) -> tuple[str, ...]:
@@ -80,7 +98,7 @@ def check_companion(part: Volume, image: Volume, kind: str) -> tuple[str, ...]:
 
 def check_compared(
     pair: tuple[Volume, Volume],
-    arrays: tuple[Float[np.ndarray, "*space"], Float[np.ndarray, "*space"]],
+    arrays: Sequence[Float[np.ndarray, "*space"]],
     masks: tuple[Volume | None, Volume | None],
     weights: Sequence[Float[np.ndarray, "*space"] | None],
     grid: Grid,

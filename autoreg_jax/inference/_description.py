@@ -1,23 +1,29 @@
 """What a model is besides its weights: `model.json`."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float
 
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import Intensity
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import write_json
+from autoreg_jax.geometry import Volume
+from autoreg_jax.inference._seen import Seen
 from autoreg_jax.losses import Objective
 from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 
-_FORMAT = 3
+_FORMAT = 4
 # Format 1 has neither `wiring` nor `is_dimmed`: both are the defaults. So is
 # `intensity` if it is missing. Format 2 has no `structure`: two scales, and how
-# velocities are joined is part of `wiring`.
-_READABLE = (1, 2, _FORMAT)
+# velocities are joined is part of `wiring`. Format 3 has no `seen`.
+_READABLE = (1, 2, 3, _FORMAT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,7 @@ class ModelDescription:
         is_dimmed: Whether the training loss dims coarse images, see `Objective`.
         intensity: How grey values are scaled before the network sees them.
         structure: Scales and cells; only with a `Genotype`.
+        seen: What the images of the training were like; None if that is not known.
     """
 
     genotype: Genotype | str
@@ -55,11 +62,31 @@ class ModelDescription:
     is_dimmed: bool = False
     intensity: Intensity = field(default_factory=Intensity)
     structure: Structure = field(default_factory=Structure)
+    seen: Seen | None = None
 
     @property
     def objective(self) -> Objective:
         """The loss of the training, but for its weights."""
         return Objective(self.similarity, self.windows, is_dimmed=self.is_dimmed)
+
+    def doubts(
+        self,
+        images: Iterable[Volume],
+        arrays: Iterable[Float[np.ndarray, "*space"]],
+        spacing: tuple[float, ...],
+    ) -> list[str]:
+        """Sentences on what makes images unlike those of the training.
+
+        Args:
+            images: As they were read.
+            arrays: They in [0, 1], in the orientation of the model.
+            spacing: Of the arrays, mm.
+        """
+        if self.seen is None:
+            return []
+        pairs = zip(images, arrays, strict=True)
+        found = (self.seen.doubts(*pair, spacing, self.orientation) for pair in pairs)
+        return [sentence for sentences in found for sentence in sentences]
 
     def network(self) -> Any:
         """Build the Flax module that `genotype` names.
@@ -112,12 +139,14 @@ class ModelDescription:
         if content["matching"] is not None:
             content["matching"] = tuple(content["matching"])
         wiring = content.get("wiring", {})
-        if found < _FORMAT:
+        if found < 3:
             is_summed = wiring.pop("has_summed_velocities", True)
             content["structure"] = {"velocities": "summed" if is_summed else "replaced"}
         content["wiring"] = Wiring(**wiring)
         structure = content["structure"]
         lists = {k: tuple(v) for k, v in structure.items() if isinstance(v, list)}
         content["structure"] = Structure(**structure | lists)
+        if content.get("seen"):
+            content["seen"] = Seen(tuple(map(tuple, content["seen"]["extent"])))
         content["intensity"] = Intensity(**content.get("intensity", {}))
         return cls(**content)

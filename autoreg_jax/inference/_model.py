@@ -24,6 +24,7 @@ from autoreg_jax.networks import Registration
 from autoreg_jax.runtime import RunFolder, in_single_precision
 
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
+_INCLUDED = Path(__file__).parents[1] / "models"
 _UNREADABLE = (
     AttributeError,  # a description that is JSON, but no object
     ConfigError,
@@ -182,11 +183,19 @@ class RegistrationModel:
         return folder
 
 
+def included_models() -> tuple[str, ...]:
+    """Names of the models that come with this package, each with a README.md."""
+    folders = _INCLUDED.iterdir() if _INCLUDED.is_dir() else ()
+    return tuple(sorted(f.name for f in folders if (f / _DESCRIPTION).is_file()))
+
+
 def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
     """Read a model.
 
     Args:
-        path: A model folder, or a run folder with one in `model/`.
+        path: A model folder, or a run folder with one in `model/`; or the name of a
+            model that comes with this package, see `included_models`, if there is no
+            folder of that name.
         network: Flax module of a model with a network of your own, see
             `RegistrationModel`.
 
@@ -198,13 +207,16 @@ def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
             network is not part of this package and none is given.
     """
     folder = Path(path)
+    if str(path) in included_models() and not folder.is_dir():
+        folder = _INCLUDED / str(path)
     if not (folder / _DESCRIPTION).is_file() and RunFolder(folder).model.is_dir():
         folder = RunFolder(folder).model
     for name in (_DESCRIPTION, _WEIGHTS):
         if not (folder / name).is_file():
             raise ArtifactError(
                 f"no model in {path}: {folder / name} is missing; give a run folder in "
-                "which training has finished, or its `model` folder."
+                "which training has finished, its `model` folder, or the name of an "
+                f"included model ({', '.join(included_models())})."
             )
     try:
         description = ModelDescription.read(folder / _DESCRIPTION)

@@ -19,7 +19,6 @@ from autoreg_jax.data import (
     check_contrast,
     normalize_intensity,
     read_image,
-    read_mask,
 )
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.geometry import (
@@ -30,7 +29,11 @@ from autoreg_jax.geometry import (
     working_grid,
 )
 from autoreg_jax.inference._classical import register_pair
-from autoreg_jax.inference._comparable import check_companion, check_compared
+from autoreg_jax.inference._comparable import (
+    binary_mask,
+    check_companion,
+    check_compared,
+)
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
@@ -114,7 +117,7 @@ def register(  # noqa: PLR0913
     if isinstance(model, Path | str):
         model = load_model(model)
     begin = time.perf_counter()
-    masks = (_read_mask(fixed_mask, fixed.ndim), _read_mask(moving_mask, fixed.ndim))
+    masks = (binary_mask(fixed_mask, fixed.ndim), binary_mask(moving_mask, fixed.ndim))
     doubts = [
         sentence
         for mask, image in zip(masks, (fixed, moving), strict=True)
@@ -138,11 +141,14 @@ def register(  # noqa: PLR0913
     unaligned = on_grid(scaled[1]) if prealignment.is_used else moving_array
     placed_masks = (masks[0], masks[1] and prealignment.place(masks[1]))
     weights = [mask and on_grid(mask) for mask in placed_masks]
+    pair, arrays = (fixed, placed), [_bare(x) for x in (fixed_array, moving_array)]
+    if model is not None:
+        doubts += model.description.doubts(pair, arrays, grid.spacing)
     doubts += check_compared(
-        (fixed, placed),
-        (np.asarray(fixed_array)[0, ..., 0], np.asarray(moving_array)[0, ..., 0]),
+        pair,
+        arrays,
         placed_masks,
-        [None if w is None else np.asarray(w)[0, ..., 0] for w in weights],
+        [None if w is None else _bare(w) for w in weights],
         grid,
     )
     displacement = _displacement(
@@ -182,6 +188,10 @@ def register(  # noqa: PLR0913
     )
 
 
+def _bare(array: Array) -> np.ndarray:
+    return np.asarray(array)[0, ..., 0]
+
+
 def _check_options(model, affine, refine, similarity, *, has_mask) -> None:
     """Reject invalid options before any file is read."""
     if affine not in ("auto", "rigid", "affine", "none"):
@@ -219,18 +229,6 @@ def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
             "model of that dimension."
         )
     return working_grid(fixed, about.orientation, about.spacing)
-
-
-def _read_mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
-    """A mask as an image of 0 and 1."""
-    if mask is None:
-        return None
-    mask = mask if isinstance(mask, Volume) else read_mask(mask)
-    if mask.ndim != ndim:
-        raise GeometryError(
-            f"{mask.path or 'the mask'} has {mask.ndim} axes, the images have {ndim}."
-        )
-    return Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
 
 
 def _displacement(

@@ -11,7 +11,12 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.inference import ModelDescription, RegistrationModel, load_model
+from autoreg_jax.inference import (
+    ModelDescription,
+    RegistrationModel,
+    Seen,
+    load_model,
+)
 from autoreg_jax.losses import Objective, Similarity, in_order
 from autoreg_jax.programs import (
     Network,
@@ -160,15 +165,17 @@ def train(  # noqa: PLR0913
     }
     if start is not None:
         own = {name: getattr(start.description, name) for name in own}
+    spacing = tuple(float(size) for size in train.spacing)
     description = ModelDescription(
         **own,
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
-        spacing=tuple(float(size) for size in train.spacing),
+        spacing=spacing,
         lam={name: float(weight) for name, weight in lam.items()},
         similarity=_similarity_name(config, programs.objective),
         windows=programs.objective.windows,
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
+        seen=Seen.of(train.images, spacing),
     )
     params = programs.layout(module).to_tree(np.asarray(state.chosen))
     model = RegistrationModel(description, params, network=module)
