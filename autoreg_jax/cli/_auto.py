@@ -33,6 +33,12 @@ class Demo(Verb):
         text = "run folder to create (default: runs/demo)"
         shared.add_output(group, text, default=default)
         shared.add_dimensions(group, 3)
+        group.add_argument(
+            "--spacing",
+            type=float,
+            metavar="MM",
+            help="voxel size, 2 to 8 mm (default: 4, slices 2)",
+        )
         shared.add_continuation(group)
         shared.add_search(parser.add_argument_group("search"))
         group = parser.add_argument_group("settings")
@@ -48,6 +54,7 @@ class Demo(Verb):
         evaluation = workflows.demo(
             options.output,
             dimensions=options.dimensions,
+            spacing=options.spacing,
             config=settings,
             resume=options.resume,
             overwrite=options.overwrite,

@@ -169,13 +169,19 @@ def check_dimensions(dimensions: int) -> None:
 
 
 def simulated(
-    folder: Path, dimensions: int, seed: int, *, is_kept: bool = True, **options: Any
+    folder: Path,
+    dimensions: int,
+    seed: int,
+    *,
+    spacing: float | None = None,
+    is_kept: bool = True,
+    **options: Any,
 ) -> Path:
     """The CSV file of simulated subjects in a folder; existing ones may be kept."""
     table = folder / "dataset.csv"
     if is_kept and table.is_file():  # the table is written last
         return table
-    spacing = _SPACING[dimensions]
+    spacing = spacing or _SPACING[dimensions]
     return write_population(
         folder, spacing=spacing, dimensions=dimensions, seed=seed, **options
     )
@@ -185,6 +191,7 @@ def demo(
     run: Path | str = Path("runs/demo"),
     *,
     dimensions: int = 3,
+    spacing: float | None = None,
     config: RunConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -196,6 +203,7 @@ def demo(
     Args:
         run: Folder of the run; the subjects are written to its folder `data`.
         dimensions: 3, or 2 for an axial plane.
+        spacing: Voxel size, 2 to 8 mm; default: 4 mm, 2 mm for a plane.
         config: The run; default: the preset `demo`.
         resume: Resume the run in this folder.
         overwrite: Move an existing run to previous-N.
@@ -207,13 +215,18 @@ def demo(
 
     Raises:
         ValueError: If `dimensions` is neither 2 nor 3.
+        ConfigError: If `spacing` is out of its range.
         DataError: If nilearn, which contains the template, is not installed.
         AutoRegError: As `auto`.
     """
     check_dimensions(dimensions)
+    if spacing is not None and not 2 <= spacing <= 8:
+        raise ConfigError(f"spacing: must be 2 to 8 mm, got {spacing}.")
     config = load_config("demo") if config is None else config
     folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    table = simulated(folder.data, dimensions, config.seed, is_kept=resume)
+    table = simulated(
+        folder.data, dimensions, config.seed, spacing=spacing, is_kept=resume
+    )
     return auto(
         table,
         folder.path,

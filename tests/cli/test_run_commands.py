@@ -8,6 +8,7 @@ import pytest
 
 from autoreg_jax import config, data, files, geometry, inference, studies, workflows
 from autoreg_jax.cli import _reproduce
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies import Column, Table
 from autoreg_jax.studies.reproduce import EXPERIMENTS, Reproduction, _paper
@@ -282,13 +283,19 @@ def test_auto(command, calls, dataset, tmp_path):
 
 def test_demo(command, calls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, _ = command("demo", "--dimensions", "2", "--json")
+    code, out, _ = command("demo", "--dimensions", "2", "--spacing", "3", "--json")
     assert code == 0
     assert json.loads(out)["run"] == "runs/demo"
     _, (run,), options = calls.pop()
     assert run == Path("runs/demo")
-    assert options["dimensions"] == 2
+    assert (options["dimensions"], options["spacing"]) == (2, 3.0)
     assert options["config"] == config.load("demo")
+
+
+def test_a_voxel_size_that_cannot_be_simulated_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"spacing: must be 2 to 8 mm, got 1"):
+        workflows.demo(tmp_path / "run", spacing=1)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_interruption_says_how_to_go_on(command, dataset, tmp_path, monkeypatch):
