@@ -82,7 +82,12 @@ class Register(Verb):
             help="the displacement holds the alignment, too; no affine.mat",
         )
         add = parser.add_argument_group("registration").add_argument
-        add("--model", help="trained network: a run folder or its model/", **path)
+        add(
+            "--model",
+            help="trained network: a run folder, its model/, or brain, which is here, "
+            "for stripped brains of any contrast",
+            **path,
+        )
         add(
             "--affine",
             choices=("auto", "rigid", "affine", "none"),

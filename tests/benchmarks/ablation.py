@@ -4,8 +4,9 @@
     python -m tests.benchmarks.ablation --data hippocampus -o ablation --only base wide
     python -m tests.benchmarks.ablation --data oasis30 -o oasis --steps 900 --split test
 
-The base is the preset `compact` with convolutions of three taps and the λ of its
-configuration; each row changes what its name says. `default` is the network before.
+The base is the preset `compact` with orthogonal steps, averaged weights and the λ of
+its configuration; each row changes what its name says. `default` is the network before,
+with convolutions of three taps, and Adam's steps.
 Every row is trained for the same minutes or steps and scored on the same pairs by the
 network alone. A repeated command takes what is finished as it is; other choices of a
 folder need another folder. Choose on validation, report on test.
@@ -25,13 +26,19 @@ from autoreg_jax.programs import make_structure
 from autoreg_jax.search_space import Genotype
 
 BASE = {
-    "train": {"steps": 100_000, "average": 0.99, "log_every": 100},
+    "train": {
+        "steps": 100_000,
+        "omega_steps": "orthogonal",
+        "average": 0.99,
+        "log_every": 100,
+    },
     "evaluate": {"pairs": 40, "refine": {"steps": 0}},
 }
 PARTS = ("network", "train", "objective")
 ROWS = {
     "default": None,  # the preset of that name, its network and training
     "base": {},
+    "adam": {"train": {"omega_steps": "relative"}},
     "no_average": {"train": {"average": None}},
     "composed": {"network": {"velocities": "composed"}},
     "summed": {"network": {"velocities": "summed"}},
@@ -84,7 +91,8 @@ class Ablation:
         changes = {"seed": seed, "train": {k: v for k, v in budget.items() if v}}
         found = config.merge(self.config, changes)
         if ROWS[name] is None:
-            return config.merge(found, {"train": {"average": None}})
+            before = {"average": None, "omega_steps": "relative"}
+            return config.merge(found, {"train": before})
         preset = config.load("compact").network
         found = config.merge(found, {"network": vars(preset)})
         return config.merge(found, ROWS[name])
