@@ -12,6 +12,7 @@ FeatureWeights = Literal["shared", "separate"]
 Encoder = Literal["strided", "pooled"]
 Fusion = Literal["concatenation", "sum_difference"]
 Velocities = Literal["summed", "replaced", "composed"]
+Resolution = Literal["half", "full"]
 # As `search_space.OPERATIONS`, in the order of the last axis of α.
 Operation = Literal[
     "conv_1",
@@ -96,6 +97,12 @@ class NetworkConfig:
     predicts a new velocity, as in the paper; `composed`: the exponential of its own
     velocity is composed with the coarser field."""
 
+    resolution: Resolution = "half"
+    """Resolution of the last velocity: `half`, whose displacement is resized to the
+    image, as in the paper; `full`: a further scale corrects it at full resolution, by
+    cells with the operations of those at half resolution, half of their channels and no
+    matching. That costs several times the time and memory."""
+
     precision: Precision = "float32"
     """Data type of the convolutions; sums, losses and fields are always float32. Use
     `bfloat16` on accelerators only: CPUs have no fast bfloat16 convolution. With
@@ -127,6 +134,7 @@ class NetworkConfig:
         check_choice(self, "encoder", typing.get_args(Encoder))
         check_choice(self, "fusion", typing.get_args(Fusion))
         check_choice(self, "velocities", typing.get_args(Velocities))
+        check_choice(self, "resolution", typing.get_args(Resolution))
         self._check_operations()
         self._check_numbers("deformation_channels", is_of_scales=False)
         for name in ("feature_channels", "iterations", "matching", "correlation"):

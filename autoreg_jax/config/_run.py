@@ -66,6 +66,11 @@ class RunConfig:
                 "cells; set one of the two to false."
             )
         network = self.network
+        if self.quirks.second_integration and network.resolution == "full":
+            raise ConfigError(
+                "quirks.second_integration: integrates what was resized from half "
+                "resolution; set network.resolution to half."
+            )
         published = (network.encoder, network.scales, network.feature_edges)
         if self.quirks.deformation_only and published != ("strided", 2, 3):
             raise ConfigError(

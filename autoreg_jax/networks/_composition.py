@@ -13,8 +13,9 @@ class Registration(NamedTuple):
     """Prediction of the network for a batch of pairs.
 
     Attributes:
-        velocity: Stationary velocity of the final field, half resolution, its voxels,
-            `(b, *half, d)`; φ = exp(velocity), unless the wiring integrates twice.
+        velocity: Stationary velocity of the final field, `(b, *half, d)` in voxels of
+            half resolution; of full resolution if `Structure.resolution` is "full".
+            φ = exp(velocity), unless the wiring integrates twice.
         displacements: Displacements at full, half and quarter resolution, each
             `(b, *shape, d)` in voxels of its own grid.
         coarser: Velocities v₁, v₂, ... of the exponentials with which that of the final
@@ -62,10 +63,12 @@ def inverse_displacements(
         At full, half and quarter resolution, in voxels of each grid.
     """
     first, *others = (*found.coarser, found.velocity)
-    half = integrate(-first, num_steps)
+    last = integrate(-first, num_steps)
     for velocity in others:
-        resized = wiring.resized(half, velocity.shape[1:-1])
-        half = compose(integrate(-velocity, num_steps), resized)
-    full = wiring.full_displacement(half, space, num_steps)
+        resized = wiring.resized(last, velocity.shape[1:-1])
+        last = compose(integrate(-velocity, num_steps), resized)
+    full, half = last, wiring.resized(last, half_shape(space))
+    if last.shape[1:-1] != space:
+        full = wiring.full_displacement(half, space, num_steps)
     quarter = wiring.resized(half, half_shape(half.shape[1:-1]))
     return Pyramid(full, half, quarter)

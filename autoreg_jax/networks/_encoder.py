@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from autoreg_jax.networks._structure import Structure
+from autoreg_jax.networks._structure import FULL, Structure
 from autoreg_jax.networks._wiring import Wiring
 
 # Of an image in [0, 1] that counts as constant.
@@ -25,13 +25,15 @@ def encode(
     structure: Structure,
     wiring: Wiring,
 ) -> list[list[Array]]:
-    """Features of moving and fixed image at half resolution, then at coarser ones.
+    """Features of moving and fixed image at the finest scale, then at coarser ones.
+
+    Those at full resolution, if there are any, are made beside the others.
 
     Args:
         moving: `(b, *space, 1)`.
         fixed: The same shape.
         cell: Makes the feature cell of a scale.
-        num_scales: Scales to compute.
+        num_scales: Scales to compute from half resolution on.
         structure: Says which scales have a cell of their own.
         wiring: Says whether images are scaled and weights shared.
 
@@ -45,17 +47,29 @@ def encode(
         images, owners = [moving, fixed], ["_moving", "_fixed"]
     if wiring.is_standardised:
         images = [_standardised(image) for image in images]
+
+    def through_cells(scale: int, images: list[Array]) -> list[Array]:
+        cells = [cell(scale, owner) for owner in owners]
+        found = [one(x) for one, x in zip(cells, images, strict=True)]
+        if structure.has_normalised_features:
+            found = [_standardised(x, by_channel=True) for x in found]
+        return found
+
     scales = []
+    if structure.finest == FULL:
+        scales.append(_pair(through_cells(FULL, images)))
     for scale in range(num_scales):
         if scale and structure.encoder == "pooled":
             images = [_averaged(image) for image in images]
         else:
-            cells = [cell(scale, owner) for owner in owners]
-            images = [one(x) for one, x in zip(cells, images, strict=True)]
-            if structure.has_normalised_features:
-                images = [_standardised(x, by_channel=True) for x in images]
-        scales.append(images if len(images) == 2 else _parted(images[0]))
+            images = through_cells(scale, images)
+        scales.append(_pair(images))
     return scales
+
+
+def _pair(images: list[Array]) -> list[Array]:
+    """Moving and fixed, whether they are one batch or two."""
+    return images if len(images) == 2 else _parted(images[0])
 
 
 def _paired(moving: Array, fixed: Array) -> Array:

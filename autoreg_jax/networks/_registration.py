@@ -12,11 +12,10 @@ from autoreg_jax.networks._composition import Registration
 from autoreg_jax.networks._encoder import encode
 from autoreg_jax.networks._estimator import VelocityHead, estimate
 from autoreg_jax.networks._matching import Matching
-from autoreg_jax.networks._structure import Structure, at_scale
+from autoreg_jax.networks._structure import FULL, Structure, at_scale, scale_name
 from autoreg_jax.networks._wiring import Wiring
 from autoreg_jax.search_space import (
     CANDIDATES,
-    SCALES,
     ArchitectureLogits,
     Candidate,
     Cell,
@@ -128,20 +127,24 @@ class RegistrationNetwork(nn.Module):
             structure=structure,
             wiring=self.wiring,
         )
-        names = SCALES[:1] if self.wiring.has_shared_head else SCALES[:used]
+        scales = range(structure.finest, used)
+        names = [scale_name(scale) for scale in scales]
+        names = ["half"] if self.wiring.has_shared_head else names
         heads = [VelocityHead(len(shape), name=f"velocity_{name}") for name in names]
         found: _Field | None = None
         fields = []
-        for scale in reversed(range(used)):
-            head = heads[min(scale, len(heads) - 1)]
-            found = self._improved(found, scale, weights, head, *features[scale])
+        for place, scale in reversed([*enumerate(scales)]):
+            head = heads[min(place, len(heads) - 1)]
+            found = self._improved(found, scale, weights, head, *features[place])
             fields.append(found.displacement)
         assert found is not None
+        own = fields.pop() if structure.finest == FULL else None
         half = fields[-1]
         quarter_shape = half_shape(half.shape[1:-1])
         quarter = fields[-2] if used > 1 else self.wiring.resized(half, quarter_shape)
-        full = self.wiring.full_displacement(half, shape, self.num_steps)
-        displacements = Pyramid(full, half, quarter)
+        if own is None:
+            own = self.wiring.full_displacement(half, shape, self.num_steps)
+        displacements = Pyramid(own, half, quarter)
         *coarser, velocity = found.velocities
         return Registration(velocity, displacements, tuple(coarser))
 
@@ -172,10 +175,10 @@ class RegistrationNetwork(nn.Module):
         """The field of a scale from that of the next coarser one, if there is one."""
         structure, wiring = self.structure, self.wiring
         match = correlation = None
-        if self.matching:
+        if self.matching and scale != FULL:
             radius = at_scale(self.matching, scale)
-            match = Matching(radius, name=f"matching_{SCALES[scale]}")
-        if structure.correlation:
+            match = Matching(radius, name=f"matching_{scale_name(scale)}")
+        if structure.correlation and scale != FULL:
             correlation = at_scale(structure.correlation, scale)
         compare = partial(
             estimate,
@@ -190,7 +193,8 @@ class RegistrationNetwork(nn.Module):
         boundary = "zeros" if wiring.is_zero_outside else "edge"
         has_context = structure.has_context and scale + 1 < structure.scales
         field = coarse
-        for _ in range(at_scale(structure.iterations, scale)):
+        passes = 1 if scale == FULL else at_scale(structure.iterations, scale)
+        for _ in range(passes):
             warped = moving
             if displacement is not None:
                 warped = warp(moving, displacement, boundary=boundary)
@@ -242,7 +246,8 @@ class RegistrationNetwork(nn.Module):
         if kind == "feature":
             width = at_scale(structure.feature_channels, scale)
             widths = (width,) * structure.feature_edges
-        return tuple(max(1, round(self.width * width)) for width in widths)
+        factor = self.width * (0.5 if scale == FULL else 1.0)
+        return tuple(max(1, round(factor * width)) for width in widths)
 
     def _cell(
         self,
@@ -256,17 +261,18 @@ class RegistrationNetwork(nn.Module):
         chosen = self.extractor if is_feature else None
         if self.genotype is not None:
             chosen = getattr(self.genotype, kind)
+        place = max(scale, 0)  # the operations at full resolution are those at 1/2
         cell = Cell(
             self._widths(kind, scale),
-            2 if is_feature else 1,
-            None if chosen is None else chosen[scale],
+            2 if is_feature and scale != FULL else 1,
+            None if chosen is None else chosen[place],
             self.precision,
             self.rematerialise,
             self.is_normalised,
             self.candidates,
-            name=f"{kind}_{SCALES[scale]}{owner}",
+            name=f"{kind}_{scale_name(scale)}{owner}",
         )
-        mixture = None if weights is None else getattr(weights, kind)[scale]
+        mixture = None if weights is None else getattr(weights, kind)[place]
         return lambda x: cell(x, mixture)
 
 

@@ -9,6 +9,9 @@ from autoreg_jax.spatial import half_shape
 
 # Scales that the loss compares besides the full one: there on any image.
 _ALWAYS = 2
+FULL = -1
+"""The scale at full resolution; that at 1/2 is 0, as in `search_space.SCALES`."""
+
 # Voxels along the longest axis below which there is nothing to see at a scale.
 _FEWEST_VOXELS = 3
 
@@ -37,6 +40,10 @@ class Structure:
         velocities: "summed": a scale corrects the velocity of the coarser one;
             "replaced": it predicts the velocity anew, as the paper and its code do;
             "composed": its exponential is composed with the coarser field.
+        resolution: Of the last velocity: "half", its displacement is resized to the
+            image, or "full", a further scale with cells of its own at full resolution.
+            They have the operations of those at 1/2 and half of the channels, and see
+            neither correlation nor matching.
         has_normalised_features: Whether each channel of each feature map is scaled to
             zero mean and unit variance over the image.
 
@@ -56,6 +63,7 @@ class Structure:
     iterations: tuple[int, ...] = (1,)
     velocities: Literal["summed", "replaced", "composed"] = "summed"
     has_normalised_features: bool = False
+    resolution: Literal["half", "full"] = "half"
 
     def __post_init__(self) -> None:
         """Check the number of scales."""
@@ -70,6 +78,11 @@ class Structure:
             (feature_scales, self.feature_edges),
             (self.scales, len(self.deformation_channels)),
         )
+
+    @property
+    def finest(self) -> int:
+        """The finest scale with cells: 0, or `FULL`."""
+        return FULL if self.resolution == "full" else 0
 
     def used_scales(self, space: Sequence[int]) -> int:
         """How many of the scales are used for images of this shape.
@@ -89,4 +102,9 @@ class Structure:
 
 def at_scale(numbers: Sequence[int], scale: int) -> int:
     """The number that holds for a scale, 0 being half resolution."""
-    return numbers[min(scale, len(numbers) - 1)]
+    return numbers[max(0, min(scale, len(numbers) - 1))]
+
+
+def scale_name(scale: int) -> str:
+    """Word for a scale in the names of weights."""
+    return "full" if scale == FULL else SCALES[scale]

@@ -82,6 +82,7 @@ def make_structure(config: RunConfig) -> Structure:
         iterations=size.iterations,
         velocities=size.velocities,
         has_normalised_features=size.normalise_features,
+        resolution=size.resolution,
     )
 
 

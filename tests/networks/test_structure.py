@@ -196,17 +196,69 @@ def test_the_inverse_of_a_composition_is_exact():
         found = Registration(last, None, tuple(coarser))
         there = composed(velocities, 7, Wiring())
         back = inverse_displacements(found, space, 7, Wiring()).half
+        # The last velocity may also be at full resolution.
+        full, half, _ = inverse_displacements(found, last.shape[1:-1], 7, Wiring())
+        same = jnp.abs(full - back).max()
+        same += jnp.abs(half - resize_displacement(full, half.shape[1:-1])).max()
         both = jnp.stack([compose(back, there), compose(there, back)])
-        return jnp.abs(both).max(), jnp.abs(there).max()
+        return jnp.abs(both).max(), jnp.abs(there).max(), same
 
     errors = []
     for n in (17, 33):
         parts = ((n // 2 + 1, 0.3, n / 40), (n, 1.9, n / 25), (n, 0.9, n / 20))
         velocities = [velocity((size, size), *rest) for size, *rest in parts]
-        found, largest = error(velocities, (2 * n - 1, 2 * n - 1))
+        found, largest, same = error(velocities, (2 * n - 1, 2 * n - 1))
         assert largest > n / 15
+        assert same == 0
         errors.append(float(found) / n)
     assert errors[1] < 0.3 * errors[0] < 1e-3
+
+
+@pytest.mark.parametrize("velocities", ["summed", "composed"])
+def test_a_scale_at_full_resolution_corrects_the_others(velocities):
+    """Everything below it is the network without it."""
+    choices = POOLED | {"velocities": velocities, "scales": 3, "iterations": (2, 1)}
+    whole = network((1,), resolution="full", **choices)
+    params = lively(initial_weights(whole, 2, (0,)))
+    own = {"feature_full", "deformation_full", "velocity_full"}
+    rest = {name: params[name] for name in params.keys() - own}
+    below = network((1,), **choices)
+    assert rest.keys() == initial_weights(below, 2, (0,)).keys()
+    out, half = run(whole, params, *images()), run(below, rest, *images())
+    assert out.velocity.shape == (1, *SHAPE, 2)
+    for name in ("half", "quarter"):
+        left, right = (getattr(x.displacements, name) for x in (out, half))
+        close(left, right)
+    before = resize_displacement(half.velocity, SHAPE)
+    if velocities == "composed":
+        close(out.coarser[-1], half.velocity)
+        before = 0.0
+    step = integrate(out.velocity, STEPS)
+    if velocities == "composed":
+        step = compose(half.displacements.full, step)
+    close(out.displacements.full, step)
+    assert float(jnp.abs(out.velocity - before).max()) > 1e-3
+    kernels = params["feature_full"]["edge_0"], params["deformation_full"]["edge_1"]
+    assert [edge["conv_3"]["kernel"].shape[-2:] for edge in kernels] == [(1, 2), (2, 1)]
+
+
+def test_the_operations_at_full_resolution_are_those_at_half():
+    structure = Structure(resolution="full", velocities="replaced")
+    cells = Genotype.uniform("conv_3")
+    first = tuple(("conv_1",) * 3 if i == 0 else c for i, c in enumerate(cells.feature))
+    image = jax.ShapeDtypeStruct((1, 7, 6, 9, 1), jnp.float32)
+    inputs = jax.random.key(0), image, image
+    chosen = RegistrationNetwork(
+        Genotype(first, cells.deformation), 0.1, 1, (1, 2), structure=structure
+    )
+    out, params = jax.eval_shape(chosen.init_with_output, *inputs)
+    assert set(params["params"]["feature_full"]["edge_2"]) == {"conv_1"}
+    assert out.velocity.shape == out.displacements.full.shape == (1, 7, 6, 9, 3)
+    mixed = RegistrationNetwork(None, 0.1, 1, (1, 2), structure=structure)
+    alpha = ArchitectureLogits.zeros()
+    params = jax.eval_shape(mixed.init, *inputs, alpha)["params"]
+    assert len(params["deformation_full"]["edge_0"]) == 8
+    assert "matching_full" not in params
 
 
 def test_one_scale_has_the_two_others_of_the_loss():
@@ -312,6 +364,7 @@ def test_presets_are_small(preset, most):
         ({"matching": [0]}, "matching: must be at least 1"),
         ({"iterations": [1, 1, 2]}, "iterations: has 3 numbers"),
         ({"deformation_channels": [0, 3]}, "deformation_channels: must be at least 1"),
+        ({"resolution": "double"}, "resolution: must be one of half, full"),
         ({"encoder": "wide"}, "encoder: must be one of strided, pooled"),
     ],
 )
