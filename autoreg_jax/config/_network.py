@@ -53,6 +53,13 @@ class ExtraTermsConfig:
     mind_quarter: float | None = None
     """Difference of MIND descriptors at quarter resolution."""
 
+    eighth: float | None = None
+    """`similarity` at an eighth of the resolution, by the displacement of that scale of
+    the network, or by that of a quarter if the network or the image has none there."""
+
+    sixteenth: float | None = None
+    """`similarity` at a sixteenth of the resolution, likewise."""
+
     bending: float | None = None
     """Bending energy of the displacement; zero for affine displacements."""
 

@@ -143,7 +143,8 @@ class RegistrationModel:
         """
         about = self.description
         if velocity is None:
-            velocity, _, coarser = self(moving, fixed)
+            found = self(moving, fixed)
+            velocity, coarser = found.velocity, found.coarser
         objective = about.objective
         if similarity is not None:
             objective = replace(objective, similarity=similarity)

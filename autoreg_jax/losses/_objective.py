@@ -12,10 +12,19 @@ from autoreg_jax.losses._agreement import soft_dice_loss
 from autoreg_jax.losses._similarity import Similarity, find_similarity
 from autoreg_jax.losses._smoothness import diffusion_loss
 from autoreg_jax.losses._terms import TERMS, Term, TermInputs
-from autoreg_jax.spatial import Pyramid, resize_image, warp
+from autoreg_jax.spatial import (
+    Pyramid,
+    half_shape,
+    resize_displacement,
+    resize_image,
+    warp,
+)
 
 # Voxels along each axis at a scale, relative to the image.
 _NOMINAL = {"full": 1.0, "half": 0.5, "quarter": 0.25}
+_NOMINAL |= {"eighth": 0.125, "sixteenth": 0.0625}
+# The levels that are taken from the next finer one where they are not given.
+_FINER = {"eighth": "quarter", "sixteenth": "eighth"}
 
 Weights = Mapping[str, Array | float]
 """λ: non-negative scalars by the names of their terms. The four of Eq. (4) are `full`
@@ -55,7 +64,8 @@ class Objective:
 
     Attributes:
         similarity: A name in `SIMILARITIES`, or a `Similarity` of your own.
-        windows: Edge of the local windows at full, half and quarter resolution, voxels.
+        windows: Edge of the local windows at full, half and quarter resolution, voxels;
+            the last one holds for coarser levels.
         interpolation: Of the moving image: "linear" or "cubic", see `spatial.warp`.
         is_dimmed: Multiply the intensities at half and quarter resolution by 1/2 and
             1/4, as the published code does: its resizing is one for vectors.
@@ -96,6 +106,8 @@ class Objective:
             moving: The moving image, in the same form.
             displacements: `full`, `half` and `quarter`, as attributes or keys, each
                 `(b, *space, d)` in voxels of its own grid; images are resized to it.
+                The terms `eighth` and `sixteenth` compare the images at coarser levels,
+                by the displacements of these names or, without them, by resized ones.
             lam: The weights λ by name. Terms of Eq. (4) may be left out; the names in
                 `TERMS` and in `extra_terms` may be added.
             labels: One-hot labels of fixed and moving images, for the term `dice`.
@@ -144,6 +156,7 @@ class Objective:
                 self.windows,
                 *(labels or (None, None)),
                 opposite,
+                lambda level: similarity_loss(level, self.windows[2]),
             )
             terms |= {name: known[name](inputs) for name in others}
         total = sum(weights[name] * term for name, term in terms.items())
@@ -153,10 +166,11 @@ class Objective:
         self, image: Array | Pyramid, scale: str, shape: tuple[int, ...]
     ) -> Array:
         """The image on the grid of a displacement, resized unless it is a pyramid."""
-        if isinstance(image, Pyramid):
+        if isinstance(image, Pyramid) and scale in Pyramid._fields:
             found = getattr(image, scale)
         else:
-            found = resize_image(image, shape)
+            whole = image.full if isinstance(image, Pyramid) else image
+            found = resize_image(whole, shape)
         return _NOMINAL[scale] * found if self.is_dimmed else found
 
 
@@ -203,6 +217,10 @@ def segmentation_loss(
 
 def _at_scale(arrays: Pyramid | Mapping[str, Array], scale: str) -> Array:
     """One scale of a named tuple or a mapping."""
+    is_there = scale in (arrays if isinstance(arrays, Mapping) else arrays._fields)
+    if scale in _FINER and not is_there:
+        finer = _at_scale(arrays, _FINER[scale])
+        return resize_displacement(finer, half_shape(finer.shape[1:-1]))
     if isinstance(arrays, Mapping):
         return arrays[scale]
     return getattr(arrays, scale)

@@ -25,6 +25,7 @@ class TermInputs(NamedTuple):
         fixed_labels: One-hot labels of the fixed images, `(b, *space, k)`, if given.
         moving_labels: Those of the moving images, not warped, if given.
         opposite: Displacements of the swapped pairs at full resolution, if given.
+        similarity: ℓ_sim of the objective at a level below a quarter, by its name.
     """
 
     fixed: Pyramid
@@ -34,6 +35,7 @@ class TermInputs(NamedTuple):
     fixed_labels: Array | None = None
     moving_labels: Array | None = None
     opposite: Array | None = None
+    similarity: Callable[[str], Array] | None = None
 
 
 Term = Callable[[TermInputs], Array]
@@ -50,6 +52,14 @@ def _ncc(scale: int) -> Term:
 
 def _mind(scale: int) -> Term:
     return lambda given: mind_loss(given.fixed[scale], given.moved[scale])
+
+
+def _similarity(level: str) -> Term:
+    def term(given: TermInputs) -> Array:
+        assert given.similarity is not None
+        return given.similarity(level)
+
+    return term
 
 
 def _dice(given: TermInputs) -> Array:
@@ -70,6 +80,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
     {
         "bending": lambda given: bending_loss(given.displacements.full),
         "dice": _dice,
+        "eighth": _similarity("eighth"),
         "folding": lambda given: soft_folding_fraction(given.displacements.full),
         "inverse_consistency": _inverse_consistency,
         "mind_full": _mind(0),
@@ -78,6 +89,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "ncc_full": _ncc(0),
         "ncc_half": _ncc(1),
         "ncc_quarter": _ncc(2),
+        "sixteenth": _similarity("sixteenth"),
     }
 )
 

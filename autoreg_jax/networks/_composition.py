@@ -6,6 +6,7 @@ from typing import NamedTuple
 from jax import Array
 
 from autoreg_jax.networks._wiring import Wiring
+from autoreg_jax.search_space import SCALES
 from autoreg_jax.spatial import Pyramid, compose, half_shape, integrate
 
 
@@ -22,11 +23,20 @@ class Registration(NamedTuple):
             velocity is composed, the coarsest first, each in voxels of its own grid:
             φ = exp(v₁) ∘ exp(v₂) ∘ ... ∘ exp(velocity). Empty if velocities are not
             composed.
+        further: Displacements of the scales below a quarter, at an eighth first, each
+            in voxels of its own grid, as far as the network has them.
     """
 
     velocity: Array
     displacements: Pyramid
     coarser: tuple[Array, ...] = ()
+    further: tuple[Array, ...] = ()
+
+    @property
+    def levels(self) -> dict[str, Array]:
+        """All displacements by the names of their levels, for a loss."""
+        levels = *self.displacements, *self.further
+        return dict(zip(("full", *SCALES), levels, strict=False))
 
 
 def composed(velocities: Sequence[Array], num_steps: int, wiring: Wiring) -> Array:

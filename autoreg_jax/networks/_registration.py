@@ -146,7 +146,8 @@ class RegistrationNetwork(nn.Module):
             own = self.wiring.full_displacement(half, shape, self.num_steps)
         displacements = Pyramid(own, half, quarter)
         *coarser, velocity = found.velocities
-        return Registration(velocity, displacements, tuple(coarser))
+        further = tuple(reversed(fields[:-2]))
+        return Registration(velocity, displacements, tuple(coarser), further)
 
     def _weights(self, alpha: ArchitectureLogits | None) -> ArchitectureLogits | None:
         """Weights of the mixtures; checks that architecture and structure agree."""

@@ -45,7 +45,7 @@ def pair_loss(
         found = objective(
             compared.fixed,
             compared.moving,
-            out.displacements,
+            out.levels,
             lam,
             labels=compared.labels,
             opposite=_swapped(out.displacements.full) if is_both else None,

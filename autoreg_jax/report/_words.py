@@ -26,6 +26,8 @@ WEIGHTS = {
     "smooth": "Smoothness",
     "half": "Similarity, ½ resolution",
     "quarter": "Similarity, ¼ resolution",
+    "eighth": "Similarity, ⅛ resolution",
+    "sixteenth": "Similarity, 1/16 resolution",
     "ncc_full": "Correlation, full resolution",
     "ncc_half": "Correlation, ½ resolution",
     "ncc_quarter": "Correlation, ¼ resolution",

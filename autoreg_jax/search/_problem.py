@@ -139,7 +139,7 @@ def architecture_problem(
     def inner_terms(omega: Any, alpha: Any, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch, alpha)
         weights = lam if batch.lam is None else batch.lam
-        return objective(batch.fixed, batch.moving, out.displacements, weights)
+        return objective(batch.fixed, batch.moving, out.levels, weights)
 
     def loss(omega: Any, alpha: Any, batch: PairBatch) -> Array:
         return inner_terms(omega, alpha, batch)[0]
@@ -179,7 +179,7 @@ def objective_problem(
     def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch)
         return objective(
-            batch.fixed, batch.moving, out.displacements, lam, labels=batch.labels
+            batch.fixed, batch.moving, out.levels, lam, labels=batch.labels
         )
 
     def inner_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:

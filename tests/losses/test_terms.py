@@ -24,7 +24,8 @@ from autoreg_jax.losses import (
     registration_loss,
     soft_folding_fraction,
 )
-from autoreg_jax.spatial import Pyramid, resize_image, warp
+from autoreg_jax.networks import Registration
+from autoreg_jax.spatial import Pyramid, resize_displacement, resize_image, warp
 
 LAM = {
     "full": 2.0,
@@ -70,6 +71,11 @@ def test_a_term_alone_is_its_function(case):
             b = warp(resize_image(moving, u.shape[1:-1]), u)
             values[f"ncc_{scale}"] = local_ncc_loss(a, b, window)
             values[f"mind_{scale}"] = mind_loss(a, b)
+        u = fields.quarter
+        for name, shape in (("eighth", (2, 1)), ("sixteenth", (1, 1))):
+            u = resize_displacement(u, shape)
+            a, b = resize_image(fixed, shape), resize_image(moving, shape)
+            values[name] = local_ncc_loss(a, warp(b, u), windows["quarter"])
         return values
 
     @quick
@@ -85,6 +91,24 @@ def test_a_term_alone_is_its_function(case):
         assert terms.keys() == {name}
         np.testing.assert_allclose(terms[name], wanted[name], rtol=1e-5)
         np.testing.assert_allclose(total, 3 * wanted[name], rtol=1e-5)
+
+
+def test_a_level_of_the_network_is_compared_by_its_own_displacement(case):
+    fixed, moving, fields = case
+    own = jnp.full((1, 2, 1, 2), 0.3)
+    given = Registration(fields.half, fields, further=(own,)).levels
+    assert list(given) == ["full", "half", "quarter", "eighth"]
+    lam = {"full": 1.0, "eighth": 2.0}
+
+    @quick
+    def found(fixed, moving, levels):
+        resized = resize_image(fixed, (2, 1)), resize_image(moving, (2, 1))
+        moved = warp(resized[1], own)
+        terms = Objective(windows=(3, 3, 3))(fixed, moving, levels, lam)[1]
+        return terms, local_ncc_loss(resized[0], moved, 3)
+
+    terms, wanted = found(fixed, moving, given)
+    np.testing.assert_allclose(terms["eighth"], wanted, rtol=1e-5)
 
 
 def test_gradient_of_a_weight_is_its_term(case):

@@ -167,6 +167,8 @@ def test_velocities_of_all_scales_and_passes_are_added():
             total = resize_displacement(total, finer)
     close(out.velocity, total)
     close(out.displacements.half, integrate(out.velocity, STEPS))
+    eighth = jnp.full((1, 3, 3, 2), 2 * constants["eighth"])
+    close(out.levels["eighth"], integrate(eighth, STEPS))
 
 
 def test_composed_velocities_are_one_exponential_after_the_other():
