@@ -4,7 +4,7 @@ Each is a pure function of a key, an image `(*space, 1)` in [0, 1] and a strengt
 Images stay in [0, 1], and a strength of 0 changes nothing. `jax.vmap` makes batches.
 """
 
-from autoreg_jax.augmentation._artefacts import blurred, noisy
+from autoreg_jax.augmentation._artefacts import blurred, noisy, thick_sliced
 from autoreg_jax.augmentation._curves import (
     gamma_changed,
     monotonically_mapped,
@@ -33,5 +33,6 @@ __all__ = [
     "random_shapes",
     "remapped",
     "smooth_field",
+    "thick_sliced",
     "with_hole",
 ]

@@ -13,25 +13,33 @@ from autoreg_jax.spatial import (
 
 
 def random_affine(
-    key: Key[Array, ""], shape: Sequence[int], strength: float
+    key: Key[Array, ""],
+    shape: Sequence[int],
+    strength: float,
+    spacing: Sequence[float] | None = None,
 ) -> Float[Array, "d+1 d+1"]:
     """A random affine map about the centre of a grid.
 
     Args:
         key: Of its parameters, each uniform in ± strength: rotations in radians,
             logarithms of scales, shears, and shifts in halves of each axis.
-        shape: Number of voxels of each axis; they are taken for cubes.
+        shape: Number of voxels of each axis.
         strength: A twentieth to a fifth is usual.
+        spacing: Sizes of a voxel, in any unit; None: a cube.
 
     Returns:
         Homogeneous matrix of x to A x, in voxels, for `spatial.apply_affine`.
     """
-    centre = (jnp.asarray(shape, jnp.float32) - 1) / 2
+    sizes = jnp.ones(len(shape))
+    if spacing is not None:
+        sizes = jnp.asarray(spacing, jnp.float32) / spacing[0]
+    centre = (jnp.asarray(shape, jnp.float32) - 1) / 2 * sizes
     count = len(affine_generators(len(shape), "affine"))
     parameters = strength * jax.random.uniform(key, (count,), minval=-1.0)
     shifts = parameters[: len(shape)] * centre
     parameters = jnp.concatenate([shifts, parameters[len(shape) :]])
-    return affine_matrix(parameters, centre)
+    scales = jnp.concatenate([sizes, jnp.ones(1)])
+    return affine_matrix(parameters, centre) * (scales[None] / scales[:, None])
 
 
 def flips(key: Key[Array, ""], axes: Sequence[int], ndim: int) -> Bool[Array, " d"]:

@@ -1,5 +1,6 @@
 """Random changes of the images in training."""
 
+import math
 import typing
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +10,9 @@ from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
 LossOn = Literal["original", "augmented"]
-GridAxis = Literal["x", "y", "z"]
+GridAxis = Literal[
+    "x", "y", "z", "left_right", "anterior_posterior", "inferior_superior"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +54,13 @@ class AugmentConfig:
     structures: the same image twice, to be deformed and painted (0 to 1)."""
 
     flip: tuple[GridAxis, ...] | None = None
-    """Axes of the working grid, first, second and third, along which half of the pairs
-    are mirrored, e.g. [x]; null: none. Choose them by the anatomy and by the
-    orientation of the grid in plan.yaml."""
+    """Axes along which half of the pairs are mirrored, e.g. [left_right]; null: none.
+    Directions of the body are those of the axes of the working grid that are closest to
+    them; `x`, `y`, `z` are its first, second and third axis."""
+
+    spacing: tuple[float, ...] | None = None
+    """Sizes of a voxel along each axis, for `affine`, in any unit; null: those of the
+    working grid."""
 
     affine: Chance = field(default_factory=partial(Chance, strength=0.1))
     """Affine map of each image; strength: largest angle in radians, logarithm of a
@@ -83,6 +90,10 @@ class AugmentConfig:
     blur: Chance = field(default_factory=partial(Chance, strength=1.0))
     """Gaussian blur; strength: its standard deviation, voxels."""
 
+    slices: Chance = field(default_factory=partial(Chance, strength=3.0))
+    """Lower resolution along one axis, as of thick slices; strength: voxels by which
+    these are thicker than a voxel at most."""
+
     noise: Chance = field(default_factory=partial(Chance, strength=0.05))
     """Noise; strength: its largest standard deviation."""
 
@@ -93,6 +104,8 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         check_choice(self, "loss_on", typing.get_args(LossOn))
         check_range(self, "shared", "shapes", at_least=0, at_most=1)
+        if self.spacing and not all(0 < size < math.inf for size in self.spacing):
+            raise ConfigError(f"spacing: must be above 0, got {list(self.spacing)}.")
         for name in ("paint", "monotone", "remap", "dropout"):
             if (strength := getattr(self, name).strength) > 1:
                 raise ConfigError(f"{name}.strength: must be <= 1, got {strength!r}.")

@@ -27,6 +27,7 @@ _STREAMS = (
     "shapes",
     "deform",
     "paint",
+    "slices",
 )
 """Each change has a key of its own, so that none changes the draws of another."""
 _AXES = "xyz"
@@ -82,12 +83,13 @@ def _placed(keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig) -> A
             painted = _sometimes(key, image, paint, settings.paint)
         places.append((image, painted, labels))
     if settings.flip:
-        axes = [_AXES.index(name) for name in settings.flip]
-        if max(axes) >= len(shape):
+        known = _AXES[: len(shape)]
+        if not {*settings.flip} <= {*known}:
             raise ConfigError(
                 f"train.augment.flip: must name axes of images of {len(shape)} axes, "
                 f"got {', '.join(settings.flip)}."
             )
+        axes = [known.index(name) for name in settings.flip]
         marks = augmentation.flips(keys["flip"], axes, len(shape))
         places = jax.tree.map(partial(augmentation.mirrored, axes=marks), places)
     if settings.affine.probability or settings.deform.probability:
@@ -109,7 +111,8 @@ def _displacement(
         points += jnp.where(_is_drawn(whether, settings.deform), field, 0)
     if settings.affine.probability:
         key, whether = jax.random.split(jax.random.fold_in(keys["affine"], side))
-        matrix = augmentation.random_affine(key, shape, settings.affine.strength)
+        strength, spacing = settings.affine.strength, settings.spacing
+        matrix = augmentation.random_affine(key, shape, strength, spacing)
         is_drawn = _is_drawn(whether, settings.affine)
         matrix = jnp.where(is_drawn, matrix, jnp.eye(len(matrix)))
         points = apply_affine(matrix, points)
@@ -153,6 +156,7 @@ def _recoloured(
     artefacts = {
         "bias": (augmentation.bias_multiplied, settings.bias),
         "blur": (augmentation.blurred, settings.blur),
+        "slices": (augmentation.thick_sliced, settings.slices),
         "noise": (augmentation.noisy, settings.noise),
         "dropout": (augmentation.with_hole, settings.dropout),
     }

@@ -58,6 +58,7 @@ from autoreg_jax.workflows.training import (
     initial_model,
     is_finished,
     make_validation,
+    on_grid,
 )
 
 
@@ -230,6 +231,7 @@ def training_task(  # noqa: PLR0913
         key = jax.random.fold_in(jax.random.key(config.seed), Stream.TRAIN)
         key = devices.everywhere(key)
     settings = config.train
+    settings = replace(settings, augment=on_grid(settings.augment, train))
     if validation is None:
         settings = replace(settings, keep="last")
     algorithm = programs.training(network, settings)

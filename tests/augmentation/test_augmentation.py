@@ -7,6 +7,7 @@ import pytest
 from unoptimised import quick
 
 from autoreg_jax import augmentation
+from autoreg_jax.augmentation import _artefacts
 from autoreg_jax.spatial import jacobian_determinant
 
 INTENSITIES = {
@@ -17,6 +18,7 @@ INTENSITIES = {
     "monotone": augmentation.monotonically_mapped,
     "noise": augmentation.noisy,
     "remap": augmentation.remapped,
+    "slices": augmentation.thick_sliced,
 }
 SHAPE = (12, 7)
 KEYS = jax.random.split(jax.random.key(3), 40)
@@ -66,6 +68,40 @@ def test_monotone_curves_keep_the_order_and_others_do_not(found):
         assert np.abs(found[name][0].reshape(40, -1)[:, order[0]]).max() == 0
     ends = found["monotone"][0].reshape(40, -1)[:, order[-1]]
     np.testing.assert_allclose(ends, 1, atol=1e-6)
+
+
+def test_slices_are_means_and_linear_between_them():
+    """Of a ramp, whose means are the values at the centres of the slices."""
+    ramp = np.arange(8.0)
+    for thickness, phase in ((2.0, 0.0), (4.0, 0.25), (2.0, 0.5), (1.0, 0.0)):
+        begins = np.clip((np.arange(9) - phase) * thickness, 0, 8)
+        is_there = begins < 8
+        ends = np.append(begins[1:], 8)
+        middles = ((begins + ends) / 2 - 0.5)[is_there]
+        centres = ((np.arange(9) + 0.5 - phase) * thickness - 0.5)[is_there]
+        expected = np.interp(ramp, centres, middles)
+        matrix = _artefacts.slices(8, thickness, phase)
+        np.testing.assert_allclose(matrix @ ramp, expected, atol=1e-5)
+        np.testing.assert_allclose(matrix.sum(1), 1, atol=1e-6)
+    np.testing.assert_array_equal(matrix, np.eye(8))
+
+
+def test_slices_lie_along_one_axis_each_as_often(found):
+    rows = np.repeat(picture((12, 1)), 7, axis=1)
+    many = quick(jax.vmap(lambda key: augmentation.thick_sliced(key, rows, 2.0)))
+    changes = np.abs(np.asarray(many(KEYS)) - rows).max((1, 2, 3))
+    assert 10 < np.sum(changes > 1e-3) < 30
+    assert found["slices"][0].std() < picture().std()
+
+
+def test_an_affine_map_turns_the_body_and_not_the_grid():
+    """Voxels of 1 × 2 × 3 mm against the same grid in millimetres."""
+    spacing, shape = np.array([1.0, 2.0, 3.0, 1.0]), (9, 7, 5)
+    fine = [(n - 1) * size + 1 for n, size in zip(shape, spacing, strict=False)]
+    in_mm = augmentation.random_affine(KEYS[0], fine, 0.2)
+    found = augmentation.random_affine(KEYS[0], shape, 0.2, (2.0, 4.0, 6.0))
+    expected = np.diag(1 / spacing) @ in_mm @ np.diag(spacing)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_hole_is_one_box_of_the_mean(found):

@@ -1,5 +1,6 @@
 """Augmented pairs: what the network sees, what the loss compares, and the keys."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from autoreg_jax import config
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import _augment
 from autoreg_jax.search import PairBatch
+from autoreg_jax.workflows.training import on_grid
 
 ALWAYS = {"probability": 1.0}
 MAPS = dict.fromkeys(("monotone", "gamma", "bias", "noise"), ALWAYS)
@@ -46,6 +48,19 @@ def test_off_by_default_and_out_of_range_is_refused():
         settings(remap={"strength": 1.5})
     with pytest.raises(ConfigError, match=r"bias\.probability: must be >= 0 and <= 1"):
         settings(bias={"probability": 2.0})
+
+
+def test_directions_of_the_body_are_axes_of_the_grid():
+    cohort = make_cohort(2, 1)  # RAS, voxels of 2 mm
+    turned = dataclasses.replace(cohort, affine=cohort.affine[:, [1, 0, 2, 3]])
+    chosen = settings(flip=["left_right", "x"], affine=ALWAYS)
+    assert on_grid(chosen, cohort) == dataclasses.replace(
+        chosen, flip=("x",), spacing=(2.0, 2.0)
+    )
+    assert on_grid(chosen, turned).flip == ("y", "x")
+    assert on_grid(settings(), cohort) == settings()
+    with pytest.raises(ConfigError, match=r"inferior_superior is no direction .* R, A"):
+        on_grid(settings(flip=["inferior_superior"]), cohort)
 
 
 def test_positions_change_what_is_compared_and_intensities_what_is_seen(pair):

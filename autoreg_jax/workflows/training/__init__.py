@@ -1,6 +1,7 @@
 """What a training starts from, what is measured of it, and when it ends."""
 
 from autoreg_jax.workflows.training._budget import Budget, budget_of, is_finished
+from autoreg_jax.workflows.training._grid import on_grid
 from autoreg_jax.workflows.training._initial import first_weights, initial_model
 from autoreg_jax.workflows.training._validation import (
     Validation,
@@ -17,4 +18,5 @@ __all__ = [
     "initial_model",
     "is_finished",
     "make_validation",
+    "on_grid",
 ]
