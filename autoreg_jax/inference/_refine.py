@@ -73,7 +73,8 @@ def refine(  # noqa: PLR0913
     Args:
         moving: `(1, *space, 1)` in [0, 1].
         fixed: The same shape.
-        velocity: Start `(1, *half, d)`, in voxels of half resolution.
+        velocity: Start `(1, *half, d)`, in voxels of half resolution; one on another
+            grid, in its voxels, is resized.
         lam: Weights of Eq. (4), and of further terms.
         num_iterations: Steps at each of the two resolutions, ≥ 1.
         learning_rate: Initial learning rate of Adam, in voxels of half resolution per

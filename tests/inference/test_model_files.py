@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -126,8 +128,17 @@ def test_a_refinement_begins_with_the_composition(plane_model):
     assert float(jnp.abs(alone.displacement - full).max()) > 1e-3
 
 
+def test_a_refinement_takes_a_velocity_at_full_resolution(plane_model):
+    image, velocity = (jnp.zeros((1, 16, 12, c)) for c in (1, 2))
+    refine = partial(plane_model.refine, steps=1)
+    found = jax.eval_shape(refine, image, image, velocity)
+    assert found.velocity.shape == (1, 8, 6, 2)
+
+
 def test_a_pyramid_comes_back(model, tmp_path):
-    structure = Structure(scales=4, feature_channels=(8,), iterations=(2, 1))
+    structure = Structure(
+        scales=4, feature_channels=(8,), iterations=(2, 1), resolution="full"
+    )
     genotype = Genotype.uniform("conv_3", structure.cells)
     about = replace(
         model.description, genotype=genotype, structure=structure, matching=(1,)
