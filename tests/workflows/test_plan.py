@@ -290,6 +290,10 @@ def test_memory_grows_with_what_costs():
     for changes in (
         {"train": {"batch_size": 4}},
         {"network": {"width": 1.0}},
+        {"network": {"iterations": [2]}},
+        {"network": {"scales": 3}},
+        {"network": {"feature_channels": [20]}},
+        {"network": {"resolution": "full"}},
         {"objective": {"similarity": "mind"}},
     ):
         assert (
@@ -297,6 +301,12 @@ def test_memory_grows_with_what_costs():
         )
     small = config.merge(base, {"network": {"precision": "bfloat16"}})
     assert estimate_memory((32, 32, 32), 10, small).peak < peak
+    made = config.merge(base, {"network": {"operations": ["conv_3"]}})
+    assert estimate_memory((32, 32, 32), 10, made).search == 0
+    nothing = {"steps": 0, "warm_up": 0}
+    trained = config.merge(made, {"search": {"lam": nothing}})
+    twice = [estimate_memory((32, 32, 32), 10, c).train for c in (made, trained)]
+    assert twice[0] == 2 * twice[1]
 
 
 def test_the_plan_stands_above_the_configuration(alike):
