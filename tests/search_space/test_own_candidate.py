@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 from unoptimised import quick
 
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import RegistrationNetwork, Structure
 from autoreg_jax.ops import window_sum
 from autoreg_jax.search_space import (
     CANDIDATES,
@@ -36,7 +36,10 @@ class BlurredProjection(Operation):
 
 BLUR = Candidate("blur_3", "mean filter, width 3", BlurredProjection, size=3)
 TABLE = (CANDIDATES[0], *CANDIDATES[5:7], BLUR)
-DECIDED = ArchitectureLogits(*jnp.full((2, 2, 3, 4), -200.0).at[..., 3].set(0.0))
+# One operation a cell: what is shown of one edge holds for all.
+STRUCTURE = Structure(feature_edges=1, deformation_channels=(16,))
+_LAST = np.where(np.arange(4) == 3, 0, np.float32(-200)) * np.ones((2, 2, 1, 1), "f")
+DECIDED = ArchitectureLogits(*map(jnp.asarray, _LAST))
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +50,25 @@ def images():
 
 @pytest.fixture(scope="module")
 def weights(images):
-    network = RegistrationNetwork(width=0.1, candidates=TABLE)
+    network = RegistrationNetwork(width=0.1, candidates=TABLE, structure=STRUCTURE)
     return quick(network.init)(jax.random.key(0), *images, DECIDED)["params"]
 
 
 @pytest.mark.parametrize("rematerialise", [False, True])
 def test_both_gradients_see_it(images, weights, rematerialise):
     network = RegistrationNetwork(
-        width=0.1, candidates=TABLE, rematerialise=rematerialise
+        width=0.1,
+        candidates=TABLE,
+        rematerialise=rematerialise,
+        structure=STRUCTURE,
     )
 
     def loss(weights, alpha):
         out = network.apply({"params": weights}, *images, alpha)
         return jnp.mean(out.displacements.full**2)
 
-    alpha = ArchitectureLogits.zeros(TABLE)
-    assert alpha.feature.shape == (2, 3, 4)
+    alpha = ArchitectureLogits.zeros(TABLE, STRUCTURE.cells)
+    assert alpha.feature.shape == (2, 1, 4)
     of_weights, of_alpha = quick(jax.grad(loss, (0, 1)))(weights, alpha)
     mixes = [edge["blur_3"]["mix"] for edge in of_weights["feature_half"].values()]
     for slopes in (*mixes, of_alpha.feature[..., 3], of_alpha.deformation[..., 3]):
@@ -72,9 +78,9 @@ def test_both_gradients_see_it(images, weights, rematerialise):
 
 def test_the_decoded_network_is_the_decided_mixture(images, weights):
     genotype = decode(DECIDED, TABLE)
-    assert genotype == Genotype.uniform("blur_3")
+    assert genotype == Genotype.uniform("blur_3", STRUCTURE.cells)
     assert Genotype.from_json(genotype.to_json(), TABLE) == genotype
-    mixed = RegistrationNetwork(width=0.1, candidates=TABLE)
+    mixed = RegistrationNetwork(width=0.1, candidates=TABLE, structure=STRUCTURE)
     chosen = {
         cell: {
             edge: {"blur_3": candidates["blur_3"]} for edge, candidates in tree.items()
@@ -98,7 +104,7 @@ def test_the_table_of_the_paper_does_not_know_it(images):
     network = RegistrationNetwork(genotype, width=0.1)
     with pytest.raises(ValueError, match=r"unknown operations \['blur_3'\]"):
         jax.eval_shape(network.init, jax.random.key(0), *images)
-    with pytest.raises(ValueError, match=r"need \(2, 3, 8\)"):
+    with pytest.raises(ValueError, match=r"need \(2, 1, 8\)"):
         decode(DECIDED)
     mixed = RegistrationNetwork(width=0.1)
     with pytest.raises(ValueError, match=r"need \(2, 3, 8\)"):

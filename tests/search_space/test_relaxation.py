@@ -1,5 +1,6 @@
 """Relaxations of α: closed forms, invariances, and each in a network."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -10,7 +11,7 @@ from unoptimised import quick
 from weights import initial_weights
 
 from autoreg_jax import search_space
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import RegistrationNetwork, Structure
 from autoreg_jax.search_space import ArchitectureLogits
 
 LOGITS = jnp.array([[0.3, -1.2, 0.8, 0.0], [0.0, 0.0, 2.0, -3.0]])
@@ -70,16 +71,16 @@ def test_a_network_mixes_with_the_weights_of_its_relaxation():
     """Softmax undoes the logarithm: log weights in the plain network are the same."""
     rng = np.random.default_rng(0)
     images = [jnp.asarray(rng.random((1, 8, 8, 1)), jnp.float32) for _ in range(2)]
-    alpha = ArchitectureLogits(*jnp.asarray(rng.normal(size=(2, 2, 3, 8))))
+    logits = rng.normal(size=(2, 2, 1, 8)).astype(np.float32)
     relaxation = SIMPLEX["tempered"]
-    shares = ArchitectureLogits(*relaxation(jnp.stack(alpha)))
-    logarithms = jax.tree.map(jnp.log, shares)
-    plain = RegistrationNetwork(width=0.1, num_steps=1)
-    relaxed = RegistrationNetwork(width=0.1, num_steps=1, relaxation=relaxation)
+    logarithms = quick(lambda x: jnp.log(relaxation(x)))(logits)
+    cells = Structure(feature_edges=1, deformation_channels=(16,))
+    plain = RegistrationNetwork(width=0.1, num_steps=1, structure=cells)
+    relaxed = replace(plain, relaxation=relaxation)
     params = {"params": initial_weights(plain, 2, (0,))}
     wanted, found = (
-        quick(network.apply)(params, *images, logits).displacements.full
-        for network, logits in ((plain, logarithms), (relaxed, alpha))
+        quick(network.apply)(params, *images, ArchitectureLogits(*x)).displacements.full
+        for network, x in ((plain, np.asarray(logarithms)), (relaxed, logits))
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     assert np.abs(wanted).max() > 1e-3
