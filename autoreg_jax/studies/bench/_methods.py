@@ -146,10 +146,12 @@ def network(
     steps: int = 0,
     learning_rate: float = 0.0,
     rival: RivalNetwork | None = None,
+    orientation: str | None = None,
 ) -> Method:
     """A trained network, from its run or model folder.
 
-    `steps` refine each pair; `rival` made the network, if this package did not.
+    `steps` refine each pair; `rival` made the network, if this package did not;
+    `orientation` is that of the pairs, by default that of the training.
     """
     model = load_model(run, network=rival and rival.network())
     place = Path(str(model.path))
@@ -161,6 +163,7 @@ def network(
         settings={
             "model": str(place.resolve()),
             "network": rival and rival.reference,
+            "orientation": orientation,
             **refine,
         },
         identity={"weights": weights, **refine},

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
 from autoreg_jax.inference import load_model, register_pair
 from autoreg_jax.runtime import enable_compilation_cache
@@ -15,9 +16,10 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     """Make the function that registers a pair, `register(fixed, moving, spacing)`.
 
     For a network the settings are `model`, its folder; `network`, None or `module:name`
-    of its constructor; `refine`, optimisation steps per pair, and their
-    `learning_rate`. For registration without a model: `steps` at each of three
-    resolutions, their `learning_rate` and `similarity`.
+    of its constructor; `orientation`, that of the images, if it is not that of the
+    training; `refine`, optimisation steps per pair, and their `learning_rate`. For
+    registration without a model: `steps` at each of three resolutions, their
+    `learning_rate` and `similarity`.
     """
     enable_compilation_cache()
     make = _network if "model" in settings else _without_model
@@ -45,7 +47,34 @@ def _network(settings: Mapping[str, Any]) -> Callable[..., Any]:
             return refined.displacement
         return model(moving, fixed).displacements.full
 
-    return predict
+    own = model.description.orientation
+    return turned(predict, settings["orientation"] or own, own)
+
+
+def turned(predict: Callable[..., Any], given: str, own: str) -> Callable[..., Any]:
+    """A function of images with the axes `own`, for images with the axes `given`.
+
+    Args:
+        predict: `(moving, fixed, spacing) -> displacement`, arrays `(1, *space, c)`.
+        given: Letters of the axes of the images, as "LIA".
+        own: Letters of the axes that the function needs.
+    """
+    if given == own:
+        return predict
+    codes = [axcodes2ornt(tuple(letters)) for letters in (given, own)]
+    there, back = ornt_transform(*codes), ornt_transform(*codes[::-1])
+
+    def moved(array: Any, turn: np.ndarray) -> np.ndarray:
+        ndim = np.ndim(array) - 2
+        return apply_orientation(np.asarray(array)[0], turn[:ndim])[None]
+
+    def predict_turned(moving: Any, fixed: Any, spacing: Sequence[float]) -> Any:
+        pair = [jnp.asarray(moved(image, there)) for image in (moving, fixed)]
+        field = moved(predict(*pair, spacing), back)
+        axes, signs = there[: field.shape[-1]].T
+        return field[..., axes.astype(int)] * signs.astype(field.dtype)
+
+    return predict_turned
 
 
 def _without_model(settings: Mapping[str, Any]) -> Callable[..., Any]:

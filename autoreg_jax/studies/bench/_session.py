@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from nibabel import aff2axcodes
 
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.baselines.adapters import ADAPTERS
@@ -133,7 +134,8 @@ class Session:
         if name == _methods.CLASSICAL:
             return _methods.classical(**steps, is_multimodal=is_multimodal)
         if name in (_methods.OURS, _methods.REFINED):
-            own_steps = steps if name == _methods.REFINED else {}
+            own_steps: dict[str, Any] = steps if name == _methods.REFINED else {}
+            own_steps["orientation"] = "".join(aff2axcodes(self.test.affine))
             return _methods.network(name, Path(str(self.protocol.model)), **own_steps)
         if name in NETWORKS:
             return _methods.network(name, self._trained(name, name))
