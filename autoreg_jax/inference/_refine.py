@@ -16,6 +16,7 @@ from autoreg_jax.spatial import (
     compose,
     downsample,
     half_shape,
+    image_pyramid,
     integrate,
     jacobian_determinant,
     resize_displacement,
@@ -25,6 +26,11 @@ _OBJECTIVE, _WIRING = Objective(), Wiring()
 # Below this determinant a voxel is nearly folded, and what is missing costs this many
 # Σλ. A softer or an earlier penalty takes away honest compression, and overlap, too.
 _NEARLY_FOLDED, _FOLDING = 0.1, 15.0
+
+
+def mean_folding(displacement: Array) -> Array:
+    """Mean over the voxels of what the determinant of φ lacks to 0.1."""
+    return jnp.mean(jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(displacement)))
 
 
 class Refined(NamedTuple):
@@ -100,17 +106,16 @@ def refine(  # noqa: PLR0913
         full = wiring.full_displacement(half, space, num_steps)
         return Pyramid(full, half, wiring.resized(half, half_shape(half.shape[1:-1])))
 
-    def loss(moving: Array, fixed: Array, velocity: Array) -> Array:
-        displacements = fields(velocity, fixed.shape[1:-1])
+    def loss(moving: Pyramid, fixed: Pyramid, velocity: Array) -> Array:
+        displacements = fields(velocity, fixed.full.shape[1:-1])
         value, _ = objective(fixed, moving, displacements, lam)
-        determinant = jacobian_determinant(displacements.full)
-        return value + folding * jnp.mean(jax.nn.relu(_NEARLY_FOLDED - determinant))
+        return value + folding * mean_folding(displacements.full)
 
     def improve(moving: Array, fixed: Array, gain: Array) -> tuple[BestSoFar, Array]:
         half = half_shape(fixed.shape[1:-1])
         start = resize_displacement(velocity, half)
         found = descend(
-            partial(loss, moving, fixed),
+            partial(loss, image_pyramid(moving), image_pyramid(fixed)),
             start,
             start + resize_displacement(gain, half),
             num_iterations=num_iterations,

@@ -26,7 +26,12 @@ from autoreg_jax.losses._objective import (
     registration_loss,
     segmentation_loss,
 )
-from autoreg_jax.losses._similarity import SIMILARITIES, Similarity, find_similarity
+from autoreg_jax.losses._similarity import (
+    SIMILARITIES,
+    Similarity,
+    feature_similarity,
+    find_similarity,
+)
 from autoreg_jax.losses._smoothness import bending_loss, diffusion_loss
 from autoreg_jax.losses._terms import TERMS, Term, TermInputs, image_terms
 
@@ -44,6 +49,7 @@ __all__ = [
     "bending_loss",
     "common_dice_loss",
     "diffusion_loss",
+    "feature_similarity",
     "find_similarity",
     "global_ncc",
     "image_terms",

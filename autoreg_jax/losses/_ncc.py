@@ -8,6 +8,8 @@ from autoreg_jax.ops import window_sum
 # Added to the product of two sums of squares, as in the published code: it decides how
 # much a window without structure counts, for intensities in [0, 1].
 _EPSILON = 1e-5
+# The same where windows without contrast hardly count: only against rounding.
+_ROUNDING = 1e-10
 # Mean square deviation below which an image counts as constant, intensities in [0, 1].
 _SMALLEST_VARIANCE = 1e-8
 
@@ -16,6 +18,8 @@ def local_ncc(
     fixed: Float[Array, "b *space c"],
     moved: Float[Array, "b *space c"],
     window: int = 9,
+    *,
+    floor: float = 0.0,
 ) -> Float[Array, "b *space c"]:
     """Squared correlation of the two images in the window around every voxel.
 
@@ -23,10 +27,17 @@ def local_ncc(
     the grid. Variances are clamped at zero, so rounding never makes the denominator
     vanish; on a constant background the value and its gradient are zero.
 
+    What is added to the denominator rewards contrast that is pulled into a window that
+    has little. With `floor` each window counts w = var² / (var² + (floor · mean var)²),
+    var that of the fixed image, and 1e-10 is added: then no deformation makes an image
+    more similar to itself than it is, but for rounding.
+
     Args:
         fixed: Intensities in [0, 1].
         moved: Intensities in [0, 1], same shape.
         window: Edge of the window in voxels, odd.
+        floor: Fraction of the mean variance of the fixed image, at which a window
+            counts half; 0: all windows count.
 
     Returns:
         The score, between 0 and 1 up to rounding; each channel by itself.
@@ -43,7 +54,13 @@ def local_ncc(
     fixed_variance = window_sum(fixed**2, window) - fixed_sum**2 / voxels
     moved_variance = window_sum(moved**2, window) - moved_sum**2 / voxels
     spread = jnp.maximum(fixed_variance, 0) * jnp.maximum(moved_variance, 0)
-    return covariance**2 / (spread + _EPSILON)
+    if floor == 0:
+        return covariance**2 / (spread + _EPSILON)
+    contrast = jnp.maximum(fixed_variance, 0)
+    space = tuple(range(1, fixed.ndim - 1))
+    noise = floor * jnp.mean(contrast, axis=space, keepdims=True)
+    weight = contrast**2 / (contrast**2 + noise**2 + _ROUNDING)
+    return weight * covariance**2 / (spread + _ROUNDING)
 
 
 def local_ncc_loss(

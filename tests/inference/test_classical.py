@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from autoreg_jax.inference import register_pair
-from autoreg_jax.losses import Similarity
+from autoreg_jax.inference._classical import _feature_start, _Level
+from autoreg_jax.losses import Similarity, feature_similarity
 from autoreg_jax.spatial import jacobian_determinant
 
 SHAPE, SPACING = (40, 40), (2.0, 2.0)
@@ -43,7 +44,7 @@ def known():
 
 
 def find(fixed, moving, spacing=SPACING, **options):
-    options = {"num_iterations": 40} | options
+    options = {"num_iterations": 120} | options
     return register_pair(moving, fixed, jnp.asarray(spacing), **options)
 
 
@@ -94,10 +95,78 @@ def test_a_similarity_of_ones_own(known):
     assert distance(result.displacement, truth, mask) < 0.2
 
 
+def blobs(width, count, base, seed):
+    """A few smooth blobs: most windows have hardly any contrast."""
+    rng = np.random.default_rng(seed)
+    x = np.stack(np.indices(SHAPE), -1).astype(float)
+    image = np.full(SHAPE, float(base))
+    for centre in rng.uniform(8, 32, (count, 2)):
+        height = rng.uniform(0.4, 1)
+        image += height * np.exp(-((x - centre) ** 2).sum(-1) / (2 * width**2))
+    return jnp.asarray(image / image.max(), jnp.float32)[None, ..., None]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        blobs(4, 3, 0.0, 0),
+        blobs(3, 4, 0.3, 1),
+        blobs(9, 1, 0.0, 3),
+        blobs(4, 3, 5.0, 5),
+    ],
+    ids=["blobs", "on grey", "one wide blob", "faint blobs"],
+)
+def test_flat_windows_do_not_move_an_image(image):
+    """They did by 2 to 12 voxels where they counted like all others."""
+    assert float(jnp.abs(find(image, image).displacement).max()) < 0.1
+
+
 def test_equal_images_do_not_move(known):
     result = find(known[0], known[0])
     assert float(result.loss) <= float(result.loss_before)
     assert float(jnp.abs(result.displacement).max()) < 0.02
+
+
+def test_features_of_ones_own(known):
+    """Two derivatives, whatever the sign of the contrast."""
+    fixed, moving, truth, mask = known
+
+    def extract(image):
+        slopes = jnp.gradient(image[..., 0], axis=(1, 2))
+        return jnp.stack([slopes[0] * slopes[1], slopes[0] ** 2, slopes[1] ** 2], -1)
+
+    similarity = feature_similarity(extract)
+    before = np.linalg.norm(truth, axis=-1)[mask].mean()
+    result = find(1 - 0.5 * fixed, moving, similarity=similarity)
+    assert distance(result.displacement, truth, mask) < 0.5 * before
+    same = find(fixed, 0.5 - 0.3 * fixed, similarity=similarity)
+    assert float(jnp.abs(same.displacement).max()) < 0.02
+
+
+def test_features_count_less_where_images_have_less_in_common(known):
+    """The units of the features do not matter."""
+    fixed = known[0]
+    noise = jax.random.normal(jax.random.key(0), fixed.shape)
+
+    def two(image):
+        return jnp.concatenate([image, image**2], -1)
+
+    def weighted(noisy, features=two):
+        level = _Level(fixed, noisy, None, None, jnp.ones(2))
+        return _feature_start(level, features=features)[0].fixed
+
+    same, different = weighted(fixed), weighted(fixed + 0.3 * noise)
+    assert float(jnp.std(different)) < 0.5 * float(jnp.std(same))
+    larger = weighted(fixed, lambda image: 10 * two(image))
+    np.testing.assert_allclose(larger, same, rtol=1e-3)
+
+
+def test_noise_does_not_fold(known):
+    """Two images that have nothing in common, and long steps."""
+    noise = jax.random.uniform(jax.random.key(0), known[0].shape)
+    result = find(known[0], noise, learning_rate=0.3)
+    assert float(result.loss) < float(result.loss_before) - 0.05
+    assert 0 < float(jnp.min(jacobian_determinant(result.displacement))) < 0.5
 
 
 def test_never_worse_than_it_began(known):
@@ -116,13 +185,14 @@ def test_more_steps_are_not_worse(known, found):
 
 
 def test_what_a_mask_hides_does_not_pull(known, found):
-    """A bright patch in one image alone spoils the field unless it is masked."""
+    """A patch that moved by itself spoils the field unless it is masked."""
     fixed, moving, truth, mask = known
-    patch = (slice(None), slice(20, 27), slice(16, 23))
-    spoiled = moving.at[patch].set(1.0)
+    patch = (slice(None), slice(17, 30), slice(13, 26))
+    spoiled = moving.at[patch].set(jnp.roll(moving, 3, axis=1)[patch])
     visible = jnp.ones_like(moving).at[:, 16:31, 12:27].set(0.0)
-    around = mask.copy()
+    around = np.zeros_like(mask)
+    around[12:35, 8:31] = True
     around[16:31, 12:27] = False
     plain = distance(find(fixed, spoiled).displacement, truth, around)
     masked = find(fixed, spoiled, moving_mask=visible, fixed_mask=visible)
-    assert distance(masked.displacement, truth, around) < 0.7 * plain
+    assert distance(masked.displacement, truth, around) < 0.5 * plain

@@ -116,7 +116,7 @@ def registering():
         predict.trace(weights, image, image),
         refine.trace(image, image, half, lam, **steps),
         _classical._search.trace(level, half, similarity=SIMILARITIES["ncc"], **steps),
-        _classical._fields.trace(half, SPACE),
+        _classical._displacement.trace(half, SPACE),
         _optimise.optimise.trace(cloud, matrix, directions, of_shape(), metric="mi"),
         _similarity.initial_losses.trace(cloud, of_shape(4, ndim + 1, ndim + 1), "ncc"),
         _similarity.quality.trace(cloud, matrix),
@@ -128,7 +128,7 @@ def registering():
     [
         (searching_alpha, ("tpu",), 70, 88),
         (searching_lambda, ("cuda",), 64, 79),
-        (registering, ("tpu", "cuda"), 48, 11),
+        (registering, ("tpu", "cuda"), 53, 11),
     ],
 )
 def test_programs_of_accelerators(programs, platforms, gathers, transposes):
