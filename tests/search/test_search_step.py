@@ -13,7 +13,7 @@ from weights import initial_weights
 
 from autoreg_jax import hypergrad
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective, one_hot
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import RegistrationNetwork, Structure
 from autoreg_jax.search import (
     PairBatch,
     SearchProblem,
@@ -86,10 +86,11 @@ def test_a_stage_moves_what_it_owns_and_nothing_else(stage):
 def test_a_loss_that_is_nan_is_flagged():
     algorithm = toy_search()
     state = algorithm.init(jnp.array([1.0, -1.0]), ArchitectureLogits.zeros())
-    _, inner = algorithm.inner_step(state, batch(jnp.nan))
+    _, inner = jax.jit(algorithm.inner_step)(state, batch(jnp.nan))
     assert not bool(inner.is_finite)
     owned = owned_by("feature")
-    _, outer = algorithm.outer_step(state, batch(0.0), batch(jnp.nan), owned)
+    step = jax.jit(algorithm.outer_step)
+    _, outer = step(state, batch(0.0), batch(jnp.nan), owned)
     assert not bool(outer.is_finite)
 
 
@@ -101,7 +102,9 @@ def test_lambda_follows_the_alignment_of_its_terms_with_dice():
         one_hot(jnp.asarray(rng.integers(0, 3, (1, *shape))), 3)[..., 1:] for _ in pair
     ]
     train, valid = PairBatch(*pair), PairBatch(*reversed(pair), *labels)
-    network = RegistrationNetwork(Genotype.uniform("conv_3"), 0.1, num_steps=2)
+    structure = Structure(feature_edges=1, deformation_channels=(16,))
+    genotype = Genotype.uniform("conv_3", structure.cells)
+    network = RegistrationNetwork(genotype, 0.1, num_steps=1, structure=structure)
     omega = initial_weights(network, len(shape), (0,))
     problem = objective_problem(network, Objective(windows=(5, 3, 3)))
     lam = jax.tree.map(jnp.float32, dict(PAPER_WEIGHTS))
