@@ -59,6 +59,7 @@ from autoreg_jax.workflows.training import (
     is_finished,
     make_validation,
     on_grid,
+    rated,
 )
 
 
@@ -230,7 +231,7 @@ def training_task(  # noqa: PLR0913
     if config.train.augment.is_used:
         key = jax.random.fold_in(jax.random.key(config.seed), Stream.TRAIN)
         key = devices.everywhere(key)
-    settings = config.train
+    settings = rated(config.train, initial)
     settings = replace(settings, augment=on_grid(settings.augment, train))
     if validation is None:
         settings = replace(settings, keep="last")

@@ -1,6 +1,7 @@
 """Training: learning, repeating, resuming, and what is written."""
 
 import dataclasses
+import logging
 
 import jax
 import numpy as np
@@ -223,7 +224,7 @@ def test_weights_cannot_be_judged_by_what_is_not_there(cohorts, settings):
         train(cohorts[0], dice, GENOTYPE, LAM, validation=blind)
 
 
-def test_a_training_may_start_from_a_model(done, cohorts, settings, tmp_path):
+def test_a_training_may_start_from_a_model(done, cohorts, settings, tmp_path, caplog):
     model = done[0]
     whole = train(cohorts[1], settings, GENOTYPE, LAM, initial=model)
     assert not _is_equal(whole.params, model.params)
@@ -242,6 +243,12 @@ def test_a_training_may_start_from_a_model(done, cohorts, settings, tmp_path):
     keywords = {"run": tmp_path, "resume": True}
     resumed = train(cohorts[1], settings, GENOTYPE, LAM, **keywords)
     assert _is_equal(resumed.params, whole.params)
+    part = {"learning_rate": 0.12, "fine_tuning": 0.25}
+    named = config.merge(settings, {"train": part})
+    with caplog.at_level(logging.INFO):
+        slower = train(cohorts[1], named, GENOTYPE, LAM, initial=model)
+    assert "its learning rate is 0.03, 0.25 of train.learning_rate" in caplog.text
+    assert _is_equal(slower.params, whole.params)
     with pytest.raises(ArtifactError, match="started from another model"):
         train(cohorts[1], settings, GENOTYPE, LAM, **keywords, initial=whole)
 

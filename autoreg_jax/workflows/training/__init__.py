@@ -2,7 +2,11 @@
 
 from autoreg_jax.workflows.training._budget import Budget, budget_of, is_finished
 from autoreg_jax.workflows.training._grid import on_grid
-from autoreg_jax.workflows.training._initial import first_weights, initial_model
+from autoreg_jax.workflows.training._initial import (
+    first_weights,
+    initial_model,
+    rated,
+)
 from autoreg_jax.workflows.training._validation import (
     Validation,
     check_judge,
@@ -19,4 +23,5 @@ __all__ = [
     "is_finished",
     "make_validation",
     "on_grid",
+    "rated",
 ]

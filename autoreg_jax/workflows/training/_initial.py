@@ -1,9 +1,11 @@
 """The model, or the random weights, from which a training starts."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.config import RunConfig
+from autoreg_jax.config import RunConfig, TrainConfig
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.networks import RegistrationNetwork
@@ -17,6 +19,22 @@ from autoreg_jax.programs import (
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._journal import Journal
+
+logger = logging.getLogger(__name__)
+
+
+def rated(settings: TrainConfig, initial: RegistrationModel | None) -> TrainConfig:
+    """The settings of a training, with a lower rate if it starts from a model."""
+    if initial is None:
+        return settings
+    part, whole = settings.fine_tuning, settings.learning_rate
+    logger.info(
+        "The training starts from a model: its learning rate is %.3g, %.3g of "
+        "train.learning_rate (train.fine_tuning).",
+        part * whole,
+        part,
+    )
+    return replace(settings, learning_rate=part * whole)
 
 
 def initial_model(
