@@ -1,10 +1,12 @@
-"""The configurations travel with the installed package."""
+"""Configurations and models travel with the installed package."""
 
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 from autoreg_jax import config
+from autoreg_jax.inference import included_models
 
 
 def test_wheel_carries_the_configurations(root, tmp_path):
@@ -15,8 +17,12 @@ print(*WheelBuilder({str(root)!r}).build(directory={str(tmp_path)!r}))
     wheel = _python(build, cwd=tmp_path).strip()
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
         archive.extractall(tmp_path / "installed")
     assert "autoreg_jax/py.typed" in names
+    models = [name for name in names if name.startswith("autoreg_jax/models/")]
+    assert {Path(name).parts[2] for name in models} == set(included_models())
+    assert sum(sizes[name] for name in models) < 2e6
     assert not [name for name in names if name.startswith(("tests/", "configs/"))]
 
     program = """
