@@ -82,12 +82,7 @@ class Register(Verb):
             help="the displacement holds the alignment, too; no affine.mat",
         )
         add = parser.add_argument_group("registration").add_argument
-        add(
-            "--model",
-            help="trained network: a run folder, its model/, or brain, which is here, "
-            "for stripped brains of any contrast",
-            **path,
-        )
+        add("--model", help="trained network: a run, its model/, or brain", **path)
         add(
             "--affine",
             choices=("auto", "rigid", "affine", "none"),

@@ -290,7 +290,11 @@ def test_an_alignment_with_an_empty_mask_is_refused():
 def test_a_model_has_the_same_guard():
     """It comes before the network, which is never called."""
     about = SimpleNamespace(
-        orientation="RAS", spacing=(4.0,) * 3, windows=(5, 5, 3), intensity=Intensity()
+        orientation="RAS",
+        spacing=(4.0,) * 3,
+        windows=(5, 5, 3),
+        intensity=Intensity(),
+        doubts=lambda *_: [],
     )
     model = SimpleNamespace(path=None, description=about)
     left = FIXED.array * (Grid(SHAPE, AFFINE).points()[..., 0] < 20)
