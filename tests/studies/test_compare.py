@@ -159,6 +159,7 @@ class QuietNetwork(SmallNetwork):
 
 
 @pytest.mark.optimised
+@pytest.mark.slow
 def test_a_supernet_off_the_grid_has_no_kinks(settings, tmp_path):
     tables = compare(
         "registration",
