@@ -76,6 +76,9 @@ def main() -> None:
             axes.plot(*zip(*[(a, c) for a, _, c in found], strict=True), label=name)
             print(name, *(f"{step}: {dice:.3f}" for step, _, dice in found[::4]))
     axes.set(xscale="log", xlabel="steps", ylabel="Dice of validation pairs")
+    shown = [options.steps * part // 20 for part in (1, 2, 4, 8, 20)]
+    axes.set_xticks(shown, [str(step) for step in shown])
+    axes.minorticks_off()
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(options.output / "curve.png", dpi=120)
