@@ -69,16 +69,17 @@ class Seen:
             axes: Letters of its axes, e.g. "RAS".
         """
         name = volume.path or "an image"
-        for axis, extent, (least, most) in zip(
-            axes, _extent(array, spacing), self.extent, strict=False
-        ):
-            if not least / _MARGIN <= extent <= most * _MARGIN:
-                yield (
-                    f"{name}: what it shows is {extent:.0f} mm long along its axis "
-                    f"{axis}, on the images that the model was trained on {least:.0f} "
-                    f"to {most:.0f} mm. The model may not fit; look at the result, "
-                    "and strip or crop the image as those of the training were."
-                )
+        found = list(zip(axes, _extent(array, spacing), self.extent, strict=False))
+        if not all(a / _MARGIN <= size <= b * _MARGIN for _, size, (a, b) in found):
+            parts = (
+                f"{size:.0f} mm along {axis} ({a:.0f} to {b:.0f})"
+                for axis, size, (a, b) in found
+            )
+            yield (
+                f"{name}: what it shows is {', '.join(parts)} long; in brackets the "
+                "images that the model was trained on. It may not fit; look at the "
+                "result, and strip or crop the image as those of the training were."
+            )
         if max(volume.spacing) > _COARSE * max(spacing):
             yield (
                 f"{name}: its voxels are up to {max(volume.spacing):.3g} mm, those of "
