@@ -120,13 +120,14 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RefineConfig:
-    """Optimisation of the velocity of each pair, starting from the network's."""
+    """Optimisation of the displacement of each pair, starting from the network's."""
 
     steps: int = 60
-    """Gradient steps at half and again at full resolution (>= 0; 0: no refinement)."""
+    """Largest number of gradient steps at half resolution (>= 0; 0: no refinement);
+    full resolution takes a third."""
 
-    learning_rate: float = 0.1
-    """Adam's learning rate of the velocity, voxels per step (> 0)."""
+    learning_rate: float = 0.2
+    """Adam's learning rate of the velocity, voxels of half resolution a step (> 0)."""
 
     def __post_init__(self) -> None:
         check_range(self, "steps", at_least=0)

@@ -10,7 +10,7 @@ from autoreg_jax.inference._accuracy import (
     label_overlap,
 )
 from autoreg_jax.inference._apply import Conventions, apply_files
-from autoreg_jax.inference._classical import register_pair
+from autoreg_jax.inference._classical import Refined, register_pair
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
 from autoreg_jax.inference._labels import warp_labels
@@ -20,7 +20,6 @@ from autoreg_jax.inference._model import (
     load_model,
 )
 from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.inference._refine import Refined, refine
 from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference._seen import Seen
@@ -40,7 +39,6 @@ __all__ = [
     "label_overlap",
     "load_model",
     "output_paths",
-    "refine",
     "register",
     "register_files",
     "register_many",

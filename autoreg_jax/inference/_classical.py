@@ -1,4 +1,4 @@
-"""Registration without a model: one pair, from coarse to fine."""
+"""Optimisation of the displacement of one pair, from coarse to fine."""
 
 import math
 from collections.abc import Callable
@@ -13,15 +13,16 @@ from jaxtyping import Float
 
 from autoreg_jax.inference._discrete import discrete_velocity
 from autoreg_jax.inference._optimise import descend
-from autoreg_jax.inference._refine import Refined, mean_folding
 from autoreg_jax.losses import Objective, Similarity, find_similarity
 from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.spatial import (
     coarser_shape,
+    compose,
     downsample,
     gaussian_smooth,
     half_shape,
     integrate,
+    jacobian_determinant,
     resize_displacement,
     warp,
 )
@@ -31,8 +32,12 @@ from autoreg_jax.spatial import (
 _LEVELS, _WINDOW, _NUM_STEPS, _WIDTH = 3, 5, 6, 0.6
 # A step at full resolution costs eight times as much as one at half, and finds less.
 _FINEST_SHARE = 3
-# Weight of the roughness of the displacement, and of what is nearly folded.
-_SMOOTHNESS, _FOLDING = 0.5, 20.0
+# Weight of the roughness of the displacement.
+SMOOTHNESS = 0.5
+# Below this determinant a voxel is nearly folded, and what is missing costs this many
+# times as much as the similarity. A softer or an earlier penalty takes away honest
+# compression, and overlap, too.
+_NEARLY_FOLDED, _FOLDING = 0.1, 20.0
 # Gradients below this fraction of the weight of a voxel in a mean are noise.
 _SMALL_GRADIENT = 1e-2
 # Weight of the difference of features, relative to what is left of it at the start; of
@@ -40,32 +45,52 @@ _SMALL_GRADIENT = 1e-2
 _FEATURES, _FLOOR, _SMALLEST_DIFFERENCE = 0.017, 0.01, 1e-8
 
 
+class Refined(NamedTuple):
+    """The best iterate of an optimisation.
+
+    Attributes:
+        velocity: `(1, *half, d)` in voxels of half resolution; with a start, of the
+            map that the start is composed with.
+        displacement: `(1, *space, d)` in voxels.
+        loss_before: Loss of the start; of no motion without one.
+        loss: Loss of the best iterate, never above `loss_before`.
+    """
+
+    velocity: Array
+    displacement: Array
+    loss_before: Array
+    loss: Array
+
+
 @in_single_precision
-def register_pair(
+def register_pair(  # noqa: PLR0913
     moving: Float[Array, "1 *space 1"],
     fixed: Float[Array, "1 *space 1"],
     spacing: Float[Array, " d"],
     *,
     num_iterations: int,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.1,
+    smoothness: float = SMOOTHNESS,
     similarity: str | Similarity = Objective.similarity,
     fixed_mask: Float[Array, "1 *space 1"] | None = None,
     moving_mask: Float[Array, "1 *space 1"] | None = None,
+    start: Float[Array, "1 *grid d"] | None = None,
 ) -> Refined:
-    """Find the stationary velocity that brings a moving image onto a fixed one.
+    """Find the displacement that brings a moving image onto a fixed one.
 
-    Minimises mean(`Similarity.difference`) + w · mean |∇u|² by Adam over a velocity v
-    with u = exp(v) on the grid of half resolution, with the penalty on folding of
-    `refine`. What a level adds to v is a Gaussian kernel applied to the variable of
-    Adam, so that each step is smooth. The images are used at a quarter of the
-    resolution, then at half, then at full; each level starts from the best iterate of
-    the previous one.
+    Minimises mean(`Similarity.difference`) + w · mean |∇u|² + 20 · mean max(0, 0.1 −
+    det ∇φ) by Adam over a velocity v, whose exponential is u, or what the start is
+    composed with: φ = φ_start ∘ exp(v). v, and the last two terms, are those of the
+    grid of half resolution. What a level adds to v is a Gaussian kernel applied to the
+    variable of Adam, so that each step is smooth. The images are used at a quarter of
+    the resolution (without a start), then at half, then at full; each level starts from
+    the best iterate of the previous one.
 
     A similarity with `features`, such as MIND, computes them once for each image. The
-    start is then a discrete search at a quarter of the resolution (without a mask of
-    the moving image), and Adam descends at half of it only. The difference is divided
-    by what the start leaves of it: the less two contrasts have in common, the smoother
-    is the field.
+    default start is then a discrete search at a quarter of the resolution (without a
+    mask of the moving image), and Adam descends at half of it only. The difference is
+    divided by what the start leaves of it: the less two contrasts have in common, the
+    smoother is the field.
 
     Args:
         moving: Intensities in [0, 1].
@@ -75,20 +100,26 @@ def register_pair(
             resolution takes a third; a level ends earlier if its loss is flat.
         learning_rate: Initial learning rate of Adam, in voxels of half resolution per
             step; it falls to zero.
+        smoothness: The weight w of the roughness, u in units of `spacing`; > 0.
         similarity: A name in `losses.SIMILARITIES`, or a `Similarity` of your own.
         fixed_mask: Weight of each voxel of the fixed image, 0 to 1; default: all 1.
         moving_mask: Weight of each voxel of the moving image, 0 to 1; it is warped with
             the image; default: all 1.
+        start: Displacement `(1, *grid, d)`, such as that of a network, in voxels of any
+            grid that covers the images; default: none.
 
     Returns:
-        The best iterate at full resolution; no motion if nothing was better, so that
-        `loss` is never above `loss_before`, the loss of no motion.
+        The best iterate at full resolution; the start, or no motion, if nothing was
+        better.
     """
     compared = find_similarity(similarity)
-    levels = [_Level(fixed, moving, fixed_mask, moving_mask, spacing)]
     dimensions, space = fixed.ndim - 2, fixed.shape[1:-1]
+    if start is not None:
+        start = resize_displacement(start, half_shape(space))
+    levels = [_Level(fixed, moving, fixed_mask, moving_mask, start, spacing)]
+    weight = jnp.asarray(smoothness, fixed.dtype)
     if compared.features is None:
-        while len(levels) < _LEVELS:
+        while len(levels) < _LEVELS - (start is not None):
             levels.append(_coarser(levels[-1]))
         describe = jax.jit(compared.describe)
         levels = [x._replace(fixed=describe(x.fixed)) for x in levels]
@@ -100,17 +131,18 @@ def register_pair(
     loss = rest_loss = jnp.zeros((), fixed.dtype)
     for level in reversed(levels):
         velocity = resize_displacement(velocity, half_shape(level.space))
-        is_finest = len(levels) == _LEVELS and level is levels[0]
+        is_finest = len(levels) > 1 and level is levels[0]
         steps = -(-num_iterations // _FINEST_SHARE) if is_finest else num_iterations
         velocity, loss, rest_loss = _search(
             level,
             velocity,
             num_iterations=steps,
             learning_rate=learning_rate,
+            smoothness=weight,
             similarity=compared,
         )
     velocity = resize_displacement(velocity, half_shape(space))
-    displacement = _displacement(velocity, space)
+    displacement, _ = _displacements(velocity, start, space)
     return Refined(velocity, displacement, rest_loss, loss)
 
 
@@ -134,6 +166,7 @@ class _Level(NamedTuple):
     moving: Array
     fixed_mask: Array | None
     moving_mask: Array | None
+    start: Array | None
     spacing: Array
 
     @property
@@ -141,17 +174,23 @@ class _Level(NamedTuple):
         return self.moving.shape[1:-1]
 
 
+def _steps_between(fine: tuple[int, ...], coarse: tuple[int, ...]) -> np.ndarray:
+    """Voxels of a fine grid from one voxel of a coarse one to the next, each axis."""
+    fine, coarse = (np.maximum(np.asarray(x) - 1, 1) for x in (fine, coarse))
+    return (fine / coarse).astype(np.float32)
+
+
 @jax.jit
 def _coarser(level: _Level) -> _Level:
     shape = coarser_shape(level.space)
-    factor = np.maximum(np.asarray(level.space) - 1, 1) / np.maximum(
-        np.asarray(shape) - 1, 1
-    )
     images = jax.tree.map(
-        partial(downsample, shape=shape), level._replace(spacing=None)
+        partial(downsample, shape=shape), level._replace(start=None, spacing=None)
     )
-    spacing = level.spacing * jnp.asarray(factor, level.spacing.dtype)
-    return images._replace(spacing=spacing)
+    spacing = level.spacing * _steps_between(level.space, shape)
+    start = level.start
+    if start is not None:
+        start = resize_displacement(start, half_shape(shape))
+    return images._replace(start=start, spacing=spacing)
 
 
 @partial(jax.jit, static_argnames="features")
@@ -167,9 +206,11 @@ def _feature_start(
     velocity = jnp.zeros(
         (*coarse.fixed.shape[:-1], coarse.fixed.ndim - 2), coarse.fixed.dtype
     )
-    if coarse.moving_mask is None:
+    if coarse.moving_mask is None and level.start is None:
         velocity = discrete_velocity(coarse.fixed, coarse.moving, coarse.fixed_mask)
     displacement = integrate(velocity, _NUM_STEPS, boundary="edge")
+    if level.start is not None:
+        displacement = resize_displacement(level.start, coarse.space)
     moved = warp(coarse.moving, displacement, boundary="edge")
     squares = _squares(coarse.fixed, moved, _WINDOW)
     left = _masked_mean(squares, coarse, displacement)
@@ -189,15 +230,16 @@ def _search(
     *,
     num_iterations: int,
     learning_rate: float,
+    smoothness: Array,
     similarity: Similarity,
 ) -> tuple[Array, Array, Array]:
-    """The best velocity of a level, its loss, and the loss of no motion."""
+    """The best velocity of a level, its loss, and that of the velocity zero."""
 
     def velocity_of(control: Array) -> Array:
         return start + gaussian_smooth(control, _WIDTH)
 
     found = descend(
-        lambda control: _loss(level, velocity_of(control), similarity),
+        lambda control: _loss(level, velocity_of(control), smoothness, similarity),
         jnp.zeros_like(start),
         jnp.zeros_like(start),
         num_iterations=num_iterations,
@@ -206,27 +248,36 @@ def _search(
         ends_early=True,
     )
     rest = jnp.zeros_like(start)
-    rest_loss = _loss(level, rest, similarity)
+    rest_loss = _loss(level, rest, smoothness, similarity)
     is_better = found.loss < rest_loss
     velocity = jnp.where(is_better, velocity_of(found.best), rest)
     return velocity, jnp.minimum(found.loss, rest_loss), rest_loss
 
 
 @partial(jax.jit, static_argnames="space")
-def _displacement(velocity: Array, space: tuple[int, ...]) -> Array:
-    """Displacement at full resolution of a velocity at half, each in its own voxels."""
+def _displacements(
+    velocity: Array, start: Array | None, space: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """Displacements at full and at half resolution, each in its own voxels."""
     half = integrate(velocity, _NUM_STEPS, boundary="edge")
-    return resize_displacement(half, space)
+    if start is not None:
+        half = compose(start, half)
+    return resize_displacement(half, space), half
 
 
-def _loss(level: _Level, velocity: Array, similarity: Similarity) -> Array:
-    displacement = _displacement(velocity, level.space)
+def _loss(
+    level: _Level, velocity: Array, smoothness: Array, similarity: Similarity
+) -> Array:
+    displacement, half = _displacements(velocity, level.start, level.space)
     moved = warp(level.moving, displacement, boundary="edge")
     differences = similarity.difference(level.fixed, moved, _WINDOW)
-    roughness = _roughness(displacement, level.spacing)
     difference = _masked_mean(differences, level, displacement)
-    folding = mean_folding(displacement)
-    return difference + _SMOOTHNESS * roughness + _FOLDING * folding
+    # A field is as smooth as it is at half resolution, where that takes a fifth of the
+    # time: what comes between is linear.
+    spacing = level.spacing * _steps_between(level.space, half.shape[1:-1])
+    roughness = smoothness * _roughness(half, spacing)
+    lacking = jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(half))
+    return difference + roughness + _FOLDING * jnp.mean(lacking)
 
 
 def _masked_mean(differences: Array, level: _Level, displacement: Array) -> Array:

@@ -15,7 +15,7 @@ from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import write_json
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
-from autoreg_jax.losses import Objective
+from autoreg_jax.losses import PAPER_WEIGHTS, Objective
 from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 
@@ -24,6 +24,7 @@ _FORMAT = 4
 # `intensity` if it is missing. Format 2 has no `structure`: two scales, and how
 # velocities are joined is part of `wiring`. Format 3 has no `seen`.
 _READABLE = (1, 2, 3, _FORMAT)
+_OF_SIMILARITY = "full", "half", "quarter"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,16 @@ class ModelDescription:
     def objective(self) -> Objective:
         """The loss of the training, but for its weights."""
         return Objective(self.similarity, self.windows, is_dimmed=self.is_dimmed)
+
+    @property
+    def smoothness(self) -> float:
+        """λ_smooth / (λ_full + λ_half + λ_quarter), 1 for that of the released code."""
+        own, code = (
+            lam.get("smooth", 0.0) / max(similarity, 1e-6)
+            for lam in (self.lam, PAPER_WEIGHTS)
+            for similarity in [sum(lam.get(n, 0.0) for n in _OF_SIMILARITY)]
+        )
+        return own / code
 
     def doubts(
         self,

@@ -4,12 +4,13 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from flax.errors import FlaxError
@@ -17,11 +18,12 @@ from jax import Array
 
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import is_writer, write_bytes
+from autoreg_jax.inference._classical import SMOOTHNESS, Refined, register_pair
 from autoreg_jax.inference._description import ModelDescription
-from autoreg_jax.inference._refine import Refined, refine
-from autoreg_jax.losses import Similarity, image_terms
+from autoreg_jax.losses import Similarity
 from autoreg_jax.networks import Registration
 from autoreg_jax.runtime import RunFolder, in_single_precision
+from autoreg_jax.search_space import Genotype
 
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _INCLUDED = Path(__file__).parents[1] / "models"
@@ -111,54 +113,65 @@ class RegistrationModel:
                 "model again."
             ) from error
 
+    def start(self, found: Registration) -> Array:
+        """The displacement that a refinement starts from: at half resolution.
+
+        The full displacement is interpolated from that one, but for networks of your
+        own, networks at full resolution and some of `quirks`.
+        """
+        about = self.description
+        is_interpolated = (
+            isinstance(about.genotype, Genotype)
+            and about.structure.resolution == "half"
+            and not (about.wiring.is_integrated_twice or about.wiring.is_nominal)
+        )
+        fields = found.displacements
+        return fields.half if is_interpolated else fields.full
+
     @in_single_precision
     def refine(
         self,
         moving: Array,
         fixed: Array,
-        velocity: Array | None = None,
+        start: Array | None = None,
         *,
         steps: int,
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.2,
         similarity: str | Similarity | None = None,
-        coarser: tuple[Array, ...] = (),
     ) -> Refined:
-        """Optimise the prediction for one pair with the loss of the training.
+        """Optimise the prediction for one pair, see `register_pair`.
+
+        The similarity is that of the training. The smoothness is in proportion to what
+        λ gave it there; further terms of the training have no part in it.
 
         Args:
             moving: `(1, *space, 1)` in [0, 1], in the model's orientation and spacing.
             fixed: The same shape.
-            velocity: Start; default: the prediction of the network.
-            steps: Steps at each of two resolutions, ≥ 1.
+            start: Displacement `(1, *grid, d)`, in voxels of any grid that covers the
+                images; default: the `start` of the prediction.
+            steps: Largest number of steps at half resolution, ≥ 1; full resolution
+                takes a third.
             learning_rate: Initial learning rate, voxels of half resolution per step.
             similarity: To optimise instead of the one of the training.
-            coarser: With a start, what it is composed with, see
-                `networks.Registration`; it stays as it is.
 
         Returns:
-            The best iterate, see `refine`.
+            The best iterate, the start at half resolution included.
 
         Raises:
             ArtifactError: If the weights do not fit the network.
         """
         about = self.description
-        if velocity is None:
-            found = self(moving, fixed)
-            velocity, coarser = found.velocity, found.coarser
-        objective = about.objective
-        if similarity is not None:
-            objective = replace(objective, similarity=similarity)
-        return refine(
+        if start is None:
+            start = self.start(self(moving, fixed))
+        return register_pair(
             moving,
             fixed,
-            velocity,
-            image_terms(about.lam),
+            jnp.asarray(about.spacing, moving.dtype),
             num_iterations=steps,
             learning_rate=learning_rate,
-            objective=objective,
-            num_steps=about.num_steps,
-            wiring=about.wiring,
-            coarser=coarser,
+            smoothness=SMOOTHNESS * about.smoothness,
+            similarity=similarity or about.similarity,
+            start=start,
         )
 
     def save(self, folder: Path | str) -> Path:

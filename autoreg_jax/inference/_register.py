@@ -76,10 +76,10 @@ def register(  # noqa: PLR0913
         affine: Whether the images are aligned first: "rigid" and "affine" always align,
             see `align`; "none" trusts the positions in the headers; "auto" aligns
             affinely if the images agree measurably better and the alignment is trusted.
-        refine: Steps of optimisation on this pair at each resolution: two after a
-            network, three (at most this many steps) without. Default: 0 with a model;
-            without one 100, or 0 if `affine` asks for a rigid or affine alignment. With
-            0 and no model the result is the alignment alone, and "auto" means "affine".
+        refine: Largest number of optimisation steps on this pair at each resolution, of
+            which the full one takes a third. Default: 0 with a model; without one 100,
+            or 0 if `affine` asks for a rigid or affine alignment. With 0 and no model
+            the result is the alignment alone, and "auto" means "affine".
         learning_rate: Initial learning rate, voxels of half resolution per step.
         similarity: Similarity to optimise, a name in `losses.SIMILARITIES` or a
             `Similarity` of your own; default: that of the model, or local correlation.

@@ -24,6 +24,7 @@ from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
 from autoreg_jax.workflows.planning import prepare_again
+from autoreg_jax.workflows.training import like_model
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +98,8 @@ def train_run(
         dataset: Where its data are; default: where the search found them.
         resume: Resume the training in this folder, also one that started from a model.
         initial: Folder of a model: a new run continues its training on the data of
-            this run. Its network is kept, and its λ if the data call for the same
-            similarity.
+            this run. Its network is kept, whatever `config.network` is, and its λ if
+            the data call for the same similarity.
         more: Steps for which a finished training is continued. Its schedule, and its
             time if `config.train.minutes` limits it, begin again; the state of the
             optimizer, averages and the best weights stay.
@@ -120,7 +121,7 @@ def train_run(
             "from a model, continue a finished one, or resume an interrupted one."
         )
     if initial is not None:
-        _begin_from(initial, folder, config or RunConfig(), dataset)
+        config = _begin_from(initial, folder, config or RunConfig(), dataset)
     config = config_of(run) if config is None else config
     if more is not None:
         config, resume = _with_more(folder, config, more), True
@@ -187,9 +188,14 @@ def _genotype(folder: RunFolder) -> Genotype:
 
 def _begin_from(
     path: Path | str, folder: RunFolder, config: RunConfig, dataset: Path | str | None
-) -> None:
-    """Plan a run that starts from a model, and write what a search would have found."""
+) -> RunConfig:
+    """Plan a run that starts from a model, and write what a search would have found.
+
+    Returns:
+        The settings with the network of the model.
+    """
     model, source = load_model(path), _dataset_of(folder, dataset)
+    config = like_model(config, model)
     ndim = read_image(read_dataset(source).subjects[0].image).ndim
     trained_vector(model.params, layout_of(model.network, ndim), path)
     prepared = open_run(
@@ -201,8 +207,8 @@ def _begin_from(
         resume=False,
         overwrite=False,
     )
-    about, config = model.description, prepared.config
-    lam, similarity = about.lam, config.objective.similarity
+    about = model.description
+    lam, similarity = about.lam, prepared.config.objective.similarity
     if similarity != about.similarity:
         logger.info(
             "The images call for %s, the model was trained with %s: λ is that of the "
@@ -210,7 +216,8 @@ def _begin_from(
             similarity,
             about.similarity,
         )
-        lam = {name: float(weight) for name, weight in initial_lambda(config).items()}
+        start = initial_lambda(prepared.config)
+        lam = {name: float(weight) for name, weight in start.items()}
     model.save(folder.initial)
     if isinstance(about.genotype, Genotype):
         write_text(folder.genotype, about.genotype.to_json())
@@ -218,6 +225,7 @@ def _begin_from(
     write_json(folder.objective, content | {"judge": "none"})
     origin = {"path": folder.relative(path), "sha256": model.digest}
     folder.write_provenance(config.seed, source, initial=origin)
+    return config
 
 
 def evaluate_run(

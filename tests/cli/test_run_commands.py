@@ -9,6 +9,7 @@ import pytest
 from autoreg_jax import config, data, files, geometry, inference, studies, workflows
 from autoreg_jax.cli import _reproduce
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.programs import make_structure
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies import Column, Table
 from autoreg_jax.studies.reproduce import EXPERIMENTS, Reproduction, _paper
@@ -120,6 +121,8 @@ def test_a_model_is_trained_further(command, calls, dataset, model, tmp_path):
     assert cohort.names == ("s0", "s3")
     assert settings.train.freeze == "features"
     assert (genotype, lam) == (about.description.genotype, about.description.lam)
+    assert make_structure(settings) == about.description.structure
+    assert settings.network.width == about.description.width
     assert options["initial"].digest == about.digest
     origin = files.read_json(run / "provenance.json")["initial"]
     assert origin["sha256"] == about.digest

@@ -8,7 +8,12 @@ import pytest
 from autoreg_jax.inference import register_pair
 from autoreg_jax.inference._classical import _feature_start, _Level
 from autoreg_jax.losses import Similarity, feature_similarity
-from autoreg_jax.spatial import jacobian_determinant
+from autoreg_jax.spatial import (
+    compose,
+    integrate,
+    jacobian_determinant,
+    resize_displacement,
+)
 
 SHAPE, SPACING = (40, 40), (2.0, 2.0)
 
@@ -152,7 +157,7 @@ def test_features_count_less_where_images_have_less_in_common(known):
         return jnp.concatenate([image, image**2], -1)
 
     def weighted(noisy, features=two):
-        level = _Level(fixed, noisy, None, None, jnp.ones(2))
+        level = _Level(fixed, noisy, None, None, None, jnp.ones(2))
         return _feature_start(level, features=features)[0].fixed
 
     same, different = weighted(fixed), weighted(fixed + 0.3 * noise)
@@ -177,6 +182,32 @@ def test_never_worse_than_it_began(known):
     noise = jax.random.uniform(jax.random.key(0), moving.shape)
     lost = find(fixed, noise, num_iterations=3, learning_rate=30.0)
     assert float(lost.loss) <= float(lost.loss_before)
+
+
+@pytest.mark.parametrize(("similarity", "left"), [("ncc", 0.35), ("mind", 0.6)])
+def test_a_start_is_kept_and_improved(known, similarity, left):
+    """Two fifths of the way: what is found is composed with it."""
+    fixed, moving, truth, mask = known
+    start = jnp.asarray(0.4 * truth, jnp.float32)[None]
+    options = {"start": start, "similarity": similarity}
+    more = find(fixed, moving, learning_rate=0.2, **options)
+    before = distance(start, truth, mask)
+    assert distance(more.displacement, truth, mask) < left * before
+    assert float(more.loss) < float(more.loss_before)
+    half = resize_displacement(start, (20, 20))
+    expected = resize_displacement(compose(half, integrate(more.velocity, 6)), SHAPE)
+    inner = np.s_[:, 4:-4, 4:-4]
+    np.testing.assert_allclose(more.displacement[inner], expected[inner], atol=1e-4)
+    wild = find(fixed, moving, num_iterations=2, learning_rate=90.0, **options)
+    expected = resize_displacement(half, SHAPE)
+    np.testing.assert_allclose(wild.displacement, expected, atol=1e-6)
+    np.testing.assert_allclose(wild.loss, wild.loss_before, rtol=1e-6)
+
+
+def test_more_smoothness_makes_it_smoother(known, found):
+    smooth = find(*known[:2], smoothness=50.0).displacement
+    slopes = [float(jnp.var(jnp.diff(u, axis=1))) for u in (smooth, found.displacement)]
+    assert slopes[0] < 0.1 * slopes[1]
 
 
 def test_more_steps_are_not_worse(known, found):

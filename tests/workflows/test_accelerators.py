@@ -16,7 +16,6 @@ import pytest
 from autoreg_jax import config, hypergrad
 from autoreg_jax.alignment import _optimise, _similarity
 from autoreg_jax.inference import _classical
-from autoreg_jax.inference._refine import refine
 from autoreg_jax.losses import PAPER_WEIGHTS, SIMILARITIES
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import Programs
@@ -104,9 +103,10 @@ def registering():
     predict = jax.jit(lambda w, *images: network.apply({"params": w}, *images))
     image = of_shape(1, *SPACE, 1)
     half = of_shape(1, *(-(-n // 2) for n in SPACE), ndim)
-    lam = {name: of_shape() for name in PAPER_WEIGHTS}
-    steps = {"num_iterations": 3, "learning_rate": 0.1}
-    level = _classical._Level(image, image, None, None, of_shape(ndim))
+    steps = {"num_iterations": 3, "learning_rate": 0.1, "smoothness": of_shape()}
+    steps["similarity"] = SIMILARITIES["ncc"]
+    plain = _classical._Level(image, image, None, None, None, of_shape(ndim))
+    begun = plain._replace(start=half)
     points, matrix = of_shape(32), of_shape(ndim + 1, ndim + 1)
     cloud = _similarity.Level(
         of_shape(32, ndim), points, points, points, of_shape(*SPACE, 2), matrix
@@ -114,9 +114,9 @@ def registering():
     directions = of_shape(12, ndim + 1, ndim + 1)
     return [
         predict.trace(weights, image, image),
-        refine.trace(image, image, half, lam, **steps),
-        _classical._search.trace(level, half, similarity=SIMILARITIES["ncc"], **steps),
-        _classical._displacement.trace(half, SPACE),
+        _classical._search.trace(plain, half, **steps),
+        _classical._search.trace(begun, half, **steps),
+        _classical._displacements.trace(half, half, SPACE),
         _optimise.optimise.trace(cloud, matrix, directions, of_shape(), metric="mi"),
         _similarity.initial_losses.trace(cloud, of_shape(4, ndim + 1, ndim + 1), "ncc"),
         _similarity.quality.trace(cloud, matrix),

@@ -51,15 +51,13 @@ class Registrar:
             # Without a mesh nothing is traced here, and the model keeps its program.
             own = model if devices.mesh is None else replace(model, params=params)
             out = own(moving, fixed)
-            return (out.velocity, out.coarser), out.displacements.full
+            return model.start(out), out.displacements.full
 
         def improve(moving: Any, fixed: Any, start: Any) -> Any:
-            velocity, coarser = start
             return model.refine(
                 moving,
                 fixed,
-                velocity,
-                coarser=coarser,
+                start,
                 steps=settings.steps,
                 learning_rate=settings.learning_rate,
             ).displacement

@@ -5,6 +5,7 @@ from autoreg_jax.workflows.training._grid import on_grid
 from autoreg_jax.workflows.training._initial import (
     first_weights,
     initial_model,
+    like_model,
     rated,
 )
 from autoreg_jax.workflows.training._validation import (
@@ -21,6 +22,7 @@ __all__ = [
     "first_weights",
     "initial_model",
     "is_finished",
+    "like_model",
     "make_validation",
     "on_grid",
     "rated",

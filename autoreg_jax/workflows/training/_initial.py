@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.config import RunConfig, TrainConfig
+from autoreg_jax.config import RunConfig, TrainConfig, merge
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.networks import RegistrationNetwork
@@ -17,7 +17,7 @@ from autoreg_jax.programs import (
     trained_vector,
 )
 from autoreg_jax.runtime import RunFolder
-from autoreg_jax.search_space import Genotype
+from autoreg_jax.search_space import OPERATIONS, Genotype
 from autoreg_jax.workflows._journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,43 @@ def rated(settings: TrainConfig, initial: RegistrationModel | None) -> TrainConf
         part,
     )
     return replace(settings, learning_rate=part * whole)
+
+
+def like_model(config: RunConfig, model: RegistrationModel) -> RunConfig:
+    """The settings with the network of a model; of one of your own, as they are."""
+    about = model.description
+    if not isinstance(about.genotype, Genotype):
+        return config
+    structure, wiring, cells = about.structure, about.wiring, about.genotype
+    chosen = {name for scale in (*cells.feature, *cells.deformation) for name in scale}
+    network = {
+        "width": about.width,
+        "scales": structure.scales,
+        "encoder": structure.encoder,
+        "feature_channels": structure.feature_channels,
+        "feature_edges": structure.feature_edges,
+        "deformation_channels": structure.deformation_channels,
+        "operations": [name for name in OPERATIONS if name in chosen],
+        "fusion": structure.fusion,
+        "correlation": structure.correlation,
+        "context": structure.has_context,
+        "iterations": structure.iterations,
+        "num_steps": about.num_steps,
+        "matching": about.matching,
+        "standardise": wiring.is_standardised,
+        "feature_weights": "separate" if wiring.has_separate_features else "shared",
+        "velocities": structure.velocities,
+        "resolution": structure.resolution,
+        "normalise_features": structure.has_normalised_features,
+    }
+    quirks = {
+        "shared_head": wiring.has_shared_head,
+        "doubled_features": wiring.has_doubled_features,
+        "second_integration": wiring.is_integrated_twice,
+        "nominal_scale": wiring.is_nominal,
+        "zero_boundary": wiring.is_zero_outside,
+    }
+    return merge(config, {"network": network, "quirks": quirks})
 
 
 def initial_model(
