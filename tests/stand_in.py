@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from searched import SEARCHED
 
 from autoreg_jax import config, data, geometry, workflows
 from autoreg_jax.networks import Registration
@@ -123,7 +124,7 @@ def settings():
     return config.merge(
         config.RunConfig(),
         {
-            "network": {"width": 0.1, "num_steps": 2},
+            "network": SEARCHED | {"width": 0.1, "num_steps": 2},
             "objective": {"windows": [5, 3, 3]},
             "search": {
                 "feature": stage | {"learning_rate": 1e-2},

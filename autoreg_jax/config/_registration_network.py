@@ -34,33 +34,34 @@ _ALWAYS = 2
 class NetworkConfig:
     """The registration network."""
 
-    width: float = 0.5
+    width: float = 1.0
     """Factor on `feature_channels` and `deformation_channels` (> 0)."""
 
-    scales: int = 2
+    scales: int = 4
     """Scales at which there are cells (1 to 6): 1/2, 1/4, 1/8, ... of the resolution.
     The paper has two. Half and quarter are used for all images, a coarser scale where
     the longest axis has 3 voxels or more there; weights do not depend on that."""
 
-    encoder: Encoder = "strided"
+    encoder: Encoder = "pooled"
     """`strided`: a feature cell at each scale, as in the paper; `pooled`: one feature
     cell at half resolution, whose features are averaged for the coarser scales."""
 
-    feature_channels: tuple[int, ...] = (16, 32)
+    feature_channels: tuple[int, ...] = (16,)
     """Channels of the feature cells at each scale from half resolution on (>= 1);
     coarser scales without a number take the last one."""
 
     feature_edges: int = 3
     """Operations in a feature cell (>= 1)."""
 
-    deformation_channels: tuple[int, ...] = (48, 32, 16)
+    deformation_channels: tuple[int, ...] = (16, 16)
     """Channels of each operation in a deformation cell (>= 1)."""
 
-    operations: tuple[Operation, ...] = typing.get_args(Operation)
-    """Operations among which the search chooses that of each edge; by default all. With
-    a single one, e.g. `[conv_3]`, every edge has it and α is not searched."""
+    operations: tuple[Operation, ...] = ("conv_3",)
+    """Operations among which the search chooses that of each edge. With a single one
+    every edge has it and α is not searched: no choice among all eight was better than
+    `conv_3` on each edge where that was measured."""
 
-    fusion: Fusion = "concatenation"
+    fusion: Fusion = "sum_difference"
     """How a deformation cell sees the two feature maps: one behind the other, or their
     sum and difference (`sum_difference`)."""
 
@@ -69,7 +70,7 @@ class NetworkConfig:
     resolution on, voxels (>= 1); the correlations, one for each offset, are further
     channels of the deformation cell. Coarser scales take the last one; null: none."""
 
-    context: bool = True
+    context: bool = False
     """Whether a deformation cell also sees the displacement and the deformation
     features of the next coarser scale, as in the paper."""
 
@@ -81,7 +82,7 @@ class NetworkConfig:
     num_steps: int = 7
     """Squarings of the velocity field: 2^num_steps integration steps (>= 1)."""
 
-    matching: tuple[int, ...] | None = (1, 2)
+    matching: tuple[int, ...] | None = (1,)
     """Radius of the feature matching at each scale from half resolution on, voxels (>=
     1); coarser scales take the last one; null: no matching, as in the paper."""
 

@@ -44,7 +44,7 @@ class TrainConfig:
     """Factor on `learning_rate` in a training that starts from a model (> 0). Where the
     new images looked quite different, 1 learned more in 60 steps than 0.3 or 0.1."""
 
-    omega_steps: TrainSteps = "relative"
+    omega_steps: TrainSteps = "orthogonal"
     """`relative`: Adam, whose learning rate is relative to the root mean square of each
     kernel; `orthogonal`: the same along the nearest orthogonal matrix to the momentum
     of each kernel (Muon), which learns more in a step; `absolute`: plain Adam."""

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 import stand_in
+from searched import SEARCHED
 
 from autoreg_jax import config, workflows
 from autoreg_jax.programs import (
@@ -49,7 +50,7 @@ def settings(**mesh):
     return config.merge(
         config.RunConfig(),
         {
-            "network": {"num_steps": 1},
+            "network": SEARCHED | {"num_steps": 1},
             "objective": {"windows": [3, 3, 3]},
             "search": {
                 "joint": True,

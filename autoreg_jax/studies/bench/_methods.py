@@ -126,7 +126,7 @@ def checked_names(
     return names
 
 
-def classical(steps: int, learning_rate: float, *, is_multimodal: bool) -> Method:
+def classical(steps: int, *, is_multimodal: bool) -> Method:
     """Registration without a model, `steps` at each resolution."""
     if steps < 1:
         raise ConfigError(
@@ -134,8 +134,7 @@ def classical(steps: int, learning_rate: float, *, is_multimodal: bool) -> Metho
             "evaluate.refine.steps=60."
         )
     similarity = "mind" if is_multimodal else "ncc"
-    settings = {"steps": steps, "learning_rate": learning_rate}
-    settings["similarity"] = similarity
+    settings = {"steps": steps, "similarity": similarity}
     return Method(name=CLASSICAL, module=_OWN, settings=settings, is_limited=False)
 
 

@@ -18,8 +18,7 @@ def open_method(settings: Mapping[str, Any]) -> Callable[..., np.ndarray]:
     For a network the settings are `model`, its folder; `network`, None or `module:name`
     of its constructor; `orientation`, that of the images, if it is not that of the
     training; `refine`, optimisation steps per pair, and their `learning_rate`. For
-    registration without a model: `steps` at each of three resolutions, their
-    `learning_rate` and `similarity`.
+    registration without a model: `steps` at each of three resolutions and `similarity`.
     """
     enable_compilation_cache()
     make = _network if "model" in settings else _without_model
@@ -84,7 +83,6 @@ def _without_model(settings: Mapping[str, Any]) -> Callable[..., Any]:
             fixed,
             jnp.asarray(spacing),
             num_iterations=settings["steps"],
-            learning_rate=settings["learning_rate"],
             similarity=settings["similarity"],
         ).displacement
 

@@ -132,7 +132,7 @@ class Session:
         refine = config.evaluate.refine
         steps = {"steps": refine.steps, "learning_rate": refine.learning_rate}
         if name == _methods.CLASSICAL:
-            return _methods.classical(**steps, is_multimodal=is_multimodal)
+            return _methods.classical(refine.steps, is_multimodal=is_multimodal)
         if name in (_methods.OURS, _methods.REFINED):
             own_steps: dict[str, Any] = steps if name == _methods.REFINED else {}
             own_steps["orientation"] = "".join(aff2axcodes(self.test.affine))

@@ -4,14 +4,26 @@ import math
 from typing import NamedTuple
 
 from autoreg_jax.config import NetworkConfig, RunConfig
+from autoreg_jax.search_space import OPERATIONS
 
 _GIB = 2**30
 # Bytes per voxel for the gradient of the loss of one pair, float32, as XLA reports its
 # temporaries on a CPU (width 0.5 and 1, 32³ and 48³ voxels, and 64² in a plane): images
-# and fields, and one network or mixture of the default configuration. Other networks
-# take more or less in proportion to their activations.
+# and fields, and one network or mixture of the paper's cells. Other networks take more
+# or less in proportion to their activations.
 _IMAGES, _MIND = 280.0, 660.0
 _NETWORK, _MIXTURE = 675.0, 3100.0
+_MEASURED = NetworkConfig(
+    width=0.5,
+    scales=2,
+    encoder="strided",
+    feature_channels=(16, 32),
+    deformation_channels=(48, 32, 16),
+    operations=OPERATIONS,
+    fusion="concatenation",
+    context=True,
+    matching=(1, 2),
+)
 # A hypergradient keeps up to two gradients at once.
 _HYPERGRADIENT = 2.0
 
@@ -50,11 +62,11 @@ def estimate_memory(
     half = 0.5 if config.network.precision == "bfloat16" else 1.0
     network = config.network
     size = half * activations(network, len(shape))
-    size /= activations(NetworkConfig(), len(shape))
+    size /= activations(_MEASURED, len(shape))
     base = _IMAGES + (_MIND if config.objective.similarity == "mind" else 0.0)
     search, devices = config.search, config.mesh.pairs or 1
     cells = max(search.feature.train_pairs, search.deformation.train_pairs)
-    operations = len(network.operations) / len(NetworkConfig().operations)
+    operations = len(network.operations) / len(_MEASURED.operations)
     is_searched = len(network.operations) > 1 and bool(
         search.feature.steps or search.deformation.steps
     )
