@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from autoreg_jax.inference import register_pair
-from autoreg_jax.inference._classical import _feature_start, _Level
+from autoreg_jax.inference._classical import _feature_start
+from autoreg_jax.inference._level import Level
 from autoreg_jax.losses import Similarity, feature_similarity
 from autoreg_jax.spatial import (
     compose,
@@ -157,7 +158,7 @@ def test_features_count_less_where_images_have_less_in_common(known):
         return jnp.concatenate([image, image**2], -1)
 
     def weighted(noisy, features=two):
-        level = _Level(fixed, noisy, None, None, None, jnp.ones(2))
+        level = Level(fixed, noisy, None, None, None, jnp.ones(2))
         return _feature_start(level, features=features)[0].fixed
 
     same, different = weighted(fixed), weighted(fixed + 0.3 * noise)

@@ -15,7 +15,7 @@ import pytest
 
 from autoreg_jax import config, hypergrad
 from autoreg_jax.alignment import _optimise, _similarity
-from autoreg_jax.inference import _classical
+from autoreg_jax.inference import _classical, _level
 from autoreg_jax.losses import PAPER_WEIGHTS, SIMILARITIES
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import Programs
@@ -105,7 +105,7 @@ def registering():
     half = of_shape(1, *(-(-n // 2) for n in SPACE), ndim)
     steps = {"num_iterations": 3, "learning_rate": 0.1, "smoothness": of_shape()}
     steps["similarity"] = SIMILARITIES["ncc"]
-    plain = _classical._Level(image, image, None, None, None, of_shape(ndim))
+    plain = _level.Level(image, image, None, None, None, of_shape(ndim))
     begun = plain._replace(start=half)
     points, matrix = of_shape(32), of_shape(ndim + 1, ndim + 1)
     cloud = _similarity.Level(
@@ -116,7 +116,7 @@ def registering():
         predict.trace(weights, image, image),
         _classical._search.trace(plain, half, **steps),
         _classical._search.trace(begun, half, **steps),
-        _classical._displacements.trace(half, half, SPACE),
+        _level.displacements.trace(half, half, SPACE),
         _optimise.optimise.trace(cloud, matrix, directions, of_shape(), metric="mi"),
         _similarity.initial_losses.trace(cloud, of_shape(4, ndim + 1, ndim + 1), "ncc"),
         _similarity.quality.trace(cloud, matrix),
