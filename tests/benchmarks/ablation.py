@@ -4,9 +4,9 @@
     python -m tests.benchmarks.ablation --data hippocampus -o ablation --only base wide
     python -m tests.benchmarks.ablation --data oasis30 -o oasis --steps 900 --split test
 
-The base is the preset `compact` with orthogonal steps, averaged weights and the λ of
-its configuration; each row changes what its name says. `default` is the network before,
-with convolutions of three taps, and Adam's steps.
+The base is the preset `compact`, with averaged weights; each row changes what its name
+says. `two_scale` is the network of the paper with matching, half of its channels,
+convolutions of three taps and Adam's steps.
 Every row is trained for the same minutes, in which nothing is compiled, or steps, and
 scored on the same pairs by the network alone. A repeated command takes what is finished
 as it is; other choices of a folder need another folder. Choose on validation, report on
@@ -35,10 +35,12 @@ BASE = {
     },
     "evaluate": {"pairs": 40, "refine": {"steps": 0}},
 }
-PARTS = ("network", "train", "objective")
 ROWS = {
-    "default": None,  # the preset of that name, its network and training
     "base": {},
+    "two_scale": {
+        "network": vars(config.load("table2").network) | {"width": 0.5},
+        "train": {"omega_steps": "relative", "average": None},
+    },
     "adam": {"train": {"omega_steps": "relative"}},
     "no_average": {"train": {"average": None}},
     "composed": {"network": {"velocities": "composed"}},
@@ -92,9 +94,6 @@ class Ablation:
         budget = {"minutes": self.options.minutes, "steps": self.options.steps}
         changes = {"seed": seed, "train": {k: v for k, v in budget.items() if v}}
         found = config.merge(self.config, changes)
-        if ROWS[name] is None:
-            before = {"average": None, "omega_steps": "relative"}
-            return config.merge(found, {"train": before})
         preset = config.load("compact").network
         found = config.merge(found, {"network": vars(preset)})
         return config.merge(found, ROWS[name])

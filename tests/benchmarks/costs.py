@@ -51,8 +51,9 @@ class Case(NamedTuple):
     steps: int | None = None
 
     def config(self) -> RunConfig:
-        """The settings: the defaults, without matching as in the paper."""
-        network = {"width": self.width, "matching": None}
+        """The settings: the defaults, with the network of the paper."""
+        paper = vars(load("table2").network)
+        network = paper | {"width": self.width, "matching": None}
         changes = {"network": network, "search": {"shrink": 1}}
         return merge(load("default"), changes)
 

@@ -46,7 +46,9 @@ def make_settings(
     search = {"feature": stage, "deformation": NONE, "lam": NONE}
     search["steps_per_call"] = steps_per_call
     objective = {"windows": [5, 3, 3]}
-    return config.merge(config.RunConfig(), {"objective": objective, "search": search})
+    network = vars(config.load("table2").network)  # has cells to search
+    changes = {"network": network, "objective": objective, "search": search}
+    return config.merge(config.RunConfig(), changes)
 
 
 def by_hand(subjects: list) -> Callable[[], float]:

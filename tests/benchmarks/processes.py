@@ -48,7 +48,8 @@ def one_process(dataset: Path, run: Path, pairs: int) -> None:
 
     if "JAX_PROCESS_ID" in os.environ:
         join_processes()
-    merged = config.merge(config.RunConfig(), settings(pairs))
+    searched = config.merge(config.load("table2"), {"search": {"shrink": 2}})
+    merged = config.merge(searched, settings(pairs))
     stand_in.auto(dataset, run, merged, with_report=False)
 
 

@@ -77,6 +77,7 @@ def train(table: Path, cache: Path, steps: int, *, quick: bool) -> dict[str, Any
     import jax
 
     from autoreg_jax import config, workflows
+    from autoreg_jax.programs import make_structure
     from autoreg_jax.search_space import Genotype
     from tests.stand_in import SmallNetwork
 
@@ -102,7 +103,7 @@ def train(table: Path, cache: Path, steps: int, *, quick: bool) -> dict[str, Any
     workflows.train(
         cohort,
         settings,
-        Genotype.uniform("conv_3"),
+        Genotype.uniform("conv_3", make_structure(settings).cells),
         lam,
         journal=journal,
         network=SmallNetwork if quick else None,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from scipy.ndimage import gaussian_filter
+from searched import SEARCHED
 
 from autoreg_jax import config, data, geometry, workflows
 from autoreg_jax.errors import ArtifactError, ConfigError
@@ -284,7 +285,7 @@ def test_small_memory_makes_large_voxels(alike, monkeypatch):
 
 
 def test_memory_grows_with_what_costs():
-    base = config.RunConfig()
+    base = config.merge(config.RunConfig(), {"network": SEARCHED | {"width": 0.5}})
     peak = estimate_memory((32, 32, 32), 10, base).peak
     assert estimate_memory((64, 32, 32), 10, base).peak == pytest.approx(2 * peak)
     for changes in (

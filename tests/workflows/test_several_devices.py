@@ -78,6 +78,9 @@ class Model:
     def __call__(self, moving, fixed):
         return self.network.apply({"params": self.params}, moving, fixed)
 
+    def start(self, found):
+        return found.displacements.half
+
 
 def found_by_search(run, genotype=None):
     """α, λ and ω of a search, and its result."""
