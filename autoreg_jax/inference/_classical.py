@@ -79,8 +79,8 @@ def register_pair(  # noqa: PLR0913
 
     Minimises mean(`Similarity.difference`) + w · mean |∇u|² + 20 · mean max(0, 0.1 −
     det ∇φ) by Adam over a velocity v, whose exponential is u, or what the start is
-    composed with: φ = φ_start ∘ exp(v). v, and the last two terms, are those of the
-    grid of half resolution. What a level adds to v is a Gaussian kernel applied to the
+    composed with: φ = φ_start ∘ exp(v). v and the roughness are those of the grid of
+    half resolution. What a level adds to v is a Gaussian kernel applied to the
     variable of Adam, so that each step is smooth. The images are used at a quarter of
     the resolution (without a start), then at half, then at full; each level starts from
     the best iterate of the previous one.

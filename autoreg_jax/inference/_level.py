@@ -83,10 +83,10 @@ def level_loss(
     differences = similarity.difference(level.fixed, moved, WINDOW)
     difference = masked_mean(differences, level, displacement)
     # A field is as smooth as it is at half resolution, where that takes a fifth of the
-    # time: what comes between is linear.
+    # time: what comes between is linear. Folds of a few voxels are not seen there.
     spacing = level.spacing * _steps_between(level.space, half.shape[1:-1])
     roughness = smoothness * _roughness(half, spacing)
-    lacking = jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(half))
+    lacking = jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(displacement))
     return difference + roughness + _FOLDING * jnp.mean(lacking)
 
 
