@@ -93,7 +93,7 @@ class NetworkConfig:
     """Feature cells of moving and fixed image: `shared` weights, or `separate` weights
     with the same architecture."""
 
-    velocities: Velocities = "summed"
+    velocities: Velocities = "composed"
     """`summed`: each scale adds to the velocity of the coarser one; `replaced`: it
     predicts a new velocity, as in the paper; `composed`: the exponential of its own
     velocity is composed with the coarser field."""

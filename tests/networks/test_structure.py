@@ -364,7 +364,7 @@ def test_presets_are_small(preset, most):
     [
         ({"scales": 7}, "scales: must be < 7"),
         ({"matching": [0]}, "matching: must be at least 1"),
-        ({"iterations": [1, 1, 2]}, "iterations: has 3 numbers"),
+        ({"scales": 2, "iterations": [1, 1, 2]}, "iterations: has 3 numbers"),
         ({"deformation_channels": [0, 3]}, "deformation_channels: must be at least 1"),
         ({"resolution": "double"}, "resolution: must be one of half, full"),
         ({"encoder": "wide"}, "encoder: must be one of strided, pooled"),
