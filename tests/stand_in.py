@@ -131,7 +131,7 @@ def settings():
                 "deformation": stage | {"learning_rate": 2e-2},
                 "lam": stage | {"learning_rate": 1e-1},
             },
-            "train": {"steps": 6, "log_every": 2},
+            "train": {"steps": 6, "log_every": 2, "average": None},
             "evaluate": {"pairs": 4, "refine": {"steps": 3}},
         },
     )

@@ -39,7 +39,7 @@ class Register(Verb):
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --model runs/mine
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --affine-only
-      autoreg register --pairs pairs.csv -o results/ --model runs/mine --refine 60
+      autoreg register --pairs pairs.csv -o results/ --model runs/mine --refine 100
     """
 
     usage = "-f FIXED -m MOVING -o PREFIX [options]\n--pairs CSV -o PREFIX [options]"

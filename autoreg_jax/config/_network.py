@@ -122,7 +122,7 @@ class ObjectiveConfig:
 class RefineConfig:
     """Optimisation of the displacement of each pair, starting from the network's."""
 
-    steps: int = 60
+    steps: int = 100
     """Largest number of gradient steps at half resolution (>= 0; 0: no refinement);
     full resolution takes a third."""
 

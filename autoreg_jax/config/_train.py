@@ -60,7 +60,7 @@ class TrainConfig:
     """Steps in which the rate rises from zero (>= 0); null: a tenth of the first
     cosine, at most 50, or 0 if the rate is constant."""
 
-    average: float | None = None
+    average: float | None = 0.99
     """Decay of an exponential average of the weights, in (0, 1), which then are those
     that are validated and kept. After t steps it is at most (1 + t) / (10 + t), so that
     the start is soon forgotten; null: no average."""
