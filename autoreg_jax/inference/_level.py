@@ -40,6 +40,7 @@ class Level(NamedTuple):
 
     @property
     def space(self) -> tuple[int, ...]:
+        """Shape of the images."""
         return self.moving.shape[1:-1]
 
 
