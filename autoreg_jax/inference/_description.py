@@ -78,7 +78,7 @@ class ModelDescription:
             for lam in (self.lam, PAPER_WEIGHTS)
             for similarity in [sum(lam.get(n, 0.0) for n in _OF_SIMILARITY)]
         )
-        return own / code
+        return float(own / code)
 
     def doubts(
         self,

@@ -46,8 +46,8 @@ class Level(NamedTuple):
 
 def _steps_between(fine: tuple[int, ...], coarse: tuple[int, ...]) -> np.ndarray:
     """Voxels of a fine grid from one voxel of a coarse one to the next, each axis."""
-    fine, coarse = (np.maximum(np.asarray(x) - 1, 1) for x in (fine, coarse))
-    return (fine / coarse).astype(np.float32)
+    steps = [np.maximum(np.asarray(shape) - 1, 1) for shape in (fine, coarse)]
+    return (steps[0] / steps[1]).astype(np.float32)
 
 
 @jax.jit

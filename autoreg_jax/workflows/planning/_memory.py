@@ -19,7 +19,6 @@ _MEASURED = NetworkConfig(
     encoder="strided",
     feature_channels=(16, 32),
     deformation_channels=(48, 32, 16),
-    operations=OPERATIONS,
     fusion="concatenation",
     context=True,
     matching=(1, 2),
@@ -66,7 +65,7 @@ def estimate_memory(
     base = _IMAGES + (_MIND if config.objective.similarity == "mind" else 0.0)
     search, devices = config.search, config.mesh.pairs or 1
     cells = max(search.feature.train_pairs, search.deformation.train_pairs)
-    operations = len(network.operations) / len(_MEASURED.operations)
+    operations = len(network.operations) / len(OPERATIONS)
     is_searched = len(network.operations) > 1 and bool(
         search.feature.steps or search.deformation.steps
     )
