@@ -17,7 +17,7 @@ from autoreg_jax.inference import (
     Seen,
     load_model,
 )
-from autoreg_jax.losses import Objective, Similarity, in_order
+from autoreg_jax.losses import Objective, in_order
 from autoreg_jax.programs import (
     Network,
     NetworkFamily,
@@ -54,6 +54,7 @@ from autoreg_jax.workflows.training import (
     Budget,
     budget_of,
     check_judge,
+    compared_by,
     first_weights,
     initial_model,
     is_finished,
@@ -173,7 +174,7 @@ def train(  # noqa: PLR0913
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
         spacing=spacing,
         lam={name: float(weight) for name, weight in lam.items()},
-        similarity=_similarity_name(config, programs.objective),
+        similarity=compared_by(config, programs.objective),
         windows=programs.objective.windows,
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
@@ -184,13 +185,6 @@ def train(  # noqa: PLR0913
     if folder is not None:
         model.save(folder.model)
     return model
-
-
-def _similarity_name(config: RunConfig, objective: Objective) -> str:
-    """What a refinement with the model minimises: a similarity by its name."""
-    if isinstance(objective.similarity, Similarity):
-        return config.objective.similarity
-    return objective.similarity
 
 
 def programs_for(

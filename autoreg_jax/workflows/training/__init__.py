@@ -1,6 +1,7 @@
 """What a training starts from, what is measured of it, and when it ends."""
 
 from autoreg_jax.workflows.training._budget import Budget, budget_of, is_finished
+from autoreg_jax.workflows.training._compared import compared_by
 from autoreg_jax.workflows.training._grid import on_grid
 from autoreg_jax.workflows.training._initial import (
     first_weights,
@@ -19,6 +20,7 @@ __all__ = [
     "Validation",
     "budget_of",
     "check_judge",
+    "compared_by",
     "first_weights",
     "initial_model",
     "is_finished",
