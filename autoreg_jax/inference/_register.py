@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -246,14 +246,14 @@ def _displacement(
     """The displacement in voxels: predicted, optimised, or both."""
     if model is None and steps == 0:
         return jnp.zeros((*fixed.shape[:-1], len(spacing)), fixed.dtype)
-    rate = learning_rate or (0.1 if model is None else 0.2)
+    rate: Any = {} if learning_rate is None else {"learning_rate": learning_rate}
     if model is None:
         return register_pair(
             moving,
             fixed,
             jnp.asarray(spacing, fixed.dtype),
             num_iterations=steps,
-            learning_rate=rate,
+            **rate,
             similarity=similarity or Objective.similarity,
             fixed_mask=masks[0],
             moving_mask=masks[1],
@@ -261,7 +261,7 @@ def _displacement(
     if steps == 0:
         return model(moving, fixed).displacements.full
     return model.refine(
-        moving, fixed, steps=steps, similarity=similarity, learning_rate=rate
+        moving, fixed, steps=steps, similarity=similarity, **rate
     ).displacement
 
 

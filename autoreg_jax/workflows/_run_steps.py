@@ -211,7 +211,7 @@ def _begin_from(
     lam, similarity = about.lam, prepared.config.objective.similarity
     if similarity != about.similarity:
         logger.info(
-            "The images call for %s, the model was trained with %s: λ is that of the "
+            "The images call for %s, the model compares by %s: λ is that of the "
             "configuration.",
             similarity,
             about.similarity,
