@@ -18,6 +18,7 @@ from autoreg_jax.config._network import (
     PairsConfig,
     RefineConfig,
 )
+from autoreg_jax.config._perturbation import PerturbationConfig
 from autoreg_jax.config._plan import (
     GridConfig,
     Intensity,
@@ -49,6 +50,7 @@ __all__ = [
     "NetworkConfig",
     "ObjectiveConfig",
     "PairsConfig",
+    "PerturbationConfig",
     "PlanConfig",
     "QuirksConfig",
     "RefineConfig",

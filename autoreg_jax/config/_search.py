@@ -4,6 +4,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autoreg_jax.config._perturbation import PerturbationConfig
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.config._train import Steps
 from autoreg_jax.errors import ConfigError
@@ -220,7 +221,9 @@ class SearchConfig:
 
     strategy: str = "darts"
     """How architecture and loss weights are searched: `darts` is Algorithm 1, by
-    hypergradients; `random` trains random architectures and keeps the best."""
+    hypergradients; `perturbation` trains the same mixture and keeps on each edge the
+    operation whose removal hurts most; `random` trains random architectures and keeps
+    the best."""
 
     trials: int = 8
     """Architectures that `random` trains (>= 1), each with the settings of `train`."""
@@ -262,6 +265,9 @@ class SearchConfig:
     inverse softplus, both of which keep λ positive; `none`, λ itself, see `lam_steps`.
     For λ well above 1 a step of `softplus` is a step of λ, so it needs a larger
     learning rate."""
+
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
+    """Settings of the strategy `perturbation`."""
 
     def __post_init__(self) -> None:
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)

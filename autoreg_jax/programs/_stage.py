@@ -42,6 +42,7 @@ class Stage:
         parts: The parts of α that it moves; none in a stage of λ.
         settings: Its own settings.
         search: The settings that all stages share.
+        is_still: Whether ω alone learns and no outer variable moves.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Stage:
     parts: tuple[str, ...]
     settings: StageConfig
     search: SearchConfig
+    is_still: bool = False
 
     @property
     def hypergradient(self) -> HypergradientConfig:
@@ -85,6 +87,8 @@ class Stage:
             step: The iteration, from 0.
             is_warm: The warm-up is over, whatever its steps say.
         """
+        if self.is_still:
+            return False
         is_warm = is_warm or step >= self.settings.warm_up
         return is_warm and (step - self.settings.warm_up) % self.settings.every == 0
 

@@ -32,11 +32,11 @@ class CellRow:
     Attributes:
         cell: Its name.
         operations: The chosen operations in words, each with its probability in
-            percent or None.
+            percent or None, and what is known of the margin of the choice, or nothing.
     """
 
     cell: str
-    operations: tuple[tuple[str, float | None], ...]
+    operations: tuple[tuple[str, float | None, str], ...]
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,12 @@ def chosen_operations(
     genotype: Mapping[str, Mapping[str, Sequence[str]]],
     alpha: Mapping[str, ArrayLike] | None,
     operations: Sequence[str] = tuple(OPERATIONS),
+    notes: Mapping[tuple[str, str, int], str] | None = None,
 ) -> list[CellRow]:
     """The operation on each edge in words, with its probability where known.
 
-    `operations` are those that α weighs, in the order of its last axis.
+    `operations` are those that α weighs, in the order of its last axis; `notes` are
+    those on single edges, by kind, scale and number.
     """
     names, words = list(operations), OPERATIONS | FIXED_OPERATIONS
     rows = []
@@ -112,7 +114,8 @@ def chosen_operations(
                 percent = None
                 if shares is not None and name in names:
                     percent = 100 * shares[scale, edge, names.index(name)]
-                cells.append((words.get(name, name), percent))
+                note = (notes or {}).get((kind, key, edge), "")
+                cells.append((words.get(name, name), percent, note))
             rows.append(CellRow(f"{kind_words}, {SCALES[key]}", tuple(cells)))
     return rows
 

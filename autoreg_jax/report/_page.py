@@ -26,6 +26,15 @@ from autoreg_jax.report._curves import (
     lambda_history,
     loss_curves,
 )
+from autoreg_jax.report._decisions import (
+    Choices,
+    lead_notes,
+    lead_sentence,
+    leads,
+    removal_note,
+    removal_sentence,
+    removals,
+)
 from autoreg_jax.report._dice import STEPS, dice_by_structure
 from autoreg_jax.report._pairs import ShownPair, select_pairs
 from autoreg_jax.report._panel import registration_panel
@@ -55,6 +64,7 @@ class Section:
         guide: How to read the pictures, or empty.
         sentence: Conclusion from the pictures, or empty.
         cells: Chosen operations.
+        hint: What is written beside them.
         weights: Loss weights at start and end.
         similarity: Name of the similarity measure, or empty.
     """
@@ -65,6 +75,7 @@ class Section:
     guide: str = ""
     sentence: str = ""
     cells: Sequence[CellRow] = ()
+    hint: str = ""
     weights: Sequence[WeightRow] = ()
     similarity: str = ""
 
@@ -192,8 +203,11 @@ def _architecture(run: Run) -> Section:
     if alpha is None and run.genotype is None:
         return Section(title, missing=MISSING["architecture"])
     names = searched_operations(run.config)
+    if choices := removals(run.records):
+        return _perturbed(run, choices, names)
+    found = leads(run.genotype, alpha, names) if run.genotype and alpha else {}
     if run.genotype is not None:
-        cells = chosen_operations(run.genotype, alpha, names)
+        cells = chosen_operations(run.genotype, alpha, names, lead_notes(found))
     if alpha is None:
         sentence = set_sentence(run.genotype, names)
         return Section(
@@ -202,9 +216,27 @@ def _architecture(run: Run) -> Section:
             "",
             sentence=sentence,
             cells=cells,
+            hint=CAPTIONS["cells"],
         )
     picture = _picture(alpha_heatmap(alpha, run.genotype, names), CAPTIONS["alpha"])
-    return Section(title, [picture], sentence=decision_sentence(alpha), cells=cells)
+    sentence = " ".join([decision_sentence(alpha), lead_sentence(found)])
+    return Section(
+        title, [picture], sentence=sentence, cells=cells, hint=CAPTIONS["cells"]
+    )
+
+
+def _perturbed(run: Run, choices: Choices, names: Sequence[str]) -> Section:
+    """The architecture if the operations were chosen by what is lost without them."""
+    cells = ()
+    if run.genotype is not None:
+        notes = {edge: removal_note(choice) for edge, choice in choices.items()}
+        cells = chosen_operations(run.genotype, None, names, notes)
+    return Section(
+        "Searched architecture",
+        sentence=removal_sentence(choices),
+        cells=cells,
+        hint=CAPTIONS["removals"],
+    )
 
 
 def _weights(run: Run) -> Section:

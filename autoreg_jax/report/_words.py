@@ -44,6 +44,8 @@ STAGES = {
     "feature": "Search of the feature cells",
     "deformation": "Search of the deformation cells",
     "joint": "Search of all cells",
+    "mixture": "Training of the mixture",
+    "perturbation": "Choice of the operations",
     "lam": "Search of the loss weights",
     "train": "Training",
 }
@@ -66,6 +68,15 @@ CAPTIONS = {
         "motion, at half the image resolution and at coarser ones. Colours "
         "cover the range of the values and need not start at zero: read the "
         "numbers, not only the contrast."
+    ),
+    "cells": (
+        "Chosen operation on each edge, with its probability where it was recorded "
+        "and, in brackets, by how many percentage points it leads the second one."
+    ),
+    "removals": (
+        "Chosen operation on each edge, with the margin of the choice: by how much the "
+        "validation loss is larger without it than without the second one, ± standard "
+        "error over the pairs."
     ),
     "lambda": (
         "Balance between matching the images (similarity, at three resolutions) and a "

@@ -63,10 +63,11 @@ def search(  # noqa: PLR0913
     """Search feature cells, deformation cells and loss weights.
 
     The strategy of the configuration does it: `darts` is Algorithm 1 of the paper,
-    `random` trains random architectures for a while. Labels of the validation subjects
-    judge λ; without labels, landmarks or the agreement of the images do. Those of the
-    training subjects are read if λ is searched with the term `dice`. The weight of
-    `inverse_consistency` is not searched.
+    `perturbation` chooses otherwise from the same mixture, `random` trains random
+    architectures for a while. Labels of the validation subjects judge λ; without
+    labels, landmarks or the agreement of the images do. Those of the training subjects
+    are read if λ is searched with the term `dice`. The weight of `inverse_consistency`
+    is not searched.
 
     Args:
         train: Subjects from which ω learns.
@@ -94,7 +95,8 @@ def search(  # noqa: PLR0913
         NonFiniteError: If a loss, gradient or weight became NaN or infinite.
         ArtifactError: If the folder holds a search and `resume` is not given, or if
             its contents are damaged or of other settings.
-        ConfigError: If the strategy or the similarity is unknown, if the estimator of
+        ConfigError: If the strategy or the similarity is unknown, if there is no
+            mixture that `perturbation` could measure, if the estimator of
             your own does not return what one has to, or if there is the term `dice`
             and the training subjects have no label maps, or if the devices of
             `mesh.space` cannot share the images of every stage.

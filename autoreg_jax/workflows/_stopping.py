@@ -38,7 +38,7 @@ def stop_rule(stage: Stage, seconds: float) -> Rule:
     It gives the fields `stopped`, "ranking", "eigenvalue" or "time", and `kept_step`,
     the step whose outer variable is the result; nothing while the stage continues. The
     time, which may be infinite, ends a stage after one move of the outer variable at
-    least, without which the stage would have found nothing.
+    least, without which the stage would have found nothing, if it has any.
     """
     settings = stage.stop
 
@@ -52,7 +52,7 @@ def stop_rule(stage: Stage, seconds: float) -> Rule:
                 grown = _step_before_growth(settings, records)
                 reason, kept = ("eigenvalue", grown) if grown else (None, kept)
         if reason is None and last["seconds"] >= seconds:
-            is_moved = any("valid_loss" in record for record in records)
+            is_moved = stage.is_still or any("valid_loss" in r for r in records)
             reason = "time" if is_moved else None
         return {"stopped": reason, "kept_step": kept} if reason else {}
 

@@ -254,4 +254,4 @@ def test_an_operation_that_alpha_cannot_choose_has_no_frame(alpha):
     axes = report.alpha_heatmap(alpha, genotype).axes[0]
     assert len([p for p in axes.patches if isinstance(p, Rectangle)]) == 4
     row = chosen_operations(genotype, alpha)[1]
-    assert row.operations[1] == ("dilated convolution, width 3 (reach 17)", None)
+    assert row.operations[1] == ("dilated convolution, width 3 (reach 17)", None, "")

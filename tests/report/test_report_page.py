@@ -11,13 +11,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from scipy.special import softmax
 
 from autoreg_jax.errors import ArtifactError, AutoRegError
 from autoreg_jax.report import _run, write_report
 from autoreg_jax.report._curves import series
+from autoreg_jax.report._decisions import leads
 from autoreg_jax.report._words import MISSING
 from autoreg_jax.runtime import RunFolder
-from autoreg_jax.search_space import CellShapes, Genotype
+from autoreg_jax.search_space import OPERATIONS, CellShapes, Genotype
 
 _VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -135,6 +137,36 @@ def test_chosen_operations_weights_and_command_are_readable(run, page):
     assert "autoreg auto 'data set/dataset.csv' -o brain" in page.text
     assert "seconds · Training 3 min 21 s" in page.text
     assert "versions · autoreg_jax 0.1.0" in page.text
+
+
+def test_each_choice_has_its_margin(run, page, tmp_path):
+    """Of the probabilities of α, or of what a removal costs."""
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    alpha = next(json.loads(x) for x in reversed(lines) if "alpha" in x)["alpha"]
+    genotype = json.loads((run / "genotype.json").read_text())
+    found = leads(genotype, alpha, list(OPERATIONS))
+    shares = np.sort(softmax(alpha["deformation"], -1))[1, 2]
+    lead = found["deformation", "quarter", 2]
+    assert lead == pytest.approx(100 * (shares[-1] - shares[-2]))
+    assert len(found) == 12
+    assert f"% ({lead:+.2g})" in page.text
+    smallest, largest = min(found.values()), max(found.values())
+    assert f"by {smallest:.2g} to {largest:.2g} percentage points" in page.text
+
+    chosen = dict.fromkeys(("operation", "second"), "conv_1") | {"pairs": 6}
+    records = [
+        {"stage": f"perturbation{turn}", "step": 1 + edge, "kind": "feature"}
+        | {"scale": "half", "edge": edge, "margin": margin, "standard_error": error}
+        | chosen
+        for turn in ("", "-2")
+        for edge, (margin, error) in enumerate([(0.5, 0.1), (0.5, 0.3), (0.5, None)])
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n")
+    (tmp_path / "genotype.json").write_text(Genotype.uniform("conv_3").to_json())
+    text = read(write_report(tmp_path)).text
+    assert "largest on 6 validation pairs. 1 of 3 choices are decided" in text
+    for note in ("+0.5 ± 0.1 ", "+0.5 ± 0.3, not decided", "+0.5, not decided"):
+        assert f"convolution, width 3{note}" in text
 
 
 def test_best_and_worst_pair_are_named(page):

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from autoreg_jax.workflows._job import SearchJob, SearchResult, Strategy
 from autoreg_jax.workflows.strategies._darts import darts, stages
+from autoreg_jax.workflows.strategies._perturbation import perturbation
 from autoreg_jax.workflows.strategies._random import random_search
 
 __all__ = [
@@ -13,11 +14,12 @@ __all__ = [
     "SearchResult",
     "Strategy",
     "darts",
+    "perturbation",
     "random_search",
     "stages",
 ]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
-    {"darts": darts, "random": random_search}
+    {"darts": darts, "perturbation": perturbation, "random": random_search}
 )
 """The strategies by the names of `search.strategy`."""

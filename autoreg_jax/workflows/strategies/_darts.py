@@ -2,9 +2,9 @@
 
 import logging
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from autoreg_jax.losses import image_terms
 from autoreg_jax.programs import (
@@ -15,6 +15,7 @@ from autoreg_jax.programs import (
     initial_alpha,
     schedule,
 )
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._pairs import SearchData, search_data
 from autoreg_jax.workflows._stage import StageRun, as_lists, run_stage
@@ -38,8 +39,41 @@ def darts(job: SearchJob) -> SearchResult:
     Raises:
         NonFiniteError, ArtifactError, DataError: As `search`.
     """
+    return run_stages(job)
+
+
+class Trained(NamedTuple):
+    """The last stage of α of a round that had steps, and ω after it.
+
+    Attributes:
+        run: The stage; None if there was none.
+        omega: The vector ω; None if it could not be read.
+    """
+
+    run: StageRun | None = None
+    omega: Any = None
+
+
+def run_stages(
+    job: SearchJob,
+    rounds: Sequence[Sequence[Stage]] | None = None,
+    choose: Callable[[ArchitectureLogits, Trained], Genotype] | None = None,
+) -> SearchResult:
+    """Run the stages of each round, or read the finished ones from the journal.
+
+    Args:
+        job: Of the search.
+        rounds: See `stages`.
+        choose: α and the mixture after the stages of α of a round -> genotype; default:
+            the largest logits.
+
+    Raises:
+        NonFiniteError, ArtifactError, DataError: As `search`.
+    """
     data = search_data(job.train, job.validation, job.config, job.devices)
-    flow = stages(job, data)
+    trained = Trained()
+    choice = None if choose is None else lambda alpha: choose(alpha, trained)
+    flow = stages(job, data, rounds, choice)
     outcome, omega = None, None
     while True:
         try:
@@ -51,18 +85,24 @@ def darts(job: SearchJob) -> SearchResult:
             outcome = run.outer
         else:
             outcome, omega = run_stage(job, run)
+            trained = Trained() if run.stage.is_of_lambda else Trained(run, omega)
             layout = job.programs.layout(run.network or job.programs.mixed)
             omega = None if omega is None else layout.to_tree(omega)
 
 
 def stages(
-    job: SearchJob, data: tuple[SearchData, SearchData]
+    job: SearchJob,
+    data: tuple[SearchData, SearchData],
+    rounds: Sequence[Sequence[Stage]] | None = None,
+    choose: Callable[[ArchitectureLogits], Genotype] | None = None,
 ) -> Generator[StageRun, Any, Callable[[Any], SearchResult]]:
     """The stages of Algorithm 1, one after the other.
 
     Args:
         job: Of the search; its journal says how long earlier stages took.
         data: See `search_data`.
+        rounds: Default: the `schedule` of the configuration.
+        choose: Makes a genotype of α; default: the largest logits.
 
     Yields:
         A stage to be run; it is to be sent α or λ after it.
@@ -79,7 +119,8 @@ def stages(
     )
     genotype = job.genotype or chosen_genotype(config, alpha, candidates)
     lam = job.lam
-    rounds = schedule(config, with_cells=job.genotype is None)
+    rounds = rounds or schedule(config, with_cells=job.genotype is None)
+    choose = choose or (lambda alpha: chosen_genotype(config, alpha, candidates))
     left = [stage for turn in rounds for stage in turn]
 
     def seconds_of(stage: Stage) -> float:
@@ -94,7 +135,7 @@ def stages(
         for stage in cells:
             seconds = seconds_of(stage)
             alpha = yield StageRun(stage, small, alpha, None, image_terms(lam), seconds)
-        genotype = job.genotype or chosen_genotype(config, alpha, candidates)
+        genotype = job.genotype or choose(alpha)
         job.keep(genotype)
         seconds, network = seconds_of(weights), None
         if weights.settings.steps:
