@@ -2,6 +2,7 @@
 
 from autoreg_jax.config._augment import AugmentConfig, Chance
 from autoreg_jax.config._data import DataConfig, Storage
+from autoreg_jax.config._lam_search import LamSearchConfig
 from autoreg_jax.config._load import (
     dump,
     load,
@@ -46,6 +47,7 @@ __all__ = [
     "GridConfig",
     "HypergradientConfig",
     "Intensity",
+    "LamSearchConfig",
     "MeshConfig",
     "NetworkConfig",
     "ObjectiveConfig",

@@ -4,6 +4,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autoreg_jax.config._lam_search import LamSearchConfig
 from autoreg_jax.config._perturbation import PerturbationConfig
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.config._train import Steps
@@ -75,7 +76,7 @@ class HypergradientConfig:
 
 
 Judge = Literal["auto", "dice", "landmarks", "mind", "none"]
-Positive = Literal["none", "softplus", "exp"]
+Positive = Literal["none", "softplus", "exp", "log_ratio"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +265,12 @@ class SearchConfig:
     """Parameter that is optimised for λ: `exp`, its logarithm, or `softplus`, its
     inverse softplus, both of which keep λ positive; `none`, λ itself, see `lam_steps`.
     For λ well above 1 a step of `softplus` is a step of λ, so it needs a larger
-    learning rate."""
+    learning rate. `log_ratio`: the logarithms of the ratios to the first term, which
+    stays, with one normaliser for all of them in place of Adam's one for each, so that
+    a weight without influence rests."""
+
+    lam_search: LamSearchConfig = field(default_factory=LamSearchConfig)
+    """Search of λ with a longer horizon than one step."""
 
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     """Settings of the strategy `perturbation`."""
@@ -281,6 +287,7 @@ class SearchConfig:
         check_choice(self, "lam_steps", typing.get_args(Steps))
         estimator = self.lam.hypergradient or self.hypergradient
         is_left_out = self.lam.steps == 0 or self.judge == "none"
+        is_left_out = is_left_out or self.lam_search.method != "hypergradient"
         if estimator.name == "first_order" and not is_left_out:
             raise ConfigError(
                 "lam.hypergradient: first_order is always zero for λ, on which the "

@@ -9,6 +9,7 @@ from autoreg_jax.programs._cohort import (
     shrunk,
 )
 from autoreg_jax.programs._compiled import quick_compilation
+from autoreg_jax.programs._far import far_algorithm, far_step, far_steps
 from autoreg_jax.programs._iteration import (
     StageData,
     StageInfo,
@@ -81,6 +82,9 @@ __all__ = [
     "check_space",
     "chosen_genotype",
     "copied",
+    "far_algorithm",
+    "far_step",
+    "far_steps",
     "gather_pair",
     "gather_pairs",
     "in_one_program",

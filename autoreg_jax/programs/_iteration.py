@@ -35,11 +35,13 @@ class StageRow(NamedTuple):
         train: Moving and fixed index of the training pairs, `(b,)` each.
         valid: Moving and fixed index of the validation pairs, `(m,)` each.
         is_active: Whether the outer variable moves.
+        is_far: Whether the warm-up of a stage that looks far is over; else None.
     """
 
     train: Any
     valid: Any
     is_active: Any
+    is_far: Any = None
 
 
 class StageData(NamedTuple):
@@ -230,7 +232,7 @@ def search_steps(
     searched, num_steps = network or programs.mixed, stage.settings.steps
     is_mixed = network is None
     programs.once(("said", is_mixed), lambda: _say_compiling(is_mixed=is_mixed))
-    if not _is_whole(programs, searched, data.train, num_steps):
+    if not is_whole_program(programs, searched, data.train, num_steps):
         return make(is_whole=False)
     search = stage.search
     key = (
@@ -269,14 +271,14 @@ def training_steps(
         return in_one_program(step) if is_whole else one_by_one(step)
 
     programs.once(("said", False), lambda: _say_compiling(is_mixed=False))
-    if not _is_whole(programs, network, images, settings.steps):
+    if not is_whole_program(programs, network, images, settings.steps):
         return make(is_whole=False)
     same = replace(settings, log_every=1, steps_per_call=None)
     key = ("training steps", network, same, num_structures)
     return programs.once(key, lambda: make(is_whole=True))
 
 
-def _is_whole(
+def is_whole_program(
     programs: Programs, network: Network, images: DeviceCohort, num_steps: int
 ) -> bool:
     """Whether the steps with a network are one program."""

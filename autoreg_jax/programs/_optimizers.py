@@ -11,6 +11,7 @@ from jax import Array
 
 from autoreg_jax.config import StageConfig
 from autoreg_jax.programs._layout import Layout, on_tree
+from autoreg_jax.search import normalised_steps, of_log_ratios
 
 # Kernels and biases below this root mean square move as if they had it.
 _SMALLEST_RMS = 0.05
@@ -130,8 +131,11 @@ def make_outer_optimizer(
     The numbers of the optimizer are part of its state, so one compiled update serves
     both stages of α. Relative steps let no weight fall below zero. With `positive`,
     "exp" or "softplus", Adam moves the logarithm or the inverse softplus of a positive
-    λ.
+    λ; with "log_ratio" one normaliser moves its log ratios.
     """
+    if positive == "log_ratio":
+        steps = optax.inject_hyperparams(normalised_steps)
+        return of_log_ratios(steps(stage.learning_rate, stage.beta1, stage.beta2))
     is_reparametrised = positive != "none"
     optimizer = optax.inject_hyperparams(_adam, "is_relative")(
         stage.learning_rate,

@@ -137,25 +137,33 @@ class Programs:
             key = ("outer", *kind.values())
             update = self.once(key, lambda: jax.jit(outer.update))
             outer = outer._replace(update=update)
-        omega = (
-            network or self.mixed,
-            stage.omega_learning_rate,
-            stage.search.omega_steps,
-            0.0 if stage.is_of_lambda else quirks.gradient_clip,
-        )
+        omega = self.omega_optimizer(stage, network, is_plain=is_plain)
         algorithm = make_search(
             problem,
             self._estimator(stage, network, is_plain=is_plain),
             hypergrad.gradient_descent(stage.look_ahead_learning_rate),
-            self.once(
-                ("search", *omega, is_plain), lambda: finish(self._optimizer(*omega))
-            ),
+            omega,
             outer,
         )
         if stage.is_of_lambda and quirks.lam_descends:
             leak = finish(optax.adam(stage.omega_learning_rate))
             return with_leaking_lambda(algorithm, leak)
         return algorithm
+
+    def omega_optimizer(
+        self, stage: Stage, network: Network | None = None, *, is_plain: bool = False
+    ) -> optax.GradientTransformation:
+        """How ω moves in a stage; the arguments are those of `search`."""
+        is_clipped = not stage.is_of_lambda
+        settings = (
+            network or self.mixed,
+            stage.omega_learning_rate,
+            stage.search.omega_steps,
+            self.config.quirks.gradient_clip if is_clipped else 0.0,
+        )
+        finish = (lambda optimizer: optimizer) if is_plain else compiled_update
+        key = ("search", *settings, is_plain)
+        return self.once(key, lambda: finish(self._optimizer(*settings)))
 
     def training(
         self, network: Network, settings: TrainConfig, *, is_plain: bool = False

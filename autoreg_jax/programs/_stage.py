@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from autoreg_jax.config import (
     HypergradientConfig,
+    LamSearchConfig,
     RunConfig,
     SearchConfig,
     StageConfig,
@@ -80,15 +81,25 @@ class Stage:
         """Whether it moves λ instead of α."""
         return not self.parts
 
+    @property
+    def far(self) -> LamSearchConfig | None:
+        """How it looks further ahead than one step, if it does."""
+        settings = self.search.lam_search
+        is_far = self.is_of_lambda and settings.method != "hypergradient"
+        return settings if is_far else None
+
     def is_active(self, step: int, *, is_warm: bool = False) -> bool:
         """Whether the outer variable moves in an iteration.
 
         Args:
             step: The iteration, from 0.
-            is_warm: The warm-up is over, whatever its steps say.
+            is_warm: The warm-up is over, whatever its steps say; not if it looks far.
         """
         if self.is_still:
             return False
+        if self.far:  # at the end of the steps that it looks back on
+            done = step + 1 - self.settings.warm_up
+            return done > 0 and done % self.settings.every == 0
         is_warm = is_warm or step >= self.settings.warm_up
         return is_warm and (step - self.settings.warm_up) % self.settings.every == 0
 
@@ -135,7 +146,7 @@ def schedule(config: RunConfig, *, with_cells: bool = True) -> list[list[Stage]]
     if config.quirks.deformation_only:
         cells = cells[-1:]
     cells = cells if with_cells else ()
-    weights = search.lam
+    weights = _of_lambda(search)
     if search.judge == "none":
         weights = replace(weights, steps=0, warm_up=0)
 
@@ -148,3 +159,17 @@ def schedule(config: RunConfig, *, with_cells: bool = True) -> list[list[Stage]]
         [stage(turn, *cell) for cell in (*cells, ("lam", Stream.LAM, (), weights))]
         for turn in range(search.rounds)
     ]
+
+
+def _of_lambda(search: SearchConfig) -> StageConfig:
+    """The stage of λ; one that looks far has its moves from the settings of that."""
+    stage, far = search.lam, search.lam_search
+    if far.method == "hypergradient" or stage.steps == 0:
+        return stage
+    return replace(
+        stage,
+        steps=stage.warm_up + far.moves * far.horizon,
+        every=far.horizon,
+        valid_pairs=far.pairs if far.method == "branches" else stage.valid_pairs,
+        learning_rate=far.step,
+    )

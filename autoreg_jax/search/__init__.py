@@ -1,5 +1,17 @@
 """Algorithm 1 as pure functions: its problems and one iteration."""
 
+from autoreg_jax.search._branches import make_branches
+from autoreg_jax.search._far import (
+    ON_DEVICE,
+    ON_HOST,
+    Control,
+    FarAlgorithm,
+    FarState,
+    MoveInfo,
+    no_move,
+)
+from autoreg_jax.search._forward import make_forward, tangent_step
+from autoreg_jax.search._log_ratios import normalised_steps, of_log_ratios
 from autoreg_jax.search._own_estimator import checked_estimator
 from autoreg_jax.search._problem import (
     Judge,
@@ -22,8 +34,14 @@ from autoreg_jax.search._step import (
 )
 
 __all__ = [
+    "ON_DEVICE",
+    "ON_HOST",
+    "Control",
+    "FarAlgorithm",
+    "FarState",
     "InnerInfo",
     "Judge",
+    "MoveInfo",
     "OuterInfo",
     "PairBatch",
     "SearchAlgorithm",
@@ -33,9 +51,15 @@ __all__ = [
     "architecture_problem",
     "checked_estimator",
     "landmark_judge",
+    "make_branches",
+    "make_forward",
     "make_search",
+    "no_move",
+    "normalised_steps",
     "objective_problem",
+    "of_log_ratios",
     "over_pairs",
     "overlap_judge",
+    "tangent_step",
     "with_leaking_lambda",
 ]

@@ -18,10 +18,13 @@ from autoreg_jax.programs import (
     StageInfo,
     StageRow,
     check_estimator,
+    far_algorithm,
+    far_steps,
     initial_vector,
     search_steps,
     stacked_rows,
 )
+from autoreg_jax.search import FarAlgorithm, SearchAlgorithm
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob
@@ -84,7 +87,11 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
     train_pairs, valid_pairs = data.samplers(stage, seed)
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
     searched = network or programs.mixed
-    algorithm = programs.search(stage, network)
+    algorithm: SearchAlgorithm | FarAlgorithm
+    if stage.far:
+        algorithm = far_algorithm(programs, stage, network)
+    else:
+        algorithm = programs.search(stage, network)
     owned, weights = job.devices.everywhere((stage.owned(run.outer), lam))
     fixed = StageData(data.train.outline, data.valid.outline, owned, weights)
     labels = {
@@ -93,7 +100,8 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         "train_structures": data.train_structures,
     }
     check_estimator(programs, stage, fixed, network, **labels)
-    searching = search_steps(programs, stage, fixed, network, **labels)
+    make_steps = far_steps if stage.far else search_steps
+    searching = make_steps(programs, stage, fixed, network, **labels)
     chunk, size = chunk_sizes(
         job.config.search.steps_per_call,
         searching.chunk,
@@ -122,6 +130,9 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         valid, valid_rows = valid_images.chunk(steps)
         active = [is_active(step, passed) for step in steps]
         rows = list(map(StageRow, pairs, valid_rows, active))
+        if stage.far:
+            far = map(np.bool_, np.asarray(steps) >= settings.warm_up)
+            rows = [r._replace(is_far=f) for r, f in zip(rows, far, strict=True)]
         here = fixed._replace(train=train, valid=valid)
         return searching.run(state, stacked_rows(rows, size), len(steps), here)
 
@@ -164,15 +175,17 @@ def _record(
     """
     inner = info.inner
     terms = {term: float(v) for term, v in in_order(inner.terms).items()}
-    values = {"train_loss": float(inner.train_loss)}
+    values, nested = {"train_loss": float(inner.train_loss)}, {}
     is_finite = bool(inner.is_finite)
     if info.is_active:
-        values |= {field: float(v) for field, v in info.moved._asdict().items()}
-        is_finite = is_finite and bool(values.pop("is_finite"))
+        moved = info.moved._asdict()
+        is_finite = is_finite and bool(moved.pop("is_finite"))
+        nested = {k: as_lists(v) for k, v in moved.items() if isinstance(v, Mapping)}
+        values |= {k: float(v) for k, v in moved.items() if k not in nested}
         values |= more
     is_finite = is_finite and all(map(math.isfinite, values.values()))
     check_finite(stage.name, step, is_finite, terms | values)
-    return values | {"terms": terms, _key(info.outer): as_lists(info.outer)}
+    return values | nested | {"terms": terms, _key(info.outer): as_lists(info.outer)}
 
 
 def _make_eigenvalue(

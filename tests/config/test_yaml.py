@@ -104,6 +104,7 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("search: {rounds: 0}", "search.rounds", ">= 1, got 0"),
         ("search: {judge: jury}", "search.judge", "one of auto, dice, landmarks"),
         ("search: {positive: yes}", "search.positive", "one of none, softplus, exp"),
+        ("search: {lam_search: {factor: 1}}", "search.lam_search.factor", "> 1, got 1"),
         ("search: {folding_budget: 1}", "search.folding_budget", "< 1, got 1"),
         ("search: {lam: {valid_pairs: 0}}", "search.lam.valid_pairs", ">= 1, got 0"),
         ("search: {stop: {ranking: 1}}", "search.stop.ranking", ">= 2, got 1"),
