@@ -25,8 +25,8 @@ class LamSearchConfig:
     1, and the settings below are not used; `branches`: trainings of `horizon` steps
     under λ and under each ratio times `factor`, compared on the same validation pairs;
     `forward`: derivatives of ω with respect to the log ratios, carried along the
-    training (real-time recurrent learning). From 30 steps on a horizon gave the true
-    sign and size, see `tests/benchmarks/RESULTS.md`."""
+    training (real-time recurrent learning), all at once: with n weights it needs the
+    memory of n trainings."""
 
     horizon: int = 30
     """K, training steps between two moves of λ (>= 1)."""
@@ -56,8 +56,9 @@ class LamSearchConfig:
     go_on: GoOn = "together"
     """After a move: `together`, all branches from ω of the present λ, and `forward`
     forgets its derivatives: the horizon is K steps; `apart`, each branch from its own
-    ω, and `forward` keeps its derivatives: the horizon is the stage so far; `anew`, all
-    from the first ω of the stage: the horizon is a whole training of K steps."""
+    ω, as noise-reuse evolution strategies (Li et al., NeurIPS 2023) along the axes, and
+    `forward` keeps its derivatives: the horizon is the stage so far; `anew`, all from
+    the first ω of the stage: the horizon is a whole training of K steps."""
 
     def __post_init__(self) -> None:
         check_choice(self, "method", typing.get_args(Method))

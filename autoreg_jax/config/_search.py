@@ -50,7 +50,10 @@ class HypergradientConfig:
     does and the paper does not."""
 
     steps: int = 5
-    """K: inner steps, terms of the series, iterations or rank, by estimator (>= 1)."""
+    """K: inner steps, terms of the series, iterations or rank, by estimator (>= 1).
+    Inner steps are steps of ξ down the gradient of one batch, not those by which ω
+    learns, also with `unroll`, `forward_mode` and both evolution strategies: for a
+    horizon of real training steps see `search.lam_search`."""
 
     damping: float = 1e-2
     """Added to the Hessian by `conjugate_gradient` (>= 0) and `nystrom` (> 0)."""

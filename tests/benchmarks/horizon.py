@@ -11,6 +11,7 @@ compilation and without the final training. A repeated command goes on.
 import argparse
 import csv
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -21,6 +22,7 @@ from autoreg_jax import config, data, workflows
 from autoreg_jax.config import RunConfig
 from autoreg_jax.programs import Programs, make_structure
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows.strategies import STRATEGIES
 
 WARM_UP, STARTS = 60, (30.0, 10.0, 0.1)
 ONE_STEP = {"lam": {"steps": WARM_UP + 240, "warm_up": WARM_UP}}
@@ -34,12 +36,12 @@ def far(method, horizon, **options):
 
 METHODS = {
     "start": None,
-    "one_step": ONE_STEP,
-    "one_step_ratios": ONE_STEP | {"positive": "log_ratio"},
-    "branches_10": far("branches", 10),
     "branches_30": far("branches", 30),
-    "branches_30_apart": far("branches", 30, go_on="apart"),
+    "one_step": ONE_STEP,
     "forward_30": far("forward", 30),
+    "branches_10": far("branches", 10),
+    "one_step_ratios": ONE_STEP | {"positive": "log_ratio"},
+    "branches_30_apart": far("branches", 30, go_on="apart"),
     "forward_30_apart": far("forward", 30, go_on="apart"),
     "branches_100": far("branches", 100),
 }
@@ -65,23 +67,27 @@ def dice_of(programs, network, omega, cohort, pairs):
     return float(np.mean(found))
 
 
-def run(options, cohorts, base, factor, method):
+def run(cohorts, base, programs, factor, method):
     """A line of the table."""
     train, validation, test = cohorts
-    smooth = base.objective.smooth * factor
-    settings = config.merge(base, {"objective": {"smooth": smooth}})
-    genotype = Genotype.uniform("conv_3", make_structure(settings).cells)
-    programs, cost = Programs(settings, 2), 0.0
-    lam = {n: getattr(settings.objective, n) for n in FIELDS[3:7]}
-    soft = np.nan
+    genotype = Genotype.uniform("conv_3", make_structure(base).cells)
+    lam = {name: getattr(base.objective, name) for name in FIELDS[3:7]}
+    lam["smooth"] *= factor
+    soft, cost = np.nan, 0.0
     if METHODS[method] is not None:
-        searched = config.merge(settings, {"search": METHODS[method]})
+        searched = config.merge(base, {"search": METHODS[method]})
         journal = workflows.Journal(clock=time.process_time)
+
+        def from_start(job):
+            begin = {name: np.float32(weight) for name, weight in lam.items()}
+            return STRATEGIES["darts"](replace(job, lam=begin))
+
         found = workflows.search(
             train,
             validation,
             searched,
             genotype=genotype,
+            strategy=from_start,
             journal=journal,
             programs=programs,
         )
@@ -91,26 +97,26 @@ def run(options, cohorts, base, factor, method):
         last = found.records[-1]["step"]
         cost = (last - WARM_UP) * rate(found.records, moves[0]["step"])
         for move in moves[:: max(1, len(moves) // 10)]:
-            shown = {"lam": np.round(move["lam"]["smooth"] / move["lam"]["full"], 3)}
+            ratio = move["lam"]["smooth"] / move["lam"]["full"]
             slope = move.get("derivative", {}).get("smooth")
             error = move.get("standard_error", {}).get("smooth")
-            print("  ", move["step"], shown, slope, error, flush=True)
+            print("  ", move["step"], round(ratio, 3), slope, error, flush=True)
     journal = workflows.Journal(clock=time.process_time)
     trained = workflows.train(
-        train, settings, genotype, lam, programs=programs, journal=journal
+        train, base, genotype, lam, programs=programs, journal=journal
     )
     step = rate(journal.records, 50)
     if cost:
-        cost = (WARM_UP * step + cost) / (settings.train.steps * step)
+        cost = (WARM_UP * step + cost) / (base.train.steps * step)
     network = programs.make_network(genotype)
     omega = trained.params
     scores = []
     for cohort in (test, validation):
         count = len(cohort.names)
-        pairs = data.evaluation_pairs(count, count * (count - 1), settings.seed)
+        pairs = data.evaluation_pairs(count, count * (count - 1), base.seed)
         scores.append(dice_of(programs, network, omega, cohort, pairs))
     weights = [lam[name] for name in FIELDS[3:7]]
-    return [factor, method, settings.seed, *weights, *scores, soft, cost]
+    return [factor, method, base.seed, *weights, *scores, soft, cost]
 
 
 def main() -> None:
@@ -130,6 +136,7 @@ def main() -> None:
     base = config.merge(RunConfig(), {"seed": options.seed, "train": training})
     splits = ("train", "validation", "test")
     prepared = workflows.prepare(folder / "dataset.csv", options.output, base, *splits)
+    programs = Programs(prepared.config, 2)
     done = list(csv.DictReader(table.open())) if table.exists() else []
     keys = {(float(d["smooth_times"]), d["method"], int(d["seed"])) for d in done}
     with table.open("a", newline="") as file:
@@ -140,8 +147,8 @@ def main() -> None:
             for factor in options.starts:
                 if (factor, method, options.seed) in keys:
                     continue
-                given = prepared.cohorts, prepared.config, factor, method
-                lines.writerow(run(options, *given))
+                given = prepared.cohorts, prepared.config, programs
+                lines.writerow(run(*given, factor, method))
                 file.flush()
                 print(method, factor, flush=True)
     draw(table)
