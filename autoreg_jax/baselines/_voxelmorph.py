@@ -1,5 +1,7 @@
 """VoxelMorph: one U-Net over the two images, side by side."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
@@ -84,6 +86,7 @@ class VoxelMorph(nn.Module):
     """
 
     num_steps: int = 7
+    has_velocity: ClassVar[bool] = False
 
     @nn.compact
     def __call__(self, moving: Array, fixed: Array, alpha: None = None) -> Registration:
@@ -116,6 +119,7 @@ class BasicVoxelMorph(nn.Module):
     """
 
     num_steps: int = 7
+    has_velocity: ClassVar[bool] = False
 
     @nn.compact
     def __call__(self, moving: Array, fixed: Array, alpha: None = None) -> Registration:

@@ -26,6 +26,8 @@ Operation = Literal[
 ]
 
 _MOST_SCALES = 6
+# 4,096 steps: a velocity of a voxel is then divided below the rounding of positions.
+_MOST_SQUARINGS = 12
 # Lists for the two scales of the paper are accepted for one scale, too.
 _ALWAYS = 2
 
@@ -48,7 +50,8 @@ class NetworkConfig:
 
     feature_channels: tuple[int, ...] = (16,)
     """Channels of the feature cells at each scale from half resolution on (>= 1);
-    coarser scales without a number take the last one."""
+    coarser scales without a number take the last one. With the `pooled` encoder
+    only the first number is used."""
 
     feature_edges: int = 3
     """Operations in a feature cell (>= 1)."""
@@ -80,7 +83,7 @@ class NetworkConfig:
     scales take the last one."""
 
     num_steps: int = 7
-    """Squarings of the velocity field: 2^num_steps integration steps (>= 1)."""
+    """Squarings of the velocity field: 2^num_steps integration steps (1 to 12)."""
 
     matching: tuple[int, ...] | None = (1,)
     """Radius of the feature matching at each scale from half resolution on, voxels (>=
@@ -129,6 +132,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         check_range(self, "width", above=0)
         check_range(self, "num_steps", "scales", "feature_edges", at_least=1)
+        check_range(self, "num_steps", at_most=_MOST_SQUARINGS)
         check_range(self, "scales", below=_MOST_SCALES + 1)
         check_choice(self, "precision", typing.get_args(Precision))
         check_choice(self, "feature_weights", typing.get_args(FeatureWeights))
@@ -156,7 +160,10 @@ class NetworkConfig:
         if numbers is None:
             return
         if not numbers or min(numbers) < 1:
-            raise ConfigError(f"{name}: must be at least 1, got {list(numbers)}.")
+            raise ConfigError(
+                f"{name}: must be one or more numbers, each at least 1, got "
+                f"{list(numbers)}."
+            )
         most = max(self.scales, _ALWAYS) if is_of_scales else len(numbers)
         if len(numbers) > most:
             raise ConfigError(

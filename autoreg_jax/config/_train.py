@@ -124,12 +124,25 @@ class TrainConfig:
             raise ConfigError(
                 f"restart: must be less than steps ({self.steps}), got {self.restart}."
             )
-        first = (self.restart or self.steps) // self.cycles
+        first = self.steps // self.cycles
         least = min(self.restart or self.steps, self.steps - self.restart)
         if self.cycles > least:
             raise ConfigError(f"cycles: must be at most {least}, got {self.cycles}.")
-        if self.warm_up is not None and self.warm_up >= first:
+        if self.cycles > 1 and self.is_constant:
+            raise ConfigError(
+                f"cycles: there are {self.cycles} cosines, but the learning rate is "
+                "constant; set schedule to cosine, or cycles to 1."
+            )
+        # A training that goes on may have been stopped in its warm-up.
+        if self.warm_up is not None and not self.restart and self.warm_up >= first:
             raise ConfigError(
                 f"warm_up: must be less than the steps of a cosine ({first}), got "
                 f"{self.warm_up}."
             )
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the learning rate follows no cosine."""
+        if self.schedule == "auto":
+            return self.omega_steps == "absolute"
+        return self.schedule == "constant"

@@ -124,7 +124,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         return value
     if origin is tuple and arguments[-1] is Ellipsis:
         if not isinstance(value, list | tuple) or not value:
-            raise _mismatch(where, "a list", value)
+            raise _mismatch(where, "a list of one or more values", value)
         arguments = arguments[:1] * len(value)
     if origin is tuple:
         if not isinstance(value, list | tuple) or len(value) != len(arguments):

@@ -18,6 +18,7 @@ from autoreg_jax.inference._model import (
     RegistrationModel,
     included_models,
     load_model,
+    stored_digest,
 )
 from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._register import register
@@ -43,5 +44,6 @@ __all__ = [
     "register_files",
     "register_many",
     "register_pair",
+    "stored_digest",
     "warp_labels",
 ]

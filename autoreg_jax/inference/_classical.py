@@ -99,7 +99,7 @@ def register_pair(  # noqa: PLR0913
             resolution takes a third; a level ends earlier if its loss is flat.
         learning_rate: Initial learning rate of Adam, in voxels of half resolution per
             step; it falls to zero.
-        smoothness: The weight w of the roughness, u in units of `spacing`; > 0.
+        smoothness: The weight w of the roughness, u in units of `spacing`; ≥ 0.
         similarity: A name in `losses.SIMILARITIES`, or a `Similarity` of your own.
         fixed_mask: Weight of each voxel of the fixed image, 0 to 1; default: all 1.
         moving_mask: Weight of each voxel of the moving image, 0 to 1; it is warped with

@@ -1,7 +1,8 @@
 """What a model is besides its weights: `model.json`."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,11 @@ _FORMAT = 4
 # `intensity` if it is missing. Format 2 has no `structure`: two scales, and how
 # velocities are joined is part of `wiring`. Format 3 has no `seen`.
 _READABLE = (1, 2, 3, _FORMAT)
-_OF_SIMILARITY = "full", "half", "quarter"
+_LEVELS = ("full", "half", "quarter")
+_OF_SIMILARITY = (
+    *(*_LEVELS, "eighth", "sixteenth"),
+    *(f"{kind}_{level}" for kind in ("ncc", "mind") for level in _LEVELS),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +77,17 @@ class ModelDescription:
 
     @property
     def smoothness(self) -> float:
-        """λ_smooth / (λ_full + λ_half + λ_quarter), 1 for that of the released code."""
-        own, code = (
-            lam.get("smooth", 0.0) / max(similarity, 1e-6)
-            for lam in (self.lam, PAPER_WEIGHTS)
-            for similarity in [sum(lam.get(n, 0.0) for n in _OF_SIMILARITY)]
-        )
-        return float(own / code)
+        """λ_smooth / sum of λ of the similarities, 1 for that of the released code.
+
+        It is 1, too, where λ has none, as with `dice` alone or terms of your own.
+        """
+
+        def share(lam: Mapping[str, Any]) -> float:
+            compared = sum(lam.get(name, 0.0) for name in _OF_SIMILARITY)
+            return lam.get("smooth", 0.0) / compared if compared > 0 else math.nan
+
+        found = share(self.lam) / share(PAPER_WEIGHTS)
+        return 1.0 if math.isnan(found) else found
 
     def doubts(
         self,

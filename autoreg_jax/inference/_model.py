@@ -2,8 +2,9 @@
 
 import hashlib
 import io
+import logging
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from autoreg_jax.losses import Similarity
 from autoreg_jax.networks import Registration
 from autoreg_jax.runtime import RunFolder, in_single_precision
 from autoreg_jax.search_space import Genotype
+
+logger = logging.getLogger(__name__)
 
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _INCLUDED = Path(__file__).parents[1] / "models"
@@ -82,13 +85,7 @@ class RegistrationModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, their names and shapes, as hexadecimal digits."""
-        flat = traverse_util.flatten_dict(self.params, sep="/")
-        found = hashlib.sha256()
-        for name in sorted(flat):
-            array = np.ascontiguousarray(flat[name])
-            found.update(f"{name} {array.dtype} {array.shape} ".encode())
-            found.update(array.tobytes())
-        return found.hexdigest()
+        return _digest(traverse_util.flatten_dict(self.params, sep="/"))
 
     @in_single_precision
     def __call__(self, moving: Array, fixed: Array) -> Registration:
@@ -197,6 +194,36 @@ class RegistrationModel:
         return folder
 
 
+def stored_digest(run: Path | str) -> str | None:
+    """The `digest` of the model of a run, whatever its network; None without one.
+
+    Raises:
+        ArtifactError: If its weights cannot be read.
+    """
+    path = RunFolder(run).model / _WEIGHTS
+    try:
+        return _digest(_weights(path)) if path.is_file() else None
+    except _UNREADABLE as error:
+        raise ArtifactError(
+            f"{path}: cannot be read ({error}); train the model again."
+        ) from error
+
+
+def _weights(path: Path) -> dict[str, np.ndarray]:
+    # From memory: NumPy leaves the file open where it is no archive.
+    with np.load(io.BytesIO(path.read_bytes())) as weights:
+        return {name: weights[name] for name in weights.files}
+
+
+def _digest(flat: Mapping[str, Any]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(flat):
+        array = np.ascontiguousarray(flat[name])
+        found.update(f"{name} {array.dtype} {array.shape} ".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
 def included_models() -> tuple[str, ...]:
     """Names of the models that come with this package, each with a README.md."""
     folders = _INCLUDED.iterdir() if _INCLUDED.is_dir() else ()
@@ -221,8 +248,15 @@ def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
             network is not part of this package and none is given.
     """
     folder = Path(path)
-    if str(path) in included_models() and not folder.is_dir():
-        folder = _INCLUDED / str(path)
+    if str(path) in included_models():
+        if folder.is_dir():
+            logger.warning(
+                "The model is that of the folder %s here, not the included one of that "
+                "name.",
+                folder,
+            )
+        else:
+            folder = _INCLUDED / str(path)
     if not (folder / _DESCRIPTION).is_file() and RunFolder(folder).model.is_dir():
         folder = RunFolder(folder).model
     for name in (_DESCRIPTION, _WEIGHTS):
@@ -234,10 +268,7 @@ def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
             )
     try:
         description = ModelDescription.read(folder / _DESCRIPTION)
-        # From memory: NumPy leaves the file open where it is no archive.
-        with np.load(io.BytesIO((folder / _WEIGHTS).read_bytes())) as weights:
-            flat = {name: weights[name] for name in weights.files}
-        params = traverse_util.unflatten_dict(flat, sep="/")
+        params = traverse_util.unflatten_dict(_weights(folder / _WEIGHTS), sep="/")
         return RegistrationModel(description, params, folder, network)
     except _UNREADABLE as error:
         raise ArtifactError(

@@ -143,6 +143,11 @@ def register(  # noqa: PLR0913
     placed_masks = (masks[0], masks[1] and prealignment.place(masks[1]))
     weights = [mask and on_grid(mask) for mask in placed_masks]
     pair, arrays = (fixed, placed), [_bare(x) for x in (fixed_array, moving_array)]
+    if model is not None and similarity is not None and refine == 0:
+        doubts.append(
+            "The similarity is not used: the network alone registers the pair; a "
+            "refinement (refine, --refine N) uses it."
+        )
     if model is not None:
         doubts += model.description.doubts(pair, arrays, grid.spacing)
     doubts += check_compared(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from autoreg_jax.search_space import SCALES, CellShapes
 from autoreg_jax.spatial import half_shape
@@ -49,7 +49,7 @@ class Structure:
 
     Raises:
         ValueError: If the number of scales is not between 1 and that of
-            `search_space.SCALES`.
+            `search_space.SCALES`, or if a word is unknown.
     """
 
     scales: int = 2
@@ -66,9 +66,13 @@ class Structure:
     resolution: Literal["half", "full"] = "half"
 
     def __post_init__(self) -> None:
-        """Check the number of scales."""
+        """Check the number of scales, and the words."""
         if not 1 <= self.scales <= len(SCALES):
             raise ValueError(f"scales must be 1 to {len(SCALES)}, got {self.scales}.")
+        for name, hint in get_type_hints(type(self)).items():
+            words, found = get_args(hint), getattr(self, name)
+            if get_origin(hint) is Literal and found not in words:
+                raise ValueError(f"{name} must be one of {words}, got {found!r}.")
 
     @property
     def cells(self) -> CellShapes:

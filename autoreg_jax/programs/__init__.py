@@ -46,9 +46,11 @@ from autoreg_jax.programs._objective import (
     make_lambda,
     make_objective,
     training_lambda,
+    weights_of,
     with_judge,
 )
 from autoreg_jax.programs._own_estimator import check_estimator
+from autoreg_jax.programs._pair_loss import has_inverse
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._stage import Stage, Stream, schedule
 from autoreg_jax.programs._steps import (
@@ -87,6 +89,7 @@ __all__ = [
     "far_steps",
     "gather_pair",
     "gather_pairs",
+    "has_inverse",
     "in_one_program",
     "initial_alpha",
     "initial_lambda",
@@ -115,5 +118,6 @@ __all__ = [
     "training_lambda",
     "training_step",
     "training_steps",
+    "weights_of",
     "with_judge",
 ]

@@ -1,12 +1,20 @@
 """From a configuration to the objective, its weights λ, and what λ is chosen by."""
 
+import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
 
-from autoreg_jax.config import AugmentConfig, RunConfig, SearchConfig, TrainConfig
+from autoreg_jax.config import (
+    AugmentConfig,
+    ObjectiveConfig,
+    RunConfig,
+    SearchConfig,
+    TrainConfig,
+)
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.losses import (
@@ -17,6 +25,8 @@ from autoreg_jax.losses import (
     in_order,
 )
 from autoreg_jax.search import Judge, agreement_judge, landmark_judge, overlap_judge
+
+logger = logging.getLogger(__name__)
 
 
 def make_objective(config: RunConfig) -> Objective:
@@ -45,32 +55,53 @@ def on_smaller_images(objective: Objective, shrink: int) -> Objective:
     return replace(objective, windows=tuple(windows))
 
 
-def initial_lambda(config: RunConfig) -> dict[str, Any]:
-    """λ before its search, device scalars; terms without a weight are left out."""
-    settings = config.objective
+def weights_of(settings: ObjectiveConfig) -> dict[str, float]:
+    """The weights of the loss by name; terms without a weight are left out."""
     weights = {name: getattr(settings, name) for name in PAPER_WEIGHTS}
     weights |= vars(settings.extra)
-    return make_lambda({k: w for k, w in weights.items() if w is not None})
+    return {name: weights[name] for name in weights if weights[name] is not None}
+
+
+def initial_lambda(config: RunConfig) -> dict[str, Any]:
+    """λ before its search, device scalars; terms without a weight are left out."""
+    return make_lambda(weights_of(config.objective))
 
 
 def training_lambda(
-    config: RunConfig, searched: Mapping[str, float]
+    config: RunConfig,
+    searched: Mapping[str, float],
+    start: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """λ of a training after a search: the terms beyond the images are as configured.
+    """λ of a training after a search: what was searched, or is configured since.
 
     Args:
-        config: The settings of the training. They may add these terms, with their
-            weights, or leave them out; a weight that was searched stays.
+        config: The settings of the training. They may add terms beyond the images, or
+            leave them out; a weight that was searched stays.
         searched: λ of the search.
+        start: λ before it: a weight of the settings that differs from this one was set
+            since, and is used. None: no weight was.
     """
-    extra = vars(config.objective.extra)
-    lam = {}
-    for name, weight in (extra | dict(searched)).items():
-        is_of_images = bool(image_terms({name: weight}))
-        is_kept = name in searched if is_of_images else extra[name] is not None
-        if is_kept:
-            lam[name] = float(weight)
+    own, lam = weights_of(config.objective), dict(searched)
+    known = (*PAPER_WEIGHTS, *vars(config.objective.extra))
+    for name in known:
+        is_of_images = bool(image_terms({name: 0.0}))
+        is_set = start is not None and not _is_same(own.get(name), start.get(name))
+        if is_set or (not is_of_images and (name in own) != (name in lam)):
+            lam.pop(name, None)
+            lam |= {key: float(own[key]) for key in (name,) if key in own}
+        if is_set:
+            weight = "left out" if name not in own else f"{own[name]:g}, as set"
+            before = searched.get(name)
+            before = "not there" if before is None else f"{before:.4g}"
+            logger.info("λ %s is %s; it was %s.", name, weight, before)
     return in_order(lam)
+
+
+def _is_same(one: float | None, other: float | None) -> bool:
+    """Whether two weights are equal but for rounding, or both missing."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-5)
 
 
 def check_labels(cohort: Cohort, lam: Mapping[str, Any]) -> None:

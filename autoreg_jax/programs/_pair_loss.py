@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.config import TrainConfig
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Objective, Terms, Weights
 from autoreg_jax.networks import Registration, Wiring, inverse_displacements
 from autoreg_jax.programs._augment import augmented
@@ -32,7 +33,15 @@ def pair_loss(
         network: The discrete network.
         objective: L_reg; its terms are means over a batch.
         settings: The directions and the augmentation; with one, batches have a key.
+
+    Raises:
+        ConfigError: If the inverse is asked for and the network predicts no velocity.
     """
+    if settings.directions == "inverse" and not has_inverse(network):
+        raise ConfigError(
+            f"train.directions: {type(network).__name__} predicts a displacement, of "
+            "which no exact inverse is known; set train.directions=both."
+        )
     is_both = settings.directions == "both"
 
     def loss(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
@@ -62,6 +71,14 @@ def pair_loss(
         return jax.tree.map(lambda *values: sum(values) / 2, found, back)
 
     return loss
+
+
+def has_inverse(network: Any) -> bool:
+    """Whether a network, or its class, predicts the velocity of its displacement.
+
+    It does unless it says otherwise by `has_velocity`.
+    """
+    return getattr(network, "has_velocity", True)
 
 
 def _inverse(network: Network, out: Registration, space: tuple[int, ...]) -> Pyramid:

@@ -63,7 +63,7 @@ def training_algorithm(
 def training_schedule(config: TrainConfig) -> optax.Schedule:
     """The learning rate of the training: constant, or along cosines to zero."""
     rate, warm_up = config.learning_rate, warm_up_steps(config)
-    if _is_constant(config):
+    if config.is_constant:
         if not warm_up:
             return optax.constant_schedule(rate)
         return optax.linear_schedule(0.0, rate, warm_up)
@@ -105,11 +105,11 @@ def scale_by_time(config: TrainConfig) -> optax.GradientTransformationExtraArgs:
 
 
 def warm_up_steps(config: TrainConfig) -> int:
-    """Steps in which the rate rises."""
+    """Steps in which the rate rises: within the first cosine, where there is one."""
+    first = cycle_lengths(config)[0]
     if config.warm_up is not None:
-        return config.warm_up
-    usual = min(_USUAL_WARM_UP, cycle_lengths(config)[0] // 10)
-    return 0 if _is_constant(config) else usual
+        return config.warm_up if config.is_constant else min(config.warm_up, first - 1)
+    return 0 if config.is_constant else min(_USUAL_WARM_UP, first // 10)
 
 
 def frozen_features(layout: Layout) -> optax.GradientTransformation:
@@ -140,9 +140,3 @@ def cycle_lengths(config: TrainConfig) -> list[int]:
 def _divided(steps: int, count: int) -> list[int]:
     length, more = divmod(steps, count)
     return [length + (place < more) for place in range(count)]
-
-
-def _is_constant(config: TrainConfig) -> bool:
-    if config.schedule == "auto":
-        return config.omega_steps == "absolute"
-    return config.schedule == "constant"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from autoreg_jax.errors import ArtifactError, AutoRegError
 from autoreg_jax.files import read_json, read_scores, write_text
+from autoreg_jax.inference import stored_digest
 from autoreg_jax.report._pairs import Pair, read_pairs
 from autoreg_jax.runtime import RunFolder
 
@@ -27,6 +28,8 @@ class Run:
         spacing: mm per array axis of the pairs.
         affine: Voxel to world mm RAS+ `(4, 4)`.
         config: Text of `config.yaml`.
+        is_of_model: Whether the evaluation is that of the model in the folder; None if
+            that is not known.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Run:
     spacing: tuple[float, ...]
     affine: NDArray[Any] | None
     config: str | None
+    is_of_model: bool | None = None
 
 
 def check_extra() -> None:
@@ -104,19 +108,22 @@ def read_run(folder: RunFolder) -> Run:
             "missing); run `autoreg auto` or one of its steps into this folder first."
         )
     pairs, spacing, affine = read_pairs(folder.panels)
+    evaluation = _optional(folder.evaluation)
+    digests = (evaluation or {}).get("model"), stored_digest(folder.path)
     rows, texts = folder.structure_scores, ("fixed", "moving", "structure")
     return Run(
         name=folder.path.resolve().name,
         records=_joined_rounds(folder.records()),
         genotype=_optional(folder.genotype),
         objective=_optional(folder.objective),
-        evaluation=_optional(folder.evaluation),
+        evaluation=evaluation,
         provenance=_optional(folder.provenance),
         rows=read_scores(rows, texts) if rows.is_file() else (),
         pairs=pairs,
         spacing=spacing,
         affine=affine,
         config=folder.config.read_text("utf-8") if folder.config.is_file() else None,
+        is_of_model=digests[0] == digests[1] if all(digests) else None,
     )
 
 

@@ -12,6 +12,10 @@ from autoreg_jax.report._words import duration
 
 # Smaller changes of the mean Dice or of a distance in mm vanish in the shown digits.
 _NO_CHANGE = 5e-4
+_OF_ANOTHER = (
+    "These are the results of another model than the one in this folder, which was "
+    "trained since; evaluate it with `autoreg evaluate`."
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def summary_paragraph(run: Run) -> str:
     pairs = "1 pair" if count == 1 else f"{count or 'Several'} pairs"
     was = "was" if count == 1 else "were"
     sentences = [
+        _OF_ANOTHER if run.is_of_model is False else "",
         f"{pairs} of {kind}subjects {was} registered for this evaluation.",
         *_dice_sentences(evaluation),
         _worse_pairs(run.rows),
@@ -237,7 +242,10 @@ def _folding_sentence(evaluation: Mapping[str, Any]) -> str:
     if last is None:
         return ""
     if last.mean == 0:
-        return "No voxel was folded, so every deformation is invertible."
+        return (
+            "No voxel was folded: the Jacobian determinant, by differences of "
+            "neighbouring voxels, was positive at each voxel of each pair."
+        )
     return (
         f"On average {last.mean:.2g} % of the voxels were folded, a deformation that "
         "is impossible for tissue."

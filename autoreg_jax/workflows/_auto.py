@@ -105,10 +105,10 @@ def auto(  # noqa: PLR0913
         journal=journal,
         programs=programs,
     )
-    seconds = {}
+    seconds, evaluation = {}, None
     if resume and folder.evaluation.is_file():
         evaluation = read_evaluation(folder.path)
-    else:
+    if evaluation is None or evaluation.summary.get("model") != model.digest:
         begin = time.monotonic()
         evaluation = evaluate(cohorts[2], model, config, run=folder.path)
         seconds["evaluate"] = time.monotonic() - begin

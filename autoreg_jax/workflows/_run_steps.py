@@ -10,12 +10,12 @@ from autoreg_jax.config import load as load_config
 from autoreg_jax.data import read_dataset, read_image
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
 from autoreg_jax.files import read_json, write_json, write_text
-from autoreg_jax.inference import RegistrationModel, load_model
+from autoreg_jax.inference import RegistrationModel, included_models, load_model
 from autoreg_jax.programs import (
-    initial_lambda,
     layout_of,
     trained_vector,
     training_lambda,
+    weights_of,
 )
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
@@ -24,7 +24,13 @@ from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
 from autoreg_jax.workflows.planning import prepare_again
-from autoreg_jax.workflows.training import like_model
+from autoreg_jax.workflows.training import (
+    check_axes,
+    check_continued,
+    settings_from,
+    weights_from,
+    with_weights,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +105,7 @@ def train_run(
         resume: Resume the training in this folder, also one that started from a model.
         initial: Folder of a model: a new run continues its training on the data of
             this run. Its network is kept, whatever `config.network` is, and its λ if
-            the data call for the same similarity.
+            the data call for the same similarity, but for weights that `config` sets.
         more: Steps for which a finished training is continued. Its schedule, and its
             time if `config.train.minutes` limits it, begin again; the state of the
             optimizer, averages and the best weights stay.
@@ -111,7 +117,9 @@ def train_run(
         ArtifactError: If the search is not finished, its files are damaged, the folder
             contains a training and `resume` is not given, the dataset is unknown, or
             there is no model `initial` or it does not fit the images.
-        ConfigError: If two of `resume`, `initial` and `more` are given.
+        ConfigError: If two of `resume`, `initial` and `more` are given, or if a
+            training is to go on with another network.
+        GeometryError: If the model is of images with another number of axes.
         AutoRegError: As `auto`.
     """
     folder = RunFolder(run)
@@ -125,6 +133,8 @@ def train_run(
     config = config_of(run) if config is None else config
     if more is not None:
         config, resume = _with_more(folder, config, more), True
+    if resume:
+        check_continued(config_of(run), config, folder, more=more is not None)
     objective = read_json(folder.objective)
     model = load_model(folder.initial) if folder.initial.is_dir() else None
     try:
@@ -150,7 +160,7 @@ def train_run(
             cohort,
             prepared.config,
             genotype,
-            training_lambda(config, lam),
+            training_lambda(config, lam, objective.get("lam_start")),
             validation=validation,
             run=folder.path,
             resume=resume,
@@ -195,8 +205,9 @@ def _begin_from(
         The settings with the network of the model.
     """
     model, source = load_model(path), _dataset_of(folder, dataset)
-    config = like_model(config, model)
     ndim = read_image(read_dataset(source).subjects[0].image).ndim
+    check_axes(model, ndim, path)
+    config = settings_from(config, model)
     trained_vector(model.params, layout_of(model.network, ndim), path)
     prepared = open_run(
         source,
@@ -207,8 +218,8 @@ def _begin_from(
         resume=False,
         overwrite=False,
     )
-    about = model.description
-    lam, similarity = about.lam, prepared.config.objective.similarity
+    about, similarity = model.description, prepared.config.objective.similarity
+    lam = weights_from(config, model)
     if similarity != about.similarity:
         logger.info(
             "The images call for %s, the model compares by %s: λ is that of the "
@@ -216,14 +227,18 @@ def _begin_from(
             similarity,
             about.similarity,
         )
-        start = initial_lambda(prepared.config)
-        lam = {name: float(weight) for name, weight in start.items()}
+        lam = weights_of(prepared.config.objective)
+    config = with_weights(config, lam)
+    write_text(folder.config, dump(config))
     model.save(folder.initial)
     if isinstance(about.genotype, Genotype):
         write_text(folder.genotype, about.genotype.to_json())
-    content = {"format": 1, "similarity": similarity, "lam": lam, "lam_start": lam}
+    start = weights_of(config.objective)
+    content = {"format": 1, "similarity": similarity, "lam": lam, "lam_start": start}
     write_json(folder.objective, content | {"judge": "none"})
-    origin = {"path": folder.relative(path), "sha256": model.digest}
+    is_included = str(path) in included_models() and not Path(path).is_dir()
+    place = {"included": str(path)} if is_included else {"path": folder.relative(path)}
+    origin = place | {"sha256": model.digest}
     folder.write_provenance(config.seed, source, initial=origin)
     return config
 

@@ -9,7 +9,7 @@ import pytest
 from autoreg_jax import config, data, files, geometry, inference, studies, workflows
 from autoreg_jax.cli import _reproduce
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.programs import make_structure
+from autoreg_jax.programs import make_structure, weights_of
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies import Column, Table
 from autoreg_jax.studies.reproduce import EXPERIMENTS, Reproduction, _paper
@@ -43,7 +43,8 @@ def calls(monkeypatch, model):
             if name == "search":
                 folder = options["run"]
                 (folder / "genotype.json").write_text(result.genotype.to_json())
-                content = {"format": 1, "lam": LAM, "lam_start": LAM}
+                start = weights_of(values[2].objective)
+                content = {"format": 1, "lam": LAM, "lam_start": start}
                 files.write_json(folder / "objective.json", content)
             if name == "train":
                 record = {"stage": "train", "step": 2, "seconds": 1.5, "loss": -0.25}
@@ -134,6 +135,22 @@ def test_a_model_is_trained_further(command, calls, dataset, model, tmp_path):
     assert calls.pop()[2]["initial"].digest == about.digest
 
 
+def test_an_included_model_is_named(
+    command, calls, dataset, tmp_path, monkeypatch, caplog
+):
+    run = tmp_path / "run"
+    monkeypatch.setattr(_run_steps, "layout_of", lambda *_: None)  # it takes seconds
+    monkeypatch.setattr(_run_steps, "trained_vector", lambda *_: None)
+    assert command("train", run, "--from", "brain", "--dataset", dataset)[0] == 0
+    origin = files.read_json(run / "provenance.json")["initial"]
+    own = inference.load_model("brain")
+    assert origin == {"included": "brain", "sha256": own.digest}
+    own.save(tmp_path / "brain")
+    monkeypatch.chdir(tmp_path)
+    assert inference.load_model("brain").path == Path("brain")
+    assert "folder brain here, not the included one" in caplog.text
+
+
 def test_a_finished_training_goes_on(command, calls, dataset, model, tmp_path):
     run = tmp_path / "run"
     words = ("--dataset", dataset, "--set", "train.steps=5")
@@ -147,6 +164,50 @@ def test_a_finished_training_goes_on(command, calls, dataset, model, tmp_path):
     assert (train.steps, train.restart, train.minutes) == (12, 5, 3)
     assert options["resume"] is True
     assert "exclude each other" in command("train", run, "--more", 7, "--resume")[2]
+    record = {"stage": "train", "step": 8, "seconds": 2.0, "stopped": "time"}
+    files.append_record(run / "metrics.jsonl", record)
+    before = (run / "config.yaml").read_text()
+    code, _, err = command("train", run, "--resume", "--minutes", 60)
+    assert code != 0
+    assert "finished after 8 steps; to continue it with other settings use" in err
+    for setting in ("network.velocities=replaced", "quirks.shared_head=true"):
+        code, _, err = command("train", run, "--more", 2, "--set", setting)
+        assert (code, setting.partition("=")[0] in err) == (2, True)
+        assert "keep the settings of its training" in err
+    assert (run / "config.yaml").read_text() == before
+
+
+def test_what_is_set_beside_a_model_is_used_or_named(
+    command, calls, dataset, model, tmp_path
+):
+    run, words = tmp_path / "run", ("--from", model, "--dataset", dataset, "--set")
+    words += ("objective.full=99", "objective.extra.eighth=5", "network.scales=3")
+    code, _, err = command("train", run, *words)
+    assert code == 0
+    lam = inference.load_model(model).description.lam
+    used = lam | {"full": 99.0, "eighth": 5.0}
+    assert calls.pop()[1][3] == used
+    assert weights_of(config.load(run / "config.yaml").objective) == used
+    for said in (
+        "network.scales: 3 is not used: the network is that of the model, 2.",
+        f"λ full is 99, as set; the model has {lam['full']:.4g}.",
+        "λ eighth is 5, as set; the model has none.",
+    ):
+        assert said in err
+    assert command("train", run, "--resume")[0] == 0
+    assert calls.pop()[1][3] == used
+
+
+def test_a_model_of_other_axes_is_no_start(command, dataset, tmp_path, monkeypatch):
+    words = ("--dataset", dataset, "--from", "brain")
+    flat = geometry.Volume(np.ones((4, 4)), np.eye(4))
+    monkeypatch.setattr(_run_steps, "read_image", lambda path: flat)
+    code, _, err = command("train", tmp_path / "run", *words)
+    assert (code, "images of 3 axes, but those of the dataset have 2" in err) == (
+        2,
+        True,
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_dataset_that_moved(command, calls, dataset, tmp_path):

@@ -97,6 +97,12 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("objective: {windows: [9, 7, 4]}", "objective.windows", "odd"),
         ("objective: {full: -1}", "objective.full", ">= 0, got -1"),
         ("search: {lam: {beta1: 1}}", "search.lam.beta1", "< 1, got 1"),
+        ("network: {num_steps: 13}", "network.num_steps", "<= 12, got 13"),
+        (
+            "network: {deformation_channels: []}",
+            "network.deformation_channels",
+            "one or more values",
+        ),
         ("search: {lam: {warm_up: 999}}", "search.lam.warm_up", "less than steps"),
         ("search: {lam: {steps: 9, warm_up: 9}}", "search.lam.warm_up", "less than"),
         ("search: {lam: {steps: 0, warm_up: 1}}", "search.lam.warm_up", "set warm_up"),

@@ -91,6 +91,28 @@ def test_a_network_of_ones_own(planes, plane_model, tmp_path):
     assert refined.similarity > found.similarity
 
 
+def test_smoothness_is_that_of_all_similarities(model):
+    def smoothness(**lam):
+        return replace(model.description, lam=lam).smoothness
+
+    code = {"full": 10.0, "smooth": 15.0, "half": 3.2, "quarter": 0.8}
+    assert smoothness(**code) == pytest.approx(1.0)
+    other = {"ncc_full": 10.0, "mind_half": 3.0, "eighth": 1.0, "dice": 9.0}
+    still = {"full": 0.0, "half": 0.0, "quarter": 0.0}
+    assert smoothness(smooth=30.0, **still, **other) == pytest.approx(2.0)
+    assert smoothness(smooth=30.0, **still, dice=9.0) == 1.0
+    assert smoothness(**code | {"smooth": 0.0}) == 0.0
+
+
+def test_an_unknown_word_in_a_structure_is_refused(folder):
+    file = folder / "model.json"
+    content = json.loads(file.read_text())
+    content["structure"]["velocities"] = "doubled"
+    file.write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match=r"velocities must be one of .*'doubled'"):
+        inference.load_model(folder)
+
+
 def test_a_model_without_wiring_has_the_default_one(model, folder):
     file = folder / "model.json"
     content = json.loads(file.read_text()) | {"format": 1}

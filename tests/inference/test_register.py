@@ -44,7 +44,8 @@ def foreign():
 
 
 def test_no_motion_is_plain_resampling(pair, foreign, still_model):
-    result = register(pair[0], foreign, model=still_model)
+    result = register(pair[0], foreign, model=still_model, similarity="mind")
+    assert "similarity is not used" in " ".join(result.warnings)
     np.testing.assert_array_equal(result.displacement_mm, 0)
     np.testing.assert_array_equal(result.moved.affine, pair[0].affine)
     expected = sampled(foreign, world(pair[0]))

@@ -44,11 +44,20 @@ def test_a_constant_rate_may_rise_at_first():
     np.testing.assert_allclose(found, [0, 1, 2, 2, 2])
 
 
+def test_a_warm_up_that_was_cut_short_is_over():
+    found = _rates(steps=12, restart=4, warm_up=10)
+    np.testing.assert_allclose(found[4:-1], _cosine(8), atol=1e-6)
+    late = _rates(steps=12, restart=4, warm_up=10, schedule="constant")
+    np.testing.assert_allclose(late, 2.0 * np.minimum(np.arange(13) / 10, 1), 1e-6)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"steps": 5, "cycles": 6}, "cycles: must be at most 5"),
         ({"steps": 9, "cycles": 3, "warm_up": 3}, "warm_up: must be less than"),
+        ({"cycles": 2, "schedule": "constant"}, "cycles: there are 2 cosines"),
+        ({"cycles": 2, "omega_steps": "absolute"}, "the learning rate is constant"),
         ({"average": 1.0}, "average: must be > 0 and < 1"),
     ],
 )

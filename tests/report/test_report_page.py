@@ -14,9 +14,11 @@ from matplotlib.image import imread
 from scipy.special import softmax
 
 from autoreg_jax.errors import ArtifactError, AutoRegError
+from autoreg_jax.inference import stored_digest
 from autoreg_jax.report import _run, write_report
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._decisions import leads
+from autoreg_jax.report._summary import summary_paragraph
 from autoreg_jax.report._words import MISSING
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import OPERATIONS, CellShapes, Genotype
@@ -271,6 +273,18 @@ def test_names_are_escaped_also_inside_figures(make_run, tmp_path):
     assert not page.all("b")
     assert wild in page.text
     assert "Report of run “<b>run&”" in page.text
+
+
+def test_an_evaluation_of_another_model_is_named(make_run, tmp_path):
+    folder = make_run(tmp_path / "run", num_pairs=1, with_records=False)
+    (folder / "model").mkdir()
+    np.savez(folder / "model" / "weights.npz", kernel=np.ones(3))
+    content = json.loads((folder / "evaluation.json").read_text())
+    for digest, expected in (("0", True), (stored_digest(folder), False)):
+        changed = json.dumps(content | {"model": digest})
+        (folder / "evaluation.json").write_text(changed)
+        paragraph = summary_paragraph(_run.read_run(RunFolder(folder)))
+        assert ("results of another model" in paragraph) == expected
 
 
 @pytest.mark.parametrize("oriented", [False, True])

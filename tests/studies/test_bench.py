@@ -13,13 +13,16 @@ from autoreg_jax import config, data, geometry, transforms
 from autoreg_jax.baselines.adapters import ADAPTERS, Adapter
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError, GeometryError
 from autoreg_jax.files import read_records
+from autoreg_jax.programs import weights_of
 from autoreg_jax.studies import BenchProtocol, Method, RivalNetwork, bench
 from autoreg_jax.studies.bench import (
     Limits,
     MethodProcess,
+    _session,
     method_names,
     paired_difference,
 )
+from autoreg_jax.studies.bench._process import MethodFailedError
 from autoreg_jax.workflows.evaluation import pair_of, score
 
 
@@ -371,3 +374,35 @@ def test_a_network_of_ones_own_is_trained_like_a_rival(protocol, tmp_path):
 
     with pytest.raises(ConfigError, match="another process cannot import"):
         dataclasses.replace(rival, network=Local)
+
+
+def test_a_rival_that_cannot_be_trained_fails_alone(protocol, tmp_path):
+    frozen = config.merge(protocol.config, {"train": {"freeze": "features"}})
+    session = _session.Session(tmp_path, dataclasses.replace(protocol, config=frozen))
+    with pytest.raises(MethodFailedError, match="would stay at random weights"):
+        session.method("voxelmorph")
+    assert not (tmp_path / "runs" / "voxelmorph" / "config.yaml").exists()
+
+
+def test_a_rival_is_reused_with_the_settings_of_its_training(
+    protocol, tmp_path, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(_session, "train", lambda *given, **_: made.append(given))
+
+    def trained(**changes):
+        merged = config.merge(protocol.config, changes)
+        own = dataclasses.replace(protocol, config=merged)
+        _session.Session(tmp_path, own)._trained("voxelmorph", "voxelmorph")
+        return made[-1]
+
+    *_, settings, network, lam = trained(train={"directions": "inverse"})
+    assert (settings.train.directions, network) == ("both", "voxelmorph")
+    assert lam == weights_of(protocol.config.objective)
+    trained(train={"directions": "inverse"}, evaluate={"pairs": 2})
+    with pytest.raises(ConfigError, match="trained with other settings"):
+        trained(train={"directions": "one"})
+    run = tmp_path / "runs" / "voxelmorph" / "config.yaml"
+    run.write_text(run.read_text() + "# eighth: 2.0\n")
+    with pytest.raises(ConfigError, match="trained with other loss weights"):
+        trained(train={"directions": "inverse"})

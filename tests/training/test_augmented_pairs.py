@@ -61,6 +61,8 @@ def test_directions_of_the_body_are_axes_of_the_grid():
     assert on_grid(settings(), cohort) == settings()
     with pytest.raises(ConfigError, match=r"inferior_superior is no direction .* R, A"):
         on_grid(settings(flip=["inferior_superior"]), cohort)
+    with pytest.raises(ConfigError, match=r"spacing: has 3 numbers, .* of 2 axes"):
+        on_grid(settings(spacing=[1.0, 1.0, 1.0]), cohort)
 
 
 def test_positions_change_what_is_compared_and_intensities_what_is_seen(pair):

@@ -8,7 +8,9 @@ import pytest
 from stand_in import SmallNetwork, make_cohort
 from unoptimised import quick
 
+from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import TrainConfig
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Objective, one_hot
 from autoreg_jax.programs import _pair_loss
 from autoreg_jax.search import PairBatch, objective_problem
@@ -52,6 +54,13 @@ def test_both_directions_are_the_mean_of_each(omega, pair):
         np.testing.assert_allclose(term, mean, rtol=1e-5, atol=1e-6)
     swapped, _ = both(omega, LAM, _other_way(pair))
     np.testing.assert_allclose(swapped, loss, rtol=1e-5)
+
+
+def test_a_displacement_has_no_exact_inverse():
+    inverse = TrainConfig(directions="inverse")
+    with pytest.raises(ConfigError, match="VoxelMorph predicts a displacement"):
+        _pair_loss.pair_loss(NETWORKS["voxelmorph"](7), OBJECTIVE, inverse)
+    assert _pair_loss.has_inverse(NETWORKS["voxelmorph_diff"])
 
 
 def test_the_inverse_is_compared_in_the_other_direction(omega, pair):

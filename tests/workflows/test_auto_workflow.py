@@ -132,6 +132,16 @@ def test_finished_run_is_resumed_without_work(done, dataset, settings):
     assert after == seconds
 
 
+def test_an_evaluation_of_another_model_is_repeated(done, dataset, settings):
+    run = done[1]
+    one = json.loads((run / "evaluation.json").read_text())
+    assert one["model"] == load_model(run).digest
+    (run / "evaluation.json").write_text(json.dumps(one | {"model": "other"}))
+    again = quick(dataset, run, settings, resume=True)
+    assert again.summary["model"] == one["model"]
+    assert again.rows == done[0].rows
+
+
 def test_interrupted_between_stages_and_resumed(done, dataset, settings, tmp_path):
     def stop(stage, step, state):
         if stage == "train":

@@ -1,6 +1,7 @@
 """λ of more than four terms, from the configuration to the files and back."""
 
 import json
+import logging
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.losses import in_order
-from autoreg_jax.programs import initial_lambda, training_lambda
+from autoreg_jax.programs import initial_lambda, training_lambda, weights_of
 from autoreg_jax.report._summary import _labels_sentence
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import evaluate
@@ -123,3 +124,16 @@ def test_a_training_after_a_search_takes_its_own_labels_or_none(extended):
     assert training_lambda(extended, searched) == searched | MORE
     assert training_lambda(extended, searched | {"dice": 9.0})["dice"] == 9.0
     assert training_lambda(config.RunConfig(), searched | MORE) == searched
+
+
+def test_a_weight_that_is_set_after_a_search_is_used(extended, caplog):
+    start = weights_of(extended.objective)
+    found = {name: 2.0 * weight for name, weight in start.items()}
+    assert training_lambda(extended, found, start) == found
+    own = {"full": 99.0, "extra": {"bending": None, "dice": 3.5}}
+    later = config.merge(extended, {"objective": own})
+    expected = found | {"full": 99.0, "dice": 3.5}
+    del expected["bending"]
+    with caplog.at_level(logging.INFO):
+        assert training_lambda(later, found, start) == expected
+    assert "λ full is 99, as set; it was 20." in caplog.text

@@ -266,6 +266,8 @@ def test_a_model_that_does_not_fit_is_no_start(done, cohorts, settings, tmp_path
     frozen = config.merge(settings, {"train": {"freeze": "features"}})
     with pytest.raises(ConfigError, match="no weights of feature cells"):
         train(cohorts[0], frozen, GENOTYPE, LAM, initial=done[0])
+    with pytest.raises(ConfigError, match="would stay at random weights"):
+        train(cohorts[0], frozen, GENOTYPE, LAM)
 
 
 @pytest.mark.parametrize("is_whole", [False, True])

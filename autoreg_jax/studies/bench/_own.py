@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
+from autoreg_jax.geometry import Volume, displacement_on, resample, working_grid
 from autoreg_jax.inference import load_model, register_pair
 from autoreg_jax.runtime import enable_compilation_cache
 
@@ -40,14 +41,39 @@ def _network(settings: Mapping[str, Any]) -> Callable[..., Any]:
     steps, rate = settings["refine"], settings["learning_rate"]
 
     def predict(moving: Any, fixed: Any, spacing: Sequence[float]) -> Any:
-        del spacing  # the network was trained with that of its dataset
+        del spacing
         if steps:
             refined = model.refine(moving, fixed, steps=steps, learning_rate=rate)
             return refined.displacement
         return model(moving, fixed).displacements.full
 
     own = model.description.orientation
-    return turned(predict, settings["orientation"] or own, own)
+    resized = resampled(predict, model.description.spacing)
+    return turned(resized, settings["orientation"] or own, own)
+
+
+def resampled(predict: Callable[..., Any], own: tuple[float, ...]) -> Callable:
+    """A function of images with voxels of size `own`, for images with others.
+
+    They are resampled as `inference.register` does.
+
+    Args:
+        predict: As for `turned`.
+        own: Sizes of the voxels that the function needs.
+    """
+
+    def predict_resampled(moving: Any, fixed: Any, spacing: Sequence[float]) -> Any:
+        # In the world of these axes, which begin at the first voxel.
+        affine = np.diag([*spacing, *(1.0,) * (4 - len(spacing))])
+        volumes = [Volume(np.asarray(x)[0, ..., 0], affine) for x in (moving, fixed)]
+        grid, given = working_grid(volumes[1], "RAS", own), volumes[1].grid
+        if grid.matches(given):
+            return predict(moving, fixed, spacing)
+        pair = [jnp.asarray(resample(x, grid))[None, ..., None] for x in volumes]
+        field = displacement_on(np.asarray(predict(*pair, own)[0]), grid, given)
+        return (field[..., : len(own)] / np.asarray(spacing)).astype(np.float32)[None]
+
+    return predict_resampled
 
 
 def turned(predict: Callable[..., Any], given: str, own: str) -> Callable[..., Any]:
@@ -69,7 +95,9 @@ def turned(predict: Callable[..., Any], given: str, own: str) -> Callable[..., A
 
     def predict_turned(moving: Any, fixed: Any, spacing: Sequence[float]) -> Any:
         pair = [jnp.asarray(moved(image, there)) for image in (moving, fixed)]
-        field = moved(predict(*pair, spacing), back)
+        sizes = dict(zip(there[:, 0], spacing, strict=False))
+        ordered = [sizes[axis] for axis in sorted(sizes)]
+        field = moved(predict(*pair, ordered), back)
         axes, signs = there[: field.shape[-1]].T
         return field[..., axes.astype(int)] * signs.astype(field.dtype)
 

@@ -1,7 +1,7 @@
 """What one call of the bench works with: subjects, pairs, methods and a folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,20 @@ from autoreg_jax.data import (
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import read_json, write_json, write_text
 from autoreg_jax.inference import load_model
+from autoreg_jax.programs import has_inverse, weights_of
 from autoreg_jax.runtime import RunFolder, provenance
 from autoreg_jax.studies._table import Table
 from autoreg_jax.studies.bench import _methods
 from autoreg_jax.studies.bench._methods import Method, RivalNetwork
 from autoreg_jax.studies.bench._pairs import ListedPair, listed_pairs
-from autoreg_jax.studies.bench._process import Limits
+from autoreg_jax.studies.bench._process import Limits, MethodFailedError
 from autoreg_jax.studies.bench._results import Pair, Results
 from autoreg_jax.studies.bench._tables import bench_table
 from autoreg_jax.workflows import train
 from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows.evaluation import pair_of, score
 
-_WEIGHTS = ("full", "smooth", "half", "quarter")
+_CONSISTENCY, _NOTE = "inverse_consistency", "# "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,30 @@ class BenchProtocol:
     trained: Mapping[str, Path] = field(default_factory=dict)
     pairs: Path | None = None
     other_tasks: Mapping[str, Path] = field(default_factory=dict)
+
+
+def _possible(config: RunConfig, network: Any) -> RunConfig:
+    """The settings with the directions in which a rival can learn."""
+    has_directions = has_inverse(NETWORKS.get(network, network))
+    if config.train.directions != "inverse" or has_directions:
+        return config
+    return replace(config, train=replace(config.train, directions="both"))
+
+
+def _of_training(config: RunConfig) -> RunConfig:
+    """The settings on which a trained rival depends."""
+    usual = RunConfig()
+    return replace(
+        config, evaluate=usual.evaluate, search=usual.search, mesh=usual.mesh
+    )
+
+
+def _weights_in(stored: Path) -> dict[str, float]:
+    """λ as it is noted below the settings of a rival."""
+    lines = stored.read_text(encoding="utf-8").splitlines()
+    notes = (line.removeprefix(_NOTE) for line in lines if line.startswith(_NOTE))
+    pairs = (note.partition(": ") for note in notes)
+    return {name: float(weight) for name, _, weight in pairs}
 
 
 class Session:
@@ -148,25 +173,38 @@ class Session:
     ) -> Path:
         """The run of a rival network; it is trained, or its training is resumed."""
         protocol = self.protocol
-        config = config or protocol.config
         if name in protocol.trained:
             return protocol.trained[name]
-        lam = {key: getattr(config.objective, key) for key in _WEIGHTS}
+        config = _possible(config or protocol.config, network)
+        lam = weights_of(config.objective)
         if protocol.model is not None:  # what AutoReg was trained with
             lam = load_model(protocol.model).description.lam
+        if config.train.directions != "both":
+            lam = {key: lam[key] for key in lam if key != _CONSISTENCY}
         run = self.folder / "runs" / name
         stored = RunFolder(run).config
-        text = dump(config) + "".join(f"# {key}: {lam[key]!r}\n" for key in _WEIGHTS)
-        if stored.is_file() and stored.read_text(encoding="utf-8") != text:
-            changed = "settings" if load_config(stored) != config else "loss weights"
-            raise ConfigError(
-                f"{run}: was trained with other {changed}; repeat the command with "
-                "these, or name another folder."
-            )
-        write_text(stored, text)
+        is_begun = stored.is_file()
+        if is_begun:
+            changed = ""
+            if _of_training(load_config(stored)) != _of_training(config):
+                changed = "settings"
+            elif _weights_in(stored) != lam:
+                changed = "loss weights"
+            if changed:
+                raise ConfigError(
+                    f"{run}: was trained with other {changed}; repeat the command with "
+                    "these, or name another folder."
+                )
+        lines = (f"{_NOTE}{key}: {lam[key]!r}\n" for key in lam)
+        write_text(stored, dump(config) + "".join(lines))
         subjects, validation = self._subjects
         options: Any = {"validation": validation, "run": run, "resume": True}
-        train(subjects, config, network, lam, **options)
+        try:
+            train(subjects, config, network, lam, **options)
+        except ConfigError as error:
+            if not is_begun:
+                stored.unlink()
+            raise MethodFailedError(str(error)) from error
         return run
 
     def scores(self, pair: ListedPair, displacement: np.ndarray) -> dict[str, Any]:

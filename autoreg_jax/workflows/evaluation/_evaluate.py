@@ -151,7 +151,8 @@ def evaluate(
                 advance(quality=results[-1].quality())
     scored = [result.scored for result in results]
     evaluation = Evaluation(
-        summary(scored, is_simulated=test.velocity is not None),
+        summary(scored, is_simulated=test.velocity is not None)
+        | {"model": model.digest},
         structures(scored, test.structures),
         cases(scored),
     )

@@ -128,7 +128,8 @@ class Evaluation:
 
     Attributes:
         summary: Content of evaluation.json: `{"mean", "sd"}` of each score over the
-            pairs; Dice is first averaged over the structures of a pair.
+            pairs; Dice is first averaged over the structures of a pair. `model` is the
+            digest of the model's weights.
         rows: Rows of evaluation.csv, one for each pair and structure: fixed, moving,
             structure, dice_before, dice, dice_refined, and likewise hd95 and assd in mm
             (NaN where not defined).

@@ -9,6 +9,13 @@ from autoreg_jax.workflows.training._initial import (
     like_model,
     rated,
 )
+from autoreg_jax.workflows.training._kept import (
+    check_axes,
+    check_continued,
+    settings_from,
+    weights_from,
+    with_weights,
+)
 from autoreg_jax.workflows.training._validation import (
     Validation,
     check_judge,
@@ -19,6 +26,8 @@ __all__ = [
     "Budget",
     "Validation",
     "budget_of",
+    "check_axes",
+    "check_continued",
     "check_judge",
     "compared_by",
     "first_weights",
@@ -28,4 +37,7 @@ __all__ = [
     "make_validation",
     "on_grid",
     "rated",
+    "settings_from",
+    "weights_from",
+    "with_weights",
 ]

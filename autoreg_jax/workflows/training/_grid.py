@@ -20,8 +20,14 @@ def on_grid(settings: AugmentConfig, cohort: Cohort) -> AugmentConfig:
 
     Raises:
         ConfigError: If images are to be mirrored in a direction that no axis of the
-            grid has.
+            grid has, or if sizes of voxels are given for another number of axes.
     """
+    sizes = settings.spacing
+    if sizes is not None and len(sizes) != len(cohort.spacing):
+        raise ConfigError(
+            f"train.augment.spacing: has {len(sizes)} numbers, {list(sizes)}, for "
+            f"images of {len(cohort.spacing)} axes."
+        )
     if settings.flip is not None:
         flip = tuple(dict.fromkeys(_axis(name, cohort) for name in settings.flip))
         settings = replace(settings, flip=flip)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.config import RunConfig, TrainConfig, merge
-from autoreg_jax.errors import ArtifactError
+from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import (
@@ -24,7 +24,16 @@ logger = logging.getLogger(__name__)
 
 
 def rated(settings: TrainConfig, initial: RegistrationModel | None) -> TrainConfig:
-    """The settings of a training, with a lower rate if it starts from a model."""
+    """The settings of a training, with a lower rate if it starts from a model.
+
+    Raises:
+        ConfigError: If weights are to stay as they are that no model has.
+    """
+    if initial is None and settings.freeze != "none":
+        raise ConfigError(
+            f"train.freeze: {settings.freeze} would stay at random weights; start from "
+            "a model (autoreg train RUN --from MODEL), or set train.freeze=none."
+        )
     if initial is None:
         return settings
     part, whole = settings.fine_tuning, settings.learning_rate
