@@ -100,8 +100,8 @@ class Register(Verb):
             "--refine",
             type=int,
             metavar="STEPS",
-            help="steps per resolution (two with a model, three without); default: 0 "
-            "with a model, 100 without",
+            help="most steps at each resolution, a third of them at the full one; "
+            "default: 0 with a model, 100 without",
         )
         add(
             "--similarity",

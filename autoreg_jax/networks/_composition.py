@@ -63,6 +63,9 @@ def inverse_displacements(
 ) -> Pyramid:
     """Displacements of φ⁻¹: exp(−v) of all velocities, composed in reverse order.
 
+    Exact but for interpolation inside of the image. Within a few voxels of its border
+    it is not: `integrate` sees no velocity outside, `compose` the last displacement.
+
     Args:
         found: Of a network that predicts velocities.
         space: Shape of the images.
