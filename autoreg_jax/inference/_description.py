@@ -46,13 +46,15 @@ class ModelDescription:
         orientation: Axis letters of the training images, e.g. "RAS".
         spacing: Voxel size of the training images in mm, one number for each axis.
         lam: Weights of the training loss: full, smooth, half, quarter, further terms.
-        similarity: A name in `losses.SIMILARITIES`.
+        similarity: A name in `losses.SIMILARITIES`, by which a refinement compares.
         windows: Windows of the local correlation at the three resolutions.
         wiring: What happens between the cells.
         is_dimmed: Whether the training loss dims coarse images, see `Objective`.
         intensity: How grey values are scaled before the network sees them.
         structure: Scales and cells; only with a `Genotype`.
         seen: What the images of the training were like; None if that is not known.
+        loss_similarity: What the loss of the training compared, to which λ belongs;
+            None: `similarity`.
     """
 
     genotype: Genotype | str
@@ -69,10 +71,11 @@ class ModelDescription:
     intensity: Intensity = field(default_factory=Intensity)
     structure: Structure = field(default_factory=Structure)
     seen: Seen | None = None
+    loss_similarity: str | None = None
 
     @property
     def objective(self) -> Objective:
-        """The loss of the training, but for its weights."""
+        """What a refinement or another loss compares, without weights."""
         return Objective(self.similarity, self.windows, is_dimmed=self.is_dimmed)
 
     @property

@@ -220,12 +220,13 @@ def _begin_from(
     )
     about, similarity = model.description, prepared.config.objective.similarity
     lam = weights_from(config, model)
-    if similarity != about.similarity:
+    learned = about.loss_similarity or about.similarity
+    if similarity != learned:
         logger.info(
-            "The images call for %s, the model compares by %s: λ is that of the "
+            "The images call for %s, the model learned by %s: λ is that of the "
             "configuration.",
             similarity,
-            about.similarity,
+            learned,
         )
         lam = weights_of(prepared.config.objective)
     config = with_weights(config, lam)

@@ -1,6 +1,7 @@
 """The verbs that work on a run: what they hand on, what they keep, what they print."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,10 @@ def test_a_finished_training_goes_on(command, calls, dataset, model, tmp_path):
 def test_what_is_set_beside_a_model_is_used_or_named(
     command, calls, dataset, model, tmp_path
 ):
+    learned = inference.load_model(model)
+    # As after a training in which contrasts change: refined by MIND, learned by NCC.
+    about = replace(learned.description, similarity="mind", loss_similarity="ncc")
+    model = replace(learned, description=about).save(tmp_path / "any_contrast")
     run, words = tmp_path / "run", ("--from", model, "--dataset", dataset, "--set")
     words += ("objective.full=99", "objective.extra.eighth=5", "network.scales=3")
     code, _, err = command("train", run, *words)

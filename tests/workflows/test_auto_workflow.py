@@ -14,7 +14,7 @@ from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
 from autoreg_jax.files import read_records
 from autoreg_jax.inference import load_model
-from autoreg_jax.workflows import plan
+from autoreg_jax.workflows import _auto, plan
 
 FILES = {
     "checkpoints",
@@ -132,14 +132,20 @@ def test_finished_run_is_resumed_without_work(done, dataset, settings):
     assert after == seconds
 
 
-def test_an_evaluation_of_another_model_is_repeated(done, dataset, settings):
-    run = done[1]
-    one = json.loads((run / "evaluation.json").read_text())
-    assert one["model"] == load_model(run).digest
-    (run / "evaluation.json").write_text(json.dumps(one | {"model": "other"}))
-    again = quick(dataset, run, settings, resume=True)
-    assert again.summary["model"] == one["model"]
-    assert again.rows == done[0].rows
+def test_an_evaluation_of_another_model_is_repeated(
+    done, dataset, settings, monkeypatch
+):
+    made, path = [], done[1] / "evaluation.json"
+    text = path.read_text()
+    digest = load_model(done[1]).digest
+    assert json.loads(text)["model"] == digest
+    path.write_text(text.replace(digest, "other"))
+    monkeypatch.setattr(
+        _auto, "evaluate", lambda test, model, *_, **__: made.append(model) or done[0]
+    )
+    assert quick(dataset, done[1], settings, resume=True) is done[0]
+    assert [model.digest for model in made] == [digest]
+    path.write_text(text)
 
 
 def test_interrupted_between_stages_and_resumed(done, dataset, settings, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from autoreg_jax import config, inference
 from autoreg_jax.losses import Objective, feature_similarity
-from autoreg_jax.workflows.training import compared_by
+from autoreg_jax.workflows.training import compared_by, loss_compares
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,10 @@ def test_a_network_of_any_contrast_is_refined_by_mind(augment, expected):
     run = config.merge(config.RunConfig(), {"train": {"augment": augment}})
     assert compared_by(run, Objective()) == expected
     assert compared_by(run, Objective("mind")) == "mind"
+    assert [loss_compares(run, Objective(x)) for x in ("ncc", "mind")] == [
+        "ncc",
+        "mind",
+    ]
 
 
 def test_a_similarity_of_ones_own_has_the_name_of_the_settings():
@@ -29,5 +33,6 @@ def test_a_similarity_of_ones_own_has_the_name_of_the_settings():
 
 
 def test_brain_is_refined_by_mind():
-    assert inference.load_model("brain").description.similarity == "mind"
+    about = inference.load_model("brain").description
+    assert (about.similarity, about.loss_similarity) == ("mind", "ncc")
     assert compared_by(config.load("brain"), Objective()) == "mind"

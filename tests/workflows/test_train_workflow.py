@@ -41,6 +41,7 @@ def test_model_on_disk_is_the_one_returned(done, settings):
     assert model.description.lam == LAM
     assert model.description.genotype == GENOTYPE
     assert model.description.orientation == "RAS"
+    assert model.description.loss_similarity == "ncc"
     assert model.description.spacing == (2.0, 2.0)
     assert model.description.windows == settings.objective.windows
 

@@ -1,7 +1,7 @@
 """What a training starts from, what is measured of it, and when it ends."""
 
 from autoreg_jax.workflows.training._budget import Budget, budget_of, is_finished
-from autoreg_jax.workflows.training._compared import compared_by
+from autoreg_jax.workflows.training._compared import compared_by, loss_compares
 from autoreg_jax.workflows.training._grid import on_grid
 from autoreg_jax.workflows.training._initial import (
     first_weights,
@@ -34,6 +34,7 @@ __all__ = [
     "initial_model",
     "is_finished",
     "like_model",
+    "loss_compares",
     "make_validation",
     "on_grid",
     "rated",

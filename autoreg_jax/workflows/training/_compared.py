@@ -14,6 +14,11 @@ def compared_by(config: RunConfig, objective: Objective) -> str:
     has_any_contrast = augment.remap.probability > 0 or augment.paint.probability > 0
     if augment.loss_on == "original" and has_any_contrast:
         return "mind"
+    return loss_compares(config, objective)
+
+
+def loss_compares(config: RunConfig, objective: Objective) -> str:
+    """What the loss of the training compares: a similarity by its name."""
     if isinstance(objective.similarity, Similarity):
         return config.objective.similarity
     return objective.similarity
