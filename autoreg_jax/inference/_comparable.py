@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from autoreg_jax.data import read_mask
-from autoreg_jax.errors import DataError, GeometryError
+from autoreg_jax.errors import ConfigError, DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, is_inside, shared_part
+from autoreg_jax.losses import SIMILARITIES
 
-__all__ = ["binary_mask", "check_companion", "check_compared"]
+__all__ = ["binary_mask", "check_companion", "check_compared", "check_options"]
 
 # Fractions below which a part is refused, and below which a warning is given.
 _LEAST, _FEW, _MOST = 0.05, 0.3, 0.95
@@ -183,3 +184,39 @@ def _name(volume: Volume, kind: str) -> str:
 
 def _spacing(volume: Volume) -> str:
     return " × ".join(f"{size:.3g}" for size in volume.spacing)
+
+
+def check_options(
+    model: object,
+    affine: str,
+    refine: int,
+    similarity: object,
+    *,
+    has_mask: bool,
+) -> None:
+    """Reject invalid options of `register` before any file is read.
+
+    Raises:
+        ConfigError: As `register`.
+    """
+    if affine not in ("auto", "rigid", "affine", "none"):
+        raise ConfigError(
+            f'affine: must be "auto", "rigid", "affine" or "none", got {affine!r}.'
+        )
+    if isinstance(similarity, str) and similarity not in SIMILARITIES:
+        raise ConfigError(
+            f"similarity: must be one of {', '.join(SIMILARITIES)}, got {similarity!r}."
+        )
+    if refine < 0:
+        raise ConfigError(
+            f"refine: must be a number of steps, 0 or more, got {refine}."
+        )
+    if model is None and refine == 0 and affine == "none":
+        raise ConfigError(
+            'nothing to do: no model, refine 0 and affine "none"; give a model or '
+            "refine steps (e.g. 100), or ask for an alignment."
+        )
+    if model is not None and has_mask:
+        raise ConfigError(
+            "masks are supported only without a model; leave out one of the two."
+        )

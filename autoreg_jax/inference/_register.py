@@ -20,7 +20,7 @@ from autoreg_jax.data import (
     normalize_intensity,
     read_image,
 )
-from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
+from autoreg_jax.errors import GeometryError, NonFiniteError
 from autoreg_jax.geometry import (
     Grid,
     Volume,
@@ -33,11 +33,12 @@ from autoreg_jax.inference._comparable import (
     binary_mask,
     check_companion,
     check_compared,
+    check_options,
 )
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.losses import SIMILARITIES, Objective, Similarity, local_ncc
+from autoreg_jax.losses import Objective, Similarity, local_ncc
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.spatial import warp
@@ -109,7 +110,7 @@ def register(  # noqa: PLR0913
     elif model is None and refine == 0 and affine == "auto":
         affine = "affine"
     has_mask = fixed_mask is not None or moving_mask is not None
-    _check_options(model, affine, refine, similarity, has_mask=has_mask)
+    check_options(model, affine, refine, similarity, has_mask=has_mask)
     fixed = fixed if isinstance(fixed, Volume) else read_image(fixed)
     moving = moving if isinstance(moving, Volume) else read_image(moving)
     check_fill(fill)
@@ -196,31 +197,6 @@ def register(  # noqa: PLR0913
 
 def _bare(array: Array) -> np.ndarray:
     return np.asarray(array)[0, ..., 0]
-
-
-def _check_options(model, affine, refine, similarity, *, has_mask) -> None:
-    """Reject invalid options before any file is read."""
-    if affine not in ("auto", "rigid", "affine", "none"):
-        raise ConfigError(
-            f'affine: must be "auto", "rigid", "affine" or "none", got {affine!r}.'
-        )
-    if isinstance(similarity, str) and similarity not in SIMILARITIES:
-        raise ConfigError(
-            f"similarity: must be one of {', '.join(SIMILARITIES)}, got {similarity!r}."
-        )
-    if refine < 0:
-        raise ConfigError(
-            f"refine: must be a number of steps, 0 or more, got {refine}."
-        )
-    if model is None and refine == 0 and affine == "none":
-        raise ConfigError(
-            'nothing to do: no model, refine 0 and affine "none"; give a model or '
-            "refine steps (e.g. 100), or ask for an alignment."
-        )
-    if model is not None and has_mask:
-        raise ConfigError(
-            "masks are supported only without a model; leave out one of the two."
-        )
 
 
 def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
