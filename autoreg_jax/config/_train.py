@@ -130,7 +130,8 @@ class TrainConfig:
         least = min(self.restart or self.steps, self.steps - self.restart)
         if self.cycles > least:
             raise ConfigError(f"cycles: must be at most {least}, got {self.cycles}.")
-        if self.cycles > 1 and self.is_constant:
+        by_default = self.schedule == "auto" and self.omega_steps == "absolute"
+        if self.cycles > 1 and (by_default or self.schedule == "constant"):
             raise ConfigError(
                 f"cycles: there are {self.cycles} cosines, but the learning rate is "
                 "constant; set schedule to cosine, or cycles to 1."
@@ -141,10 +142,3 @@ class TrainConfig:
                 f"warm_up: must be less than the steps of a cosine ({first}), got "
                 f"{self.warm_up}."
             )
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the learning rate follows no cosine."""
-        if self.schedule == "auto":
-            return self.omega_steps == "absolute"
-        return self.schedule == "constant"

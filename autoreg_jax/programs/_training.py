@@ -63,7 +63,7 @@ def training_algorithm(
 def training_schedule(config: TrainConfig) -> optax.Schedule:
     """The learning rate of the training: constant, or along cosines to zero."""
     rate, warm_up = config.learning_rate, warm_up_steps(config)
-    if config.is_constant:
+    if _is_constant(config):
         if not warm_up:
             return optax.constant_schedule(rate)
         return optax.linear_schedule(0.0, rate, warm_up)
@@ -108,8 +108,10 @@ def warm_up_steps(config: TrainConfig) -> int:
     """Steps in which the rate rises: within the first cosine, where there is one."""
     first = cycle_lengths(config)[0]
     if config.warm_up is not None:
-        return config.warm_up if config.is_constant else min(config.warm_up, first - 1)
-    return 0 if config.is_constant else min(_USUAL_WARM_UP, first // 10)
+        return (
+            config.warm_up if _is_constant(config) else min(config.warm_up, first - 1)
+        )
+    return 0 if _is_constant(config) else min(_USUAL_WARM_UP, first // 10)
 
 
 def frozen_features(layout: Layout) -> optax.GradientTransformation:
@@ -140,3 +142,9 @@ def cycle_lengths(config: TrainConfig) -> list[int]:
 def _divided(steps: int, count: int) -> list[int]:
     length, more = divmod(steps, count)
     return [length + (place < more) for place in range(count)]
+
+
+def _is_constant(config: TrainConfig) -> bool:
+    if config.schedule == "auto":
+        return config.omega_steps == "absolute"
+    return config.schedule == "constant"
