@@ -1,7 +1,7 @@
 """Options that several verbs share, each declared once."""
 
 import logging
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,27 @@ def add_overrides(group: Any, text: str) -> None:
 def add_search(group: Any) -> None:
     """Add the options of a search that are worth an option of their own."""
     group.add_argument(
+        "--strategy",
+        metavar="NAME",
+        help="race (real short trainings), random, or darts (the paper's)",
+    )
+    group.add_argument(
+        "--space",
+        metavar="NAME|FILE",
+        help="what race and random may change: macro, paper or a YAML file",
+    )
+    group.add_argument(
+        "--trainings",
+        type=float,
+        metavar="N",
+        help="cost of race and random, in trainings",
+    )
+    group.add_argument(
+        "--help-space",
+        action=ShowSpaces,
+        help="print the spaces of the package and exit",
+    )
+    group.add_argument(
         "--minutes",
         type=float,
         metavar="N",
@@ -93,6 +114,21 @@ def add_search(group: Any) -> None:
         help="estimator of the search, e.g. neumann, or of one stage, e.g. "
         "lam=forward_mode",
     )
+
+
+class ShowSpaces(Action):
+    """Print the spaces that come with the package, and exit."""
+
+    def __init__(self, *names: Any, **options: Any) -> None:
+        super().__init__(*names, nargs=0, **options)
+
+    def __call__(self, parser: ArgumentParser, *given: Any) -> None:
+        """Print each file as it is: it may be copied and changed."""
+        from autoreg_jax.spaces import space_names, space_text
+
+        for name in space_names():
+            print(f"# {name}.yaml\n{space_text(name)}")
+        parser.exit()
 
 
 def add_dimensions(group: Any, default: int) -> None:
@@ -159,6 +195,9 @@ def settings_of(
     """
     given = vars(options)
     words = [as_setting(word) for word in given.get("hypergradient", ())]
+    for name in ("strategy", "space", "trainings"):
+        if given.get(name) is not None:
+            words.append(f"search.{name}={given[name]}")
     if given.get("minutes") is not None:
         words.append(f"search.minutes={options.minutes}")
     if given.get("train_minutes") is not None:

@@ -60,8 +60,9 @@ class Search(Verb):
                 SCALES, getattr(found.genotype, kind), strict=False
             )
         }
+        changed = {name: str(value) for name, value in found.settings.items()}
         weights = {f"λ {name}": f"{weight:.3g}" for name, weight in found.lam.items()}
-        rows = [list(row) for row in (cells | weights).items()]
+        rows = [list(row) for row in (changed | cells | weights).items()]
         show_table(str(run), ["", "found"], rows, justify="left")
         show_line("next", f"autoreg train {run}")
         return 0

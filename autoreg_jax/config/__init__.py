@@ -2,6 +2,7 @@
 
 from autoreg_jax.config._augment import AugmentConfig, Chance
 from autoreg_jax.config._data import DataConfig, Storage
+from autoreg_jax.config._hypergradient import HypergradientConfig
 from autoreg_jax.config._lam_search import LamSearchConfig
 from autoreg_jax.config._load import (
     dump,
@@ -31,12 +32,12 @@ from autoreg_jax.config._quirks import QuirksConfig
 from autoreg_jax.config._registration_network import NetworkConfig
 from autoreg_jax.config._run import RunConfig
 from autoreg_jax.config._search import (
-    HypergradientConfig,
     SearchConfig,
     StageConfig,
     StopConfig,
 )
 from autoreg_jax.config._train import TrainConfig
+from autoreg_jax.config._yaml import parse
 
 __all__ = [
     "AugmentConfig",
@@ -68,6 +69,7 @@ __all__ = [
     "load_plan",
     "merge",
     "override",
+    "parse",
     "preset_names",
     "preset_text",
 ]

@@ -4,79 +4,12 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autoreg_jax.config._hypergradient import HypergradientConfig
 from autoreg_jax.config._lam_search import LamSearchConfig
 from autoreg_jax.config._perturbation import PerturbationConfig
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.config._train import Steps
 from autoreg_jax.errors import ConfigError
-
-Estimator = Literal[
-    "one_step_unroll",
-    "finite_difference",
-    "first_order",
-    "t1t2",
-    "neumann",
-    "conjugate_gradient",
-    "nystrom",
-    "warm_started_linear_system",
-    "unroll",
-    "forward_mode",
-    "value_function",
-    "evolution_strategies",
-    "persistent_evolution_strategies",
-]
-MixedProduct = Literal[
-    "forward_over_reverse", "reverse_over_forward", "central_difference"
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HypergradientConfig:
-    """How the gradient of the outer variable is estimated."""
-
-    name: Estimator = "one_step_unroll"
-    """`one_step_unroll` is exact, `finite_difference` is lines 3-5 of Algorithm 1; the
-    others are described in `autoreg_jax.hypergrad`."""
-
-    mixed: MixedProduct = "forward_over_reverse"
-    """Mixed second derivatives of the other estimators: exact, in one of two orders, or
-    by finite differences."""
-
-    radius: float = 1e-2
-    """Length of the finite difference in ω (dimensionless, > 0)."""
-
-    normalise: bool = True
-    """Divide the direction of the finite difference by its norm, as the released code
-    does and the paper does not."""
-
-    steps: int = 5
-    """K: inner steps, terms of the series, iterations or rank, by estimator (>= 1).
-    Inner steps are steps of ξ down the gradient of one batch, not those by which ω
-    learns, also with `unroll`, `forward_mode` and both evolution strategies: for a
-    horizon of real training steps see `search.lam_search`."""
-
-    damping: float = 1e-2
-    """Added to the Hessian by `conjugate_gradient` (>= 0) and `nystrom` (> 0)."""
-
-    penalty: float = 100.0
-    """γ, weight of the inner loss in `value_function` (> 0)."""
-
-    pairs: int = 16
-    """Antithetic pairs of evolution strategies (>= 2)."""
-
-    sigma: float = 0.1
-    """Standard deviation of the perturbations in evolution strategies (> 0)."""
-
-    def __post_init__(self) -> None:
-        check_choice(self, "name", typing.get_args(Estimator))
-        check_choice(self, "mixed", typing.get_args(MixedProduct))
-        check_range(self, "radius", "penalty", "sigma", above=0)
-        check_range(self, "steps", at_least=1)
-        check_range(self, "pairs", at_least=2)
-        check_range(self, "damping", at_least=0)
-        if self.name == "nystrom" and self.damping == 0:
-            raise ConfigError("damping: must be > 0 for nystrom, got 0.")
-
 
 Judge = Literal["auto", "dice", "landmarks", "mind", "none"]
 Positive = Literal["none", "softplus", "exp", "log_ratio"]
@@ -224,13 +157,26 @@ class SearchConfig:
     """Estimator of the hypergradient."""
 
     strategy: str = "darts"
-    """How architecture and loss weights are searched: `darts` is Algorithm 1, by
-    hypergradients; `perturbation` trains the same mixture and keeps on each edge the
-    operation whose removal hurts most; `random` trains random architectures and keeps
-    the best."""
+    """How the run is searched: `race`, real short trainings of candidates, which the
+    better ones continue; `random`, whole trainings of random candidates; `darts`,
+    Algorithm 1 of the paper, by hypergradients; `perturbation` trains the same mixture
+    and keeps on each edge the operation whose removal hurts most."""
 
-    trials: int = 8
-    """Architectures that `random` trains (>= 1), each with the settings of `train`."""
+    space: str = "macro"
+    """What `race` and `random` may change: `macro`, sizes and wiring of the network,
+    loss and training; `paper`, the operation of each edge and the weights of the loss;
+    or a YAML file, see `autoreg search --help-space`."""
+
+    trainings: float = 3.0
+    """Cost of `race` and `random` in trainings beyond the one that the run needs (> 0).
+    """
+
+    judge_pairs: int = 20
+    """Validation pairs that judge the candidates of `race` and `random` (>= 2)."""
+
+    workers: int = 1
+    """Processes that train candidates at the same time (>= 1), on a share of the
+    processors each."""
 
     joint: bool = False
     """Search α_F and α_D together in one stage with the settings of `feature`; those of
@@ -280,9 +226,10 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "omega_learning_rate", "look_ahead_learning_rate", above=0)
-        check_range(self, "shrink", "rounds", "trials", at_least=1)
+        check_range(self, "shrink", "rounds", "workers", at_least=1)
         check_range(self, "steps_per_call", at_least=1)
-        check_range(self, "minutes", "outer_epsilon", above=0)
+        check_range(self, "judge_pairs", at_least=2)
+        check_range(self, "minutes", "outer_epsilon", "trainings", above=0)
         check_range(self, "folding_budget", at_least=0, below=1)
         check_choice(self, "judge", typing.get_args(Judge))
         check_choice(self, "positive", typing.get_args(Positive))

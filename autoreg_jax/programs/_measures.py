@@ -33,6 +33,16 @@ def alpha_curvature(
     return eigenvalue
 
 
+def levels_of(network: Any, layout: Layout) -> Callable[..., Any]:
+    """Displacements of all levels, `(omega, moving, fixed) -> {level: field}`."""
+
+    def levels(omega: Any, moving: Any, fixed: Any) -> dict[str, Any]:
+        out: Any = network.apply({"params": layout.to_tree(omega)}, moving, fixed)
+        return out.levels
+
+    return jax.jit(levels)
+
+
 def pair_dice(network: Any, layout: Layout, num_structures: int) -> Callable[..., Any]:
     """Mean Dice of one pair, `(omega, images, labels, moving, fixed) -> scalar`."""
 

@@ -169,11 +169,18 @@ def make_judge(config: RunConfig, search: SearchConfig) -> Judge:
 
 
 def programs_part(config: RunConfig) -> RunConfig:
-    """The part of a configuration on which the compiled programs depend."""
+    """The part of a configuration on which the compiled programs depend.
+
+    Weights of the loss are arguments of the programs; which terms there are matters.
+    """
+    extra = config.objective.extra
+    terms = {name: 1.0 for name, value in vars(extra).items() if value is not None}
+    weights = {name: float(value) for name, value in PAPER_WEIGHTS.items()}
+    objective = replace(config.objective, **weights, extra=replace(extra, **terms))
     return replace(
         RunConfig(),
         network=config.network,
-        objective=config.objective,
+        objective=objective,
         quirks=config.quirks,
         search=replace(SearchConfig(), shrink=config.search.shrink),
         train=TrainConfig(directions="both"),  # for any objective

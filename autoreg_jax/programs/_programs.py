@@ -18,7 +18,7 @@ from autoreg_jax.programs._compiled import (
     make_estimator,
 )
 from autoreg_jax.programs._layout import Layout, layout_of, of_vector, on_vector
-from autoreg_jax.programs._measures import alpha_curvature, pair_dice
+from autoreg_jax.programs._measures import alpha_curvature, levels_of, pair_dice
 from autoreg_jax.programs._network import Network, NetworkFamily, network_family
 from autoreg_jax.programs._objective import (
     initial_lambda,
@@ -89,6 +89,7 @@ class Programs:
         own = estimator is not None
         self.estimator = checked_estimator(estimator) if own else None
         self.in_one_program = in_one_program
+        self.is_own = network is not None or objective is not None
         self._pieces: dict[Hashable, Any] = {}
 
     def fits(self, config: RunConfig, ndim: int) -> bool:
@@ -219,10 +220,13 @@ class Programs:
         self, parts: tuple[str, ...]
     ) -> Callable[[Any, ArchitectureLogits, PairBatch], Any]:
         """Largest eigenvalue of ∇²_α L_val over parts of α, `(omega, alpha, batch)`."""
-        problem = self.plain_problem
-        return self.once(
-            ("curvature", parts), lambda: alpha_curvature(problem(), parts)
-        )
+        key = ("curvature", parts)
+        return self.once(key, lambda: alpha_curvature(self.plain_problem(), parts))
+
+    def levels(self, network: Network) -> Callable[..., Any]:
+        """Displacements of all levels, `(omega, moving, fixed) -> {level: field}`."""
+        key = ("levels", network)
+        return self.once(key, lambda: levels_of(network, self.layout(network)))
 
     def dice(self, network: Network, num_structures: int) -> Callable[..., Any]:
         """Mean Dice of one pair, `(omega, images, labels, moving, fixed) -> scalar`.
@@ -230,11 +234,8 @@ class Programs:
         `images` and `labels` are those of all subjects, `moving` and `fixed` arrays of
         one index.
         """
-        layout = self.layout(network)
-        return self.once(
-            ("dice", network, num_structures),
-            lambda: pair_dice(network, layout, num_structures),
-        )
+        layout, key = self.layout(network), ("dice", network, num_structures)
+        return self.once(key, lambda: pair_dice(network, layout, num_structures))
 
     def _terms(self, network: Network | None) -> Callable[..., Any]:
         """L_reg and its terms, with one compiled gradient for all that ask for it."""

@@ -41,6 +41,12 @@ from autoreg_jax.report._panel import registration_panel
 from autoreg_jax.report._run import Run
 from autoreg_jax.report._style import to_data_uri
 from autoreg_jax.report._summary import is_simulated, summary_paragraph, summary_table
+from autoreg_jax.report._trials import (
+    TRIALS_HINT,
+    TrialRow,
+    trial_rows,
+    trials_sentence,
+)
 from autoreg_jax.report._words import CAPTIONS, MISSING, STAGES, duration, pair_guide
 
 
@@ -67,6 +73,8 @@ class Section:
         hint: What is written beside them.
         weights: Loss weights at start and end.
         similarity: Name of the similarity measure, or empty.
+        trials: Settings that were tried.
+        hint: How to read them.
     """
 
     title: str
@@ -78,6 +86,8 @@ class Section:
     hint: str = ""
     weights: Sequence[WeightRow] = ()
     similarity: str = ""
+    trials: Sequence[TrialRow] = ()
+    hint: str = ""
 
 
 def render_page(run: Run) -> str:
@@ -99,6 +109,7 @@ def render_page(run: Run) -> str:
         sections=(
             _pairs(run),
             _structures(run),
+            *_trials(run),
             _architecture(run),
             _weights(run),
             _losses(run),
@@ -195,6 +206,17 @@ def _structures(run: Run) -> Section:
     if not any(math.isfinite(r.get(step, np.nan)) for r in run.rows for step in STEPS):
         return Section(title, missing=MISSING["structures"])
     return Section(title, [_picture(dice_by_structure(run.rows), CAPTIONS["dice"])])
+
+
+def _trials(run: Run) -> Iterator[Section]:
+    """What a search by trials has tried; no section where there was none."""
+    if run.search is not None:
+        yield Section(
+            "Settings that were tried",
+            sentence=trials_sentence(run.search),
+            trials=trial_rows(run.search),
+            hint=TRIALS_HINT,
+        )
 
 
 def _architecture(run: Run) -> Section:

@@ -22,7 +22,7 @@ class Run:
     Attributes:
         name: Name of the folder.
         records: Lines of `metrics.jsonl`, in order.
-        genotype, objective, evaluation, provenance: The JSON files.
+        genotype, objective, search, evaluation, provenance: The JSON files.
         rows: Lines of `evaluation.csv`, NaN where a score is unknown.
         pairs: Pairs of `panels.npz`.
         spacing: mm per array axis of the pairs.
@@ -36,6 +36,7 @@ class Run:
     records: Sequence[Mapping[str, Any]]
     genotype: Mapping[str, Any] | None
     objective: Mapping[str, Any] | None
+    search: Mapping[str, Any] | None
     evaluation: Mapping[str, Any] | None
     provenance: Mapping[str, Any] | None
     rows: Sequence[Mapping[str, Any]]
@@ -116,6 +117,7 @@ def read_run(folder: RunFolder) -> Run:
         records=_joined_rounds(folder.records()),
         genotype=_optional(folder.genotype),
         objective=_optional(folder.objective),
+        search=_optional(folder.search),
         evaluation=evaluation,
         provenance=_optional(folder.provenance),
         rows=read_scores(rows, texts) if rows.is_file() else (),

@@ -25,6 +25,8 @@ class RunFolder(os.PathLike[str]):
         plan: Decisions about the data, plan.yaml.
         genotype: The searched architecture, genotype.json.
         objective: The searched loss weights, objective.json.
+        search: What a search by trials has tried and decided, search.json.
+        trials: Folder of its trials, one folder each.
         model: Folder of the trained network.
         initial: Folder of the model from which the training started, if it did.
         checkpoints: Folder of the checkpoints, one folder a stage.
@@ -49,6 +51,8 @@ class RunFolder(os.PathLike[str]):
         self.plan = folder / "plan.yaml"
         self.genotype = folder / "genotype.json"
         self.objective = folder / "objective.json"
+        self.search = folder / "search.json"
+        self.trials = folder / "trials"
         self.model = folder / "model"
         self.initial = folder / "initial"
         self.checkpoints = folder / "checkpoints"

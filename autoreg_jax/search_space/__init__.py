@@ -5,6 +5,7 @@ from autoreg_jax.search_space._candidates import (
     OPERATIONS,
     Candidate,
     make_operation,
+    searched_names,
 )
 from autoreg_jax.search_space._cells import MIXTURE_GAIN, Cell, MixedOperation
 from autoreg_jax.search_space._genotype import (
@@ -51,6 +52,7 @@ __all__ = [
     "one_hot_weights",
     "probabilities",
     "pruned_weights",
+    "searched_names",
     "sigmoid_weights",
     "tempered_weights",
 ]

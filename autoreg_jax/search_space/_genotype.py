@@ -133,6 +133,14 @@ class Genotype:
         kinds = self.feature, self.deformation
         return CellShapes(*((len(cells), len(cells[0])) for cells in kinds))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The operations that occur, sorted."""
+        kinds = self.feature, self.deformation
+        return tuple(
+            sorted({name for cells in kinds for cell in cells for name in cell})
+        )
+
     @classmethod
     def uniform(cls, operation: str, cells: CellShapes = PAPER_CELLS) -> "Genotype":
         """The same operation on every edge."""

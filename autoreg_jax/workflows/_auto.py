@@ -17,6 +17,7 @@ from autoreg_jax.losses import Objective
 from autoreg_jax.programs import NetworkFamily, Programs, check_space, with_judge
 from autoreg_jax.report import write_report
 from autoreg_jax.runtime import RunFolder, in_single_precision, wait_for_all
+from autoreg_jax.spaces import changed
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._pairs import roles_of
 from autoreg_jax.workflows._search import search
@@ -24,6 +25,7 @@ from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 from autoreg_jax.workflows.planning import Prepared, prepare
 from autoreg_jax.workflows.strategies import Strategy
+from autoreg_jax.workflows.trials import adopt
 
 logger = logging.getLogger(__name__)
 
@@ -96,15 +98,20 @@ def auto(  # noqa: PLR0913
         strategy=strategy,
         programs=programs,
     )
-    model = train(
-        cohorts[0],
-        config,
-        result.genotype,
-        result.lam,
-        validation=cohorts[1],
-        journal=journal,
-        programs=programs,
-    )
+    config = changed(config, result.settings)
+    model = result.model
+    if model is not None:
+        adopt(journal, model)
+    else:
+        model = train(
+            cohorts[0],
+            config,
+            result.genotype,
+            result.lam,
+            validation=cohorts[1],
+            journal=journal,
+            programs=programs if programs.fits(config, programs.ndim) else None,
+        )
     seconds, evaluation = {}, None
     if resume and folder.evaluation.is_file():
         evaluation = read_evaluation(folder.path)

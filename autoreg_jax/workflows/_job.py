@@ -1,12 +1,13 @@
 """What a search strategy is given and what it returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.files import write_text
+from autoreg_jax.inference import RegistrationModel
 from autoreg_jax.programs import Programs
 from autoreg_jax.runtime import ONE_DEVICE, Placement, RunFolder
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
@@ -56,6 +57,10 @@ class SearchResult:
         omega: Weights ω after the last stage, as Flax nests them: of the network of
             `genotype` after a stage of λ, else of the mixed network. None from a
             strategy without them, and if the last checkpoint of a run is not there.
+        settings: Settings of the run that the search has changed, by dotted names.
+        decision: What was tried and how it was decided, as in search.json; empty from a
+            strategy that does not compare trainings.
+        model: The trained network, if the search has trained it to the end.
     """
 
     genotype: Genotype
@@ -64,6 +69,9 @@ class SearchResult:
     lam_start: dict[str, float]
     records: list[dict[str, Any]]
     omega: Any = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    decision: dict[str, Any] = field(default_factory=dict)
+    model: RegistrationModel | None = None
 
 
 Strategy = Callable[[SearchJob], SearchResult]

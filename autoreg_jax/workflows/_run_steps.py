@@ -19,7 +19,9 @@ from autoreg_jax.programs import (
 )
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.spaces import changed
 from autoreg_jax.workflows._auto import open_run
+from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
@@ -31,12 +33,19 @@ from autoreg_jax.workflows.training import (
     weights_from,
     with_weights,
 )
+from autoreg_jax.workflows.trials import (
+    adopt,
+    found_settings,
+    found_similarity,
+    keep_settings,
+    trained_winner,
+)
 
 logger = logging.getLogger(__name__)
 
 
 def config_of(run: Path | str) -> RunConfig:
-    """The settings of a run.
+    """The settings of a run, with those that its search has changed.
 
     Raises:
         ArtifactError: If the folder contains no run.
@@ -48,7 +57,7 @@ def config_of(run: Path | str) -> RunConfig:
             f"{run}: contains no run ({path.name} is missing); start one with "
             f"`autoreg search DATASET -o {run}` or `autoreg auto DATASET -o {run}`."
         )
-    return load_config(path)
+    return changed(load_config(path), found_settings(RunFolder(run)))
 
 
 def search_run(
@@ -76,11 +85,10 @@ def search_run(
         ConfigError: If the run to be resumed has other settings.
         AutoRegError: As `auto`.
     """
-    splits = ("train", "validation")
+    splits, folder = ("train", "validation"), RunFolder(run)
     prepared = open_run(
         dataset, run, config, *splits, resume=resume, overwrite=overwrite
     )
-    folder = RunFolder(run)
     cohort, validation = prepared.cohorts
     found = search(cohort, validation, prepared.config, run=folder.path, resume=resume)
     folder.write_provenance(config.seed, dataset)
@@ -151,6 +159,11 @@ def train_run(
             "in another folder."
         )
     source = _dataset_of(folder, dataset)
+    winner = trained_winner(folder)
+    if winner is not None and not resume and model is None and config == config_of(run):
+        adopt(Journal(folder.path), winner)
+        folder.write_provenance(config.seed, source)
+        return winner
     prepared = prepare_again(source, folder.path, config, "train", "validation")
     before = folder.config.read_text(encoding="utf-8")
     write_text(folder.config, dump(config))
@@ -158,7 +171,7 @@ def train_run(
     try:
         trained = train(
             cohort,
-            prepared.config,
+            found_similarity(folder, config, prepared.config),
             genotype,
             training_lambda(config, lam, objective.get("lam_start")),
             validation=validation,
@@ -169,6 +182,7 @@ def train_run(
     except (ArtifactError, ConfigError, DataError):
         write_text(folder.config, before)  # nothing was trained with the new one
         raise
+    keep_settings(folder)
     folder.write_provenance(config.seed, source)
     return trained
 

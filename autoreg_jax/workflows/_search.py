@@ -29,9 +29,11 @@ from autoreg_jax.programs import (
 )
 from autoreg_jax.runtime import RunFolder, in_single_precision, placement
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.spaces import changed
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._train import programs_for
 from autoreg_jax.workflows.strategies import (
+    BY_TRIALS,
     STRATEGIES,
     SearchJob,
     SearchResult,
@@ -62,12 +64,12 @@ def search(  # noqa: PLR0913
 ) -> SearchResult:
     """Search feature cells, deformation cells and loss weights.
 
-    The strategy of the configuration does it: `darts` is Algorithm 1 of the paper,
-    `perturbation` chooses otherwise from the same mixture, `random` trains random
-    architectures for a while. Labels of the validation subjects judge λ; without
-    labels, landmarks or the agreement of the images do. Those of the training subjects
-    are read if λ is searched with the term `dice`. The weight of `inverse_consistency`
-    is not searched.
+    The strategy of the configuration does it: `race` trains candidates for a while and
+    continues the better ones, `random` trains random ones, `darts` is Algorithm 1 of
+    the paper, `perturbation` chooses otherwise from the same mixture. Labels of the
+    validation subjects judge λ; without labels, landmarks or the agreement of the
+    images do. Those of the training subjects are read if λ is searched with the term
+    `dice`. The weight of `inverse_consistency` is not searched.
 
     Args:
         train: Subjects from which ω learns.
@@ -118,7 +120,7 @@ def search(  # noqa: PLR0913
     result = (strategy or _find_strategy(config.search.strategy))(job)
     result = _with_constant(config, result)
     if job.journal.run is not None:
-        _write_objective(job.journal.run, job.config, result)
+        _write_objective(job.journal.run, changed(job.config, result.settings), result)
     return result
 
 
@@ -192,7 +194,7 @@ def _stages(config: RunConfig, genotype: Genotype | None) -> list[Stage]:
 
 def _batches(config: RunConfig, genotype: Genotype | None) -> list[int]:
     """The sizes of the batches of a search."""
-    if config.search.strategy == "random":
+    if config.search.strategy in BY_TRIALS:
         return [config.train.batch_size]
     return [
         size
@@ -203,7 +205,7 @@ def _batches(config: RunConfig, genotype: Genotype | None) -> list[int]:
 
 def _shrinks(config: RunConfig, genotype: Genotype | None) -> list[int]:
     """Factors by which the images of a search are smaller than the working grid."""
-    if config.search.strategy == "random":
+    if config.search.strategy in BY_TRIALS:
         return [1]
     return [
         1 if stage.is_of_lambda else config.search.shrink
@@ -212,9 +214,9 @@ def _shrinks(config: RunConfig, genotype: Genotype | None) -> list[int]:
 
 
 def _has_members(config: RunConfig, genotype: Genotype | None) -> bool:
-    """Whether there is a population: random architectures, or particles."""
+    """Whether there is a population: candidates, or particles."""
     names = [stage.hypergradient.name for stage in _stages(config, genotype)]
-    return config.search.strategy == "random" or any(
+    return config.search.strategy in BY_TRIALS or any(
         name.endswith("evolution_strategies") for name in names
     )
 

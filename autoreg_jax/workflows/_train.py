@@ -6,17 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import nibabel
 import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.inference import (
-    ModelDescription,
-    RegistrationModel,
-    Seen,
-    load_model,
-)
+from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.losses import Objective, in_order
 from autoreg_jax.programs import (
     Network,
@@ -28,8 +22,6 @@ from autoreg_jax.programs import (
     learns_from_labels,
     make_lambda,
     make_network,
-    make_structure,
-    make_wiring,
     stacked_rows,
     training_steps,
 )
@@ -54,14 +46,13 @@ from autoreg_jax.workflows.training import (
     Budget,
     budget_of,
     check_judge,
-    compared_by,
     first_weights,
     initial_model,
     is_finished,
-    loss_compares,
     make_validation,
     on_grid,
     rated,
+    trained_model,
 )
 
 
@@ -158,32 +149,8 @@ def train(  # noqa: PLR0913
     if start is not None and folder is not None and not folder.initial.is_dir():
         start.save(folder.initial)
     state = repeat(task, journal)
-    is_named = isinstance(genotype, Genotype | str)
-    own: dict[str, Any] = {
-        "genotype": genotype if is_named else type(module).__name__,
-        "width": config.network.width,
-        "num_steps": config.network.num_steps,
-        "matching": config.network.matching,
-        "wiring": make_wiring(config),
-        "structure": make_structure(config),
-    }
-    if start is not None:
-        own = {name: getattr(start.description, name) for name in own}
-    spacing = tuple(float(size) for size in train.spacing)
-    description = ModelDescription(
-        **own,
-        orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
-        spacing=spacing,
-        lam={name: float(weight) for name, weight in lam.items()},
-        similarity=compared_by(config, programs.objective),
-        loss_similarity=loss_compares(config, programs.objective),
-        windows=programs.objective.windows,
-        is_dimmed=programs.objective.is_dimmed,
-        intensity=train.intensity,
-        seen=Seen.of(train.images, spacing),
-    )
-    params = programs.layout(module).to_tree(np.asarray(state.chosen))
-    model = RegistrationModel(description, params, network=module)
+    omega = np.asarray(state.chosen)
+    model = trained_model(train, config, genotype, module, lam, programs, omega, start)
     if folder is not None:
         model.save(folder.model)
     return model

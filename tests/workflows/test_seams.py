@@ -4,8 +4,6 @@ Nothing is patched and no private module is imported. Operations, transform form
 rivals and estimators have their tests beside those of their packages.
 """
 
-import logging
-import re
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -142,33 +140,6 @@ def test_a_strategy_of_ones_own(cohorts, settings, tmp_path):
     text = (tmp_path / "genotype.json").read_text()
     assert Genotype.from_json(text) == found.genotype == Genotype.uniform("conv_3")
     assert (tmp_path / "objective.json").is_file()
-
-
-def test_random_search_keeps_the_best_of_its_trials(
-    cohorts, settings, tmp_path, caplog
-):
-    search = replace(settings.search, strategy="random", trials=3)
-    short = replace(settings, search=search, train=replace(settings.train, steps=2))
-    trials = [Genotype.random((short.seed, trial)) for trial in range(3)]
-
-    def family(genotype):
-        features = 1 if genotype is None else 1 + trials.index(genotype)
-        return OneLayer(features)
-
-    programs = Programs(short, 2, network=family)
-    with caplog.at_level(logging.INFO):
-        found = workflows.search(*cohorts[:2], short, programs=programs, run=tmp_path)
-    losses = [float(x) for x in re.findall(r"validation loss (\S+)\.", caplog.text)]
-    assert len(losses) == 3
-    assert found.genotype == trials[int(np.argmin(losses))]
-    assert len(set(losses)) == 3
-    stages = {record["stage"] for record in found.records}
-    assert stages == {"trial-1", "trial-2", "trial-3"}
-    assert found.lam == found.lam_start
-    again = workflows.search(
-        *cohorts[:2], short, programs=programs, run=tmp_path, resume=True
-    )
-    assert again.genotype == found.genotype
 
 
 def test_an_unknown_strategy_is_refused(cohorts, settings):

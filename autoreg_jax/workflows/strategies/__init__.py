@@ -6,20 +6,31 @@ from types import MappingProxyType
 from autoreg_jax.workflows._job import SearchJob, SearchResult, Strategy
 from autoreg_jax.workflows.strategies._darts import darts, stages
 from autoreg_jax.workflows.strategies._perturbation import perturbation
+from autoreg_jax.workflows.strategies._race import race
 from autoreg_jax.workflows.strategies._random import random_search
 
 __all__ = [
+    "BY_TRIALS",
     "STRATEGIES",
     "SearchJob",
     "SearchResult",
     "Strategy",
     "darts",
     "perturbation",
+    "race",
     "random_search",
     "stages",
 ]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
-    {"darts": darts, "perturbation": perturbation, "random": random_search}
+    {
+        "darts": darts,
+        "perturbation": perturbation,
+        "race": race,
+        "random": random_search,
+    }
 )
 """The strategies by the names of `search.strategy`."""
+
+BY_TRIALS = ("race", "random")
+"""Those that train candidates in full."""

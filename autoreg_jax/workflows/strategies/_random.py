@@ -1,81 +1,63 @@
-"""Random search: train random architectures for a while and keep the best one."""
+"""Random search: whole trainings of random candidates."""
 
 import logging
-from functools import partial
-from typing import Any
 
-import jax
 import numpy as np
 
-from autoreg_jax.losses import image_terms
-from autoreg_jax.programs import Programs, Stream, cells_of, gather_pairs, initial_alpha
-from autoreg_jax.runtime import Placement, in_single_precision
-from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows._images import split_images
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.programs import Stream
+from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
-from autoreg_jax.workflows._loop import repeat
-from autoreg_jax.workflows._members import side_by_side
-from autoreg_jax.workflows._pairs import pair_sampler, roles_of
-from autoreg_jax.workflows._stage import as_lists
-from autoreg_jax.workflows._train import training_task
+from autoreg_jax.workflows.trials import (
+    SCORES,
+    Outcome,
+    Trial,
+    Tried,
+    choose_judge,
+    drawn,
+    finish,
+    start_of,
+    train_together,
+    trials_folder,
+    verdicts,
+    workers,
+)
 
 logger = logging.getLogger(__name__)
 
-_NUM_PAIRS = 8
-
 
 def random_search(job: SearchJob) -> SearchResult:
-    """Train `config.search.trials` random genotypes and keep the best.
+    """Train random candidates of the space as long as the run, and compare the best.
 
-    Each is trained for `config.train.steps`; the best has the lowest L_reg, averaged
-    over the same validation pairs. λ and α keep their start. `config.mesh.members`
-    trainings run at once, each on its own devices.
+    `config.search.trainings` of them are drawn. The best replaces the start only if its
+    gain on validation pairs is more than noise.
 
     Raises:
-        NonFiniteError, ArtifactError, DataError: As `search`.
+        ConfigError: If the space is wrong, or the budget is below one training.
+        NonFiniteError: If all of them diverge.
     """
-    config, programs = job.config, job.programs
-    trials = config.search.trials if job.genotype is None else 0
-    trained = side_by_side(
-        in_single_precision(partial(_trial, job)), trials, job.devices
-    )
-    best, omega = job.genotype or _random(programs, config.seed), None
-    if trials:
-        number = int(np.argmin([loss for loss, _ in trained]))
-        best, omega = _drawn(job, number), trained[number][1]
-    job.keep(best)
-    lam = as_lists(job.lam)
-    seed = config.seed, Stream.ALPHA
-    alpha = initial_alpha(0.0, seed, programs.candidates, cells_of(programs.mixed))
-    return SearchResult(best, alpha, lam, lam, job.journal.records, omega)
+    search, steps = job.config.search, job.config.train.steps
+    space, count = read_space(search.space), int(search.trainings)
+    if count < 1:
+        raise ConfigError(
+            f"search.trainings: random search needs 1 at least, got {search.trainings}."
+        )
+    with trials_folder(job) as folder, workers(search.workers) as executor:
+        trainer = start_of(job, folder)
+        rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
+        trials = [drawn(space, trainer, rng, str(n + 1)) for n in range(count)]
+        start, *others = train_together(
+            trainer, [Trial("start"), *trials], steps, job.devices, executor
+        )
+        rest, said, judge = trainer.judging.unregistered, [], None
+        sound = [outcome for outcome in others if not outcome.diverged]
+        if reference := next((o for o in (start, *sound) if not o.diverged), None):
+            said = verdicts(rest, reference, sound)
+            judge = choose_judge(search.judge, said)
+        ranked = judge or SCORES[0]
+        best = max(sound, key=lambda outcome: _mean(outcome, ranked), default=None)
+        return finish(job, trainer, Tried(judge, said, start, [start, *others], best))
 
 
-def _drawn(job: SearchJob, trial: int) -> Genotype:
-    return _random(job.programs, (job.config.seed, trial))
-
-
-def _random(programs: Programs, seed: int | tuple[int, ...]) -> Genotype:
-    return Genotype.random(seed, programs.candidates, cells_of(programs.mixed))
-
-
-def _trial(job: SearchJob, trial: int, devices: Placement) -> tuple[float, Any]:
-    """Train the genotype of a trial; its mean L_reg on the validation pairs, and ω."""
-    config, programs, lam = job.config, job.programs, image_terms(job.lam)
-    network, name = programs.make_network(_drawn(job, trial)), f"trial-{trial + 1}"
-    task = training_task(
-        job.train, config, network, lam, programs, name=name, devices=devices
-    )
-    state = repeat(task, job.journal)
-    valid, roles = job.validation, roles_of(job.validation, config.pairs)
-    pairs = pair_sampler(len(valid.names), roles, (config.seed, Stream.LAM, 1))
-    images = split_images(valid, config, devices)
-    terms = programs.problem(network, config.search).inner_terms
-    losses = [
-        terms(state.chosen, lam, gather_pairs(*images.of_pairs(pairs[number])))[0]
-        for number in range(_NUM_PAIRS)
-    ]
-    loss = float(np.mean(jax.device_get(losses)))
-    logger.info(
-        "Trial %d of %d: validation loss %.4f.", trial + 1, config.search.trials, loss
-    )
-    return loss, programs.layout(network).to_tree(np.asarray(state.chosen))
+def _mean(outcome: Outcome, judge: str) -> float:
+    return float(np.nanmean(outcome.scores.get(judge, outcome.scores["mind"])))

@@ -16,6 +16,7 @@ from autoreg_jax.workflows.training._kept import (
     weights_from,
     with_weights,
 )
+from autoreg_jax.workflows.training._model import trained_model
 from autoreg_jax.workflows.training._validation import (
     Validation,
     check_judge,
@@ -39,6 +40,7 @@ __all__ = [
     "on_grid",
     "rated",
     "settings_from",
+    "trained_model",
     "weights_from",
     "with_weights",
 ]

@@ -1,0 +1,52 @@
+"""Real short trainings of candidates, judged on the same validation pairs."""
+
+from autoreg_jax.workflows.trials._adopt import (
+    adopt,
+    found_settings,
+    found_similarity,
+    keep_settings,
+    trained_winner,
+)
+from autoreg_jax.workflows.trials._candidates import combined, drawn, proposals
+from autoreg_jax.workflows.trials._finish import Tried, finish
+from autoreg_jax.workflows.trials._gain import (
+    Gain,
+    gain,
+    gains_of,
+    seed_noise,
+)
+from autoreg_jax.workflows.trials._judge import Verdict, choose_judge, verdicts
+from autoreg_jax.workflows.trials._judging import Judging
+from autoreg_jax.workflows.trials._start import start_of, trials_folder
+from autoreg_jax.workflows.trials._together import train_together, workers
+from autoreg_jax.workflows.trials._trainer import Trainer
+from autoreg_jax.workflows.trials._trial import SCORES, Outcome, Trial
+
+__all__ = [
+    "SCORES",
+    "Gain",
+    "Judging",
+    "Outcome",
+    "Trainer",
+    "Trial",
+    "Tried",
+    "Verdict",
+    "adopt",
+    "choose_judge",
+    "combined",
+    "drawn",
+    "finish",
+    "found_settings",
+    "found_similarity",
+    "gain",
+    "gains_of",
+    "keep_settings",
+    "proposals",
+    "seed_noise",
+    "start_of",
+    "train_together",
+    "trained_winner",
+    "trials_folder",
+    "verdicts",
+    "workers",
+]

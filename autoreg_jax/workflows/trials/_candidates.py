@@ -1,0 +1,142 @@
+"""Trials that a search proposes: neighbours of the start, random ones, combinations."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+
+import numpy as np
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.search_space import Candidate, Genotype, searched_names
+from autoreg_jax.spaces import Changes, Space, changed
+from autoreg_jax.workflows.trials._trainer import Trainer
+from autoreg_jax.workflows.trials._trial import Trial
+
+SMOOTHER = 2.0
+"""Factor on the smoothness of the trial by which the judge is checked."""
+
+# One of so many proposals combines two changes.
+_COMBINED = 4
+
+
+def proposals(
+    space: Space, trainer: Trainer, count: int, rng: np.random.Generator
+) -> list[Trial]:
+    """Trials around the start, the most promising first.
+
+    The usual settings, if the run has others; twice the smoothness; then one change
+    each, in the order of the space, and now and then two at random.
+
+    Args:
+        space: What may be changed.
+        trainer: Knows the settings and the genotype of the run.
+        count: Most trials.
+        rng: Random numbers.
+    """
+    config = trainer.config
+    usual = space.usual(config, RunConfig())
+    usual.pop("objective.similarity", None)  # which the data have decided
+    names = [choice.name for choice in space.choices]
+    first: list[Changes] = [usual] if usual else []
+    if "objective.smooth" in names and config.objective.smooth:
+        first.append({"objective.smooth": SMOOTHER * config.objective.smooth})
+    near = list(space.neighbours(config))
+    found = chain(
+        ((changes, None) for changes in first),
+        _mixed(near, space, trainer, rng),
+    )
+    trials: list[Trial] = []
+    for changes, genotype in found:
+        trial = Trial(f"{len(trials) + 1}", changes, genotype)
+        if _is_possible(trainer, trial) and not _is_there(trial, trials):
+            trials.append(trial)
+        if len(trials) == count:
+            break
+    return trials
+
+
+def combined(first: Trial, second: Trial, name: str) -> Trial | None:
+    """A trial with the changes of both; None if they exclude each other.
+
+    Where both change the same setting, that of the first is taken, and there has to be
+    a change that it does not have.
+    """
+    changes = {**second.changes, **first.changes}
+    genotype = first.genotype or second.genotype
+    is_first = changes == dict(first.changes) and genotype == first.genotype
+    return None if is_first else Trial(name, changes, genotype)
+
+
+def drawn(space: Space, trainer: Trainer, rng: np.random.Generator, name: str) -> Trial:
+    """A random trial of the whole space."""
+    while True:
+        changes = space.draw(trainer.config, rng)
+        genotype = None
+        if space.has_operations:
+            cells, names = trainer.genotype.cells, _operations(trainer)
+            genotype = Genotype.random(
+                tuple(rng.integers(2**31, size=2).tolist()), names, cells
+            )
+        trial = Trial(name, changes, genotype)
+        if _is_possible(trainer, trial):
+            return trial
+
+
+def _mixed(
+    near: list[Changes], space: Space, trainer: Trainer, rng: np.random.Generator
+) -> Iterator[tuple[Changes, Genotype | None]]:
+    """Neighbours, and now and then two of them at once."""
+    operations = _mutations(trainer, rng) if space.has_operations else iter(())
+    for place, changes in enumerate(near):
+        yield changes, None
+        for genotype in islice(operations, 2):
+            yield {}, genotype
+        if place % _COMBINED == _COMBINED - 1 and len(near) > 1:
+            one, other = rng.choice(len(near), 2, replace=False)
+            yield {**near[one], **near[other]}, None
+    for genotype in islice(operations, 1000):
+        yield {}, genotype
+
+
+def _mutations(trainer: Trainer, rng: np.random.Generator) -> Iterator[Genotype]:
+    """Genotypes that differ from that of the run on one edge."""
+    start = trainer.genotype
+    names = searched_names(_operations(trainer))
+    kinds = {"feature": start.feature, "deformation": start.deformation}
+    places = [
+        (kind, scale, edge, name)
+        for kind, cells in kinds.items()
+        for scale, cell in enumerate(cells)
+        for edge, present in enumerate(cell)
+        for name in names
+        if name != present
+    ]
+    for number in rng.permutation(len(places)):
+        kind, scale, edge, name = places[number]
+        cells = [list(cell) for cell in kinds[kind]]
+        cells[scale][edge] = name
+        yield Genotype(**(kinds | {kind: tuple(map(tuple, cells))}))
+
+
+def _operations(trainer: Trainer) -> Sequence[Candidate]:
+    """The table of operations of the run."""
+    _, _, programs = trainer.network(Trial("start"))
+    return programs.candidates
+
+
+def _is_possible(trainer: Trainer, trial: Trial) -> bool:
+    """Whether the settings are allowed and the genotype fits them."""
+    try:
+        trainer.network(trial)
+    except ConfigError:
+        return False
+    return changed(trainer.config, dict(trial.changes)) != trainer.config or (
+        trial.genotype not in (None, trainer.genotype)
+    )
+
+
+def _is_there(trial: Trial, trials: list[Trial]) -> bool:
+    return any(
+        dict(trial.changes) == dict(other.changes) and trial.genotype == other.genotype
+        for other in trials
+    )

@@ -1,0 +1,205 @@
+"""From trials to the result of a search: the start stays unless another one wins."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.files import write_json
+from autoreg_jax.losses import in_order
+from autoreg_jax.programs import initial_alpha, initial_lambda
+from autoreg_jax.runtime import RunFolder
+from autoreg_jax.workflows._job import SearchJob, SearchResult
+from autoreg_jax.workflows.trials._gain import Gain, gain, seed_noise
+from autoreg_jax.workflows.trials._judge import Verdict
+from autoreg_jax.workflows.trials._trainer import Trainer
+from autoreg_jax.workflows.trials._trial import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """All that a search by trials has seen.
+
+    Attributes:
+        judge: The score that decides; None if by every judge no registration is better
+            than any trial.
+        verdicts: What every judge said of the start.
+        start: The start after the whole training.
+        outcomes: Every trial as often as it was judged, in order; the start, too.
+        best: The trial that is compared with the start, after the whole training; None
+            if there is none.
+    """
+
+    judge: str | None
+    verdicts: Sequence[Verdict]
+    start: Outcome
+    outcomes: Sequence[Outcome]
+    best: Outcome | None
+
+
+def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
+    """Choose between start and best trial, and write what was found.
+
+    The best trial wins if the 95 % interval of its gain, pair by pair and with the
+    noise of seeds, is above zero, or if the start diverges.
+
+    Raises:
+        NonFiniteError: If both diverge.
+    """
+    best = None if tried.best is None or tried.best.diverged else tried.best
+    if tried.start.diverged and best is None:
+        raise NonFiniteError(
+            f"search: the training diverges ({tried.start.diverged}); lower "
+            "train.learning_rate."
+        )
+    noise, compared, winner = 0.0, None, best or tried.start
+    if tried.judge is None:
+        logger.warning(
+            "By every judge (%s) the validation pairs are best without registration: "
+            "nothing can be searched. Look at the pairs, or give other judges: labels, "
+            "landmarks.",
+            ", ".join(one.name for one in tried.verdicts),
+        )
+        winner = best if best and tried.start.diverged else tried.start
+    elif not tried.start.diverged:
+        rest = trainer.judging.unregistered[tried.judge]
+        noise = seed_noise(tried.start.scores[tried.judge], rest)
+        if best is not None:
+            scores = best.scores[tried.judge], tried.start.scores[tried.judge]
+            compared = gain(*scores, noise)
+        winner = best if best and compared and compared.is_decided else tried.start
+    _say(winner, tried, compared)
+    model = trainer.model(winner.trial)
+    if job.journal.run is not None:
+        model.save(RunFolder(trainer.folder / winner.trial.name).model)
+    genotype, network, programs = trainer.network(winner.trial)
+    job.keep(genotype)
+    config = trainer.settings(winner.trial)
+    lam = in_order({k: float(v) for k, v in initial_lambda(config).items()})
+    start = in_order({k: float(v) for k, v in initial_lambda(job.config).items()})
+    content = _content(job, trainer, tried, compared, noise, winner)
+    if job.journal.run is not None:
+        write_json(RunFolder(job.journal.run).search, content)
+    seed = (config.seed, 0)
+    return SearchResult(
+        genotype,
+        initial_alpha(0.0, seed, programs.candidates, genotype.cells),
+        lam,
+        start,
+        job.journal.records,
+        programs.layout(network).to_tree(_vector(model, programs, network)),
+        dict(winner.trial.changes),
+        content,
+        model,
+    )
+
+
+def cost(outcomes: Sequence[Outcome], start: Outcome) -> float:
+    """What the trials have cost beyond one training, in trainings of the start.
+
+    A step of a trial counts as much as it takes longer than one of the start.
+    """
+    steps: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        known = steps.get(outcome.trial.name)
+        if known is None or outcome.steps > known.steps:
+            steps[outcome.trial.name] = outcome
+    return (
+        math.fsum(
+            outcome.steps / start.steps * price(outcome, start)
+            for outcome in steps.values()
+        )
+        - 1.0
+    )
+
+
+def price(outcome: Outcome, start: Outcome) -> float:
+    """Seconds of a step as a multiple of those of the start; 1 if not known."""
+    return outcome.seconds / start.seconds if start.seconds and outcome.seconds else 1.0
+
+
+def _say(winner: Outcome, tried: Tried, compared: Gain | None) -> None:
+    if compared is None or tried.best is None:
+        logger.info("No trial is better than the start, which stays.")
+        return
+    interval = f"{compared.mean:+.4f} ({compared.low:+.4f} to {compared.high:+.4f})"
+    words = tried.best.trial.describe()
+    if winner is tried.best:
+        logger.info("Chosen: %s; gain in %s %s.", words, tried.judge, interval)
+    else:
+        logger.info(
+            "Not decided: %s gains %s in %s; the start stays.",
+            words,
+            interval,
+            tried.judge,
+        )
+
+
+def _vector(model: Any, programs: Any, network: Any) -> np.ndarray:
+    return np.asarray(programs.layout(network).to_vector(model.params))
+
+
+def _content(
+    job: SearchJob,
+    trainer: Trainer,
+    tried: Tried,
+    compared: Gain | None,
+    noise: float,
+    winner: Outcome,
+) -> dict[str, Any]:
+    """What search.json says."""
+    best = tried.best
+    search = job.config.search
+    rows = []
+    at = {o.steps: o for o in tried.outcomes if o.trial is tried.start.trial}
+    for outcome in tried.outcomes:
+        row: dict[str, Any] = {
+            "trial": outcome.trial.name,
+            "changes": _plain(outcome.trial.changes),
+            "steps": outcome.steps,
+        }
+        if outcome.trial.genotype is not None:
+            row["operations"] = asdict(outcome.trial.genotype)
+        if outcome.diverged:
+            rows.append(row | {"diverged": outcome.diverged})
+            continue
+        row["scores"] = {k: float(np.nanmean(v)) for k, v in outcome.scores.items()}
+        row["folding_percent"] = outcome.folding
+        row["price"] = price(outcome, tried.start)
+        reference = at.get(outcome.steps)
+        is_other = outcome.trial is not tried.start.trial
+        if is_other and tried.judge and reference and not reference.diverged:
+            judged = outcome.scores[tried.judge], reference.scores[tried.judge]
+            row["gain"] = asdict(gain(*judged, noise))
+        rows.append(row)
+    random = [
+        row["gain"]["mean"] for row in rows if "gain" in row and row["trial"].isdigit()
+    ]
+    return {
+        "format": 1,
+        "strategy": search.strategy,
+        "space": search.space,
+        "judge": tried.judge,
+        "judges": [asdict(verdict) for verdict in tried.verdicts],
+        "pairs": len(trainer.judging.pairs),
+        "seed_noise": noise,
+        "trials": rows,
+        "mean_gain_of_trials": float(np.mean(random)) if random else None,
+        "best": None if tried.best is None else tried.best.trial.name,
+        "gain": None if compared is None else asdict(compared),
+        "margin": None if compared is None else compared.margin,
+        "is_decided": winner is best,
+        "chosen": winner.trial.name,
+        "settings": _plain(winner.trial.changes),
+        "cost_in_trainings": cost(tried.outcomes, tried.start),
+    }
+
+
+def _plain(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()}

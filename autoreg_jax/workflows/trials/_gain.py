@@ -1,0 +1,92 @@
+"""How much better one trial is than another, and whether that is more than noise."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from autoreg_jax.workflows.trials._trial import Outcome
+
+# Standard deviation of a result over seeds, as a share of what registration gains over
+# none, and the degrees of freedom behind it: 19 settings with three seeds each have
+# 0.005 (tests/benchmarks/RESULTS.md, "What each ingredient is worth").
+_SHARE, _MEASUREMENTS = 0.005, 38
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Mean gain of a trial over the start, with its 95 % interval.
+
+    Attributes:
+        mean: Over the pairs, in the unit of the score.
+        low: Lower end.
+        high: Upper end.
+        error: Standard error, seeds included.
+    """
+
+    mean: float
+    low: float
+    high: float
+    error: float
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the trial is better, with the whole interval above zero."""
+        return self.low > 0
+
+    @property
+    def margin(self) -> float:
+        """The mean in units of its standard error."""
+        return self.mean / self.error if self.error > 0 else math.inf * self.mean
+
+
+def seed_noise(start: np.ndarray, unregistered: np.ndarray) -> float:
+    """Standard deviation of a mean score over seeds, as it usually is.
+
+    Args:
+        start: Score of each pair after a training.
+        unregistered: Scores without registration.
+    """
+    return _SHARE * abs(float(np.nanmean(start - unregistered)))
+
+
+def gain(trial: np.ndarray, start: np.ndarray, noise: float) -> Gain:
+    """Compare two trainings pair by pair.
+
+    The standard error has two parts: that of the mean difference over pairs, and that
+    of seeds, of which each training has one draw. The degrees of freedom of their sum
+    are those of Welch and Satterthwaite.
+
+    Args:
+        trial: Score of each pair, higher is better.
+        start: Scores of the same pairs after the training to compare with.
+        noise: Standard deviation of a mean score over seeds.
+    """
+    difference = trial - start
+    difference = difference[np.isfinite(difference)]
+    count = len(difference)
+    mean = float(np.mean(difference))
+    of_pairs = float(np.var(difference, ddof=1)) / count if count > 1 else 0.0
+    of_seeds = 2 * noise**2
+    error = math.sqrt(of_pairs + of_seeds)
+    if error == 0:
+        return Gain(mean, mean, mean, 0.0)
+    parts = of_pairs**2 / max(1, count - 1) + of_seeds**2 / _MEASUREMENTS
+    freedom = (of_pairs + of_seeds) ** 2 / parts
+    width = float(stats.t.ppf((1 + _LEVEL) / 2, freedom)) * error
+    return Gain(mean, mean - width, mean + width, error)
+
+
+def gains_of(
+    outcomes: Sequence[Outcome], start: Outcome, judge: str, noise: float
+) -> list[Gain | None]:
+    """The gain of each trial over the start; None where its training diverged."""
+    return [
+        None
+        if outcome.diverged
+        else gain(outcome.scores[judge], start.scores[judge], noise)
+        for outcome in outcomes
+    ]

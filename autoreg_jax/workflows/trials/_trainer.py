@@ -1,0 +1,218 @@
+"""Trains a trial up to a step, from where it was left."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoreg_jax.config import RunConfig
+from autoreg_jax.data import Cohort
+from autoreg_jax.errors import ConfigError, NonFiniteError
+from autoreg_jax.inference import RegistrationModel
+from autoreg_jax.losses import in_order
+from autoreg_jax.programs import (
+    Network,
+    Programs,
+    cells_of,
+    initial_lambda,
+    programs_part,
+    set_genotype,
+)
+from autoreg_jax.runtime import ONE_DEVICE, Placement, in_single_precision
+from autoreg_jax.search_space import Genotype
+from autoreg_jax.spaces import changed
+from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._loop import last_state, repeat
+from autoreg_jax.workflows._train import training_task
+from autoreg_jax.workflows.training import trained_model
+from autoreg_jax.workflows.trials._judging import Judging
+from autoreg_jax.workflows.trials._trial import Outcome, Trial
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Trainer:
+    """Trains trials, each in a folder of its own, and judges them.
+
+    A trial is trained as the run would be: the schedule is that of the whole training,
+    and a trial that goes on is the one that was never interrupted. It can be sent to
+    another process, which needs the same folder.
+
+    Attributes:
+        train: Subjects from which ω learns.
+        validation: Subjects by which trials are judged.
+        config: The settings of the run.
+        folder: A folder for each trial is made in it.
+        genotype: The operation of each edge where a trial has none.
+        programs: Those of the run, for trials with the same network and objective.
+    """
+
+    train: Cohort
+    validation: Cohort
+    config: RunConfig
+    folder: Path
+    genotype: Genotype
+    programs: Programs | None = None
+
+    def __post_init__(self) -> None:
+        self._compiled: dict[RunConfig, Programs] = {}
+        self.judging = Judging(self.validation, self.config)
+        self._is_own = self.programs is not None and self.programs.is_own
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what cannot be sent: compiled programs."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return fields | {"programs": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
+    def settings(self, trial: Trial) -> RunConfig:
+        """The settings of a trial.
+
+        Raises:
+            ConfigError: If they are not allowed.
+        """
+        seed = {} if trial.seed is None else {"seed": trial.seed}
+        return changed(self.config, {**trial.changes, **seed})
+
+    def network(self, trial: Trial) -> tuple[Genotype, Network, Programs]:
+        """The architecture of a trial, its network and the programs for it.
+
+        Raises:
+            ConfigError: If the genotype does not fit the settings.
+        """
+        config = self.settings(trial)
+        programs = self._programs(config)
+        cells = cells_of(programs.mixed)
+        genotype = trial.genotype or set_genotype(config, cells) or self.genotype
+        if genotype.cells != cells and len(names := genotype.names) == 1:
+            genotype = Genotype.uniform(*names, cells)
+        return genotype, programs.make_network(genotype), programs
+
+    @in_single_precision
+    def advance(
+        self, trial: Trial, steps: int, devices: Placement = ONE_DEVICE
+    ) -> Outcome:
+        """Train a trial until it has so many steps, and judge it.
+
+        What was done before is not done again. A training that diverges is an outcome.
+        """
+        journal = self._journal(trial)
+        for record in journal.of_stage("scores"):
+            if record["step"] == steps:
+                return _outcome(trial, record)
+        config = self.settings(trial)
+        record = {"stage": "scores", "step": steps, "scores": {}, "folding": 0.0}
+        try:
+            _, network, programs = self.network(trial)
+            state = self._trained(trial, config, network, programs, steps, devices)
+        except NonFiniteError as error:
+            record["diverged"] = str(error)
+        else:
+            scores, folding, why = self.judging(
+                programs,
+                network,
+                state.chosen,
+                _lam(config),
+                is_over=steps == config.train.steps,
+            )
+            scores = {name: values.tolist() for name, values in scores.items()}
+            record |= {"scores": scores, "folding": folding, "diverged": why}
+        record["seconds"] = _seconds_of_a_step(journal)
+        journal.add(record)
+        return _outcome(trial, record)
+
+    def model(self, trial: Trial) -> RegistrationModel:
+        """The model of a trial that has all of its steps."""
+        config = self.settings(trial)
+        genotype, network, programs = self.network(trial)
+        state = self._trained(
+            trial, config, network, programs, config.train.steps, ONE_DEVICE
+        )
+        omega = np.asarray(state.chosen)
+        return trained_model(
+            self.train, config, genotype, network, _lam(config), programs, omega
+        )
+
+    def _trained(
+        self,
+        trial: Trial,
+        config: RunConfig,
+        network: Network,
+        programs: Programs,
+        steps: int,
+        devices: Placement,
+    ) -> Any:
+        is_judged = config.train.keep == "best"
+        task = training_task(
+            self.train,
+            config,
+            network,
+            _lam(config),
+            programs,
+            validation=self.validation if is_judged else None,
+            devices=devices,
+        )
+
+        def stop(records: list[dict[str, Any]]) -> dict[str, Any]:
+            return {"paused": True} if records[-1]["step"] >= steps else {}
+
+        journal = self._journal(trial)
+        if (journal.last("train") or {}).get("step", 0) >= steps:
+            return last_state(task, journal)
+        if steps < task.steps:
+            task = replace(task, stop=stop)
+        return repeat(task, journal)
+
+    def _journal(self, trial: Trial) -> Journal:
+        return Journal(self.folder / trial.name, resume=True)
+
+    def _programs(self, config: RunConfig) -> Programs:
+        """Compiled pieces, shared by the trials that differ in numbers alone.
+
+        Raises:
+            ConfigError: If the network or objective is one of the caller's own, which
+                does not know the settings.
+        """
+        ndim = self.train.images.ndim - 2
+        if self.programs is not None and self.programs.fits(config, ndim):
+            return self.programs
+        if self._is_own:
+            raise ConfigError(
+                "search.space: changes settings of the network or the loss, but yours "
+                "do not depend on them; search among settings of train alone."
+            )
+        part = programs_part(config)
+        if part not in self._compiled:
+            self._compiled[part] = Programs(config, ndim)
+        return self._compiled[part]
+
+
+def _lam(config: RunConfig) -> dict[str, float]:
+    return in_order({k: float(v) for k, v in initial_lambda(config).items()})
+
+
+def _outcome(trial: Trial, record: dict[str, Any]) -> Outcome:
+    scores = {name: np.asarray(values) for name, values in record["scores"].items()}
+    return Outcome(
+        trial,
+        record["step"],
+        scores,
+        record["seconds"],
+        record["folding"],
+        record.get("diverged", ""),
+    )
+
+
+def _seconds_of_a_step(journal: Journal) -> float:
+    """From the second record on, as the first contains compilation; 0 if not known."""
+    records = journal.of_stage("train")
+    if len(records) < 3:
+        return 0.0
+    first, last = records[1], records[-1]
+    return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])

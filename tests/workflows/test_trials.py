@@ -1,0 +1,264 @@
+"""Searches by real trainings: race, random; what replaces the start and what stays."""
+
+import logging
+import pickle
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+from stand_in import write_dataset
+
+from autoreg_jax import config, workflows
+from autoreg_jax.errors import ConfigError, NonFiniteError
+from autoreg_jax.files import read_json, read_records
+from autoreg_jax.inference import load_model
+from autoreg_jax.programs import Programs, cells_of, set_genotype
+from autoreg_jax.runtime import ONE_DEVICE
+from autoreg_jax.workflows.strategies._race import plan_race
+from autoreg_jax.workflows.trials import (
+    Outcome,
+    Trainer,
+    Trial,
+    choose_judge,
+    combined,
+    gain,
+    seed_noise,
+    verdicts,
+)
+
+USUAL, BAD = 0.1, 0.003
+RATES = f"choices: {{train.learning_rate: {{values: [{USUAL}, 0.1001, 1.0e+8]}}}}"
+
+
+TINY = {
+    "network": {
+        "scales": 2,
+        "feature_edges": 1,
+        "feature_channels": [4],
+        "deformation_channels": [4],
+        "num_steps": 2,
+    },
+    "objective": {"windows": [5, 3, 3]},
+    "train": {"steps": 24, "log_every": 2, "average": None, "omega_steps": "relative"},
+    "search": {"strategy": "race", "judge_pairs": 6},
+    "evaluate": {"pairs": 2, "refine": {"steps": 0}},
+}
+BASE = config.merge(config.RunConfig(), TINY)
+PROGRAMS = Programs(BASE, 2)
+
+
+def racing(space, rate, **more):
+    values = {"train": {"learning_rate": rate}, "search": {"space": str(space)} | more}
+    return config.merge(BASE, values)
+
+
+def search(cohorts, settings, **options):
+    return workflows.search(*cohorts[:2], settings, programs=PROGRAMS, **options)
+
+
+def plain_training(cohorts, settings, found):
+    return workflows.train(
+        cohorts[0], settings, found.genotype, found.lam, programs=PROGRAMS
+    )
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    path = tmp_path_factory.mktemp("space") / "rates.yaml"
+    path.write_text(RATES)
+    return path
+
+
+def same(one, other):
+    np.testing.assert_array_equal(_weights(one), _weights(other))
+
+
+def test_a_start_that_learns_nothing_is_replaced_by_what_learns(
+    cohorts, space, tmp_path
+):
+    bad = racing(space, BAD)
+    found = search(cohorts, bad, run=tmp_path)
+    assert set(found.settings) == {"train.learning_rate"}
+    rate = found.settings["train.learning_rate"]
+    assert rate == pytest.approx(USUAL, rel=0.01)
+    decision = found.decision
+    assert decision["is_decided"]
+    assert decision["gain"]["low"] > 0
+    assert decision == read_json(tmp_path / "search.json")
+    diverged = [t for t in decision["trials"] if "diverged" in t]
+    assert {t["changes"]["train.learning_rate"] for t in diverged} == {1e8}
+    # The winner is the training of the run with these settings, bit for bit.
+    plain = config.merge(bad, {"train": {"learning_rate": rate}})
+    same(found.model, plain_training(cohorts, plain, found))
+    again = search(cohorts, bad, run=tmp_path, resume=True)
+    assert again.decision == decision
+    same(again.model, found.model)
+
+
+def test_a_start_that_nothing_beats_stays(cohorts, space, caplog):
+    good = racing(space, USUAL)
+    with caplog.at_level(logging.INFO):
+        found = search(cohorts, good)
+    assert found.settings == {}
+    assert not found.decision["is_decided"]
+    assert found.lam == found.lam_start
+    assert "the start" in caplog.text
+    same(found.model, plain_training(cohorts, good, found))
+
+
+def test_a_start_that_diverges_costs_one_candidate(cohorts, space, caplog):
+    found = search(cohorts, racing(space, 1e8))
+    assert found.settings["train.learning_rate"] < 1
+    assert "takes its place" in caplog.text
+
+
+def test_a_start_that_diverges_at_the_end_is_replaced(cohorts, space, monkeypatch):
+    """Its weights are fine until then, and nothing has beaten it before."""
+    whole = Trainer.advance
+
+    def advance(self, trial, steps, devices=ONE_DEVICE):
+        found = whole(self, trial, steps, devices)
+        is_start = trial.name == "start"
+        why = "made up" if is_start and steps == 24 else found.diverged
+        worse = {n: s - (0 if is_start else 1) for n, s in found.scores.items()}
+        return replace(found, diverged=why, scores=worse)
+
+    monkeypatch.setattr(Trainer, "advance", advance)
+    found = search(cohorts, racing(space, USUAL))
+    assert found.decision["chosen"] != "start"
+    assert found.decision["is_decided"]
+
+
+def test_nothing_is_chosen_where_everything_diverges(cohorts, tmp_path):
+    path = tmp_path / "wild.yaml"
+    path.write_text("choices: {objective.smooth: {factors: [3.0]}}")
+    with pytest.raises(NonFiniteError, match="the 2 others that were tried"):
+        search(cohorts, racing(path, 1e8))
+
+
+def test_random_search_compares_whole_trainings(cohorts, space):
+    run = racing(space, BAD, strategy="random", trainings=3)
+    found = search(cohorts, run)
+    tried = [t for t in found.decision["trials"] if t["trial"] != "start"]
+    assert len(tried) == 3
+    assert {t["steps"] for t in tried} == {24}
+    assert found.decision["is_decided"]
+
+
+def test_a_trainer_goes_to_another_process(cohorts, space, tmp_path):
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    short = config.merge(racing(space, USUAL), {"train": {"steps": 4}})
+    trainer = Trainer(*cohorts[:2], short, tmp_path / "here", genotype, PROGRAMS)
+    there = pickle.loads(pickle.dumps(trainer))
+    there.folder, there.programs = tmp_path / "there", PROGRAMS
+    trial = pickle.loads(pickle.dumps(Trial("1", {"train.learning_rate": 0.05})))
+    one, other = trainer.advance(trial, 2), there.advance(trial, 2)
+    np.testing.assert_array_equal(one.scores["dice"], other.scores["dice"])
+    # What was done is read, and not done again.
+    assert trainer.advance(trial, 2).seconds == one.seconds
+    one, other = trainer.advance(trial, 4), there.advance(trial, 4)
+    np.testing.assert_array_equal(one.scores["dice"], other.scores["dice"])
+
+
+@pytest.mark.slow
+def test_processes_find_the_same(cohorts, space):
+    short = config.merge(racing(space, USUAL, trainings=2.0), {"train": {"steps": 8}})
+    alone = search(cohorts, short)
+    together = search(cohorts, config.merge(short, {"search": {"workers": 2}}))
+    rows = alone.decision["trials"], together.decision["trials"]
+    for one, other in zip(*rows, strict=True):
+        assert one["trial"] == other["trial"]
+        assert one.get("scores") == pytest.approx(other.get("scores"), abs=1e-3)
+
+
+def test_the_whole_job_keeps_the_settings_that_were_found(cohorts, space, tmp_path):
+    table, run = write_dataset(tmp_path, cohorts), tmp_path / "run"
+    workflows.auto(table, run, racing(space, BAD))
+    decision = read_json(run / "search.json")
+    assert decision["is_decided"]
+    # What the run was started with, and what it is now.
+    assert config.load(run / "config.yaml").train.learning_rate == BAD
+    found = decision["settings"]["train.learning_rate"]
+    assert workflows.config_of(run).train.learning_rate == found
+    records = read_records(run / "metrics.jsonl")
+    assert [r["step"] for r in records if r["stage"] == "train"][-1] == 24
+    model = load_model(run)
+    same(model, load_model(run / "trials" / decision["chosen"] / "model"))
+    more = workflows.train_run(run, more=2)
+    assert not np.array_equal(*map(_weights, (more, model)))
+    assert config.load(run / "config.yaml").train.learning_rate == found
+
+
+def _weights(model):
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(model.params)])
+
+
+def test_a_budget_is_divided():
+    plan = plan_race(400, 10, 3.0)
+    first, second, last = plan.steps
+    spent = last + 3 * (second - first) + plan.trials * first
+    assert spent <= 3 * 400 < spent + first
+    with pytest.raises(ConfigError, match=r"needs .* at least, got 0\.5"):
+        plan_race(400, 10, 0.5)
+
+
+def test_an_interval_covers_pairs_and_seeds():
+    rng = np.random.default_rng(0)
+    start = rng.normal(0.8, 0.05, 12)
+    trial = start + rng.normal(0.01, 0.004, 12)
+    only_pairs = gain(trial, start, 0.0)
+    theirs = stats.ttest_rel(trial, start).confidence_interval()
+    assert (only_pairs.low, only_pairs.high) == pytest.approx(tuple(theirs))
+    assert gain(trial, start, 0.01).high > only_pairs.high
+    moved = gain(trial + 0.5, start, 0.01)
+    assert moved.high - moved.low == pytest.approx(
+        gain(trial, start, 0.01).high - gain(trial, start, 0.01).low
+    )
+    # The noise of seeds grows with what registration gains, in any unit.
+    rest = start - 0.2
+    assert seed_noise(start, rest) == pytest.approx(0.001)
+    assert seed_noise(7 * start, 7 * rest) == pytest.approx(7 * 0.001)
+
+
+def test_false_decisions_are_rare():
+    """Trainings that differ by pairs and seeds alone: at most 2.5 % win."""
+    rng, wins = np.random.default_rng(1), 0
+    for _ in range(2000):
+        quality = rng.normal(0.8, 0.05, 10)
+        one, other = (
+            quality + rng.normal(0, 0.002) + rng.normal(0, 0.003, 10) for _ in range(2)
+        )
+        wins += gain(one, other, 0.002).is_decided
+    assert wins / 2000 < 0.025
+
+
+def outcome(dice, mind=None):
+    dice = np.asarray(dice)
+    mind = dice if mind is None else np.asarray(mind)
+    return Outcome(Trial("x"), 10, {"dice": dice, "soft_dice": dice, "mind": mind})
+
+
+def test_a_judge_that_asks_for_no_motion_is_replaced(caplog):
+    rest = {"dice": np.full(4, 0.8), "soft_dice": np.full(4, 0.8)}
+    rest["mind"] = np.full(4, -0.5)
+    start = outcome([0.7, 0.7, 0.7, 0.8], [-0.4, -0.3, -0.3, -0.4])
+    smoother = outcome([0.7, 0.7, 0.8, 0.7], [-0.4, -0.4, -0.4, -0.5])
+    found = verdicts(rest, start, [smoother], smoother)
+    assert choose_judge("dice", found) == "mind"
+    assert "dice prefers no registration" in caplog.text
+    caplog.clear()
+    rest["mind"] = np.full(4, 0.0)
+    assert choose_judge("dice", verdicts(rest, start, [smoother], smoother)) is None
+    rest["dice"] = np.full(4, 0.5)
+    assert choose_judge("auto", verdicts(rest, start, [start], start)) == "dice"
+    assert "cannot tell" in caplog.text
+
+
+def test_a_combination_has_the_changes_of_both():
+    one, other = Trial("1", {"a": 1, "b": 2}), Trial("2", {"b": 3, "c": 4})
+    both = combined(one, other, "both")
+    assert both is not None
+    assert dict(both.changes) == {"a": 1, "b": 2, "c": 4}
+    assert combined(one, Trial("3", {"b": 9}), "none") is None
