@@ -13,6 +13,7 @@ from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.trials import (
     SCORES,
+    USUAL,
     Outcome,
     Trial,
     Tried,
@@ -134,10 +135,13 @@ def race(job: SearchJob) -> SearchResult:
         last, *finals = run([start, *field], plan.steps[-1])
         best = finals[0] if finals else None
         if last.diverged:
-            for trial in _spare(seen, judge or SCORES[0]):
-                if best is not None and not best.diverged:
+            sound = [outcome for outcome in finals if not outcome.diverged]
+            for trial in _spare(seen, judge):
+                if sound and trial.name != USUAL:
                     break
-                (best,) = run([trial], plan.steps[-1])
+                found = run([trial], plan.steps[-1])
+                sound += [outcome for outcome in found if not outcome.diverged]
+            best = max(sound, key=lambda one: _mean(one, judge), default=None)
         if judge is None and not last.diverged:
             said = verdicts(rest, last, finals)
             judge = choose_judge(search.judge, said)
@@ -145,19 +149,25 @@ def race(job: SearchJob) -> SearchResult:
         return finish(job, trainer, tried)
 
 
-def _spare(seen: list[Outcome], judge: str) -> list[Trial]:
-    """The trials that were left behind in good order, the best of the longest first.
+def _spare(seen: list[Outcome], judge: str | None) -> list[Trial]:
+    """The trials that were left behind in good order.
 
-    A rate that is too large may look best until it diverges.
+    The usual settings first, since a rate that is too large may look best until it
+    diverges; then the best of those that were trained longest.
     """
     last = {outcome.trial.name: outcome for outcome in seen}
     sound = [outcome for outcome in last.values() if not outcome.diverged]
 
-    def rank(outcome: Outcome) -> tuple[int, float]:
-        scores = outcome.scores.get(judge, outcome.scores["mind"])
-        return -outcome.steps, -float(np.nanmean(scores))
+    def rank(outcome: Outcome) -> tuple[bool, int, float]:
+        return outcome.trial.name != USUAL, -outcome.steps, -_mean(outcome, judge)
 
     return [outcome.trial for outcome in sorted(sound, key=rank)]
+
+
+def _mean(outcome: Outcome, judge: str | None) -> float:
+    """Mean score by a judge, or by the one that every dataset has."""
+    scores = outcome.scores.get(judge or SCORES[0], outcome.scores["mind"])
+    return float(np.nanmean(scores))
 
 
 def _ranked(
@@ -221,7 +231,7 @@ def _instead(start: Outcome, others: list[Outcome], judge: str) -> Outcome:
             f"search: the training of the run diverges ({start.diverged}), and so do "
             f"the {len(others)} others that were tried; lower train.learning_rate."
         )
-    best = max(sound, key=lambda outcome: float(np.nanmean(outcome.scores[judge])))
+    best = max(sound, key=lambda outcome: _mean(outcome, judge))
     logger.warning(
         "The training of the run itself diverges: %s. Trial %s takes its place: %s.",
         start.diverged,

@@ -7,7 +7,7 @@ from autoreg_jax.workflows.trials._adopt import (
     keep_settings,
     trained_winner,
 )
-from autoreg_jax.workflows.trials._candidates import combined, drawn, proposals
+from autoreg_jax.workflows.trials._candidates import USUAL, combined, drawn, proposals
 from autoreg_jax.workflows.trials._finish import Tried, finish
 from autoreg_jax.workflows.trials._gain import (
     Gain,
@@ -24,6 +24,7 @@ from autoreg_jax.workflows.trials._trial import SCORES, Outcome, Trial
 
 __all__ = [
     "SCORES",
+    "USUAL",
     "Gain",
     "Judging",
     "Outcome",

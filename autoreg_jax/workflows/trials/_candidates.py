@@ -15,6 +15,9 @@ from autoreg_jax.workflows.trials._trial import Trial
 SMOOTHER = 2.0
 """Factor on the smoothness of the trial by which the judge is checked."""
 
+USUAL = "usual"
+"""Name of the trial with the usual settings."""
+
 # One of so many proposals combines two changes.
 _COMBINED = 4
 
@@ -47,7 +50,9 @@ def proposals(
     )
     trials: list[Trial] = []
     for changes, genotype in found:
-        trial = Trial(f"{len(trials) + 1}", changes, genotype)
+        is_usual = bool(usual) and changes == usual and genotype is None
+        name = USUAL if is_usual else f"{len(trials) + 1}"
+        trial = Trial(name, changes, genotype)
         if _is_possible(trainer, trial) and not _is_there(trial, trials):
             trials.append(trial)
         if len(trials) == count:
