@@ -272,6 +272,8 @@ def _weights(run: Run) -> Section:
     if searched:
         pictures = (_picture(lambda_history(run.records), CAPTIONS["lambda"]),)
         missing = ""
+    if run.search is not None and any(row.start != row.end for row in weights):
+        missing = ""  # by trials, which have no history
     similarity = objective.get("similarity", "")
     return Section(title, pictures, missing, weights=weights, similarity=similarity)
 

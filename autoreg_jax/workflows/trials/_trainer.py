@@ -110,7 +110,7 @@ class Trainer:
         record = {"stage": "scores", "step": steps, "scores": {}, "folding": 0.0}
         try:
             _, network, programs = self.network(trial)
-            state = self._trained(trial, config, network, programs, steps, devices)
+            state = self._trained(journal, config, network, programs, steps, devices)
         except NonFiniteError as error:
             record["diverged"] = str(error)
         else:
@@ -132,7 +132,12 @@ class Trainer:
         config = self.settings(trial)
         genotype, network, programs = self.network(trial)
         state = self._trained(
-            trial, config, network, programs, config.train.steps, ONE_DEVICE
+            self._journal(trial),
+            config,
+            network,
+            programs,
+            config.train.steps,
+            ONE_DEVICE,
         )
         omega = np.asarray(state.chosen)
         return trained_model(
@@ -141,7 +146,7 @@ class Trainer:
 
     def _trained(
         self,
-        trial: Trial,
+        journal: Journal,
         config: RunConfig,
         network: Network,
         programs: Programs,
@@ -162,7 +167,6 @@ class Trainer:
         def stop(records: list[dict[str, Any]]) -> dict[str, Any]:
             return {"paused": True} if records[-1]["step"] >= steps else {}
 
-        journal = self._journal(trial)
         if (journal.last("train") or {}).get("step", 0) >= steps:
             return last_state(task, journal)
         if steps < task.steps:
