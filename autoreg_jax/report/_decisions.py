@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from autoreg_jax.report._words import CELLS, SCALES
 
-# Standard errors by which a choice leads if it counts as decided.
-_DECIDED = 2.0
+# Standard errors over the pairs by which a choice leads if it is clear.
+_CLEAR = 2.0
 
 Cells = Mapping[str, Mapping[str, Sequence[str]]]
 Choices = Mapping[tuple[str, str, int], Mapping[str, Any]]
@@ -27,17 +27,17 @@ def removals(records: Sequence[Mapping[str, Any]]) -> Choices:
     }
 
 
-def is_decided(choice: Mapping[str, Any]) -> bool:
-    """Whether a choice leads by two standard errors over the pairs or more.
+def is_clear(choice: Mapping[str, Any]) -> bool:
+    """Whether a choice leads by more than two standard errors over the pairs.
 
     Examples:
-        >>> is_decided({"margin": 0.3, "standard_error": 0.1})
+        >>> is_clear({"margin": 0.3, "standard_error": 0.1})
         True
-        >>> is_decided({"margin": 0.3, "standard_error": None})
+        >>> is_clear({"margin": 0.3, "standard_error": None})
         False
     """
     error = choice["standard_error"]
-    return error is not None and choice["margin"] > _DECIDED * error
+    return error is not None and choice["margin"] > _CLEAR * error
 
 
 def removal_note(choice: Mapping[str, Any]) -> str:
@@ -51,20 +51,21 @@ def removal_note(choice: Mapping[str, Any]) -> str:
     """
     error = choice["standard_error"]
     note = f"+{choice['margin']:.2g}" + ("" if error is None else f" ± {error:.2g}")
-    return note if is_decided(choice) else f"{note}, not decided"
+    return note if is_clear(choice) else f"{note}, not decided"
 
 
 def removal_sentence(choices: Choices) -> str:
-    """How many of the choices by perturbation are decided, and what that means."""
-    count = sum(map(is_decided, choices.values()))
+    """How many of the choices by perturbation are clear, and what that means."""
+    count = sum(map(is_clear, choices.values()))
     pairs = max(choice["pairs"] for choice in choices.values())
     return (
         "On each edge the operation was chosen without which the loss of the mixture "
-        f"is largest on {pairs} validation pairs. {count} of {len(choices)} choices "
-        "are decided: the loss without the chosen operation is larger than without the "
-        f"second one by more than {_DECIDED:g} standard errors over the pairs. On the "
-        "other edges another operation may be as good. The error is that of this "
-        "mixture: one that is trained with another seed may choose otherwise."
+        f"is largest on {pairs} validation pairs. On {count} of {len(choices)} edges "
+        f"it leads the second one by more than {_CLEAR:g} standard errors over the "
+        "pairs; on the others the choice is not decided. The error is that of this one "
+        "mixture. Mixtures that are trained with other seeds often choose otherwise, "
+        "also where each is clear, so a choice counts as decided only if another seed "
+        "repeats it."
     )
 
 

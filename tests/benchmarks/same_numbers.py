@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = (
     "network.width=0.125",
     "network.num_steps=3",
+    "network.operations=[conv_1,conv_3]",  # so that α is searched
     "objective.windows=[5,3,3]",
     "search.hypergradient.name=finite_difference",
     "search.feature.steps=4",

@@ -166,7 +166,7 @@ def test_each_choice_has_its_margin(run, page, tmp_path):
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n")
     (tmp_path / "genotype.json").write_text(Genotype.uniform("conv_3").to_json())
     text = read(write_report(tmp_path)).text
-    assert "largest on 6 validation pairs. 1 of 3 choices are decided" in text
+    assert "largest on 6 validation pairs. On 1 of 3 edges it leads" in text
     for note in ("+0.5 ± 0.1 ", "+0.5 ± 0.3, not decided", "+0.5, not decided"):
         assert f"convolution, width 3{note}" in text
 

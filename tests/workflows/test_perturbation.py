@@ -25,7 +25,7 @@ from autoreg_jax.workflows.strategies._removal import (
 
 NO_STAGE = {"steps": 0, "warm_up": 0}
 # The operation with the smallest logit of this edge at seed 0.
-NEEDED = 1
+NEEDED = 4
 WHERE = Edge("deformation", 0, 0)
 
 
@@ -65,15 +65,15 @@ def test_the_edges_are_those_of_all_scales_and_read_from_records():
 def moved_part(omega, weights):
     """How much of the shift between two images the network sees."""
     each = (weights * omega).sum(-1)
-    return weights[4, NEEDED] * (1 + 0.05 * each).prod()
+    return weights[2, NEEDED] * (1 + 0.05 * each).prod()
 
 
-STRUCTURE = Structure(feature_edges=2, deformation_channels=(1, 1))
+STRUCTURE = Structure(feature_edges=1, deformation_channels=(1,))
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Eight edges that see a shift of ramps, if one edge has one operation.
+    """Four edges that see a shift of ramps, if one edge has one operation.
 
     Where that operation has the weight w, and all weights of ω are zero, the images
     are brought together by w times what is between them.
@@ -86,12 +86,12 @@ class Shift:
     def init(self, key, moving, fixed, alpha=None):
         """A weight for each operation of each edge."""
         del key, moving, fixed, alpha
-        return {"params": {"kernel": jnp.ones((8, 8))}}
+        return {"params": {"kernel": jnp.ones((4, 8))}}
 
     def apply(self, variables, moving, fixed, alpha=None):
         """The same displacement everywhere, along both axes."""
         shift = 32 * jnp.mean(fixed - moving, (1, 2, 3), keepdims=True)
-        weights = jax.nn.softmax(jnp.concatenate(alpha).reshape(8, 8))
+        weights = jax.nn.softmax(jnp.concatenate(alpha).reshape(4, 8))
         moved = moved_part(variables["params"]["kernel"], weights) * shift
         fields = []
         for factor in (1, 2, 4):
@@ -157,14 +157,14 @@ def test_an_operation_that_is_needed_stays_though_alpha_ranks_it_last(ramps, opt
     assert np.argmin(found.alpha.deformation[0, 0]) == NEEDED
     assert found.genotype.deformation[0][0] == OPERATIONS[NEEDED]
     stages = [record["stage"] for record in found.records]
-    assert stages == ["mixture"] * 3 + ["perturbation"] * 8
+    assert stages == ["mixture"] * 3 + ["perturbation"] * 4
     assert not any("valid_loss" in record for record in found.records)
     gaps = np.subtract.outer(HEIGHTS, HEIGHTS)[~np.eye(3, dtype=bool)]
     here = found.alpha
     for record in found.records[3:]:
         edge = Edge.of_record(record)
         for number, name in enumerate(OPERATIONS):
-            parts = np.concatenate(without(here, edge, number)).reshape(8, 8)
+            parts = np.concatenate(without(here, edge, number)).reshape(4, 8)
             seen = moved_part(found.omega["kernel"], softmax(parts, -1))
             expected = 10 * np.mean((gaps * (1 - seen) / 64) ** 2)
             assert record["losses"][name] == pytest.approx(expected, rel=1e-3)
@@ -192,7 +192,7 @@ def test_the_mixture_is_that_of_darts(ramps, options, whole):
     first = [r for r in whole.records if r["stage"] == "joint"]
     assert without_clock(first) == without_clock(other.records)
     assert {r["stage"]: r["step"] for r in whole.records} == {
-        "joint": 3, "perturbation": 8, "joint-2": 3, "perturbation-2": 8,
+        "joint": 3, "perturbation": 4, "joint-2": 3, "perturbation-2": 4,
     }  # fmt: skip
     order = [
         [Edge.of_record(r) for r in whole.records if r["stage"] == name]
@@ -210,22 +210,20 @@ def test_omega_learns_between_two_choices(ramps, options, whole):
     assert resting[1]["mixture_loss"] != learning[1]["mixture_loss"]
 
 
-@pytest.mark.parametrize(
-    "place", [("joint", 3), ("perturbation", 4), ("perturbation-2", 8)]
-)
+@pytest.mark.parametrize("place", [("joint", 3), ("perturbation", 2)])
 def test_interrupted_and_resumed_is_the_same(ramps, options, whole, tmp_path, place):
     def pull_the_plug(*here):
         if here[:2] == place:  # the record is there, its checkpoint is not
             raise KeyboardInterrupt
 
+    once = {"rounds": 1}
     journal = workflows.Journal(tmp_path, observe=pull_the_plug, save_every=0)
     with pytest.raises(KeyboardInterrupt):
-        search(ramps, options, journal=journal)
-    resumed = search(ramps, options, run=tmp_path, resume=True)
-    assert resumed.genotype == whole.genotype
-    assert without_clock(resumed.records) == without_clock(whole.records)
-    again = search(ramps, options, run=tmp_path, resume=True)
-    assert again.genotype == whole.genotype
+        search(ramps, options, once, journal=journal)
+    resumed = search(ramps, options, once, run=tmp_path, resume=True)
+    assert without_clock(resumed.records) == without_clock(whole.records[:7])
+    again = search(ramps, options, once, run=tmp_path, resume=True)
+    assert again.genotype == resumed.genotype
     assert again.records == resumed.records
 
 
