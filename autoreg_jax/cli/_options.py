@@ -82,18 +82,19 @@ def add_search(group: Any) -> None:
     group.add_argument(
         "--strategy",
         metavar="NAME",
-        help="race (real short trainings), random, or darts (the paper's)",
+        help="race (real short trainings), random, optuna, darts (the paper's), or "
+        "perturbation",
     )
     group.add_argument(
         "--space",
         metavar="NAME|FILE",
-        help="what race and random may change: macro, paper or a YAML file",
+        help="what race, random and optuna may change: macro, paper or a file",
     )
     group.add_argument(
         "--trainings",
         type=float,
         metavar="N",
-        help="cost of race and random, in trainings",
+        help="cost of race, random and optuna, in trainings",
     )
     group.add_argument(
         "--help-space",

@@ -158,21 +158,22 @@ class SearchConfig:
 
     strategy: str = "darts"
     """How the run is searched: `race`, real short trainings of candidates, which the
-    better ones continue; `random`, whole trainings of random candidates; `darts`,
+    better ones continue; `random`, whole trainings of random candidates; `optuna`,
+    those that TPE and Hyperband of the package Optuna propose; `darts`,
     Algorithm 1 of the paper, by hypergradients; `perturbation` trains the same mixture
     and keeps on each edge the operation whose removal hurts most."""
 
     space: str = "macro"
-    """What `race` and `random` may change: `macro`, sizes and wiring of the network,
-    loss and training; `paper`, the operation of each edge and the weights of the loss;
-    or a YAML file, see `autoreg search --help-space`."""
+    """What `race`, `random` and `optuna` may change: `macro`, sizes and wiring of the
+    network, loss and training; `paper`, the operation of each edge and the weights of
+    the loss; or a YAML file, see `autoreg search --help-space`."""
 
     trainings: float = 3.0
-    """Cost of `race` and `random` in trainings beyond the one that the run needs (> 0).
+    """Cost of these strategies in trainings beyond the one that the run needs (> 0).
     """
 
     judge_pairs: int = 20
-    """Validation pairs that judge the candidates of `race` and `random` (>= 2)."""
+    """Validation pairs that judge their candidates (>= 2)."""
 
     workers: int = 1
     """Processes that train candidates at the same time (>= 1), on a share of the

@@ -1,6 +1,6 @@
 """The settings among which a search chooses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -94,16 +94,25 @@ class Space:
                     yield {name: value}
 
     def draw(self, config: RunConfig, rng: np.random.Generator) -> Changes:
-        """Random settings: any option of each choice, or the value that it has.
+        """Random settings: any option of each choice, or the value that it has."""
+        return self.choose(config, lambda name, count: int(rng.integers(count)))
 
-        Choices are drawn in order, so that those that depend on others see them.
-        Options that the settings do not allow are not drawn.
+    def choose(self, config: RunConfig, place_of: Callable[[str, int], int]) -> Changes:
+        """Settings that somebody chooses, choice by choice.
+
+        Choices come in order, so that those that depend on others see them. Options
+        that the settings do not allow are left out.
+
+        Args:
+            config: The settings that are changed.
+            place_of: `(name, count) -> place` among the options of a choice and, as the
+                last one, the value that it has.
         """
         found: Changes = {}
         present = config
         for choice in self.choices:
             options = choice.options(present)
-            place = int(rng.integers(len(options) + 1))
+            place = place_of(choice.name, len(options) + 1)
             if place == len(options):  # as it is
                 continue
             change = {choice.name: options[place]}

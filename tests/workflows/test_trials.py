@@ -147,6 +147,25 @@ def test_random_search_compares_whole_trainings(cohorts, space):
     assert found.decision["is_decided"]
 
 
+def test_optuna_finds_what_learns(cohorts, space):
+    pytest.importorskip("optuna", reason="pip install autoreg_jax[optuna]")
+    found = search(cohorts, racing(space, BAD, strategy="optuna", trainings=2))
+    assert found.decision["is_decided"]
+    steps = {t["trial"]: t["steps"] for t in found.decision["trials"]}
+    spent = sum(steps.values()) - steps["start"]
+    assert 2 * 24 - 24 <= spent <= 2 * 24 + 12  # the last one may end a little later
+    again = search(cohorts, racing(space, BAD, strategy="optuna", trainings=2))
+    assert again.decision["trials"] == found.decision["trials"] or _same_scores(
+        again.decision, found.decision
+    )
+
+
+def _same_scores(one, other):
+    """Times differ from run to run."""
+    rows = zip(one["trials"], other["trials"], strict=True)
+    return all(a.get("scores") == b.get("scores") for a, b in rows)
+
+
 def test_a_trainer_goes_to_another_process(cohorts, space, tmp_path):
     genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
     short = config.merge(racing(space, USUAL), {"train": {"steps": 8}})

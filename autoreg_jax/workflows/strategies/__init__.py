@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from autoreg_jax.workflows._job import SearchJob, SearchResult, Strategy
 from autoreg_jax.workflows.strategies._darts import darts, stages
+from autoreg_jax.workflows.strategies._optuna import optuna_search
 from autoreg_jax.workflows.strategies._perturbation import perturbation
 from autoreg_jax.workflows.strategies._race import race
 from autoreg_jax.workflows.strategies._random import random_search
@@ -16,6 +17,7 @@ __all__ = [
     "SearchResult",
     "Strategy",
     "darts",
+    "optuna_search",
     "perturbation",
     "race",
     "random_search",
@@ -25,6 +27,7 @@ __all__ = [
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
         "darts": darts,
+        "optuna": optuna_search,
         "perturbation": perturbation,
         "race": race,
         "random": random_search,
@@ -32,5 +35,5 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 )
 """The strategies by the names of `search.strategy`."""
 
-BY_TRIALS = ("race", "random")
+BY_TRIALS = ("optuna", "race", "random")
 """Those that train candidates in full."""

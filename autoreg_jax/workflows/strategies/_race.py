@@ -71,12 +71,7 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
         >>> plan_race(400, 10, 3.0)
         Plan(steps=(50, 100, 400), trials=13)
     """
-
-    def record(steps: float, most: int) -> int:
-        return min(most, log_every * math.ceil(steps / log_every))
-
-    first = record(max(_PARTS[0] * num_steps, _FEWEST), -(-num_steps // 4))
-    second = record(max(_PARTS[1] * num_steps, 2 * first), -(-num_steps // 2))
+    first, second, _ = steps = comparisons(num_steps, log_every)
     fixed = num_steps - second + second + _KEPT * (second - first)
     count = math.floor((trainings * num_steps - fixed) / first)
     if count < 1:
@@ -84,7 +79,18 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
             f"search.trainings: a race needs {(fixed + first) / num_steps:.3g} at "
             f"least, got {trainings:g}."
         )
-    return Plan((first, second, num_steps), count)
+    return Plan(steps, count)
+
+
+def comparisons(num_steps: int, log_every: int) -> tuple[int, int, int]:
+    """The steps after which trials are compared: early, a little later, at the end."""
+
+    def record(steps: float, most: int) -> int:
+        return min(most, log_every * math.ceil(steps / log_every))
+
+    first = record(max(_PARTS[0] * num_steps, _FEWEST), -(-num_steps // 4))
+    second = record(max(_PARTS[1] * num_steps, 2 * first), -(-num_steps // 2))
+    return first, second, num_steps
 
 
 def race(job: SearchJob) -> SearchResult:

@@ -7,7 +7,14 @@ from autoreg_jax.workflows.trials._adopt import (
     keep_settings,
     trained_winner,
 )
-from autoreg_jax.workflows.trials._candidates import USUAL, combined, drawn, proposals
+from autoreg_jax.workflows.trials._candidates import (
+    USUAL,
+    chosen_by,
+    combined,
+    drawn,
+    is_possible,
+    proposals,
+)
 from autoreg_jax.workflows.trials._finish import Tried, finish
 from autoreg_jax.workflows.trials._gain import (
     Gain,
@@ -34,6 +41,7 @@ __all__ = [
     "Verdict",
     "adopt",
     "choose_judge",
+    "chosen_by",
     "combined",
     "drawn",
     "finish",
@@ -41,6 +49,7 @@ __all__ = [
     "found_similarity",
     "gain",
     "gains_of",
+    "is_possible",
     "keep_settings",
     "proposals",
     "seed_noise",

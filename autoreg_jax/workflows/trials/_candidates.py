@@ -1,6 +1,6 @@
 """Trials that a search proposes: neighbours of the start, random ones, combinations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -53,7 +53,7 @@ def proposals(
         is_usual = bool(usual) and changes == usual and genotype is None
         name = USUAL if is_usual else f"{len(trials) + 1}"
         trial = Trial(name, changes, genotype)
-        if _is_possible(trainer, trial) and not _is_there(trial, trials):
+        if is_possible(trainer, trial) and not _is_there(trial, trials):
             trials.append(trial)
         if len(trials) == count:
             break
@@ -75,16 +75,32 @@ def combined(first: Trial, second: Trial, name: str) -> Trial | None:
 def drawn(space: Space, trainer: Trainer, rng: np.random.Generator, name: str) -> Trial:
     """A random trial of the whole space."""
     while True:
-        changes = space.draw(trainer.config, rng)
-        genotype = None
-        if space.has_operations:
-            cells, names = trainer.genotype.cells, _operations(trainer)
-            genotype = Genotype.random(
-                tuple(rng.integers(2**31, size=2).tolist()), names, cells
-            )
-        trial = Trial(name, changes, genotype)
-        if _is_possible(trainer, trial):
+        trial = chosen_by(
+            lambda _, count: int(rng.integers(count)), space, trainer, name
+        )
+        if is_possible(trainer, trial):
             return trial
+
+
+def chosen_by(
+    place_of: Callable[[str, int], int], space: Space, trainer: Trainer, name: str
+) -> Trial:
+    """A trial that somebody chooses, see `Space.choose`; edges are choices, too."""
+    changes = space.choose(trainer.config, place_of)
+    if not space.has_operations:
+        return Trial(name, changes)
+    names = searched_names(_operations(trainer))
+    cells = {
+        kind: tuple(
+            tuple(
+                names[place_of(f"{kind} {scale} {edge}", len(names))]
+                for edge in range(len(cell))
+            )
+            for scale, cell in enumerate(getattr(trainer.genotype, kind))
+        )
+        for kind in ("feature", "deformation")
+    }
+    return Trial(name, changes, Genotype(**cells))
 
 
 def _mixed(
@@ -129,7 +145,7 @@ def _operations(trainer: Trainer) -> Sequence[Candidate]:
     return programs.candidates
 
 
-def _is_possible(trainer: Trainer, trial: Trial) -> bool:
+def is_possible(trainer: Trainer, trial: Trial) -> bool:
     """Whether the settings are allowed and the genotype fits them."""
     try:
         trainer.network(trial)
