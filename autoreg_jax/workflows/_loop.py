@@ -263,3 +263,21 @@ def check_finite(
         f"stage {stage!r}, step {step}: {next(bad, 'the network weights')} became NaN "
         "or infinite; lower the learning rates of this stage and start it again."
     )
+
+
+# Mean squared difference of neighbouring displacements, voxels²: ten voxels a voxel.
+_ABSURD = 100.0
+
+
+def check_sane(stage: str, step: int, terms: Mapping[str, float]) -> None:
+    """Stop a training that has diverged, which often has finite losses.
+
+    Raises:
+        NonFiniteError: If displacements jump by ten voxels from voxel to voxel.
+    """
+    if terms.get("smooth", 0.0) > _ABSURD:
+        raise NonFiniteError(
+            f"stage {stage!r}, step {step}: the training has diverged (smoothness term "
+            f"{terms['smooth']:.3g}, of a registration well below 1); lower "
+            "train.learning_rate and start it again."
+        )

@@ -40,7 +40,7 @@ from autoreg_jax.workflows._images import (
     waiting,
 )
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._loop import Task, check_finite, repeat
+from autoreg_jax.workflows._loop import Task, check_finite, check_sane, repeat
 from autoreg_jax.workflows._pairs import pair_sampler, roles_of
 from autoreg_jax.workflows.training import (
     Budget,
@@ -237,6 +237,7 @@ def training_task(  # noqa: PLR0913
             values["gradient_norm"] = info.gradient_norm
             check_finite(name, place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
+        check_sane(name, step, mean.terms)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         return fields | waiting(images)
 

@@ -14,6 +14,7 @@ from autoreg_jax import config, workflows
 from autoreg_jax.errors import ConfigError, NonFiniteError
 from autoreg_jax.files import read_json, read_records
 from autoreg_jax.inference import load_model
+from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.programs import Programs, cells_of, set_genotype
 from autoreg_jax.runtime import ONE_DEVICE
 from autoreg_jax.workflows.strategies._race import plan_race
@@ -129,6 +130,22 @@ def test_a_start_that_diverges_at_the_end_is_replaced(cohorts, space, monkeypatc
     found = search(cohorts, racing(space, USUAL))
     assert found.decision["chosen"] != "start"
     assert found.decision["is_decided"]
+
+
+def test_a_training_that_diverges_with_finite_losses_is_stopped(cohorts):
+    wild = config.merge(BASE, {"train": {"learning_rate": 2.0}})
+    journal = workflows.Journal()
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    with pytest.raises(NonFiniteError, match=r"step \d+: the training has diverged"):
+        workflows.train(
+            cohorts[0],
+            wild,
+            genotype,
+            dict(PAPER_WEIGHTS),
+            programs=PROGRAMS,
+            journal=journal,
+        )
+    assert all(np.isfinite(record["loss"]) for record in journal.records)
 
 
 def test_nothing_is_chosen_where_everything_diverges(cohorts, tmp_path):
