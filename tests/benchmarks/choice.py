@@ -111,7 +111,8 @@ def main() -> None:
             )
         )
         print(
-            f"seed {seed}: {len(clear)} of {len(found['choices'])} choices clear, above 2 SE"
+            f"seed {seed}: {len(clear)} of {len(found['choices'])} choices clear, "
+            "above 2 SE"
         )
         print(f"  edges on which both rules agree: {same}")
         for edge, (name, ratio, loss) in found["choices"].items():
