@@ -269,13 +269,15 @@ def check_finite(
 _ABSURD = 100.0
 
 
-def check_sane(stage: str, step: int, terms: Mapping[str, float]) -> None:
+def check_sane(stage: str, step: int, terms: Mapping[str, float], *, keep: str) -> None:
     """Stop a training that has diverged, which often has finite losses.
+
+    One that keeps its best weights goes on: they may be of an earlier step.
 
     Raises:
         NonFiniteError: If displacements jump by ten voxels from voxel to voxel.
     """
-    if terms.get("smooth", 0.0) > _ABSURD:
+    if keep == "last" and terms.get("smooth", 0.0) > _ABSURD:
         raise NonFiniteError(
             f"stage {stage!r}, step {step}: the training has diverged (smoothness term "
             f"{terms['smooth']:.3g}, of a registration well below 1); lower "

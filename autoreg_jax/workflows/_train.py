@@ -237,8 +237,7 @@ def training_task(  # noqa: PLR0913
             values["gradient_norm"] = info.gradient_norm
             check_finite(name, place, bool(info.is_finite), values)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
-        if settings.keep == "last":  # the best weights may be of an earlier step
-            check_sane(name, step, mean.terms)
+        check_sane(name, step, mean.terms, keep=settings.keep)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         return fields | waiting(images)
 
