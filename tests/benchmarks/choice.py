@@ -110,10 +110,8 @@ def main() -> None:
                 strict=True,
             )
         )
-        print(
-            f"seed {seed}: {len(clear)} of {len(found['choices'])} choices clear, "
-            "above 2 SE"
-        )
+        total = len(found["choices"])
+        print(f"seed {seed}: {len(clear)} of {total} choices above 2 SE")
         print(f"  edges on which both rules agree: {same}")
         for edge, (name, ratio, loss) in found["choices"].items():
             print(f"  {edge}: {name}, margin {ratio:.1f} SE, mixture {loss:.3f}")
