@@ -51,7 +51,7 @@ def test_a_choice_without_effect_is_left_out():
 
 def test_random_settings_are_allowed_and_reach_every_option():
     space, rng = read_space("macro"), np.random.default_rng(0)
-    drawn = [space.draw(RUN, rng) for _ in range(300)]
+    drawn = [space.draw(RUN, rng) for _ in range(150)]
     for changes in drawn:
         run = changed(RUN, changes)
         if run.objective.similarity == "mind":
