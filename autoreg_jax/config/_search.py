@@ -169,8 +169,8 @@ class SearchConfig:
     the loss; or a YAML file, see `autoreg search --help-space`."""
 
     trainings: float = 3.0
-    """Cost of these strategies in trainings beyond the one that the run needs (> 0).
-    """
+    """Cost of these strategies in trainings beyond the one that the run needs (> 0),
+    at as much time a step as the run takes."""
 
     judge_pairs: int = 20
     """Validation pairs that judge their candidates (>= 2)."""
@@ -200,7 +200,8 @@ class SearchConfig:
     """Time limit of the search (> 0; null: no limit). The remaining time is divided
     over the remaining stages in proportion to their steps. A stage ends when its time
     is over, but not before one update of its outer variable, and its warm-up takes at
-    most the same share of its time as of its steps."""
+    most the same share of its time as of its steps. Searches by trials take as many
+    `trainings` as fit, by how long a step of the run takes."""
 
     judge: Judge = "auto"
     """Outer loss of λ on validation pairs: `dice`, overlap of label maps; `landmarks`,

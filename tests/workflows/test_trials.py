@@ -238,6 +238,12 @@ def test_a_budget_is_divided():
         plan_race(400, 10, 0.5)
 
 
+def test_time_may_be_less_than_the_budget(cohorts, space):
+    """Of trainings that take a second or so each, without compilation."""
+    with pytest.raises(ConfigError, match=r"also by the time of search\.minutes"):
+        search(cohorts, racing(space, USUAL, minutes=1e-6))
+
+
 def test_an_interval_covers_pairs_and_seeds():
     rng = np.random.default_rng(0)
     start = rng.normal(0.8, 0.05, 12)

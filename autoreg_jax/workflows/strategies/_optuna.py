@@ -12,9 +12,11 @@ from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.strategies._race import comparisons
 from autoreg_jax.workflows.trials import (
     SCORES,
+    START,
     Outcome,
     Trial,
     Tried,
+    affordable,
     choose_judge,
     chosen_by,
     finish,
@@ -60,8 +62,9 @@ def optuna_search(job: SearchJob) -> SearchResult:
     name = search.judge if search.judge in SCORES else SCORES[0]
     with trials_folder(job) as folder:
         trainer = start_of(job, folder)
-        start = trainer.advance(Trial("start"), steps[-1])
-        seen, left, count = [start], search.trainings * train.steps, 0
+        left = train.steps * affordable(job, trainer, steps[0])
+        start = trainer.advance(Trial(START), steps[-1])
+        seen, count = [start], 0
         while left > 0:
             asked, count = study.ask(), count + 1
             trial = chosen_by(_suggest(asked), space, trainer, str(count))

@@ -13,10 +13,12 @@ from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.trials import (
     SCORES,
+    START,
     USUAL,
     Outcome,
     Trial,
     Tried,
+    affordable,
     choose_judge,
     combined,
     finish,
@@ -77,7 +79,7 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
     if count < 1:
         raise ConfigError(
             f"search.trainings: a race needs {(fixed + first) / num_steps:.3g} at "
-            f"least, got {trainings:g}."
+            f"least, got {trainings:.3g} (also by the time of search.minutes)."
         )
     return Plan(steps, count)
 
@@ -99,22 +101,22 @@ def race(job: SearchJob) -> SearchResult:
     The start is always among them. Candidates are the usual settings, neighbours of the
     start in `config.search.space` and combinations; after an eighth of the training the
     best three continue, with a combination of the best two; after a quarter the best
-    one does, to the end. It replaces the start only
-    if its gain on validation pairs is more than noise, or if the start diverges. The
-    model of the winner is that
-    of the run.
+    one does, to the end. It replaces the start only if its gain on validation pairs is
+    more than noise, or if the start diverges. The model of the winner is that of the
+    run.
 
     Raises:
         ConfigError: If the space or the budget is wrong.
         NonFiniteError: If all trials diverge.
     """
     search, train = job.config.search, job.config.train
-    plan = plan_race(train.steps, train.log_every, search.trainings)
-    space = read_space(search.space)
+    space, early = read_space(search.space), comparisons(train.steps, train.log_every)
     with trials_folder(job) as folder, workers(search.workers) as executor:
         trainer = start_of(job, folder)
         rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
-        start, rest = Trial("start"), trainer.judging.unregistered
+        start, rest = Trial(START), trainer.judging.unregistered
+        budget = affordable(job, trainer, early[0])
+        plan = plan_race(train.steps, train.log_every, budget)
         field = proposals(space, trainer, plan.trials, rng)
         seen: list[Outcome] = []
 

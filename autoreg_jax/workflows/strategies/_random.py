@@ -8,11 +8,14 @@ from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import Stream
 from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
+from autoreg_jax.workflows.strategies._race import comparisons
 from autoreg_jax.workflows.trials import (
     SCORES,
+    START,
     Outcome,
     Trial,
     Tried,
+    affordable,
     choose_judge,
     drawn,
     finish,
@@ -36,18 +39,21 @@ def random_search(job: SearchJob) -> SearchResult:
         ConfigError: If the space is wrong, or the budget is below one training.
         NonFiniteError: If all of them diverge.
     """
-    search, steps = job.config.search, job.config.train.steps
-    space, count = read_space(search.space), int(search.trainings)
-    if count < 1:
-        raise ConfigError(
-            f"search.trainings: random search needs 1 at least, got {search.trainings}."
-        )
+    search, train = job.config.search, job.config.train
+    space, steps = read_space(search.space), train.steps
     with trials_folder(job) as folder, workers(search.workers) as executor:
         trainer = start_of(job, folder)
+        early = comparisons(steps, train.log_every)
+        count = int(budget := affordable(job, trainer, early[0]))
+        if count < 1:
+            raise ConfigError(
+                f"search.trainings: random search needs 1 at least, got {budget:.3g} "
+                "(also by the time of search.minutes)."
+            )
         rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
         trials = [drawn(space, trainer, rng, str(n + 1)) for n in range(count)]
         start, *others = train_together(
-            trainer, [Trial("start"), *trials], steps, job.devices, executor
+            trainer, [Trial(START), *trials], steps, job.devices, executor
         )
         rest, said, judge = trainer.judging.unregistered, [], None
         sound = [outcome for outcome in others if not outcome.diverged]

@@ -24,13 +24,19 @@ from autoreg_jax.workflows.trials._gain import (
 )
 from autoreg_jax.workflows.trials._judge import Verdict, choose_judge, verdicts
 from autoreg_jax.workflows.trials._judging import Judging
-from autoreg_jax.workflows.trials._start import start_of, trials_folder
+from autoreg_jax.workflows.trials._start import (
+    START,
+    affordable,
+    start_of,
+    trials_folder,
+)
 from autoreg_jax.workflows.trials._together import train_together, workers
 from autoreg_jax.workflows.trials._trainer import Trainer
 from autoreg_jax.workflows.trials._trial import SCORES, Outcome, Trial
 
 __all__ = [
     "SCORES",
+    "START",
     "USUAL",
     "Gain",
     "Judging",
@@ -40,6 +46,7 @@ __all__ = [
     "Tried",
     "Verdict",
     "adopt",
+    "affordable",
     "choose_judge",
     "chosen_by",
     "combined",

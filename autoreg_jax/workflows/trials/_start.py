@@ -10,9 +10,13 @@ from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype, searched_names
 from autoreg_jax.workflows._job import SearchJob
 from autoreg_jax.workflows.trials._trainer import Trainer
+from autoreg_jax.workflows.trials._trial import Trial
 
 # What trained best on each edge wherever it was measured.
 _USUAL = "conv_3"
+
+START = "start"
+"""Name of the trial with the settings of the run."""
 
 
 def start_of(job: SearchJob, folder: Path) -> Trainer:
@@ -25,6 +29,25 @@ def start_of(job: SearchJob, folder: Path) -> Trainer:
     return Trainer(
         job.train, job.validation, job.config, folder, genotype, job.programs
     )
+
+
+def affordable(job: SearchJob, trainer: Trainer, steps: int) -> float:
+    """The budget in trainings: `search.trainings`, or what `search.minutes` allows.
+
+    Args:
+        job: Of the search.
+        trainer: Trains the start for a while, to see how long a step takes. Compilation
+            and judging are not counted.
+        steps: For how long.
+    """
+    search = job.config.search
+    if search.minutes is None:
+        return search.trainings
+    outcome = trainer.advance(Trial(START), steps, job.devices.groups()[0])
+    seconds = outcome.seconds * job.config.train.steps
+    if not seconds:
+        return search.trainings
+    return min(search.trainings, 60 * search.minutes / seconds)
 
 
 @contextmanager
