@@ -14,6 +14,8 @@ NAMES = {
     "plan": "plan.yaml",
     "genotype": "genotype.json",
     "objective": "objective.json",
+    "search": "search.json",
+    "trials": "trials",
     "initial": "initial",
     "model": "model",
     "checkpoints": "checkpoints",

@@ -64,12 +64,9 @@ def test_the_mixture_has_the_operations_of_the_setting():
     assert other.candidates == CANDIDATES
 
 
-@pytest.mark.parametrize("strategy", ["darts", "random"])
-def test_with_one_operation_nothing_is_searched(
-    cohorts, settings, tmp_path, caplog, strategy
-):
+def test_with_one_operation_nothing_is_searched(cohorts, settings, tmp_path, caplog):
     """But λ, if it has steps."""
-    nothing = {"search": {"lam": NO_STAGE, "strategy": strategy}}
+    nothing = {"search": {"lam": NO_STAGE}}
     run = with_operations(settings, "conv_3", **nothing)
     with caplog.at_level(logging.INFO):
         found = search(*cohorts[:2], run, run=tmp_path)

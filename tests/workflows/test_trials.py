@@ -7,6 +7,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+import stand_in
 from scipy import stats
 from stand_in import write_dataset
 
@@ -162,6 +163,24 @@ def test_random_search_compares_whole_trainings(cohorts, space):
     assert len(tried) == 3
     assert {t["steps"] for t in tried} == {24}
     assert found.decision["is_decided"]
+
+
+def test_settings_that_a_network_of_ones_own_ignores_are_not_tried(cohorts, settings):
+    wide = {"search": {"strategy": "random", "trainings": 2, "judge_pairs": 2}}
+    run = config.merge(settings, wide)
+    found = stand_in.search(*cohorts[:2], run)
+    names = {name for t in found.decision["trials"] for name in t["changes"]}
+    assert names
+    assert not any(name.startswith("network.") for name in names)
+    assert "objective.similarity" not in names
+
+
+def test_a_space_without_options_ends(cohorts, tmp_path):
+    path = tmp_path / "nothing.yaml"
+    path.write_text(f"choices: {{train.learning_rate: {{values: [{USUAL}]}}}}")
+    nothing = racing(path, USUAL, strategy="random", trainings=1)
+    decision = search(cohorts, nothing).decision
+    assert [t["trial"] for t in decision["trials"]] == ["start"]
 
 
 def test_optuna_finds_what_learns(cohorts, space):

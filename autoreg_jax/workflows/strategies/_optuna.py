@@ -62,6 +62,7 @@ def optuna_search(job: SearchJob) -> SearchResult:
     name = search.judge if search.judge in SCORES else SCORES[0]
     with trials_folder(job) as folder:
         trainer = start_of(job, folder)
+        space = trainer.reduced(space)
         left = train.steps * affordable(job, trainer, steps[0])
         start = trainer.advance(Trial(START), steps[-1])
         seen, count = [start], 0

@@ -117,7 +117,7 @@ def race(job: SearchJob) -> SearchResult:
         start, rest = Trial(START), trainer.judging.unregistered
         budget = affordable(job, trainer, early[0])
         plan = plan_race(train.steps, train.log_every, budget)
-        field = proposals(space, trainer, plan.trials, rng)
+        field = proposals(trainer.reduced(space), trainer, plan.trials, rng)
         seen: list[Outcome] = []
 
         def run(trials: list[Trial], steps: int) -> list[Outcome]:

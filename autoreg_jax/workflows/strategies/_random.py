@@ -51,7 +51,9 @@ def random_search(job: SearchJob) -> SearchResult:
                 "(also by the time of search.minutes)."
             )
         rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
-        trials = [drawn(space, trainer, rng, str(n + 1)) for n in range(count)]
+        space = trainer.reduced(space)
+        every = [drawn(space, trainer, rng, str(n + 1)) for n in range(count)]
+        trials = [trial for trial in every if trial is not None]
         start, *others = train_together(
             trainer, [Trial(START), *trials], steps, job.devices, executor
         )

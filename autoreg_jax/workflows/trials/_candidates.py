@@ -18,6 +18,8 @@ SMOOTHER = 2.0
 USUAL = "usual"
 """Name of the trial with the usual settings."""
 
+# Draws after which a space is taken to hold nothing else.
+_TRIES = 100
 # One of so many proposals combines two changes.
 _COMBINED = 4
 
@@ -72,14 +74,19 @@ def combined(first: Trial, second: Trial, name: str) -> Trial | None:
     return None if is_first else Trial(name, changes, genotype)
 
 
-def drawn(space: Space, trainer: Trainer, rng: np.random.Generator, name: str) -> Trial:
-    """A random trial of the whole space."""
-    while True:
-        trial = chosen_by(
-            lambda _, count: int(rng.integers(count)), space, trainer, name
-        )
+def drawn(
+    space: Space, trainer: Trainer, rng: np.random.Generator, name: str
+) -> Trial | None:
+    """A random trial of the whole space; None if only the start can be drawn."""
+
+    def place_of(_: str, count: int) -> int:
+        return int(rng.integers(count))
+
+    for _ in range(_TRIES):
+        trial = chosen_by(place_of, space, trainer, name)
         if is_possible(trainer, trial):
             return trial
+    return None
 
 
 def chosen_by(

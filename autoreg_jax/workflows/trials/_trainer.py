@@ -1,5 +1,6 @@
 """Trains a trial up to a step, from where it was left."""
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from autoreg_jax.programs import (
 )
 from autoreg_jax.runtime import ONE_DEVICE, Placement, in_single_precision
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.spaces import changed
+from autoreg_jax.spaces import Choice, Space, changed
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import last_state, repeat
 from autoreg_jax.workflows._train import training_task
@@ -79,6 +80,26 @@ class Trainer:
         """
         seed = {} if trial.seed is None else {"seed": trial.seed}
         return changed(self.config, {**trial.changes, **seed})
+
+    def reduced(self, space: Space) -> Space:
+        """The space without choices on which a network of the caller's does not depend.
+
+        Nor does an objective of the caller's.
+        """
+        if not self._is_own:
+            return space
+        kept = [c for c in space.choices if not self._compiles(c)]
+        return replace(space, choices=tuple(kept))
+
+    def _compiles(self, choice: Choice) -> bool:
+        """Whether an option of a choice asks for other programs."""
+        part = programs_part(self.config)
+        for option in choice.options(self.config):
+            with contextlib.suppress(ConfigError):  # which is never proposed
+                run = changed(self.config, {choice.name: option})
+                if programs_part(run) != part:
+                    return True
+        return False
 
     def network(self, trial: Trial) -> tuple[Genotype, Network, Programs]:
         """The architecture of a trial, its network and the programs for it.
