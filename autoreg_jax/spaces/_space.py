@@ -26,7 +26,7 @@ class Choice:
         factors: The options as factors on the value that the setting has; either
             these or `values`.
         when: Other settings and the values that they must have, or the choice has no
-            effect and is left out.
+            effect, so it is not offered.
 
     Raises:
         ConfigError: If there are no options, or both kinds.
@@ -50,7 +50,7 @@ class Choice:
         """The options other than the value that the setting has, in order.
 
         Empty where the choice has no effect, or where a factor has nothing to act on
-        (a weight of 0, a term that is left out).
+        (a weight of 0, or a term that the loss does not have).
         """
         if any(setting(config, name) != value for name, value in self.when.items()):
             return []

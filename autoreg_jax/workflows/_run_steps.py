@@ -126,7 +126,7 @@ def train_run(
             contains a training and `resume` is not given, the dataset is unknown, or
             there is no model `initial` or it does not fit the images.
         ConfigError: If two of `resume`, `initial` and `more` are given, or if a
-            training is to go on with another network.
+            training would continue with another network.
         GeometryError: If the model is of images with another number of axes.
         AutoRegError: As `auto`.
     """

@@ -40,7 +40,7 @@ def test_factors_act_on_the_value_of_the_run():
     ]
     assert smooth.options(changed(RUN, {"objective.smooth": 0.0})) == []
     eighth = Choice("objective.extra.eighth", factors=(0.1,))
-    assert eighth.options(RUN) == []  # the term is left out
+    assert eighth.options(RUN) == []  # the loss has no such term
 
 
 def test_a_choice_without_effect_is_left_out():

@@ -17,6 +17,7 @@ from autoreg_jax.files import read_json, read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.programs import Programs, cells_of, set_genotype
+from autoreg_jax.report._trials import trials_sentence
 from autoreg_jax.runtime import ONE_DEVICE
 from autoreg_jax.workflows.strategies._race import plan_race
 from autoreg_jax.workflows.trials import (
@@ -114,6 +115,10 @@ def test_a_start_that_diverges_costs_one_candidate(cohorts, space, caplog):
     found = search(cohorts, racing(space, 1e8))
     assert found.settings["train.learning_rate"] < 1
     assert "takes its place" in caplog.text
+    # It was replaced, and nothing says that it stays.
+    assert found.decision["is_decided"]
+    assert found.decision["gain"] is None
+    assert "diverged and was replaced" in trials_sentence(found.decision)
 
 
 def test_a_start_that_diverges_at_the_end_is_replaced(cohorts, space, monkeypatch):
@@ -224,6 +229,7 @@ def test_processes_find_the_same(cohorts, space):
     for one, other in zip(*rows, strict=True):
         assert one["trial"] == other["trial"]
         assert one.get("scores") == pytest.approx(other.get("scores"), abs=1e-3)
+        assert ("gain" in one) == ("gain" in other)
 
 
 def test_the_whole_job_keeps_the_settings_that_were_found(cohorts, space, tmp_path):

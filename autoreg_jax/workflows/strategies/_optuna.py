@@ -13,7 +13,6 @@ from autoreg_jax.workflows.strategies._race import comparisons
 from autoreg_jax.workflows.trials import (
     SCORES,
     START,
-    Outcome,
     Trial,
     Tried,
     affordable,
@@ -79,19 +78,19 @@ def optuna_search(job: SearchJob) -> SearchResult:
                 left, done = left - (end - done), end
                 if seen[-1].diverged:
                     break
-                asked.report(_mean(seen[-1], name), end)
+                asked.report(seen[-1].mean(name), end)
                 if end < steps[-1] and (asked.should_prune() or left <= 0):
                     break
             if seen[-1].diverged or done < steps[-1]:
                 study.tell(asked, state=optuna.trial.TrialState.PRUNED)
             else:
-                study.tell(asked, _mean(seen[-1], name))
+                study.tell(asked, seen[-1].mean(name))
         whole = [o for o in seen[1:] if o.steps == steps[-1] and not o.diverged]
         judge, said = None, []
         if reference := next((o for o in (start, *whole) if not o.diverged), None):
             said = verdicts(trainer.judging.unregistered, reference, whole)
             judge = choose_judge(search.judge, said)
-        best = max(whole, key=lambda one: _mean(one, judge or name), default=None)
+        best = max(whole, key=lambda one: one.mean(judge or name), default=None)
         return finish(job, trainer, Tried(judge, said, start, seen, best))
 
 
@@ -104,8 +103,3 @@ def _suggest(asked: Any) -> Callable[[str, int], int]:
         return asked.suggest_categorical(f"{name} ({count})", places)
 
     return choose
-
-
-def _mean(outcome: Outcome, judge: str) -> float:
-    scores = outcome.scores.get(judge, outcome.scores["mind"])
-    return float(np.nanmean(scores))

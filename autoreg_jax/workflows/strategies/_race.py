@@ -12,7 +12,6 @@ from autoreg_jax.programs import Stream
 from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.trials import (
-    SCORES,
     START,
     USUAL,
     Outcome,
@@ -149,7 +148,7 @@ def race(job: SearchJob) -> SearchResult:
                     break
                 found = run([trial], plan.steps[-1])
                 sound += [outcome for outcome in found if not outcome.diverged]
-            best = max(sound, key=lambda one: _mean(one, judge), default=None)
+            best = max(sound, key=lambda one: one.mean(judge), default=None)
         if judge is None and not last.diverged:
             said = verdicts(rest, last, finals)
             judge = choose_judge(search.judge, said)
@@ -167,15 +166,9 @@ def _spare(seen: list[Outcome], judge: str | None) -> list[Trial]:
     sound = [outcome for outcome in last.values() if not outcome.diverged]
 
     def rank(outcome: Outcome) -> tuple[bool, int, float]:
-        return outcome.trial.name != USUAL, -outcome.steps, -_mean(outcome, judge)
+        return outcome.trial.name != USUAL, -outcome.steps, -outcome.mean(judge)
 
     return [outcome.trial for outcome in sorted(sound, key=rank)]
-
-
-def _mean(outcome: Outcome, judge: str | None) -> float:
-    """Mean score by a judge, or by the one that every dataset has."""
-    scores = outcome.scores.get(judge or SCORES[0], outcome.scores["mind"])
-    return float(np.nanmean(scores))
 
 
 def _ranked(
@@ -239,7 +232,7 @@ def _instead(start: Outcome, others: list[Outcome], judge: str) -> Outcome:
             f"search: the training of the run diverges ({start.diverged}), and so do "
             f"the {len(others)} others that were tried; lower train.learning_rate."
         )
-    best = max(sound, key=lambda outcome: _mean(outcome, judge))
+    best = max(sound, key=lambda outcome: outcome.mean(judge))
     logger.warning(
         "The training of the run itself diverges: %s. Trial %s takes its place: %s.",
         start.diverged,

@@ -1,7 +1,5 @@
 """Random search: whole trainings of random candidates."""
 
-import logging
-
 import numpy as np
 
 from autoreg_jax.errors import ConfigError
@@ -10,9 +8,7 @@ from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.strategies._race import comparisons
 from autoreg_jax.workflows.trials import (
-    SCORES,
     START,
-    Outcome,
     Trial,
     Tried,
     affordable,
@@ -25,8 +21,6 @@ from autoreg_jax.workflows.trials import (
     verdicts,
     workers,
 )
-
-logger = logging.getLogger(__name__)
 
 
 def random_search(job: SearchJob) -> SearchResult:
@@ -62,10 +56,5 @@ def random_search(job: SearchJob) -> SearchResult:
         if reference := next((o for o in (start, *sound) if not o.diverged), None):
             said = verdicts(rest, reference, sound)
             judge = choose_judge(search.judge, said)
-        ranked = judge or SCORES[0]
-        best = max(sound, key=lambda outcome: _mean(outcome, ranked), default=None)
+        best = max(sound, key=lambda outcome: outcome.mean(judge), default=None)
         return finish(job, trainer, Tried(judge, said, start, [start, *others], best))
-
-
-def _mean(outcome: Outcome, judge: str) -> float:
-    return float(np.nanmean(outcome.scores.get(judge, outcome.scores["mind"])))

@@ -21,7 +21,7 @@ _COMPUTED = ("precision", "rematerialise")
 def check_continued(
     stored: RunConfig, config: RunConfig, folder: RunFolder, *, more: bool
 ) -> None:
-    """Refuse to go on with another network, or with what is over.
+    """Refuse to continue with another network, or to resume a finished training.
 
     Args:
         stored: The settings of the training so far.

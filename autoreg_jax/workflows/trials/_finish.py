@@ -11,11 +11,12 @@ import numpy as np
 from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.files import write_json
 from autoreg_jax.losses import in_order
-from autoreg_jax.programs import initial_alpha, initial_lambda
+from autoreg_jax.programs import initial_lambda
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.trials._gain import Gain, gain, seed_noise
 from autoreg_jax.workflows.trials._judge import Verdict
+from autoreg_jax.workflows.trials._start import START
 from autoreg_jax.workflows.trials._trainer import Trainer
 from autoreg_jax.workflows.trials._trial import Outcome
 
@@ -74,11 +75,13 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
             scores = best.scores[tried.judge], tried.start.scores[tried.judge]
             compared = gain(*scores, noise)
         winner = best if best and compared and compared.is_decided else tried.start
+    if tried.start.diverged or tried.start.trial.name != START:
+        compared = None  # the start itself was not compared: it diverged
     _say(winner, tried, compared)
     model = trainer.model(winner.trial)
     if job.journal.run is not None:
         model.save(RunFolder(trainer.folder / winner.trial.name).model)
-    genotype, network, programs = trainer.network(winner.trial)
+    genotype, *_ = trainer.network(winner.trial)
     job.keep(genotype)
     config = trainer.settings(winner.trial)
     lam = in_order({k: float(v) for k, v in initial_lambda(config).items()})
@@ -86,14 +89,13 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
     content = _content(job, trainer, tried, compared, noise, winner)
     if job.journal.run is not None:
         write_json(RunFolder(job.journal.run).search, content)
-    seed = (config.seed, 0)
     return SearchResult(
         genotype,
-        initial_alpha(0.0, seed, programs.candidates, genotype.cells),
+        None,
         lam,
         start,
         job.journal.records,
-        programs.layout(network).to_tree(_vector(model, programs, network)),
+        model.params,
         dict(winner.trial.changes),
         content,
         model,
@@ -125,6 +127,10 @@ def price(outcome: Outcome, start: Outcome) -> float:
 
 
 def _say(winner: Outcome, tried: Tried, compared: Gain | None) -> None:
+    if winner.trial.name != START and compared is None:
+        words = winner.trial.describe()
+        logger.info("The training of the run diverges; instead: %s.", words)
+        return
     if compared is None or tried.best is None:
         logger.info("No trial is better than the start, which stays.")
         return
@@ -141,10 +147,6 @@ def _say(winner: Outcome, tried: Tried, compared: Gain | None) -> None:
         )
 
 
-def _vector(model: Any, programs: Any, network: Any) -> np.ndarray:
-    return np.asarray(programs.layout(network).to_vector(model.params))
-
-
 def _content(
     job: SearchJob,
     trainer: Trainer,
@@ -154,10 +156,10 @@ def _content(
     winner: Outcome,
 ) -> dict[str, Any]:
     """What search.json says."""
-    best = tried.best
-    search = job.config.search
+    search, start = job.config.search, tried.start.trial.name
     rows = []
-    at = {o.steps: o for o in tried.outcomes if o.trial is tried.start.trial}
+    # By name: an outcome from another process has a trial of its own.
+    at = {o.steps: o for o in tried.outcomes if o.trial.name == start}
     for outcome in tried.outcomes:
         row: dict[str, Any] = {
             "trial": outcome.trial.name,
@@ -173,7 +175,7 @@ def _content(
         row["folding_percent"] = outcome.folding
         row["price"] = price(outcome, tried.start)
         reference = at.get(outcome.steps)
-        is_other = outcome.trial is not tried.start.trial
+        is_other = outcome.trial.name != start
         if is_other and tried.judge and reference and not reference.diverged:
             judged = outcome.scores[tried.judge], reference.scores[tried.judge]
             row["gain"] = asdict(gain(*judged, noise))
@@ -194,7 +196,7 @@ def _content(
         "best": None if tried.best is None else tried.best.trial.name,
         "gain": None if compared is None else asdict(compared),
         "margin": None if compared is None else compared.margin,
-        "is_decided": winner is best,
+        "is_decided": winner.trial.name != START,
         "chosen": winner.trial.name,
         "settings": _plain(winner.trial.changes),
         "cost_in_trainings": cost(tried.outcomes, tried.start),

@@ -39,8 +39,8 @@ class Gain:
 
     @property
     def margin(self) -> float:
-        """The mean in units of its standard error."""
-        return self.mean / self.error if self.error > 0 else math.inf * self.mean
+        """The mean in units of its standard error; 0 where there is no error."""
+        return self.mean / self.error if self.error > 0 else 0.0
 
 
 def seed_noise(start: np.ndarray, unregistered: np.ndarray) -> float:

@@ -1,7 +1,6 @@
 """Trains a trial up to a step, from where it was left."""
 
 import contextlib
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,6 @@ from autoreg_jax.workflows._train import training_task
 from autoreg_jax.workflows.training import trained_model
 from autoreg_jax.workflows.trials._judging import Judging
 from autoreg_jax.workflows.trials._trial import Outcome, Trial
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)

@@ -69,3 +69,8 @@ class Outcome:
     seconds: float = 0.0
     folding: float = 0.0
     diverged: str = ""
+
+    def mean(self, judge: str | None) -> float:
+        """Mean score by a judge, or by the one that every dataset has."""
+        scores = self.scores.get(judge or SCORES[0], self.scores["mind"])
+        return float(np.nanmean(scores))
