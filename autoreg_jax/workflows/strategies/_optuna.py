@@ -43,7 +43,7 @@ def optuna_search(job: SearchJob) -> SearchResult:
         NonFiniteError: If the start diverges, and with it all trials.
     """
     try:
-        import optuna
+        import optuna  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise AutoRegError(
             "search.strategy=optuna needs the package optuna, which is not installed; "
