@@ -83,7 +83,7 @@ def add_search(group: Any) -> None:
         "--strategy",
         metavar="NAME",
         help="race (real short trainings), random, optuna, darts (the paper's), or "
-        "perturbation",
+        "perturbation (default: darts if cells are searched, else race)",
     )
     group.add_argument(
         "--space",
@@ -112,8 +112,8 @@ def add_search(group: Any) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="estimator of the search, e.g. neumann, or of one stage, e.g. "
-        "lam=forward_mode",
+        help="search by hypergradients (darts) with this estimator, e.g. neumann, or "
+        "in one stage, e.g. lam=forward_mode",
     )
 
 
@@ -195,7 +195,11 @@ def settings_of(
         ConfigError: If a file or a value is wrong.
     """
     given = vars(options)
+    source = given.get("config") or default
+    base = source if isinstance(source, config.RunConfig) else config.load(source)
     words = [as_setting(word) for word in given.get("hypergradient", ())]
+    if words and base.search.strategy == "auto":
+        words.append("search.strategy=darts")  # the one that has hypergradients
     for name in ("strategy", "space", "trainings"):
         if given.get(name) is not None:
             words.append(f"search.{name}={given[name]}")
@@ -205,8 +209,6 @@ def settings_of(
         words.append(f"train.minutes={options.train_minutes}")
     if given.get("freeze") is not None:
         words.append(f"train.freeze={options.freeze}")
-    source = given.get("config") or default
-    base = source if isinstance(source, config.RunConfig) else config.load(source)
     return config.override(base, [*words, *options.overrides])
 
 

@@ -156,8 +156,9 @@ class SearchConfig:
     hypergradient: HypergradientConfig = field(default_factory=HypergradientConfig)
     """Estimator of the hypergradient."""
 
-    strategy: str = "darts"
-    """How the run is searched: `race`, real short trainings of candidates, which the
+    strategy: str = "auto"
+    """How the run is searched: `auto`, `darts` where `network.operations` leaves a
+    choice or an architecture is given, else `race`; `race`, real short trainings of candidates, which the
     better ones continue; `random`, whole trainings of random candidates; `optuna`,
     those that TPE and Hyperband of the package Optuna propose; `darts`,
     Algorithm 1 of the paper, by hypergradients; `perturbation` trains the same mixture

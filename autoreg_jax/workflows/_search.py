@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from autoreg_jax.config import RunConfig
+from autoreg_jax.config import LamSearchConfig, RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import write_json
@@ -117,7 +117,7 @@ def search(  # noqa: PLR0913
         has_members=strategy is not None,
         **own,
     )
-    result = (strategy or _find_strategy(config.search.strategy))(job)
+    result = (strategy or _find_strategy(job.config.search.strategy))(job)
     result = _with_constant(config, result)
     if job.journal.run is not None:
         _write_objective(job.journal.run, changed(job.config, result.settings), result)
@@ -145,6 +145,8 @@ def search_job(
         logger.info("There are no label maps: λ is judged by the images themselves.")
     config = with_judge(config, validation)
     programs = programs_for(config, train, programs, **own)
+    is_given = genotype is not None or has_members
+    config = _with_strategy(config, programs, is_given=is_given)
     if genotype is None:
         genotype = _set_genotype(config, programs)
     lam = jax.device_get(initial_lambda(config))
@@ -161,6 +163,26 @@ def search_job(
     return SearchJob(
         train, validation, config, programs, journal, lam, genotype, devices
     )
+
+
+def _with_strategy(
+    config: RunConfig, programs: Programs, *, is_given: bool
+) -> RunConfig:
+    """The settings with the strategy that `auto` stands for.
+
+    That is Algorithm 1 where it has operations to choose, where an architecture, a
+    strategy, an estimator or a longer horizon for λ is given, and where nothing is to
+    be searched.
+    """
+    search = config.search
+    if search.strategy != "auto":
+        return config
+    has_choice = set_genotype(config, cells_of(programs.mixed)) is None
+    is_off = search.judge == "none" or search.lam.steps == 0
+    is_given |= programs.estimator is not None
+    is_given |= search.lam_search != LamSearchConfig()
+    name = "darts" if has_choice or is_given or is_off else "race"
+    return replace(config, search=replace(search, strategy=name))
 
 
 def _with_constant(config: RunConfig, result: SearchResult) -> SearchResult:

@@ -78,11 +78,12 @@ class SteppedSearch:
     def __init__(
         self, train: Cohort, validation: Cohort, config: RunConfig, **own: Any
     ) -> None:
-        if config.search.strategy != "darts":
+        if config.search.strategy not in ("auto", "darts"):
             raise ConfigError(
                 "search.strategy: SteppedSearch runs Algorithm 1, got "
                 f"{config.search.strategy!r}; set it to 'darts', or use search."
             )
+        config = replace(config, search=replace(config.search, strategy="darts"))
         self._job = search_job(train, validation, config, Journal(), **own)
         self._data = search_data(train, validation, self._job.config, self._job.devices)
         self._origin = _origin_of(self._job)

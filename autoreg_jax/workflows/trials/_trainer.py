@@ -30,6 +30,9 @@ from autoreg_jax.workflows.training import trained_model
 from autoreg_jax.workflows.trials._judging import Judging
 from autoreg_jax.workflows.trials._trial import Outcome, Trial
 
+# Needs label maps of the training subjects.
+_OVERLAP = "objective.extra.dice"
+
 
 @dataclass(eq=False)
 class Trainer:
@@ -79,14 +82,17 @@ class Trainer:
         return changed(self.config, {**trial.changes, **seed})
 
     def reduced(self, space: Space) -> Space:
-        """The space without choices on which a network of the caller's does not depend.
+        """The space without choices that have no effect here.
 
-        Nor does an objective of the caller's.
+        Those on which a network or an objective of the caller's does not depend, and
+        the overlap of label maps where training subjects have none.
         """
-        if not self._is_own:
-            return space
-        kept = [c for c in space.choices if not self._compiles(c)]
-        return replace(space, choices=tuple(kept))
+        kept = space.choices
+        if self._is_own:
+            kept = tuple(c for c in kept if not self._compiles(c))
+        if self.train.labels is None:
+            kept = tuple(c for c in kept if c.name != _OVERLAP)
+        return replace(space, choices=kept)
 
     def _compiles(self, choice: Choice) -> bool:
         """Whether an option of a choice asks for other programs."""
