@@ -119,7 +119,8 @@ def test_losses(base):
 
     def moved(chosen, **quirks):
         pairs = zip(losses(chosen, **quirks), plain[chosen], strict=True)
-        return [bool(value != before) for value, before in pairs]
+        # Rounding may differ: they are different programs.
+        return [not np.isclose(value, before, rtol=1e-5) for value, before in pairs]
 
     plain = {chosen: losses(chosen) for chosen in (None, genotype)}
     assert moved(None, half_intensity_pyramid=True) == [True, True, True]
