@@ -10,7 +10,7 @@ from autoreg_jax.errors import ConfigError
 
 # Help must load nothing heavy, so these names are not read from `studies`.
 NAMES = (
-    *("figure3", "figure4", "figure5"),
+    *("figure3", "figure4", "figure5", "search-study"),
     *("table1", "table2", "table3", "table4", "table5", "table6"),
 )
 SCENARIOS = (
@@ -34,12 +34,16 @@ class Reproduce(Verb):
     figure4  Dice per structure
     figure5  pairs before and after registration
 
+    search-study: rank correlation between what a search believes of random
+    candidates (early scores of a race, α of darts) and their whole trainings.
+
     Each model is a run folder in FOLDER/seedN. The same command again keeps
     finished runs and continues with the others. For rivals see `autoreg bench`.
 
     Examples:
       autoreg reproduce table2 --minutes 20
       autoreg reproduce table2 --data subjects.csv --seeds 5 -o runs/ablation
+      autoreg reproduce search-study --config default --seeds 2
     """
 
     usage = "NAME [options]"
@@ -79,8 +83,8 @@ class Reproduce(Verb):
             "--draws",
             type=int,
             metavar="N",
-            default=3,
-            help="random genotypes of table2 per seed (default: 3)",
+            help="random genotypes of table2 per seed (default: 3), candidates of "
+            "search-study (default: 20)",
         )
         shared.add_dimensions(group, 2)
         text = "start no new run after this time (default: no limit)"
@@ -100,6 +104,7 @@ class Reproduce(Verb):
     def run(options: Namespace) -> int:
         """Do what is not done yet, and print the table."""
         settings = shared.settings_of(options, "table2")
+        draws = 20 if options.name == "search-study" else 3
         from autoreg_jax import runtime, studies
 
         runtime.enable_compilation_cache()
@@ -110,7 +115,7 @@ class Reproduce(Verb):
                 other_dataset=options.other_data,
                 dimensions=options.dimensions,
                 seeds=options.seeds,
-                draws=options.draws,
+                draws=draws if options.draws is None else options.draws,
                 minutes=options.minutes,
                 scenario=options.scenario,
             )

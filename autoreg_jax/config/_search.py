@@ -158,11 +158,11 @@ class SearchConfig:
 
     strategy: str = "auto"
     """How the run is searched: `auto`, `darts` where `network.operations` leaves a
-    choice or an architecture is given, else `race`; `race`, real short trainings of candidates, which the
-    better ones continue; `random`, whole trainings of random candidates; `optuna`,
-    those that TPE and Hyperband of the package Optuna propose; `darts`,
-    Algorithm 1 of the paper, by hypergradients; `perturbation` trains the same mixture
-    and keeps on each edge the operation whose removal hurts most."""
+    choice or an architecture is given, else `race`; `race`, real short trainings of
+    candidates, which the better ones continue; `random`, whole trainings of random
+    candidates; `optuna`, those that TPE and Hyperband of the package Optuna propose;
+    `darts`, Algorithm 1 of the paper, by hypergradients; `perturbation` trains the same
+    mixture and keeps on each edge the operation whose removal hurts most."""
 
     space: str = "macro"
     """What `race`, `random` and `optuna` may change: `macro`, sizes and wiring of the

@@ -17,9 +17,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import yaml
 from scipy import stats
 
 from autoreg_jax import config, data, workflows
+from autoreg_jax.spaces import changed, space_text
 
 NO_STAGE = {"steps": 0, "warm_up": 0}
 NO_SEARCH = {"strategy": "darts"} | dict.fromkeys(
@@ -39,6 +41,8 @@ def by_trials(strategy, space, **more):
 ROWS = {
     "default": {"search": NO_SEARCH},
     "dice": {"search": NO_SEARCH, "objective": {"extra": {"dice": 10.0}}},
+    "dice30": {"search": NO_SEARCH, "objective": {"extra": {"dice": 30.0}}},
+    "dice100": {"search": NO_SEARCH, "objective": {"extra": {"dice": 100.0}}},
     "lam": {"search": {"strategy": "darts"}},
     "darts": {"search": {"strategy": "darts"}} | CELLS,
     "perturbation": {"search": {"strategy": "perturbation"}} | CELLS,
@@ -67,7 +71,20 @@ def settings_of(options, table: Path, row: str, seed: int) -> config.RunConfig:
     }
     if row in ("darts", "lam", "perturbation"):
         base["search"] = {"hypergradient": {"name": "finite_difference"}}
-    return config.merge(config.merge(config.RunConfig(), base), ROWS[row])
+    settings = config.merge(config.merge(config.RunConfig(), base), ROWS[row])
+    if settings.search.space != "macro" or settings.network.width == 1.0:
+        return settings
+    return changed(settings, {"search.space": str(without_width(options.output))})
+
+
+def without_width(folder: Path) -> Path:
+    """The space `macro` without the width, which all rows have narrowed alike."""
+    space = yaml.safe_load(space_text("macro"))
+    del space["choices"]["network.width"]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "macro_without_width.yaml"
+    path.write_text(yaml.safe_dump(space, sort_keys=False))
+    return path
 
 
 def run(options, task: str, table: Path, row: str, seed: int) -> list[list]:

@@ -25,6 +25,11 @@ from autoreg_jax.studies.reproduce._experiment import (
     open_experiment,
 )
 from autoreg_jax.studies.reproduce._runs import TrainedModel
+from autoreg_jax.studies.reproduce._search_study import (
+    search_study,
+    study_notes,
+    study_table,
+)
 from autoreg_jax.studies.reproduce._speed import speed_table
 from autoreg_jax.studies.reproduce._whole import (
     Whole,
@@ -42,7 +47,10 @@ _TABLES: Mapping[str, Callable[[Sequence[Whole], str | None], Table]] = {
     "table5": dice_table,
     "table6": speed_table,
 }
-EXPERIMENTS = tuple(sorted(("figure3", "figure4", "figure5", "table2", *_TABLES)))
+_STUDY = "search-study"
+EXPERIMENTS = tuple(
+    sorted(("figure3", "figure4", "figure5", _STUDY, "table2", *_TABLES))
+)
 
 _OF_THE_PAPER = (
     "The paper's figures are of its own data and networks: compare differences between "
@@ -67,7 +75,7 @@ class Reproduction(NamedTuple):
 
 
 def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction:
-    """Make a table or figure of the paper from runs on the data at hand.
+    """Make a table or figure of the paper, or a study, from runs on the data at hand.
 
     Each model is a run in FOLDER/seedN, shared by all experiments except Table IV,
     whose runs have an atlas and are in FOLDER/atlas. A repeated call reads the finished
@@ -102,7 +110,9 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
             f"{', '.join(_paper.ABLATION)}."
         )
     experiment = open_experiment(folder, protocol, has_atlas=has_atlas)
-    make: Callable[..., Any] = ablation_models if name == "table2" else whole
+    makers: Mapping[str, Callable[..., Any]]
+    makers = {"table2": ablation_models, _STUDY: search_study}
+    make = makers.get(name, whole)
     finished, notes = _each_seed(experiment, make)
     if experiment.test.velocity is not None:
         notes = ["The subjects are simulated.", *notes]
@@ -116,10 +126,12 @@ def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction
     if name == "table2":
         models = [model for of_seed in finished for model in of_seed]
         return _ablation(folder, models, notes, scenario)
-    if name not in _TABLES:
+    if name not in (*_TABLES, _STUDY):
         pictures = (pair for one in finished for pair in figures(name, one))
         return Reproduction({}, notes, save_figures(folder, pictures))
-    table = _TABLES[name](finished, scenario)
+    is_study = name == _STUDY
+    table = study_table(finished) if is_study else _TABLES[name](finished, scenario)
+    notes = [*study_notes(finished), *notes] if is_study else notes
     table.write(folder, name, notes)
     return Reproduction({name: table}, notes, [])
 

@@ -7,7 +7,7 @@ from autoreg_jax.workflows._job import SearchJob, SearchResult, Strategy
 from autoreg_jax.workflows.strategies._darts import darts, stages
 from autoreg_jax.workflows.strategies._optuna import optuna_search
 from autoreg_jax.workflows.strategies._perturbation import perturbation
-from autoreg_jax.workflows.strategies._race import race
+from autoreg_jax.workflows.strategies._race import comparisons, race
 from autoreg_jax.workflows.strategies._random import random_search
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SearchJob",
     "SearchResult",
     "Strategy",
+    "comparisons",
     "darts",
     "optuna_search",
     "perturbation",
