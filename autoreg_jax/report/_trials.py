@@ -10,6 +10,8 @@ _JUDGES = {
     "mind": "similarity of structure (MIND), negative",
 }
 
+_OVERLAP = "objective.extra.dice"
+
 
 class TrialRow(NamedTuple):
     """One trial after its last comparison, in words.
@@ -73,6 +75,14 @@ def trials_sentence(search: Mapping[str, Any]) -> str:
         sentences.append(
             f"The best one gains {interval} after the whole training, "
             f"{search['margin']:.1f} times its standard error; {verdict}."
+        )
+    if search["mean_gain_of_trials"] is not None:
+        mean = search["mean_gain_of_trials"]
+        sentences.append(f"All other settings gain {mean:+.4f} on average.")
+    if search["is_decided"] and search["settings"].get(_OVERLAP):
+        sentences.append(
+            "It learns from the overlap of the same structures that judge it: do not "
+            "expect as much of structures without labels."
         )
     return " ".join(sentences)
 

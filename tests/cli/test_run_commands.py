@@ -242,6 +242,7 @@ def test_estimators_of_all_stages_or_of_one(command, calls, dataset, tmp_path):
     more = ["--set", "search.lam.hypergradient.steps=3"]
     assert command("search", dataset, "-o", tmp_path / "run", *words, *more)[0] == 0
     search = calls.pop()[1][2].search
+    assert search.strategy == "darts"  # the one that has hypergradients
     assert search.hypergradient.name == "first_order"
     assert search.lam.hypergradient == config.HypergradientConfig(
         name="unroll", steps=3

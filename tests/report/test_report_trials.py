@@ -10,6 +10,8 @@ FOUND = {
     "cost_in_trainings": 2.5,
     "gain": GAIN,
     "margin": 2.5,
+    "mean_gain_of_trials": -0.0123,
+    "settings": {"network.matching": [2]},
     "is_decided": True,
     "trials": [
         START | {"steps": 50, "scores": {"dice": 0.7}},
@@ -48,7 +50,12 @@ def test_every_trial_is_there_once_the_best_first():
 def test_the_decision_is_said_in_words():
     assert "2 other settings" in trials_sentence(FOUND)
     assert "2.5 times its standard error; the whole" in trials_sentence(FOUND)
+    assert "All other settings gain -0.0123 on average." in trials_sentence(FOUND)
+    labels = FOUND | {"settings": {"objective.extra.dice": 10.0}}
+    assert "structures without labels" in trials_sentence(labels)
+    assert "structures without labels" not in trials_sentence(FOUND)
     kept = FOUND | {"is_decided": False}
+    assert "without labels" not in trials_sentence(labels | kept)
     assert "not decided" in trials_sentence(kept)
     assert "diverged and was replaced" in trials_sentence(FOUND | {"gain": None})
     nothing = kept | {"gain": None}

@@ -180,9 +180,9 @@ def _content(
             judged = outcome.scores[tried.judge], reference.scores[tried.judge]
             row["gain"] = asdict(gain(*judged, noise))
         rows.append(row)
-    random = [
-        row["gain"]["mean"] for row in rows if "gain" in row and row["trial"].isdigit()
-    ]
+    # Of each the one after the most steps, which comes last.
+    means = {row["trial"]: row["gain"]["mean"] for row in rows if "gain" in row}
+    random = [mean for name, mean in means.items() if name.isdigit()]
     return {
         "format": 1,
         "strategy": search.strategy,
