@@ -7,7 +7,7 @@ from typing import Literal
 from autoreg_jax.config._range import check_choice, check_range
 from autoreg_jax.errors import ConfigError
 
-Method = Literal["hypergradient", "branches", "forward"]
+Method = Literal["hypergradient", "branches", "forward", "amortised"]
 GoOn = Literal["together", "apart", "anew"]
 
 
@@ -26,7 +26,8 @@ class LamSearchConfig:
     under λ and under each ratio times `factor`, compared on the same validation pairs;
     `forward`: derivatives of ω with respect to the log ratios, carried along the
     training (real-time recurrent learning), all at once: with n weights it needs the
-    memory of n trainings."""
+    memory of n trainings; `amortised`: the gradient of the judge by what a network is
+    told that learns under all λ within `reach`, at the cost of one training."""
 
     horizon: int = 30
     """K, training steps between two moves of λ (>= 1)."""
@@ -46,8 +47,12 @@ class LamSearchConfig:
     factor: float = 2.0
     """Factor of a ratio in its branch (> 1)."""
 
+    reach: float = 1.5
+    """How far the log ratios of a step of `amortised` are from those of λ (> 0), at
+    most: 1.5 is a factor of 4.5."""
+
     pairs: int = 8
-    """Validation pairs by which `branches` are compared at a move (>= 2)."""
+    """Validation pairs of a move by `branches` and `amortised` (>= 2)."""
 
     window: int = 10
     """Last steps before a move over which `forward` averages the derivative (>= 1, at
@@ -65,7 +70,7 @@ class LamSearchConfig:
         check_choice(self, "go_on", typing.get_args(GoOn))
         check_range(self, "horizon", "moves", "window", at_least=1)
         check_range(self, "pairs", at_least=2)
-        check_range(self, "step", above=0)
+        check_range(self, "step", "reach", above=0)
         check_range(self, "factor", above=1)
         check_range(self, "floor", at_least=0)
         if self.method == "forward" and self.window > self.horizon:

@@ -6,13 +6,16 @@ from autoreg_jax.networks._composition import (
     inverse_displacements,
 )
 from autoreg_jax.networks._matching import INITIAL_SHARPNESS, Matching
+from autoreg_jax.networks._modulation import CONDITION_SCALE, Modulation
 from autoreg_jax.networks._registration import RegistrationNetwork
 from autoreg_jax.networks._structure import Structure
 from autoreg_jax.networks._wiring import Wiring
 
 __all__ = [
+    "CONDITION_SCALE",
     "INITIAL_SHARPNESS",
     "Matching",
+    "Modulation",
     "Registration",
     "RegistrationNetwork",
     "Structure",

@@ -32,7 +32,7 @@ class VelocityHead(nn.Module):
         return convolution(x, kernel) + bias.reshape((1,) * (self.ndim + 1) + (-1,))
 
 
-def estimate(
+def estimate(  # noqa: PLR0913
     moving: Array,
     fixed: Array,
     context: tuple[Array, ...],
@@ -42,6 +42,7 @@ def estimate(
     fusion: str,
     matching: Matching | None = None,
     correlation: int | None = None,
+    modulate: Callable[[Array], tuple[Array, Array]] | None = None,
 ) -> tuple[Array, Array]:
     """Deformation features and velocity at one scale.
 
@@ -54,6 +55,7 @@ def estimate(
         fusion: "concatenation", or "sum_difference".
         matching: Its offsets are seen by the cell, and added to the velocity.
         correlation: Radius of the correlations that the cell sees, if any.
+        modulate: Features -> features and a factor of the velocity, see `Modulation`.
 
     Returns:
         Features `(b, *space, channels)` and velocity `(b, *space, d)` in voxels.
@@ -68,5 +70,9 @@ def estimate(
     if matched is not None:
         stack.append(matched)
     features = cell(jnp.concatenate(stack, -1))
+    size = None
+    if modulate is not None:
+        features, size = modulate(features)
     velocity = head(features)
-    return features, velocity if matched is None else velocity + matched
+    velocity = velocity if matched is None else velocity + matched
+    return features, velocity if size is None else size * velocity

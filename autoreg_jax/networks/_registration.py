@@ -12,6 +12,7 @@ from autoreg_jax.networks._composition import Registration
 from autoreg_jax.networks._encoder import encode
 from autoreg_jax.networks._estimator import VelocityHead, estimate
 from autoreg_jax.networks._matching import Matching
+from autoreg_jax.networks._modulation import Modulation
 from autoreg_jax.networks._structure import FULL, Structure, at_scale, scale_name
 from autoreg_jax.networks._wiring import Wiring
 from autoreg_jax.search_space import (
@@ -49,8 +50,8 @@ class RegistrationNetwork(nn.Module):
     corrects that. The paper has no such module; without it a network needs thousands of
     steps to learn that the two feature maps are to be compared.
 
-    Images that are too small for a scale do without it, see `Structure.used_scales`;
-    its weights exist in any case.
+    Images too small for a scale do without it, see `Structure.used_scales`; its weights
+    exist in any case.
 
     Attributes:
         genotype: The chosen operations, or None for the mixture weighed by α.
@@ -71,6 +72,7 @@ class RegistrationNetwork(nn.Module):
             cells, as in the published code; None for mixtures in both.
         candidates: Table of operations; default: that of the paper.
         structure: Scales and cells; default: those of the paper, velocities summed.
+        conditions: Numbers that it is told, see `Modulation`; 0 for none.
     """
 
     genotype: Genotype | None = None
@@ -85,10 +87,15 @@ class RegistrationNetwork(nn.Module):
     extractor: Cells | None = None
     candidates: tuple[Candidate, ...] = CANDIDATES
     structure: Structure = Structure()
+    conditions: int = 0
 
     @nn.compact
     def __call__(
-        self, moving: Array, fixed: Array, alpha: ArchitectureLogits | None = None
+        self,
+        moving: Array,
+        fixed: Array,
+        alpha: ArchitectureLogits | None = None,
+        condition: Array | None = None,
     ) -> Registration:
         """Predict the field that pulls `moving` onto `fixed`.
 
@@ -96,6 +103,7 @@ class RegistrationNetwork(nn.Module):
             moving: Images `(b, *space, 1)` in [0, 1], two or three spatial axes.
             fixed: The same shape.
             alpha: Architecture logits; needed if, and only if, `genotype` is None.
+            condition: What it is told, `(conditions,)`; default: zeros.
 
         Returns:
             Velocity and displacements.
@@ -135,7 +143,8 @@ class RegistrationNetwork(nn.Module):
         fields = []
         for place, scale in reversed([*enumerate(scales)]):
             head = heads[min(place, len(heads) - 1)]
-            found = self._improved(found, scale, weights, head, *features[place])
+            given = scale, weights, head, condition
+            found = self._improved(found, *given, *features[place])
             fields.append(found.displacement)
         assert found is not None
         own = fields.pop() if structure.finest == FULL else None
@@ -170,12 +179,16 @@ class RegistrationNetwork(nn.Module):
         scale: int,
         weights: ArchitectureLogits | None,
         head: VelocityHead,
+        condition: Array | None,
         moving: Array,
         fixed: Array,
     ) -> "_Field":
         """The field of a scale from that of the next coarser one, if there is one."""
         structure, wiring = self.structure, self.wiring
-        match = correlation = None
+        match = correlation = modulate = None
+        if self.conditions:
+            told = jnp.zeros(self.conditions) if condition is None else condition
+            modulate = partial(Modulation(name=f"condition_{scale_name(scale)}"), told)
         if self.matching and scale != FULL:
             radius = at_scale(self.matching, scale)
             match = Matching(radius, name=f"matching_{scale_name(scale)}")
@@ -188,6 +201,7 @@ class RegistrationNetwork(nn.Module):
             fusion=structure.fusion,
             matching=match,
             correlation=correlation,
+            modulate=modulate,
         )
         velocities, displacement, seen = self._carried(coarse, fixed.shape[1:-1])
         is_composed = structure.velocities == "composed"

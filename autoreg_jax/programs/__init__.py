@@ -38,6 +38,7 @@ from autoreg_jax.programs._network import (
     network_family,
     operations_table,
     set_genotype,
+    told_network,
 )
 from autoreg_jax.programs._objective import (
     check_labels,
@@ -116,6 +117,7 @@ __all__ = [
     "set_genotype",
     "shrunk",
     "stacked_rows",
+    "told_network",
     "trained_vector",
     "training_lambda",
     "training_step",

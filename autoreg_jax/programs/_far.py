@@ -1,5 +1,6 @@
-"""The steps of a stage of λ that looks far ahead: by branches, or by forward mode."""
+"""The steps of a stage of λ that looks far ahead."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ from autoreg_jax.search import (
     Control,
     FarAlgorithm,
     FarState,
+    make_amortised,
     make_branches,
     make_forward,
     no_move,
@@ -62,9 +64,19 @@ def far_algorithm(
     )
     if far.method == "branches":
         make_problem = programs.plain_problem if is_plain else programs.problem
-        judge = make_problem(network, stage.search).bilevel.outer_loss
-        options = {"factor": far.factor, "go_on": far.go_on}
-        return make_branches(search, judge, ratios, control, **options)
+        loss = make_problem(network, stage.search).bilevel.outer_loss
+        more = {"factor": far.factor, "go_on": far.go_on}
+        return make_branches(search, loss, ratios, control, **more)
+
+    options = quick_compilation()
+    judge = stage.search.judge, stage.search.folding_budget
+    if far.method == "amortised":
+        problem = programs.plain_problem(network, stage.search).bilevel
+        slope: Any = jax.value_and_grad(problem.outer_loss, argnums=1)
+        if not is_plain:
+            make_slope = partial(jax.jit, slope, compiler_options=options)
+            slope = programs.once(("slope", network, *judge), make_slope)
+        return make_amortised(search, slope, ratios, control, reach=far.reach)
 
     def make_tangents() -> Step:
         problem = programs.plain_problem(network, stage.search)
@@ -73,8 +85,6 @@ def far_algorithm(
         step = tangent_step(problem.bilevel, omega)
         return step if is_plain else jax.jit(step, compiler_options=options)
 
-    options = quick_compilation()
-    judge = stage.search.judge, stage.search.folding_budget
     rates = stage.omega_learning_rate, stage.search.omega_steps
     step = make_tangents()
     if not is_plain:

@@ -20,7 +20,11 @@ from jax import Array
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.hypergrad import BilevelProblem
-from autoreg_jax.networks import INITIAL_SHARPNESS, RegistrationNetwork
+from autoreg_jax.networks import (
+    CONDITION_SCALE,
+    INITIAL_SHARPNESS,
+    RegistrationNetwork,
+)
 from autoreg_jax.search import SearchProblem
 from autoreg_jax.search_space import (
     CANDIDATES,
@@ -232,6 +236,9 @@ def _draw(
         scale = math.sqrt(2 / (1 + _SLOPE**2) / math.prod(leaf.shape[:-1]))
         if names[0].startswith("velocity"):
             scale = _HEAD_SCALE
+        elif names[0].startswith("condition"):
+            scale = 1 / math.sqrt(leaf.shape[0])
+            scale *= CONDITION_SCALE if names[1] == "out" else 1.0
         elif names[-1] in ("kernel", "pointwise") and is_mixed(names[0]):
             scale *= MIXTURE_GAIN
         normal = rng.standard_normal(leaf.shape, np.float32)

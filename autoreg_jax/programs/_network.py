@@ -1,6 +1,6 @@
 """From a configuration to the registration network that it describes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,6 +9,7 @@ from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
+from autoreg_jax.search import ratio_names
 from autoreg_jax.search_space import (
     CANDIDATES,
     PUBLISHED_GENOTYPES,
@@ -51,6 +52,20 @@ def make_network(config: RunConfig, network: Genotype | str | Network) -> Networ
     if isinstance(network, Genotype):
         return _registration_network(config, network)
     return network
+
+
+def told_network(network: Network, lam: Mapping[str, Any]) -> Network:
+    """The same network, but told the log ratios of λ.
+
+    Raises:
+        ConfigError: If it has no field `conditions`.
+    """
+    if not hasattr(network, "conditions"):
+        raise ConfigError(
+            "search.lam_search.method: amortised needs a network with a field "
+            f"`conditions`, which {type(network).__name__} has not; choose branches."
+        )
+    return network.clone(conditions=len(ratio_names(lam)))
 
 
 def make_wiring(config: RunConfig) -> Wiring:

@@ -170,6 +170,6 @@ def _of_lambda(search: SearchConfig) -> StageConfig:
         stage,
         steps=stage.warm_up + far.moves * far.horizon,
         every=far.horizon,
-        valid_pairs=far.pairs if far.method == "branches" else stage.valid_pairs,
+        valid_pairs=stage.valid_pairs if far.method == "forward" else far.pairs,
         learning_rate=far.step,
     )

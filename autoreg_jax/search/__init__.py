@@ -1,5 +1,6 @@
 """Algorithm 1 as pure functions: its problems and one iteration."""
 
+from autoreg_jax.search._amortised import make_amortised
 from autoreg_jax.search._branches import make_branches
 from autoreg_jax.search._far import (
     ON_DEVICE,
@@ -11,7 +12,7 @@ from autoreg_jax.search._far import (
     no_move,
 )
 from autoreg_jax.search._forward import make_forward, tangent_step
-from autoreg_jax.search._log_ratios import normalised_steps, of_log_ratios
+from autoreg_jax.search._log_ratios import normalised_steps, of_log_ratios, ratio_names
 from autoreg_jax.search._own_estimator import checked_estimator
 from autoreg_jax.search._problem import (
     Judge,
@@ -51,6 +52,7 @@ __all__ = [
     "architecture_problem",
     "checked_estimator",
     "landmark_judge",
+    "make_amortised",
     "make_branches",
     "make_forward",
     "make_search",
@@ -60,6 +62,7 @@ __all__ = [
     "of_log_ratios",
     "over_pairs",
     "overlap_judge",
+    "ratio_names",
     "tangent_step",
     "with_leaking_lambda",
 ]

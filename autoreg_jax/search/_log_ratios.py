@@ -24,6 +24,18 @@ def moved_ratios(lam: Weights, moves: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def log_ratios(lam: Weights) -> Array:
+    """Logarithms of the ratios to the first term, in the order of `ratio_names`.
+
+    Args:
+        lam: Weights, the first one > 0; the ratio of a weight of zero, which stays
+            zero, is taken to be 1.
+    """
+    first, *others = in_order(lam).values()
+    rows = [jnp.where(weight > 0, weight / first, 1.0) for weight in others]
+    return jnp.log(jnp.stack(rows))
+
+
 class NormalisedState(NamedTuple):
     """State of `normalised_steps`.
 

@@ -17,6 +17,7 @@ from autoreg_jax.losses import (
     segmentation_loss,
 )
 from autoreg_jax.networks import Registration, RegistrationNetwork
+from autoreg_jax.search._log_ratios import log_ratios
 
 
 class PairBatch(NamedTuple):
@@ -163,7 +164,8 @@ def objective_problem(
 
     Without labels another judge takes the place of L_seg. None of them contains λ: its
     whole hypergradient is indirect,
-    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
+    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients. A network with
+    `conditions` is told the log ratios of λ, and L_seg depends on λ by what it is told.
 
     Args:
         network: The discrete network.
@@ -176,8 +178,11 @@ def objective_problem(
     """
     judge = overlap_judge() if judge is None else judge
 
+    def told(lam: Weights) -> Array | None:
+        return log_ratios(lam) if getattr(network, "conditions", 0) else None
+
     def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
-        out = _predict(network, omega, batch)
+        out = _predict(network, omega, batch, condition=told(lam))
         return objective(
             batch.fixed, batch.moving, out.levels, lam, labels=batch.labels
         )
@@ -186,8 +191,8 @@ def objective_problem(
         return inner_terms(omega, lam, batch)[0]
 
     def outer_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:
-        del lam
-        return judge(batch, _predict(network, omega, batch).displacements.full)
+        out = _predict(network, omega, batch, condition=told(lam))
+        return judge(batch, out.displacements.full)
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
 
@@ -231,8 +236,14 @@ def over_pairs(problem: SearchProblem, *, is_scanned: bool) -> SearchProblem:
 
 
 def _predict(
-    network: RegistrationNetwork, omega: Any, batch: PairBatch, alpha: Any = None
+    network: RegistrationNetwork,
+    omega: Any,
+    batch: PairBatch,
+    alpha: Any = None,
+    condition: Any = None,
 ) -> Registration:
     """The network's answer to a batch."""
-    out: Any = network.apply({"params": omega}, batch.moving, batch.fixed, alpha)
+    more = {} if condition is None else {"condition": condition}
+    images = batch.moving, batch.fixed
+    out: Any = network.apply({"params": omega}, *images, alpha, **more)
     return out

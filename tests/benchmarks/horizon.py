@@ -40,6 +40,7 @@ METHODS = {
     "one_step": ONE_STEP,
     "forward_30": far("forward", 30),
     "branches_10": far("branches", 10),
+    "amortised": far("amortised", 10, moves=34),
     "one_step_ratios": ONE_STEP | {"positive": "log_ratio"},
     "branches_30_apart": far("branches", 30, go_on="apart"),
     "forward_30_apart": far("forward", 30, go_on="apart"),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from searches import check_same, merged, of_stage
+from stand_in import SmallNetwork
 
 from autoreg_jax import config, workflows
 from autoreg_jax.errors import ConfigError
@@ -50,18 +51,28 @@ class Shift:
     """The same displacement everywhere, a slope of it for the sake of smoothness."""
 
     genotype: object = None
+    conditions: int = 0
+
+    def clone(self, conditions):
+        """As a Flax module does."""
+        return dataclasses.replace(self, conditions=conditions)
 
     def init(self, key, moving, fixed, alpha=None):
         """Shapes of the weights."""
         del key, fixed, alpha
         head = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
         assert moving.ndim == 4
-        return {"params": {"velocity_half": head}}
+        params = {"velocity_half": head}
+        if self.conditions:
+            params |= {"condition": {"out": jnp.ones((self.conditions, 2))}}
+        return {"params": params}
 
-    def apply(self, variables, moving, fixed, alpha=None):
+    def apply(self, variables, moving, fixed, alpha=None, condition=None):
         """Two images to a displacement that is linear in the difference."""
         del alpha
-        head = variables["params"]["velocity_half"]
+        head = dict(variables["params"]["velocity_half"])
+        if condition is not None:
+            head["bias"] += condition @ variables["params"]["condition"]["out"]
         full = jnp.concatenate([moving, fixed - moving], -1) @ head["kernel"]
         full = full + jnp.broadcast_to(head["bias"], full.shape)
         half, quarter = full[:, ::2, ::2] / 2, full[:, ::4, ::4] / 4
@@ -91,22 +102,24 @@ def small_search(subjects, settings, **options):
     return workflows.search(*subjects, settings, programs=programs, **options)
 
 
-@pytest.fixture(scope="module", params=["branches", "forward"])
+@pytest.fixture(scope="module", params=["branches", "forward", "amortised"])
 def found(request, marked, conv_3):
     """A search, its settings and the training steps of each step."""
     settings = far(conv_3, request.param)
-    cost = 4 if request.param == "branches" else 7
+    cost = {"branches": 4, "forward": 7, "amortised": 1}[request.param]
     return small_search(marked, settings), settings, cost
 
 
 def test_a_record_holds_the_derivative_and_its_cost(found):
-    result, _, cost = found
+    result, settings, cost = found
+    is_amortised = settings.search.lam_search.method == "amortised"
     records = of_stage(result, "lam")
     assert [r["step"] for r in records if "valid_loss" in r] == [3, 5]
     assert len(records) == 5
     for record, spent in ((records[2], 1 + 2 * cost), (records[4], 1 + 4 * cost)):
         assert record["training_steps"] == spent
-        assert record["horizon"] == 2
+        # A network that is told λ never starts again.
+        assert record["horizon"] == (record["step"] if is_amortised else 2)
         slopes, errors = record["derivative"], record["standard_error"]
         assert set(slopes) == set(errors) == {"smooth", "half", "quarter"}
         norm = np.linalg.norm(list(slopes.values()))
@@ -165,6 +178,9 @@ def test_what_excludes_a_far_search_is_said(marked, conv_3):
     settings = config.merge(far(conv_3, "branches"), {"quirks": {"lam_descends": True}})
     with pytest.raises(ConfigError, match=r"quirks\.lam_descends"):
         workflows.search(*marked, settings, network=Shift)
+    untold = far(conv_3, "amortised")
+    with pytest.raises(ConfigError, match=r"field `conditions`, which SmallNetwork"):
+        workflows.search(*marked, untold, network=SmallNetwork)
     with pytest.raises(ConfigError, match=r"window: must be at most horizon"):
         dataclasses.replace(
             settings.search.lam_search, method="forward", window=4, horizon=3

@@ -14,6 +14,7 @@ from autoreg_jax.programs import (
     chosen_genotype,
     initial_alpha,
     schedule,
+    told_network,
 )
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._job import SearchJob, SearchResult
@@ -140,6 +141,8 @@ def stages(
         seconds, network = seconds_of(weights), None
         if weights.settings.steps:
             network = programs.make_network(genotype)
+            if weights.far and weights.far.method == "amortised":
+                network = told_network(network, lam)
         lam = yield StageRun(weights, whole, lam, network, None, seconds)
     found = partial(
         SearchResult, genotype, alpha, as_lists(lam), as_lists(job.lam), journal.records
