@@ -36,29 +36,28 @@ logger = logging.getLogger(__name__)
 # Parts of the training after which trials are compared, and the least steps: before
 # that the seed decides more than the settings.
 _PARTS, _FEWEST = (1 / 8, 1 / 4), 50
-# Trials that continue behind the first comparison, beside a combination of two.
-_KEPT = 3
+# Trials that are trained to the end: after a quarter the seed still decides much.
+_FINALISTS = 2
 
 
 class Plan(NamedTuple):
     """How a budget is spent.
 
     Attributes:
-        steps: After which trials are compared.
+        early: Steps after which trials are compared for the first time.
         trials: Number of trials beside the start.
     """
 
-    steps: tuple[int, ...]
+    early: int
     trials: int
 
 
 def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
     """How many trials a budget allows.
 
-    One training, of the start or of the winner, is that of the run and costs nothing.
-    Beyond it there are the rest of the finalist, a combination of two trials, three
-    that continue behind the first comparison, and for what remains all other trials up
-    to the first comparison.
+    The training of the start costs nothing: the run needs one. Beyond it there are a
+    combination of two trials, the rest of two finalists, and for what remains all other
+    trials up to a quarter of the training.
 
     Args:
         num_steps: Steps of the training.
@@ -70,27 +69,29 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
 
     Examples:
         >>> plan_race(400, 10, 3.0)
-        Plan(steps=(50, 100, 400), trials=13)
+        Plan(early=100, trials=5)
     """
-    first, second, _ = steps = comparisons(num_steps, log_every)
-    fixed = num_steps - second + second + _KEPT * (second - first)
-    count = math.floor((trainings * num_steps - fixed) / first)
+    early = _record(max(_PARTS[1] * num_steps, _FEWEST), -(-num_steps // 2), log_every)
+    fixed = early + _FINALISTS * (num_steps - early)
+    count = math.floor((trainings * num_steps - fixed) / early)
     if count < 1:
         raise ConfigError(
-            f"search.trainings: a race needs {(fixed + first) / num_steps:.3g} at "
+            f"search.trainings: a race needs {(fixed + early) / num_steps:.3g} at "
             f"least, got {trainings:.3g} (also by the time of search.minutes)."
         )
-    return Plan(steps, count)
+    return Plan(early, count)
+
+
+def _record(steps: float, most: int, log_every: int) -> int:
+    """The first step with a record from there on, or the largest that is allowed."""
+    return min(most, log_every * math.ceil(steps / log_every))
 
 
 def comparisons(num_steps: int, log_every: int) -> tuple[int, int, int]:
     """The steps after which trials are compared: early, a little later, at the end."""
-
-    def record(steps: float, most: int) -> int:
-        return min(most, log_every * math.ceil(steps / log_every))
-
-    first = record(max(_PARTS[0] * num_steps, _FEWEST), -(-num_steps // 4))
-    second = record(max(_PARTS[1] * num_steps, 2 * first), -(-num_steps // 2))
+    quarter, half = -(-num_steps // 4), -(-num_steps // 2)
+    first = _record(max(_PARTS[0] * num_steps, _FEWEST), quarter, log_every)
+    second = _record(max(_PARTS[1] * num_steps, 2 * first), half, log_every)
     return first, second, num_steps
 
 
@@ -98,23 +99,24 @@ def race(job: SearchJob) -> SearchResult:
     """Train candidates for a while on the same pairs, and continue the better ones.
 
     The start is always among them. Candidates are the usual settings, neighbours of the
-    start in `config.search.space` and combinations; after an eighth of the training the
-    best three continue, with a combination of the best two; after a quarter the best
-    one does, to the end. It replaces the start only if its gain on validation pairs is
-    more than noise, or if the start diverges. The model of the winner is that of the
-    run.
+    start in `config.search.space` and combinations. After a quarter of the training the
+    best two and a combination of both are compared, and the best two of these three are
+    trained to the end. The better one replaces the start only if its gain on validation
+    pairs is more than noise, or if the start diverges. The model of the winner is that
+    of the run.
 
     Raises:
         ConfigError: If the space or the budget is wrong.
         NonFiniteError: If all trials diverge.
     """
     search, train = job.config.search, job.config.train
-    space, early = read_space(search.space), comparisons(train.steps, train.log_every)
+    space = read_space(search.space)
     with trials_folder(job) as folder, workers(search.workers) as executor:
         trainer = start_of(job, folder)
         rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
         start, rest = Trial(START), trainer.judging.unregistered
-        budget = affordable(job, trainer, early[0])
+        first_look = comparisons(train.steps, train.log_every)[0]
+        budget = affordable(job, trainer, first_look)
         plan = plan_race(train.steps, train.log_every, budget)
         field = proposals(trainer.reduced(space), trainer, plan.trials, rng)
         seen: list[Outcome] = []
@@ -124,29 +126,27 @@ def race(job: SearchJob) -> SearchResult:
             seen.extend(found)
             return found
 
-        judge, said = None, []
-        for place, steps in enumerate(plan.steps[:-1]):
-            first, *others = run([start, *field], steps)
-            if first.diverged:
-                first = _instead(first, others, search.judge)
-                start = first.trial
-                others = [one for one in others if one is not first]
-            if judge is None:
-                smoother = _smoother(others, job.config.objective.smooth)
-                said = verdicts(rest, first, others, smoother)
-                judge = choose_judge(search.judge, said)
-            order = _ranked(rest, judge or said[0].name, first, others)
-            field = _next(order, is_last=place == len(plan.steps) - 2)
-            if not field:
-                break
-        last, *finals = run([start, *field], plan.steps[-1])
-        best = finals[0] if finals else None
+        first, *others = run([start, *field], plan.early)
+        if first.diverged:
+            first = _instead(first, others, search.judge)
+            start = first.trial
+            others = [one for one in others if one is not first]
+        smoother = _smoother(others, job.config.objective.smooth)
+        said = verdicts(rest, first, others, smoother)
+        judge = choose_judge(search.judge, said)
+        name = judge or said[0].name
+        ranked = _ranked(rest, name, first, others)[:_FINALISTS]
+        if child := _child(ranked):
+            ranked = _ranked(rest, name, first, ranked + run([child], plan.early))
+        finalists = [outcome.trial for outcome in ranked[:_FINALISTS]]
+        last, *finals = run([start, *finalists], train.steps)
+        sound = [outcome for outcome in finals if not outcome.diverged]
+        best = max(sound, key=lambda one: one.mean(judge), default=None)
         if last.diverged:
-            sound = [outcome for outcome in finals if not outcome.diverged]
             for trial in _spare(seen, judge):
                 if sound and trial.name != USUAL:
                     break
-                found = run([trial], plan.steps[-1])
+                found = run([trial], train.steps)
                 sound += [outcome for outcome in found if not outcome.diverged]
             best = max(sound, key=lambda one: one.mean(judge), default=None)
         if judge is None and not last.diverged:
@@ -176,7 +176,7 @@ def _ranked(
     judge: str,
     start: Outcome,
     others: list[Outcome],
-) -> list[Trial]:
+) -> list[Outcome]:
     """The trials that may be better than the start, the best first."""
     noise = seed_noise(start.scores[judge], rest[judge])
     gains = gains_of(others, start, judge, noise)
@@ -195,17 +195,15 @@ def _ranked(
             judge,
         )
         if found.high > 0:
-            rows.append((found.mean, outcome.trial))
-    return [trial for _, trial in sorted(rows, key=lambda row: -row[0])]
+            rows.append((found.mean, outcome))
+    return [outcome for _, outcome in sorted(rows, key=lambda row: -row[0])]
 
 
-def _next(order: list[Trial], *, is_last: bool) -> list[Trial]:
-    """The trials that continue, with a combination of the best two."""
-    if is_last:
-        return order[:1]
-    kept = order[:_KEPT]
-    child = combined(kept[0], kept[1], "combination") if len(kept) > 1 else None
-    return kept if child is None else [*kept, child]
+def _child(ranked: list[Outcome]) -> Trial | None:
+    """A combination of the best two, if there are two that can be combined."""
+    if len(ranked) < 2:
+        return None
+    return combined(ranked[0].trial, ranked[1].trial, "combination")
 
 
 def _smoother(others: list[Outcome], smooth: float) -> Outcome | None:

@@ -48,7 +48,8 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
     """Choose between start and best trial, and write what was found.
 
     The best trial wins if the 95 % interval of its gain, pair by pair and with the
-    noise of seeds, is above zero, or if the start diverges.
+    noise of seeds, is above zero, or if the start diverges. The interval knows of how
+    many whole trainings it is the best one.
 
     Raises:
         NonFiniteError: If both diverge.
@@ -73,7 +74,7 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
         noise = seed_noise(tried.start.scores[tried.judge], rest)
         if best is not None:
             scores = best.scores[tried.judge], tried.start.scores[tried.judge]
-            compared = gain(*scores, noise)
+            compared = gain(*scores, noise, _finalists(tried))
         winner = best if best and compared and compared.is_decided else tried.start
     if tried.start.diverged or tried.start.trial.name != START:
         compared = None  # the start itself was not compared: it diverged
@@ -100,6 +101,14 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
         content,
         model,
     )
+
+
+def _finalists(tried: Tried) -> int:
+    """How many sound trials were trained as long as the start, which is at the end."""
+    steps = tried.start.steps
+    sound = [outcome for outcome in tried.outcomes if not outcome.diverged]
+    ended = {outcome.trial.name for outcome in sound if outcome.steps == steps}
+    return max(1, len(ended - {tried.start.trial.name}))
 
 
 def cost(outcomes: Sequence[Outcome], start: Outcome) -> float:

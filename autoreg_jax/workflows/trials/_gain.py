@@ -53,7 +53,7 @@ def seed_noise(start: np.ndarray, unregistered: np.ndarray) -> float:
     return _SHARE * abs(float(np.nanmean(start - unregistered)))
 
 
-def gain(trial: np.ndarray, start: np.ndarray, noise: float) -> Gain:
+def gain(trial: np.ndarray, start: np.ndarray, noise: float, tries: int = 1) -> Gain:
     """Compare two trainings pair by pair.
 
     The standard error has two parts: that of the mean difference over pairs, and that
@@ -64,6 +64,8 @@ def gain(trial: np.ndarray, start: np.ndarray, noise: float) -> Gain:
         trial: Score of each pair, higher is better.
         start: Scores of the same pairs after the training to compare with.
         noise: Standard deviation of a mean score over seeds.
+        tries: Of so many trials this is the best one, by the same pairs: the interval
+            covers the gains of all of them together (Bonferroni).
     """
     difference = trial - start
     difference = difference[np.isfinite(difference)]
@@ -76,7 +78,8 @@ def gain(trial: np.ndarray, start: np.ndarray, noise: float) -> Gain:
         return Gain(mean, mean, mean, 0.0)
     parts = of_pairs**2 / max(1, count - 1) + of_seeds**2 / _MEASUREMENTS
     freedom = (of_pairs + of_seeds) ** 2 / parts
-    width = float(stats.t.ppf((1 + _LEVEL) / 2, freedom)) * error
+    quantile = 1 - (1 - _LEVEL) / (2 * tries)
+    width = float(stats.t.ppf(quantile, freedom)) * error
     return Gain(mean, mean - width, mean + width, error)
 
 
