@@ -173,7 +173,7 @@ class SearchConfig:
     """Cost of these strategies in trainings beyond the one that the run needs (> 0),
     at as much time a step as the run takes."""
 
-    judge_pairs: int = 20
+    judge_pairs: int = 40
     """Validation pairs that judge their candidates (>= 2)."""
 
     workers: int = 1
