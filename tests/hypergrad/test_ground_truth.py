@@ -128,6 +128,11 @@ CASES = {
     ),
     "forward_mode": (hg.forward_mode(10), Q.unrolled(10), 1e-13),
     "t1t2": (hg.t1t2(RATE), Q.neumann(Q.omega, 0), 1e-13),
+    "preconditioned_identity": (
+        hg.preconditioned_identity(mixed=hg.forward_over_reverse),
+        Q.neumann(Q.omega, 0),
+        1e-13,
+    ),
     "neumann_20": (hg.neumann(20, RATE), Q.neumann(Q.omega, 20), 1e-13),
     "cg_1": (hg.conjugate_gradient(1), Q.conjugate_gradient(Q.omega, 1), 1e-12),
     "cg_5": (hg.conjugate_gradient(5), Q.conjugate_gradient(Q.omega, 5), 1e-12),

@@ -15,8 +15,8 @@ from autoreg_jax.hypergrad._base import (
     InnerUpdate,
     Outer,
     Point,
-    inner_product,
 )
+from autoreg_jax.hypergrad._trees import inner_product
 
 
 class BatchNoise(NamedTuple):

@@ -19,12 +19,14 @@ from autoreg_jax.hypergrad._base import (
     State,
     make_hypergradient,
 )
+from autoreg_jax.hypergrad._checks import Number, check_at_least, check_positive
 from autoreg_jax.hypergrad._members import map_members
-from autoreg_jax.hypergrad._trajectory import as_inner_update, descend, gaussian_like
+from autoreg_jax.hypergrad._trajectory import as_inner_update, descend, without_start
+from autoreg_jax.hypergrad._trees import add_scale, gaussian_like, scale
 
 
 def evolution_strategies(
-    pairs: int, sigma: float, steps: int, seed: int = 0
+    pairs: int, sigma: Number, steps: int, seed: int = 0
 ) -> HypergradientEstimator:
     """H = 1/(2σN) Σ_i ξ_i [F(a + σξ_i) − F(a − σξ_i)], F(a) = L_v(ω_K(a), a).
 
@@ -51,11 +53,9 @@ def evolution_strategies(
     References:
         Salimans et al., 2017; Vicol et al., ICML 2021.
     """
-    if pairs < 2 or sigma <= 0 or steps < 1:
-        raise ValueError(
-            "pairs must be at least 2, sigma and steps positive, got "
-            f"{pairs}, {sigma}, {steps}."
-        )
+    check_at_least(2, pairs=pairs)
+    check_at_least(1, steps=steps)
+    check_positive(sigma=sigma)
 
     def init(inner: Inner, outer: Outer) -> State:
         del inner, outer
@@ -66,16 +66,16 @@ def evolution_strategies(
     ) -> Estimated:
         inner, outer, train_batch, valid_batch = point
         update = as_inner_update(inner_update)
-        start = inner, update.state
 
         def loss_at(a: Outer) -> Array:
+            start = update.begin(inner, a)
             omega, _ = descend(problem.inner_loss, update, start, a, train_batch, steps)
             return problem.outer_loss(omega, a, valid_batch)
 
         def one_pair(key: Array) -> tuple[Outer, Array]:
             noise = gaussian_like(key, outer)
-            upper = loss_at(optax.tree.add_scale(outer, sigma, noise))
-            lower = loss_at(optax.tree.add_scale(outer, -sigma, noise))
+            upper = loss_at(add_scale(outer, sigma, noise))
+            lower = loss_at(add_scale(outer, -sigma, noise))
             slope = (upper - lower) / (2 * sigma)
             return sample_of(slope, noise), 0.5 * (upper + lower)
 
@@ -89,7 +89,7 @@ def evolution_strategies(
 
 def sample_of(slope: Array, noise: Outer) -> Outer:
     """The noise times the slope, in the dtypes of the noise."""
-    return optax.tree.cast_like(optax.tree.scale(slope, noise), noise)
+    return optax.tree.cast_like(scale(slope, noise), noise)
 
 
 def from_samples(samples: Outer, value: Array) -> Hypergradient:
@@ -118,7 +118,7 @@ class Particles(NamedTuple):
 
 def persistent_evolution_strategies(
     pairs: int,
-    sigma: float,
+    sigma: Number,
     steps: int,
     seed: int = 0,
     *,
@@ -149,11 +149,9 @@ def persistent_evolution_strategies(
         Vicol et al., "Unbiased Gradient Estimation in Unrolled Computation Graphs with
         Persistent Evolution Strategies", ICML 2021.
     """
-    if pairs < 2 or sigma <= 0 or steps < 1:
-        raise ValueError(
-            "pairs must be at least 2, sigma and steps positive, got "
-            f"{pairs}, {sigma}, {steps}."
-        )
+    check_at_least(2, pairs=pairs)
+    check_at_least(1, steps=steps)
+    check_positive(sigma=sigma)
 
     def init(inner: Inner, outer: Outer) -> State:
         def repeat(tree: Any) -> Any:
@@ -169,7 +167,7 @@ def persistent_evolution_strategies(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
         _, outer, train_batch, valid_batch = point
-        update = as_inner_update(inner_update)
+        update = without_start(inner_update, "persistent_evolution_strategies")
 
         def run(start: Any, a: Outer) -> tuple[Any, Array]:
             end = descend(problem.inner_loss, update, start, a, train_batch, steps)
@@ -178,8 +176,8 @@ def persistent_evolution_strategies(
         def one_pair(args: Any) -> Any:
             key, upper, lower, accumulated = args
             noise = gaussian_like(key, outer)
-            upper, high = run(upper, optax.tree.add_scale(outer, sigma, noise))
-            lower, low = run(lower, optax.tree.add_scale(outer, -sigma, noise))
+            upper, high = run(upper, add_scale(outer, sigma, noise))
+            lower, low = run(lower, add_scale(outer, -sigma, noise))
             accumulated = optax.tree.add(accumulated, noise)
             slope = (high - low) / (2 * sigma)
             sample = sample_of(slope, accumulated)

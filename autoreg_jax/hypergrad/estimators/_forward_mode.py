@@ -14,6 +14,7 @@ from autoreg_jax.hypergrad._base import (
     Estimated,
     HypergradientEstimator,
     Inner,
+    Iterate,
     Outer,
     Point,
     State,
@@ -21,14 +22,17 @@ from autoreg_jax.hypergrad._base import (
     no_state,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._checks import check_at_least
 from autoreg_jax.hypergrad._trajectory import (
     as_inner_update,
     contract,
+    first_tangents,
+    no_tangents,
     step_batches,
     tangent_step,
-    unit_vectors,
-    zero_tangents,
+    without_start,
 )
+from autoreg_jax.hypergrad._trees import unit_vectors
 
 
 def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator:
@@ -44,9 +48,9 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         stacked: Whether `train_batch` holds K batches on its leading axis.
 
     Returns:
-        A stateless estimator; diagnostics `tangent_norm` ‖Z_K‖ and `nonfinite`, the
-        number of non-finite entries of all tangents, which are set to zero (dead units
-        in the first steps of Adam).
+        A stateless estimator; `end` is (ω_K, s_K). Diagnostics: `tangent_norm` ‖Z_K‖
+        and `nonfinite`, the number of non-finite entries of all tangents, which are set
+        to zero (dead units in the first steps of Adam).
 
     Raises:
         ValueError: If `steps` is not positive; in `estimate` if a stacked batch does
@@ -56,8 +60,7 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter
         Optimization", ICML 2017.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be positive, got {steps}.")
+    check_at_least(1, steps=steps)
 
     def estimate(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
@@ -66,7 +69,7 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         update = as_inner_update(inner_update)
         batches = step_batches(train_batch, steps, stacked)
         basis = unit_vectors(outer)
-        start = inner, update.state
+        start = update.begin(inner, outer)
 
         def body(carry: Any, own: Batch) -> tuple[Any, Array]:
             batch = own if stacked else train_batch
@@ -76,16 +79,15 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
             )
             return tuple(moved), missing
 
-        carry = start, zero_tangents(start, outer)
-        ((omega, _), (tangents, _)), missing = jax.lax.scan(
-            body, carry, batches, length=steps
-        )
-        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
+        carry = start, first_tangents(update, start[0], outer, basis)
+        (end, (tangents, _)), missing = jax.lax.scan(body, carry, batches, length=steps)
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=end[0]))
         indirect = contract(cotangent, tangents, outer)
         hyper = make_hypergradient(
             direct,
             indirect,
             value,
+            end=Iterate(*end),
             tangent_norm=optax.tree.norm(tangents),
             nonfinite=jnp.sum(missing),
         )
@@ -120,7 +122,8 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
             same structure.
 
     Returns:
-        An estimator whose state is dim(a) trees like (ω, optimizer state); diagnostics
+        An estimator whose state is dim(a) trees like (ω, optimizer state); `end` is the
+        step that the caller must take; diagnostics
         `tangent_norm` ‖Z‖ and `nonfinite`, the number of non-finite entries of the
         tangents, which are set to zero (dead units in the first steps of Adam).
 
@@ -129,14 +132,14 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
     """
 
     def init(inner: Inner, outer: Outer) -> State:
-        return Tangents(*zero_tangents((inner, optimizer_state), outer))
+        return Tangents(*no_tangents((inner, optimizer_state), outer))
 
     def estimate(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
         inner, outer, train_batch, _ = point
-        update = as_inner_update(inner_update)
-        (omega, _), after, missing = tangent_step(
+        update = without_start(inner_update, "online_forward_mode")
+        end, after, missing = tangent_step(
             problem,
             update,
             (inner, update.state),
@@ -145,12 +148,13 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
             unit_vectors(outer),
             train_batch,
         )
-        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=end[0]))
         indirect = contract(cotangent, after[0], outer)
         hyper = make_hypergradient(
             direct,
             indirect,
             value,
+            end=Iterate(*end),
             tangent_norm=optax.tree.norm(after[0]),
             nonfinite=missing,
         )

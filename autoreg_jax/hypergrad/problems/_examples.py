@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer, Point
+from autoreg_jax.hypergrad._checks import Number, check_positive
 from autoreg_jax.hypergrad._second_order import mixed_product
 
 
@@ -156,7 +157,7 @@ _NEWTON_STEPS = 10
 
 
 def hyper_cleaning(
-    train_batch: Batch, valid_batch: Batch, num_classes: int, penalty: float = 0.01
+    train_batch: Batch, valid_batch: Batch, num_classes: int, penalty: Number = 0.01
 ) -> Example:
     """Softmax regression with a weight σ(a_i) for each training example.
 
@@ -180,8 +181,7 @@ def hyper_cleaning(
         Franceschi et al., "Forward and reverse gradient-based hyperparameter
         optimization", ICML 2017.
     """
-    if penalty <= 0:
-        raise ValueError(f"penalty must be positive, got {penalty}.")
+    check_positive(penalty=penalty)
     features, _ = train_batch
     start = jnp.zeros((features.shape[1], num_classes), features.dtype)
 
