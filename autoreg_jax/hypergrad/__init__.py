@@ -1,6 +1,7 @@
 """Hypergradient estimators for bilevel problems; depends on jax and optax only."""
 
 from autoreg_jax.hypergrad import problems
+from autoreg_jax.hypergrad._argmin import argmin, descent_solver
 from autoreg_jax.hypergrad._base import (
     BilevelProblem,
     EstimateFn,
@@ -121,6 +122,7 @@ __all__ = [
     "alignment",
     "alternating",
     "amigo",
+    "argmin",
     "as_inner_update",
     "batch_noise",
     "bome",
@@ -129,6 +131,7 @@ __all__ = [
     "conjugate_gradient",
     "cosine",
     "descend",
+    "descent_solver",
     "eigenvalue_stop",
     "evolution_strategies",
     "f2sa",
