@@ -78,6 +78,7 @@ from autoreg_jax.hypergrad.estimators._linear_systems import (
     conjugate_gradient,
     full_hessian,
 )
+from autoreg_jax.hypergrad.estimators._minimal_residual import minimal_residual
 from autoreg_jax.hypergrad.estimators._nested_forward import (
     ThreeLevelProblem,
     nested_forward,
@@ -151,6 +152,7 @@ __all__ = [
     "ma_soba",
     "make_hypergradient",
     "minibatches",
+    "minimal_residual",
     "mixed_product",
     "mixed_term",
     "nested_forward",

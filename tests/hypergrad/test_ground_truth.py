@@ -76,6 +76,18 @@ class Quadratic:
             p, r = after + (after @ after) / (r @ r) * p, after
         return self.direct - self.C.T @ z
 
+    def minimal_residual(self, omega, iterations):
+        """By least squares in an orthonormal basis of the Krylov space."""
+        v = self.cotangent(omega)
+        basis = np.zeros((P, 0))
+        for _ in range(iterations):
+            column = self.A @ basis[:, -1] if basis.size else v
+            for _ in range(2):
+                column = column - basis @ (basis.T @ column)
+            basis = np.column_stack([basis, column / np.linalg.norm(column)])
+        shares = np.linalg.lstsq(self.A @ basis, v)[0]
+        return self.direct - self.C.T @ basis @ shares
+
 
 Q = Quadratic()
 
@@ -136,6 +148,11 @@ CASES = {
     "neumann_20": (hg.neumann(20, RATE), Q.neumann(Q.omega, 20), 1e-13),
     "cg_1": (hg.conjugate_gradient(1), Q.conjugate_gradient(Q.omega, 1), 1e-12),
     "cg_5": (hg.conjugate_gradient(5), Q.conjugate_gradient(Q.omega, 5), 1e-12),
+    "minimal_residual_5": (
+        hg.minimal_residual(5),
+        Q.minimal_residual(Q.omega, 5),
+        1e-12,
+    ),
     "warm": (
         hg.warm_started_linear_system(21, RATE),
         Q.neumann(Q.omega, 20),
@@ -145,6 +162,7 @@ CASES = {
 AT_OPTIMUM = {
     "neumann_200": (hg.neumann(200, 0.1), 1e-5),  # the rate 1/L
     "cg_p": (hg.conjugate_gradient(P), 1e-10),
+    "minimal_residual_p": (hg.minimal_residual(P), 1e-10),
     "nystrom_p": (hg.nystrom(P, 1e-8), 1e-5),
     "full_hessian": (hg.full_hessian(), 1e-13),
 }
@@ -393,6 +411,33 @@ def test_negative_curvature_stops_conjugate_gradients():
     damped, _ = run(hg.conjugate_gradient(P, damping=3.0), q)
     assert not bool(damped.diagnostics["negative_curvature"])
     assert relative(damped.grad, Q.implicit(Q.omega)) < 1e-10
+
+
+def test_minimal_residuals_solve_where_curvature_is_negative():
+    """Saddles: exact after dim(ω) steps, the least residual of a Krylov space before.
+
+    Further steps change nothing, nor is zero divided if v is zero.
+    """
+    q = Quadratic()
+    q.A = q.A - 3.2 * np.eye(P)
+    assert np.sum(np.linalg.eigvalsh(q.A) < 0) == 5
+    still = Quadratic()
+    still.F = 0 * q.F
+
+    @quick
+    def everything(omega):
+        estimators = [hg.minimal_residual(count) for count in (6, P + 1, 3 * P)]
+        found = [at(one, q, (), omega) for one in estimators]
+        return [hyper for hyper, _ in found], at(estimators[0], still, (), omega)[0]
+
+    (few, exact, more), zero = everything(jnp.asarray(q.omega))
+    assert relative(few.grad, q.minimal_residual(q.omega, 6)) < 1e-10
+    for hyper in (exact, more):
+        assert relative(hyper.grad, q.implicit(q.omega)) < 1e-8
+        assert float(hyper.diagnostics["residual"]) < 1e-8
+    assert 0.01 < float(few.diagnostics["residual"]) < 1
+    assert int(more.diagnostics["iterations"]) < 2 * P
+    np.testing.assert_array_equal(zero.indirect, 0)
 
 
 def test_an_update_that_is_constant_in_its_gradient_is_said_to_be():
