@@ -21,6 +21,7 @@ Estimator = Literal[
     "forward_mode",
     "value_function",
     "evolution_strategies",
+    "noise_reuse_evolution_strategies",
     "persistent_evolution_strategies",
 ]
 MixedProduct = Literal[

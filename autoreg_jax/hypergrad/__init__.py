@@ -67,7 +67,6 @@ from autoreg_jax.hypergrad.diagnostics._finite_response import (
 )
 from autoreg_jax.hypergrad.estimators._evolution_strategies import (
     evolution_strategies,
-    persistent_evolution_strategies,
 )
 from autoreg_jax.hypergrad.estimators._first_order import first_order
 from autoreg_jax.hypergrad.estimators._forward_mode import (
@@ -92,6 +91,10 @@ from autoreg_jax.hypergrad.estimators._nystrom import nystrom
 from autoreg_jax.hypergrad.estimators._one_step import (
     finite_difference,
     one_step_unroll,
+)
+from autoreg_jax.hypergrad.estimators._persistent_strategies import (
+    noise_reuse_evolution_strategies,
+    persistent_evolution_strategies,
 )
 from autoreg_jax.hypergrad.estimators._preconditioned_identity import (
     preconditioned_identity,
@@ -157,6 +160,7 @@ __all__ = [
     "mixed_term",
     "nested_forward",
     "neumann",
+    "noise_reuse_evolution_strategies",
     "nystrom",
     "one_step_unroll",
     "online_forward_mode",

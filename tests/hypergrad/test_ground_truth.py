@@ -373,14 +373,20 @@ def test_evolution_strategies_follow_their_law():
     assert law / 2 < np.sqrt(np.mean(squares)) < 2 * law
 
 
-def test_persistent_evolution_strategies_sum_to_the_whole_gradient():
-    found = run_often(hg.persistent_evolution_strategies(4000, 1e-3, 2), 3)
+@pytest.mark.parametrize("name", ["persistent", "noise_reuse"])
+def test_strategies_that_go_on_sum_to_the_whole_gradient(name):
+    factory = getattr(hg, f"{name}_evolution_strategies")
+    found = run_often(factory(4000, 1e-3, 2), 3)
     total = np.sum(found.grad, axis=0)
     errors = float(np.sum(found.diagnostics["standard_error"]))
     wanted = sum(Q.unrolled(2 * t) for t in (1, 2, 3))
     assert np.linalg.norm(total - wanted) < 2 * errors
     # The truncated kind forgets how earlier truncations depend on a.
     assert errors < 0.2 * np.linalg.norm(wanted)
+    few = np.asarray(run_often(factory(2, 1e-3, 2), 3).grad)
+    spread = np.linalg.svd(few)[1]
+    # Two perturbations for all calls: their gradients lie in one plane.
+    assert (spread[2] < 1e-6 * spread[0]) == (name == "noise_reuse")
 
 
 def test_adam_unrolled_is_the_gradient_through_the_loop():

@@ -100,6 +100,47 @@ def test_settings_of_the_update_and_initial_weights_are_outer_variables():
             np.testing.assert_allclose(a, b, rtol=1e-12, err_msg=name)
 
 
+def test_a_schedule_over_a_whole_training_by_forward_mode():
+    """Three rates and weights for seven steps: those of ⌊3k/7⌋, and all of the loss."""
+    windows, steps = 3, 7
+    outer = {
+        "log_rate": jnp.array([-2.0, -1.5, -3.0]),
+        "pull": jnp.array([[0.4, -0.2], [0.1, 0.3], [0.0, -0.5]]),
+    }
+    problem = hg.BilevelProblem(
+        lambda o, a, b: jnp.sum(jnp.cosh(o - a["pull"])),
+        lambda o, a, b: jnp.sum((o - 1) ** 2) + 0.1 * jnp.sum(a["pull"] ** 2),
+    )
+    update = hg.gradient_descent(lambda a: jnp.exp(a["log_rate"]))
+    omega = jnp.array([0.3, -0.6])
+
+    def after(outer):
+        o = omega
+        for k in (0, 0, 0, 1, 1, 2, 2):
+            a = jax.tree.map(lambda x, k=k: x[k], outer)
+            o = o - jnp.exp(a["log_rate"]) * jax.grad(problem.inner_loss)(o, a, None)
+        return problem.outer_loss(o, outer, None)
+
+    estimator = hg.forward_mode(steps, windows=windows)
+
+    @quick
+    def both(outer):
+        args = problem, (), hg.Point(omega, outer)
+        hyper, _ = estimator.estimate(*args, inner_update=update)
+        return hyper.value, hyper.grad, *jax.value_and_grad(after)(outer)
+
+    value, found, wanted_value, wanted = both(outer)
+    np.testing.assert_allclose(value, wanted_value, rtol=1e-13)
+    for key in outer:
+        np.testing.assert_allclose(found[key], wanted[key], rtol=1e-12)
+    with pytest.raises(ValueError, match=r"outer\['log_rate'\] must hold 2 entries"):
+        hg.forward_mode(4, windows=2).estimate(
+            problem, (), hg.Point(omega, outer), inner_update=update
+        )
+    with pytest.raises(ValueError, match=r"windows must be in \[1, 4\]"):
+        hg.forward_mode(4, windows=5)
+
+
 def test_the_gradient_of_initial_weights_on_a_quadratic():
     """(I − ξA)^K v, MAML's; half of the steps truncate it to nothing."""
     curvatures, rate = np.array([0.5, 1.0, 3.0]), 0.1

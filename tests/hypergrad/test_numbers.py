@@ -79,8 +79,8 @@ def gradient(name, omega, a, **numbers):
     estimator = make(name, **numbers)
     if name == "online_forward_mode":
         estimator = hg.online_forward_mode(OPTIMIZER.init(omega))
-    if name == "persistent_evolution_strategies":
-        estimator = hg.persistent_evolution_strategies(
+    if name in ("persistent_evolution_strategies", "noise_reuse_evolution_strategies"):
+        estimator = getattr(hg, name)(
             COUNTS["pairs"],
             numbers.get("sigma", NUMBERS["sigma"][0]),
             COUNTS["steps"],
