@@ -184,6 +184,8 @@ def compare(
 ) -> dict[str, Agreement]:
     """Estimate one hypergradient with several estimators, each from its initial state.
 
+    Outside of `jax.jit` JAX compiles the loops of the estimates anew in each call.
+
     Args:
         estimators: Estimators by name.
         problem: The bilevel problem.

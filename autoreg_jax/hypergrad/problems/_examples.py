@@ -163,7 +163,9 @@ def hyper_cleaning(
 
         L_t = (1/n) Σ σ(a_i) CE(x_i ω, y_i) + ½ μ ‖ω‖²,   L_v = mean CE on clean labels.
 
-    ω* is computed by Newton's method, the reference with the full Hessian.
+    ω* is computed by Newton's method, the reference with the full Hessian. A batch of
+    some of the training examples is `(features, labels, rows)` with their rows i in a,
+    as `minibatches((*train_batch, jnp.arange(n)), ...)` makes them.
 
     Args:
         train_batch: Features `(n, p)` and labels `(n,)`, some of them wrong.
@@ -186,7 +188,10 @@ def hyper_cleaning(
     start = jnp.zeros((features.shape[1], num_classes), features.dtype)
 
     def inner_loss(inner: Inner, outer: Outer, batch: Batch) -> Array:
-        weighted = jnp.mean(jax.nn.sigmoid(outer) * cross_entropy(inner, batch))
+        features, labels, *rows = batch
+        logits = outer[rows[0]] if rows else outer
+        errors = cross_entropy(inner, (features, labels))
+        weighted = jnp.mean(jax.nn.sigmoid(logits) * errors)
         return weighted + 0.5 * penalty * jnp.sum(inner**2)
 
     def outer_loss(inner: Inner, outer: Outer, batch: Batch) -> Array:
