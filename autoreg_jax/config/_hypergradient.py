@@ -14,12 +14,14 @@ Estimator = Literal[
     "t1t2",
     "neumann",
     "conjugate_gradient",
+    "minimal_residual",
     "nystrom",
     "warm_started_linear_system",
     "unroll",
     "forward_mode",
     "value_function",
     "evolution_strategies",
+    "noise_reuse_evolution_strategies",
     "persistent_evolution_strategies",
 ]
 MixedProduct = Literal[
@@ -53,7 +55,8 @@ class HypergradientConfig:
     horizon of real training steps see `search.lam_search`."""
 
     damping: float = 1e-2
-    """Added to the Hessian by `conjugate_gradient` (>= 0) and `nystrom` (> 0)."""
+    """Added to the Hessian by `conjugate_gradient`, `minimal_residual` (>= 0) and
+    `nystrom` (> 0)."""
 
     penalty: float = 100.0
     """γ, weight of the inner loss in `value_function` (> 0)."""

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from autoreg_jax.hypergrad._trees import inner_product
+
 Inner = Any
 Outer = Any
 Batch = Any
@@ -20,17 +22,40 @@ MixedProduct = Callable[[Inner, Outer, Batch, Inner], Outer]
 class InnerUpdate(NamedTuple):
     """The inner update Φ of ω and the state of its optimizer.
 
+    The learning rate and other settings of the update, and the initial weights, may be
+    outer variables: `step` takes the outer variable if `takes_outer`, and `start`
+    computes ω_0 from it (MAML). Estimators that differentiate the steps differentiate
+    these, too; those by the implicit function theorem refuse them, for ω* does not
+    depend on how it was reached.
+
     Attributes:
         state: State before the first step; an empty tuple if there is none.
-        step: `(inner, gradient, state) -> (inner, state)`, pure.
+        step: `(inner, gradient, state) -> (inner, state)`, pure; with `takes_outer`
+            `(inner, gradient, state, outer) -> (inner, state)`.
+        takes_outer: Whether `step` has the outer variable as its fourth argument.
+        start: `outer -> inner`, the weights before the first step; None: those of
+            the `Point`.
     """
 
     state: State
-    step: Callable[[Inner, Inner, State], tuple[Inner, State]]
+    step: Callable[..., tuple[Inner, State]]
+    takes_outer: bool = False
+    start: Callable[[Outer], Inner] | None = None
 
-    def __call__(self, inner: Inner, gradient: Inner) -> Inner:
+    def __call__(self, inner: Inner, gradient: Inner, outer: Outer = None) -> Inner:
         """Return ω′ after one step from `state`; the new state is dropped."""
-        return self.step(inner, gradient, self.state)[0]
+        return self.advance(inner, gradient, self.state, outer)[0]
+
+    def advance(
+        self, inner: Inner, gradient: Inner, state: State, outer: Outer
+    ) -> tuple[Inner, State]:
+        """`step`, whether it takes the outer variable or not."""
+        more = (outer,) if self.takes_outer else ()
+        return self.step(inner, gradient, state, *more)
+
+    def begin(self, inner: Inner, outer: Outer) -> tuple[Inner, State]:
+        """(ω, s) before the first step, where ω is `inner` unless there is a start."""
+        return inner if self.start is None else self.start(outer), self.state
 
 
 AnyUpdate = InnerUpdate | UpdateFn
@@ -67,6 +92,18 @@ class Point(NamedTuple):
     valid_batch: Batch = None
 
 
+class Iterate(NamedTuple):
+    """Where inner steps have led.
+
+    Attributes:
+        inner: ω.
+        state: State of the inner optimizer, for `InnerUpdate.state`.
+    """
+
+    inner: Inner
+    state: State
+
+
 class Hypergradient(NamedTuple):
     """An estimate of dL_v/da, `grad == direct + indirect`.
 
@@ -77,6 +114,9 @@ class Hypergradient(NamedTuple):
         value: L_v, a scalar.
         diagnostics: Named scalars and vectors for inspection; the names depend on the
             estimator only, never on values.
+        end: ω and the state of its optimizer after the inner steps that the estimate
+            took, for a caller who would take the same ones; None if it took none, or
+            none of the outer variable itself.
     """
 
     grad: Outer
@@ -84,6 +124,7 @@ class Hypergradient(NamedTuple):
     indirect: Outer
     value: Array
     diagnostics: Mapping[str, Array] = {}
+    end: Iterate | None = None
 
 
 Estimated = tuple[Hypergradient, State]
@@ -107,6 +148,9 @@ class EstimateFn(Protocol):
 class HypergradientEstimator(NamedTuple):
     """A pair of pure functions, like an Optax gradient transformation.
 
+    Call them inside of `jax.jit`: most estimates are loops, which JAX compiles anew in
+    each call outside of it.
+
     Attributes:
         init: `(inner, outer) -> state`; an empty tuple for a stateless estimator.
         estimate: See `EstimateFn`.
@@ -123,27 +167,41 @@ def no_state(inner: Inner, outer: Outer) -> State:
 
 
 def outer_gradient(problem: BilevelProblem, point: Point) -> tuple[Array, Inner, Outer]:
-    """L_v, v = ∇_ω L_v and ∂_a L_v from one reverse pass."""
+    """L_v and its gradients from one reverse pass, with which every estimate begins.
+
+    Args:
+        problem: The bilevel problem.
+        point: ω, a and the batch of the outer loss.
+
+    Returns:
+        L_v, v = ∇_ω L_v, a tree like ω, and ∂_a L_v, a tree like a.
+    """
     value, (cotangent, direct) = jax.value_and_grad(problem.outer_loss, argnums=(0, 1))(
         point.inner, point.outer, point.valid_batch
     )
     return value, cotangent, direct
 
 
-def inner_product(left: Any, right: Any) -> Array:
-    """⟨left, right⟩ of two trees of one structure.
-
-    A sum of products: exact on every platform, where a dot product is rounded to the
-    fast type of the device, and defined for arrays that are divided over a mesh.
-    """
-    products = jax.tree.map(lambda a, b: jnp.sum(a * b), left, right)
-    return jnp.asarray(optax.tree.sum(products))
-
-
 def make_hypergradient(
-    direct: Outer, indirect: Outer, value: Array, **diagnostics: Array
+    direct: Outer,
+    indirect: Outer,
+    value: Array,
+    *,
+    end: Iterate | None = None,
+    **diagnostics: Array,
 ) -> Hypergradient:
-    """The estimate, with the norms of both parts and their cosine as diagnostics."""
+    """Make an estimate of its parts; its norms are diagnostics of every estimator.
+
+    Args:
+        direct: ∂_a L_v, a tree like a.
+        indirect: What acts through ω, a tree like a.
+        value: L_v, a scalar.
+        end: Where the inner steps of the estimate have led, if it took any.
+        diagnostics: Those of this estimator, by name.
+
+    Returns:
+        The estimate, with `direct_norm`, `indirect_norm` and `direct_indirect_cosine`.
+    """
     norms = optax.tree.norm(direct), optax.tree.norm(indirect)
     product = norms[0] * norms[1]
     aligned = inner_product(direct, indirect)
@@ -154,4 +212,4 @@ def make_hypergradient(
         "direct_indirect_cosine": cosine,
     }
     grad = optax.tree.add(direct, indirect)
-    return Hypergradient(grad, direct, indirect, value, common | diagnostics)
+    return Hypergradient(grad, direct, indirect, value, common | diagnostics, end)

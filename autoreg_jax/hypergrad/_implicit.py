@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
-from jax import Array
 
 from autoreg_jax.hypergrad._base import (
     AnyUpdate,
@@ -23,13 +22,16 @@ from autoreg_jax.hypergrad._base import (
 from autoreg_jax.hypergrad._second_order import (
     MixedBackend,
     exact_products,
+    forward_over_reverse,
     mixed_term,
 )
+from autoreg_jax.hypergrad._trajectory import without_outer
+from autoreg_jax.hypergrad._trees import scale
 
 Operator = Callable[[Inner], Inner]
 
 
-class Solution(NamedTuple):
+class LinearSolution(NamedTuple):
     """An approximate solution of H z = v.
 
     Attributes:
@@ -40,28 +42,42 @@ class Solution(NamedTuple):
 
     value: Inner
     state: State
-    diagnostics: dict[str, Array]
+    diagnostics: dict[str, Any]
 
 
-Solver = Callable[[Operator, Inner, State], Solution]
+Solver = Callable[[Operator, Inner, State], LinearSolution]
 
 
 def implicit(
     solve: Solver,
-    mixed: MixedBackend,
+    mixed: MixedBackend = forward_over_reverse,
     init: Callable[[Inner, Outer], Any] = no_state,
 ) -> HypergradientEstimator:
     """An estimator by the implicit function theorem, evaluated at ω itself.
 
-    `solve` is `(operator, v, state) -> Solution` with `operator(p) = H p`, in full
-    precision on every platform. The estimator takes no inner step and ignores
-    `inner_update`.
+    The estimator takes no inner step and does not use `inner_update`; its `estimate`
+    raises `ValueError` if that depends on a.
+
+    Args:
+        solve: `(operator, v, state) -> LinearSolution` with `operator(p) = H p`, a tree
+            like ω, in full precision on every platform.
+        mixed: Backend of the mixed product.
+        init: Of the state that `solve` carries from call to call.
+
+    Returns:
+        The estimator.
+
+    Examples:
+        >>> def first_term(operator, vector, state):  # H = I, as in t1t2()
+        ...     return LinearSolution(vector, state, {})
+        >>> implicit(first_term).init({}, {})
+        ()
     """
 
     def estimate(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
-        del inner_update
+        without_outer(inner_update)
         inner, outer, train_batch, _ = point
         value, cotangent, direct = outer_gradient(problem, point)
 
@@ -73,7 +89,7 @@ def implicit(
                 return jax.jvp(gradient, (inner,), (vector,))[1]
 
         solution = solve(operator, cotangent, state)
-        direction = optax.tree.scale(-1.0, solution.value)
+        direction = scale(-1.0, solution.value)
         indirect, epsilon = mixed_term(problem, mixed, point, direction, cotangent)
         hyper = make_hypergradient(
             direct,

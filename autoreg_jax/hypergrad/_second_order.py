@@ -9,6 +9,8 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Loss, Outer, Point
+from autoreg_jax.hypergrad._checks import Number, check_positive
+from autoreg_jax.hypergrad._trees import add_scale
 
 
 class SecondOrderProducts(NamedTuple):
@@ -94,7 +96,9 @@ def reverse_over_forward(
     return SecondOrderProducts(hessian, mixed, jnp.zeros(()))
 
 
-def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> MixedBackend:
+def central_difference(
+    radius: Number = 1e-2, *, normalise: bool = True
+) -> MixedBackend:
     """Both products as [∇L_t(ω + ε u, a) − ∇L_t(ω − ε u, a)] / 2ε.
 
     Args:
@@ -110,8 +114,7 @@ def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> Mixed
     Raises:
         ValueError: If `radius` is not positive.
     """
-    if radius <= 0:
-        raise ValueError(f"radius must be positive, got {radius}.")
+    check_positive(radius=radius)
 
     def products(
         loss: Loss,
@@ -128,7 +131,7 @@ def central_difference(radius: float = 1e-2, *, normalise: bool = True) -> Mixed
         epsilon = jnp.where(is_safe, length / jnp.where(is_safe, norm, 1.0), 1.0)
 
         def gradients(step: Array) -> tuple[Inner, Outer]:
-            probed = optax.tree.add_scale(inner, step, direction)
+            probed = add_scale(inner, step, direction)
             return jax.grad(loss, argnums=(0, 1))(probed, outer, batch)
 
         with exact_products():
@@ -175,7 +178,18 @@ def mixed_term(
     direction: Inner,
     cotangent: Inner,
 ) -> tuple[Outer, Array]:
-    """M u and ε; `problem.mixed_product`, if given, replaces the exact backend."""
+    """∂²_{aω} L_t · u by a backend, or by the product that the problem brings.
+
+    Args:
+        problem: Its `mixed_product`, if there is one, replaces the exact backend.
+        backend: `forward_over_reverse` or another.
+        point: ω, a and the batch of the inner loss.
+        direction: u, a tree like ω.
+        cotangent: v that u derives from, for the length of a finite difference.
+
+    Returns:
+        M u, a tree like a, and the ε of a finite difference, 0 if exact.
+    """
     at = point.inner, point.outer, point.train_batch
     if backend is forward_over_reverse and problem.mixed_product is not None:
         return problem.mixed_product(*at, direction), jnp.zeros(())

@@ -18,38 +18,62 @@ from autoreg_jax.hypergrad._base import (
     Loss,
     Outer,
     State,
+)
+from autoreg_jax.hypergrad._checks import Number, check_positive
+from autoreg_jax.hypergrad._trees import (
+    add_scale,
+    finite_or_zero,
     inner_product,
+    split_floats,
 )
 
 
-def gradient_descent(learning_rate: float) -> InnerUpdate:
+def gradient_descent(
+    learning_rate: Number | Callable[[Outer], Number],
+    *,
+    start: Callable[[Outer], Inner] | None = None,
+) -> InnerUpdate:
     """ω′ = ω − ξ g, the virtual step of Algorithm 1.
 
     Args:
         learning_rate: ξ > 0. The paper writes the step without a factor (ξ = 1), its
-            published code uses the learning rate of the optimizer of ω.
+            published code uses the learning rate of the optimizer of ω. A function of
+            the outer variable makes ξ an outer variable.
+        start: `outer -> inner`, initial weights that are outer variables.
 
     Returns:
         The update, callable as `(inner, gradient) -> inner`.
 
     Raises:
-        ValueError: If `learning_rate` is not positive.
+        ValueError: If `learning_rate` is a number that is not positive.
 
     Examples:
         >>> float(gradient_descent(0.5)(2.0, 1.0))
         1.5
+        >>> float(gradient_descent(lambda outer: outer["rate"])(2.0, 1.0, {"rate": 1}))
+        1.0
     """
-    if learning_rate <= 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+    if callable(learning_rate):
+        rate: Callable[[Outer], Number] = learning_rate
+
+        def step_at(inner: Inner, gradient: Inner, state: State, outer: Outer) -> Any:
+            return add_scale(inner, -rate(outer), gradient), state
+
+        return InnerUpdate((), step_at, takes_outer=True, start=start)
+    check_positive(learning_rate=learning_rate)
 
     def step(inner: Inner, gradient: Inner, state: State) -> tuple[Inner, State]:
-        return optax.tree.add_scale(inner, -learning_rate, gradient), state
+        return add_scale(inner, -learning_rate, gradient), state
 
-    return InnerUpdate((), step)
+    return InnerUpdate((), step, start=start)
 
 
 def from_optax(
-    optimizer: optax.GradientTransformation, state: optax.OptState
+    optimizer: optax.GradientTransformation
+    | Callable[[Outer], optax.GradientTransformation],
+    state: optax.OptState,
+    *,
+    start: Callable[[Outer], Inner] | None = None,
 ) -> InnerUpdate:
     """ω′ = one step of an Optax optimizer from the given state.
 
@@ -60,27 +84,76 @@ def from_optax(
     `eps_root > 0`, e.g. 1e-8, they are finite.
 
     Args:
-        optimizer: Any Optax transformation that returns updates of ω.
+        optimizer: Any Optax transformation that returns updates of ω, or a function of
+            the outer variable that returns one, whose learning rate, weight decay or
+            momentum are then outer variables.
         state: Its state before the step.
+        start: `outer -> inner`, initial weights that are outer variables.
 
     Returns:
         The update with its state, for any number of steps.
+
+    Examples:
+        >>> def optimizer(outer):
+        ...     return optax.sgd(outer["rate"], momentum=0.9)
+        >>> update = from_optax(optimizer, optimizer({"rate": 1.0}).init(2.0))
+        >>> float(update(2.0, 1.0, {"rate": 0.5}))
+        1.5
     """
 
-    def step(inner: Inner, gradient: Inner, state: State) -> tuple[Inner, State]:
-        updates, state = optimizer.update(gradient, state, inner)
+    def stepped(of: optax.GradientTransformation, *args: Any) -> tuple[Inner, State]:
+        inner, gradient, state = args
+        updates, state = of.update(gradient, state, inner)
         return optax.apply_updates(inner, updates), state
 
-    return InnerUpdate(state, step)
+    if callable(optimizer):
+        return InnerUpdate(
+            state,
+            lambda *args: stepped(optimizer(args[-1]), *args[:-1]),
+            takes_outer=True,
+            start=start,
+        )
+    return InnerUpdate(state, lambda *args: stepped(optimizer, *args), start=start)
 
 
 def as_inner_update(update: AnyUpdate) -> InnerUpdate:
-    """The update itself; a plain `(inner, gradient) -> inner` gets an empty state."""
+    """The update itself; a plain `(inner, gradient) -> inner` gets an empty state.
+
+    Args:
+        update: What `estimate` has been given as `inner_update`.
+
+    Returns:
+        The same with `step`, `begin` and `advance`.
+    """
     if isinstance(update, InnerUpdate):
         return update
     return InnerUpdate(
         (), lambda inner, gradient, state: (update(inner, gradient), state)
     )
+
+
+def without_start(update: AnyUpdate, name: str) -> InnerUpdate:
+    """The update, of which the estimator of this name cannot use a start."""
+    found = as_inner_update(update)
+    if found.start is not None:
+        raise ValueError(
+            f"{name} goes on from the ω that it is given, so that initial weights that "
+            "are outer variables (InnerUpdate.start) have no part in it. Use unroll or "
+            "forward_mode over the steps from these weights."
+        )
+    return found
+
+
+def without_outer(update: AnyUpdate) -> InnerUpdate:
+    """The update, for an estimator that does not differentiate what it has of a."""
+    found = as_inner_update(update)
+    if found.takes_outer or found.start is not None:
+        raise ValueError(
+            "This estimate does not depend on how ω was reached: learning rates and "
+            "initial weights that are outer variables would have no gradient. Use "
+            "unroll, forward_mode or one_step_unroll for them."
+        )
+    return found
 
 
 def step_batches(batch: Batch, steps: int, stacked: bool) -> Batch:
@@ -105,13 +178,29 @@ def descend(
     steps: int,
     stacked: bool = False,
 ) -> tuple[Inner, State]:
-    """(ω, s) after a number of steps on the loss."""
+    """Take inner steps on a loss.
+
+    Args:
+        loss: `(inner, outer, batch) -> scalar`.
+        update: The inner update.
+        start: (ω, s) before the first step, as `update.begin` makes it.
+        outer: a.
+        batch: Data of the loss, of all steps or stacked.
+        steps: K, the number of steps.
+        stacked: Whether the batch holds K batches on its leading axis.
+
+    Returns:
+        (ω, s) after the last step.
+
+    Raises:
+        ValueError: If a stacked batch does not hold K batches.
+    """
     batches = step_batches(batch, steps, stacked)
 
     def body(carry: Any, own: Batch) -> tuple[Any, None]:
         inner, state = carry
         gradient = jax.grad(loss)(inner, outer, own if stacked else batch)
-        return update.step(inner, gradient, state), None
+        return update.advance(inner, gradient, state, outer), None
 
     return jax.lax.scan(body, start, batches, length=steps)[0]
 
@@ -136,30 +225,25 @@ def tangent_step(
     def gradient_at(omega: Inner, a: Outer) -> Inner:
         return jax.grad(problem.inner_loss)(omega, a, batch)
 
-    def phi(g: Inner, moments: list[Any], o: Inner) -> tuple[Inner, list[Any]]:
-        new, after = update.step(o, g, merge(moments))
+    def phi(g: Inner, moments: list[Any], o: Inner, a: Outer) -> Any:
+        new, after = update.advance(o, g, merge(moments), a)
         return new, split_floats(after)[0]
 
     gradient = gradient_at(inner, outer)
-    new, after = update.step(inner, gradient, state)
+    new, after = update.advance(inner, gradient, state, outer)
 
     def push(tangent: tuple[Inner, list[Any]], along: Outer) -> Any:
         omega, moments = tangent
         _, slope = jax.jvp(gradient_at, (inner, outer), (omega, along))
-        _, out = jax.jvp(phi, (gradient, floats, inner), (slope, moments, omega))
+        at = gradient, floats, inner, outer
+        _, out = jax.jvp(phi, at, (slope, moments, omega, along))
         return finite_or_zero(out, (new, omega, slope))
 
     moved, missing = jax.vmap(push)(tangents, basis)
     return (new, after), moved, jnp.sum(missing)
 
 
-def unit_vectors(outer: Outer) -> Outer:
-    """The unit vectors of a, stacked on a leading axis."""
-    flat, unravel = ravel_pytree(outer)
-    return jax.vmap(unravel)(jnp.eye(flat.size, dtype=flat.dtype))
-
-
-def zero_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[Any]]:
+def no_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[Any]]:
     """Tangents of (ω, s) before the first step, which do not depend on a."""
     size = ravel_pytree(outer)[0].size
     inner, state = start
@@ -169,57 +253,30 @@ def zero_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list
     )
 
 
+def first_tangents(
+    update: InnerUpdate, inner: Inner, outer: Outer, basis: Outer
+) -> tuple[Inner, list[Any]]:
+    """Tangents of (ω, s) before the first step: those of ω_0(a), if it has a start."""
+    start = update.start
+    tangents, moments = no_tangents((inner, update.state), outer)
+    if start is None:
+        return tangents, moments
+    push = jax.vmap(lambda along: jax.jvp(start, (outer,), (along,))[1])
+    return push(basis), moments
+
+
+def through_start(
+    update: InnerUpdate, outer: Outer, adjoint: Inner, indirect: Outer
+) -> Outer:
+    """The indirect part with (dω_0/da)ᵀ p_0 added, if the update has a start."""
+    if update.start is None:
+        return indirect
+    _, pullback = jax.vjp(update.start, outer)
+    return optax.tree.add(indirect, *pullback(adjoint))
+
+
 def contract(cotangent: Inner, tangents: Inner, outer: Outer) -> Outer:
     """Zᵀ v, a tree like a."""
     flat, unravel = ravel_pytree(outer)
     products = jax.vmap(lambda z: inner_product(cotangent, z))(tangents)
     return unravel(jnp.asarray(products, flat.dtype))
-
-
-def gaussian_like(key: Array, tree: Any) -> Any:
-    """Independent standard normal numbers with the shapes and dtypes of the tree.
-
-    The numbers depend on the flat vector only, not on the structure of the tree.
-    """
-    flat, unravel = ravel_pytree(tree)
-    return unravel(jax.random.normal(key, flat.shape, flat.dtype))
-
-
-def finite_or_zero(slopes: Any, given: Any) -> tuple[Any, Array]:
-    """Set the non-finite slopes of an update to zero, and count them.
-
-    The square root in Adam has an infinite slope where a gradient has always been zero
-    (a dead unit), and infinity times zero is NaN, although the update does not move
-    there. This holds for an update of finite numbers only: if one of `given` is not
-    finite, the model has diverged, and all slopes become NaN so that it shows.
-    """
-    sound = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(given)]
-    is_sound = jnp.all(jnp.stack(sound))
-    missing = jax.tree.map(lambda x: ~jnp.isfinite(x), slopes)
-    finite = jax.tree.map(
-        lambda x, gone: jnp.where(is_sound, jnp.where(gone, 0, x), jnp.nan),
-        slopes,
-        missing,
-    )
-    counts = [jnp.sum(gone) for gone in jax.tree.leaves(missing)]
-    return finite, jnp.where(is_sound, sum(counts), 0)
-
-
-def split_floats(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """The floating-point leaves, and a function that puts others in their place.
-
-    Counters and keys in the state of an optimizer have no derivative.
-    """
-    leaves, structure = jax.tree.flatten(tree)
-    floats = [jnp.issubdtype(jnp.result_type(x), jnp.inexact) for x in leaves]
-
-    def merge(values: list[Any]) -> Any:
-        source = iter(values)
-        merged = [
-            next(source) if is_float else leaf
-            for leaf, is_float in zip(leaves, floats, strict=True)
-        ]
-        return jax.tree.unflatten(structure, merged)
-
-    chosen = [x for x, is_float in zip(leaves, floats, strict=True) if is_float]
-    return chosen, merge

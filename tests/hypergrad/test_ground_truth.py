@@ -76,6 +76,18 @@ class Quadratic:
             p, r = after + (after @ after) / (r @ r) * p, after
         return self.direct - self.C.T @ z
 
+    def minimal_residual(self, omega, iterations):
+        """By least squares in an orthonormal basis of the Krylov space."""
+        v = self.cotangent(omega)
+        basis = np.zeros((P, 0))
+        for _ in range(iterations):
+            column = self.A @ basis[:, -1] if basis.size else v
+            for _ in range(2):
+                column = column - basis @ (basis.T @ column)
+            basis = np.column_stack([basis, column / np.linalg.norm(column)])
+        shares = np.linalg.lstsq(self.A @ basis, v)[0]
+        return self.direct - self.C.T @ basis @ shares
+
 
 Q = Quadratic()
 
@@ -128,9 +140,19 @@ CASES = {
     ),
     "forward_mode": (hg.forward_mode(10), Q.unrolled(10), 1e-13),
     "t1t2": (hg.t1t2(RATE), Q.neumann(Q.omega, 0), 1e-13),
+    "preconditioned_identity": (
+        hg.preconditioned_identity(mixed=hg.forward_over_reverse),
+        Q.neumann(Q.omega, 0),
+        1e-13,
+    ),
     "neumann_20": (hg.neumann(20, RATE), Q.neumann(Q.omega, 20), 1e-13),
     "cg_1": (hg.conjugate_gradient(1), Q.conjugate_gradient(Q.omega, 1), 1e-12),
     "cg_5": (hg.conjugate_gradient(5), Q.conjugate_gradient(Q.omega, 5), 1e-12),
+    "minimal_residual_5": (
+        hg.minimal_residual(5),
+        Q.minimal_residual(Q.omega, 5),
+        1e-12,
+    ),
     "warm": (
         hg.warm_started_linear_system(21, RATE),
         Q.neumann(Q.omega, 20),
@@ -140,6 +162,7 @@ CASES = {
 AT_OPTIMUM = {
     "neumann_200": (hg.neumann(200, 0.1), 1e-5),  # the rate 1/L
     "cg_p": (hg.conjugate_gradient(P), 1e-10),
+    "minimal_residual_p": (hg.minimal_residual(P), 1e-10),
     "nystrom_p": (hg.nystrom(P, 1e-8), 1e-5),
     "full_hessian": (hg.full_hessian(), 1e-13),
 }
@@ -350,14 +373,20 @@ def test_evolution_strategies_follow_their_law():
     assert law / 2 < np.sqrt(np.mean(squares)) < 2 * law
 
 
-def test_persistent_evolution_strategies_sum_to_the_whole_gradient():
-    found = run_often(hg.persistent_evolution_strategies(4000, 1e-3, 2), 3)
+@pytest.mark.parametrize("name", ["persistent", "noise_reuse"])
+def test_strategies_that_go_on_sum_to_the_whole_gradient(name):
+    factory = getattr(hg, f"{name}_evolution_strategies")
+    found = run_often(factory(4000, 1e-3, 2), 3)
     total = np.sum(found.grad, axis=0)
     errors = float(np.sum(found.diagnostics["standard_error"]))
     wanted = sum(Q.unrolled(2 * t) for t in (1, 2, 3))
     assert np.linalg.norm(total - wanted) < 2 * errors
     # The truncated kind forgets how earlier truncations depend on a.
     assert errors < 0.2 * np.linalg.norm(wanted)
+    few = np.asarray(run_often(factory(2, 1e-3, 2), 3).grad)
+    spread = np.linalg.svd(few)[1]
+    # Two perturbations for all calls: their gradients lie in one plane.
+    assert (spread[2] < 1e-6 * spread[0]) == (name == "noise_reuse")
 
 
 def test_adam_unrolled_is_the_gradient_through_the_loop():
@@ -388,6 +417,33 @@ def test_negative_curvature_stops_conjugate_gradients():
     damped, _ = run(hg.conjugate_gradient(P, damping=3.0), q)
     assert not bool(damped.diagnostics["negative_curvature"])
     assert relative(damped.grad, Q.implicit(Q.omega)) < 1e-10
+
+
+def test_minimal_residuals_solve_where_curvature_is_negative():
+    """Saddles: exact after dim(ω) steps, the least residual of a Krylov space before.
+
+    Further steps change nothing, nor is zero divided if v is zero.
+    """
+    q = Quadratic()
+    q.A = q.A - 3.2 * np.eye(P)
+    assert np.sum(np.linalg.eigvalsh(q.A) < 0) == 5
+    still = Quadratic()
+    still.F = 0 * q.F
+
+    @quick
+    def everything(omega):
+        estimators = [hg.minimal_residual(count) for count in (6, P + 1, 3 * P)]
+        found = [at(one, q, (), omega) for one in estimators]
+        return [hyper for hyper, _ in found], at(estimators[0], still, (), omega)[0]
+
+    (few, exact, more), zero = everything(jnp.asarray(q.omega))
+    assert relative(few.grad, q.minimal_residual(q.omega, 6)) < 1e-10
+    for hyper in (exact, more):
+        assert relative(hyper.grad, q.implicit(q.omega)) < 1e-8
+        assert float(hyper.diagnostics["residual"]) < 1e-8
+    assert 0.01 < float(few.diagnostics["residual"]) < 1
+    assert int(more.diagnostics["iterations"]) < 2 * P
+    np.testing.assert_array_equal(zero.indirect, 0)
 
 
 def test_an_update_that_is_constant_in_its_gradient_is_said_to_be():

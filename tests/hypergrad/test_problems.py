@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from unoptimised import quick
 
-from autoreg_jax.hypergrad import problems
+from autoreg_jax.hypergrad import minibatches, problems
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -68,6 +68,23 @@ def test_solution_and_reference(name):
     np.testing.assert_allclose(found["difference"], reference, rtol=1e-5)
     largest = np.linalg.eigvalsh(found["hessian"])[-1]
     np.testing.assert_allclose(found["smoothness"], largest, rtol=1e-9)
+
+
+def test_batches_of_hyper_cleaning_have_the_mean_of_the_whole():
+    train, valid = digits(12, 0), digits(9, 1)
+
+    @quick
+    def both():
+        example = problems.hyper_cleaning(train, valid, 3, 0.05)
+        outer, inner = jnp.linspace(-2.0, 2.0, 12), jnp.arange(12.0).reshape(4, 3) / 6
+        sampler = minibatches((*train, jnp.arange(12)), valid, 4, 3)
+        loss = jax.grad(example.problem.inner_loss, argnums=(0, 1))
+        parts = [loss(inner, outer, sampler.take(i, 0)[0]) for i in range(3)]
+        return loss(inner, outer, train), jax.tree.map(lambda *x: sum(x) / 3, *parts)
+
+    for whole, mean in zip(*both(), strict=True):
+        np.testing.assert_allclose(mean, whole, rtol=1e-12)
+        assert np.abs(whole).max() > 1e-3
 
 
 def test_the_quadratic_has_the_condition_that_it_was_given():

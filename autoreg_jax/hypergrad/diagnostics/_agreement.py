@@ -15,8 +15,8 @@ from autoreg_jax.hypergrad._base import (
     InnerUpdate,
     Outer,
     Point,
-    inner_product,
 )
+from autoreg_jax.hypergrad._trees import inner_product
 
 
 class BatchNoise(NamedTuple):
@@ -183,6 +183,8 @@ def compare(
     inner_update: InnerUpdate,
 ) -> dict[str, Agreement]:
     """Estimate one hypergradient with several estimators, each from its initial state.
+
+    Outside of `jax.jit` JAX compiles the loops of the estimates anew in each call.
 
     Args:
         estimators: Estimators by name.

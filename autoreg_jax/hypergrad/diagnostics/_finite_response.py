@@ -8,14 +8,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad._base import (
-    Batch,
-    Inner,
-    Loss,
-    MixedProduct,
-    Outer,
-    inner_product,
-)
+from autoreg_jax.hypergrad._base import Batch, Inner, Loss, MixedProduct, Outer
+from autoreg_jax.hypergrad._checks import Number, check_positive
+from autoreg_jax.hypergrad._trees import add_scale, inner_product, scale
 
 
 class FiniteResponse(NamedTuple):
@@ -38,7 +33,7 @@ def finite_response(
     gradient: Outer,
     outer: Outer,
     directions: Sequence[Outer],
-    step: float,
+    step: Number,
 ) -> FiniteResponse:
     """Compare a gradient with central differences of finite size.
 
@@ -60,13 +55,12 @@ def finite_response(
     Raises:
         ValueError: If `step` is not positive.
     """
-    if step <= 0:
-        raise ValueError(f"step must be positive, got {step}.")
+    check_positive(step=step)
     predicted = jnp.stack([inner_product(gradient, e) for e in directions])
 
     def slope(direction: Outer) -> Array:
         ahead, behind = (
-            response(optax.tree.add_scale(outer, t, direction)) for t in (step, -step)
+            response(add_scale(outer, t, direction)) for t in (step, -step)
         )
         return (ahead - behind) / (2 * step)
 
@@ -100,7 +94,7 @@ def gradient_response(
 
 
 def smoothed_product(
-    product: MixedProduct, key: Array, *, sigma: float, samples: int
+    product: MixedProduct, key: Array, *, sigma: Number, samples: int
 ) -> MixedProduct:
     """The mixed product averaged over Gaussian samples around ω.
 
@@ -120,8 +114,7 @@ def smoothed_product(
     Raises:
         ValueError: If `sigma` is not positive or `samples` not even and positive.
     """
-    if sigma <= 0:
-        raise ValueError(f"sigma must be positive, got {sigma}.")
+    check_positive(sigma=sigma)
     if samples < 2 or samples % 2:
         raise ValueError(f"samples must be even and positive, got {samples}.")
 
@@ -131,9 +124,9 @@ def smoothed_product(
             drawn = jax.random.fold_in(key, number)
             noise = optax.tree.random_like(drawn, inner)
             for sign in (sigma, -sigma):
-                near = optax.tree.add_scale(inner, sign, noise)
+                near = add_scale(inner, sign, noise)
                 part = product(near, outer, batch, direction)
                 total = optax.tree.add(total, part)
-        return optax.tree.scale(1 / samples, total)
+        return scale(1 / samples, total)
 
     return averaged

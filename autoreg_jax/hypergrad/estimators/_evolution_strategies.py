@@ -1,7 +1,5 @@
 """Evolution strategies: function values instead of derivatives in a."""
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -19,12 +17,14 @@ from autoreg_jax.hypergrad._base import (
     State,
     make_hypergradient,
 )
+from autoreg_jax.hypergrad._checks import Number, check_at_least, check_positive
 from autoreg_jax.hypergrad._members import map_members
-from autoreg_jax.hypergrad._trajectory import as_inner_update, descend, gaussian_like
+from autoreg_jax.hypergrad._trajectory import as_inner_update, descend
+from autoreg_jax.hypergrad._trees import add_scale, gaussian_like, scale
 
 
 def evolution_strategies(
-    pairs: int, sigma: float, steps: int, seed: int = 0
+    pairs: int, sigma: Number, steps: int, seed: int = 0
 ) -> HypergradientEstimator:
     """H = 1/(2σN) Σ_i ξ_i [F(a + σξ_i) − F(a − σξ_i)], F(a) = L_v(ω_K(a), a).
 
@@ -51,11 +51,9 @@ def evolution_strategies(
     References:
         Salimans et al., 2017; Vicol et al., ICML 2021.
     """
-    if pairs < 2 or sigma <= 0 or steps < 1:
-        raise ValueError(
-            "pairs must be at least 2, sigma and steps positive, got "
-            f"{pairs}, {sigma}, {steps}."
-        )
+    check_at_least(2, pairs=pairs)
+    check_at_least(1, steps=steps)
+    check_positive(sigma=sigma)
 
     def init(inner: Inner, outer: Outer) -> State:
         del inner, outer
@@ -66,16 +64,16 @@ def evolution_strategies(
     ) -> Estimated:
         inner, outer, train_batch, valid_batch = point
         update = as_inner_update(inner_update)
-        start = inner, update.state
 
         def loss_at(a: Outer) -> Array:
+            start = update.begin(inner, a)
             omega, _ = descend(problem.inner_loss, update, start, a, train_batch, steps)
             return problem.outer_loss(omega, a, valid_batch)
 
         def one_pair(key: Array) -> tuple[Outer, Array]:
             noise = gaussian_like(key, outer)
-            upper = loss_at(optax.tree.add_scale(outer, sigma, noise))
-            lower = loss_at(optax.tree.add_scale(outer, -sigma, noise))
+            upper = loss_at(add_scale(outer, sigma, noise))
+            lower = loss_at(add_scale(outer, -sigma, noise))
             slope = (upper - lower) / (2 * sigma)
             return sample_of(slope, noise), 0.5 * (upper + lower)
 
@@ -89,7 +87,7 @@ def evolution_strategies(
 
 def sample_of(slope: Array, noise: Outer) -> Outer:
     """The noise times the slope, in the dtypes of the noise."""
-    return optax.tree.cast_like(optax.tree.scale(slope, noise), noise)
+    return optax.tree.cast_like(scale(slope, noise), noise)
 
 
 def from_samples(samples: Outer, value: Array) -> Hypergradient:
@@ -98,99 +96,3 @@ def from_samples(samples: Outer, value: Array) -> Hypergradient:
     spread = jax.tree.map(lambda x: jnp.std(x, 0, ddof=1) / x.shape[0] ** 0.5, samples)
     zero = optax.tree.zeros_like(mean)
     return make_hypergradient(zero, mean, value, standard_error=optax.tree.norm(spread))
-
-
-class Particles(NamedTuple):
-    """State of N antithetic pairs, each leaf with a leading axis of N.
-
-    Attributes:
-        upper: (ω, optimizer state) of the particles at a + σξ.
-        lower: The same at a − σξ.
-        accumulated: Σ ξ over the truncations so far, trees like a.
-        step: Number of calls, int32 scalar.
-    """
-
-    upper: Any
-    lower: Any
-    accumulated: Outer
-    step: Array
-
-
-def persistent_evolution_strategies(
-    pairs: int,
-    sigma: float,
-    steps: int,
-    seed: int = 0,
-    *,
-    optimizer_state: State = (),
-) -> HypergradientEstimator:
-    """h_t = 1/(2σN) Σ_i (Σ_{τ≤t} ξ_iτ) [F_t(a + σξ_it) − F_t(a − σξ_it)].
-
-    The particles continue to train from call to call, K steps each, so the sum of the
-    estimates over calls is unbiased for the smoothed gradient of Σ_t L_v(ω_{tK}(a), a).
-    Call `init` again when an inner problem ends. Only `init` uses the given ω; later
-    the particles have their own. The whole estimate is reported as indirect. On a mesh
-    with an axis `members` (`jax.set_mesh`) its devices share the particles.
-
-    Args:
-        pairs: N > 1 antithetic pairs.
-        sigma: σ > 0, in units of a.
-        steps: K > 0 inner steps for each call.
-        seed: Seed of the perturbations.
-        optimizer_state: State of the optimizer of ω at the start.
-
-    Returns:
-        An estimator whose state is its particles; diagnostic `standard_error`.
-
-    Raises:
-        ValueError: If an argument is out of range.
-
-    References:
-        Vicol et al., "Unbiased Gradient Estimation in Unrolled Computation Graphs with
-        Persistent Evolution Strategies", ICML 2021.
-    """
-    if pairs < 2 or sigma <= 0 or steps < 1:
-        raise ValueError(
-            "pairs must be at least 2, sigma and steps positive, got "
-            f"{pairs}, {sigma}, {steps}."
-        )
-
-    def init(inner: Inner, outer: Outer) -> State:
-        def repeat(tree: Any) -> Any:
-            return jax.tree.map(
-                lambda x: jnp.broadcast_to(x, (pairs, *jnp.shape(x))), tree
-            )
-
-        start = repeat((inner, optimizer_state))
-        zero = repeat(optax.tree.zeros_like(outer))
-        return Particles(start, start, zero, jnp.zeros((), jnp.int32))
-
-    def estimate(
-        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
-    ) -> Estimated:
-        _, outer, train_batch, valid_batch = point
-        update = as_inner_update(inner_update)
-
-        def run(start: Any, a: Outer) -> tuple[Any, Array]:
-            end = descend(problem.inner_loss, update, start, a, train_batch, steps)
-            return end, problem.outer_loss(end[0], a, valid_batch)
-
-        def one_pair(args: Any) -> Any:
-            key, upper, lower, accumulated = args
-            noise = gaussian_like(key, outer)
-            upper, high = run(upper, optax.tree.add_scale(outer, sigma, noise))
-            lower, low = run(lower, optax.tree.add_scale(outer, -sigma, noise))
-            accumulated = optax.tree.add(accumulated, noise)
-            slope = (high - low) / (2 * sigma)
-            sample = sample_of(slope, accumulated)
-            return upper, lower, accumulated, sample, 0.5 * (high + low)
-
-        key = jax.random.fold_in(jax.random.key(seed), state.step)
-        keys = jax.random.split(key, pairs)
-        upper, lower, accumulated, samples, values = map_members(
-            one_pair, (keys, state.upper, state.lower, state.accumulated)
-        )
-        new = Particles(upper, lower, accumulated, state.step + 1)
-        return from_samples(samples, jnp.mean(values)), new
-
-    return HypergradientEstimator(init, estimate)

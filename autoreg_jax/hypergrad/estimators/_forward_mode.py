@@ -9,11 +9,11 @@ from jax import Array
 
 from autoreg_jax.hypergrad._base import (
     AnyUpdate,
-    Batch,
     BilevelProblem,
     Estimated,
     HypergradientEstimator,
     Inner,
+    Iterate,
     Outer,
     Point,
     State,
@@ -21,17 +21,22 @@ from autoreg_jax.hypergrad._base import (
     no_state,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._checks import check_at_least
 from autoreg_jax.hypergrad._trajectory import (
     as_inner_update,
     contract,
+    first_tangents,
+    no_tangents,
     step_batches,
     tangent_step,
-    unit_vectors,
-    zero_tangents,
+    without_start,
 )
+from autoreg_jax.hypergrad._trees import unit_vectors
 
 
-def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator:
+def forward_mode(
+    steps: int, *, windows: int | None = None, stacked: bool = False
+) -> HypergradientEstimator:
     """The same value as `unroll(steps)`, by tangents Z_k = dω_k/da.
 
     One tangent for each entry of a: a step costs about 2 dim(a) + 1 gradients, and the
@@ -39,25 +44,33 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
     architecture. Not for losses with a `custom_vjp` rule, which has no forward
     derivative.
 
+    With `windows` every leaf of a has a leading axis of W: step k has the entry
+    ⌊kW/K⌋, which the K/W steps of a window share, and the outer loss has all of a. So a
+    schedule of learning rates over a whole training has few entries, and the noise of
+    the gradients of many steps averages out (Micaelli and Storkey).
+
     Args:
         steps: K > 0.
+        windows: W in [1, K], or None, where all steps have the whole a.
         stacked: Whether `train_batch` holds K batches on its leading axis.
 
     Returns:
-        A stateless estimator; diagnostics `tangent_norm` ‖Z_K‖ and `nonfinite`, the
-        number of non-finite entries of all tangents, which are set to zero (dead units
-        in the first steps of Adam).
+        A stateless estimator; `end` is (ω_K, s_K). Diagnostics: `tangent_norm` ‖Z_K‖
+        and `nonfinite`, the number of non-finite entries of all tangents, which are set
+        to zero (dead units in the first steps of Adam).
 
     Raises:
-        ValueError: If `steps` is not positive; in `estimate` if a stacked batch does
-            not hold K batches.
+        ValueError: If `steps` or `windows` is out of range; in `estimate` if a stacked
+            batch does not hold K batches, or a leaf of a not W entries.
 
     References:
         Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter
-        Optimization", ICML 2017.
+        Optimization", ICML 2017; Micaelli and Storkey, "Gradient-based Hyperparameter
+        Optimization Over Long Horizons", NeurIPS 2021.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be positive, got {steps}.")
+    check_at_least(1, steps=steps)
+    if windows is not None and not 1 <= windows <= steps:
+        raise ValueError(f"windows must be in [1, {steps}], got {windows}.")
 
     def estimate(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
@@ -66,32 +79,53 @@ def forward_mode(steps: int, *, stacked: bool = False) -> HypergradientEstimator
         update = as_inner_update(inner_update)
         batches = step_batches(train_batch, steps, stacked)
         basis = unit_vectors(outer)
-        start = inner, update.state
+        start = update.begin(inner, outer)
+        if windows is not None:
+            _check_windows(outer, windows)
 
-        def body(carry: Any, own: Batch) -> tuple[Any, Array]:
+        def body(carry: Any, step: Any) -> tuple[Any, Array]:
+            count, own = step
             batch = own if stacked else train_batch
             at, along = carry
-            *moved, missing = tangent_step(
-                problem, update, at, along, outer, basis, batch
-            )
+            seen = outer, basis
+            if windows is not None:
+                window = count * windows // steps
+                seen = _entry(outer, window, 0), _entry(basis, window, 1)
+            *moved, missing = tangent_step(problem, update, at, along, *seen, batch)
             return tuple(moved), missing
 
-        carry = start, zero_tangents(start, outer)
-        ((omega, _), (tangents, _)), missing = jax.lax.scan(
-            body, carry, batches, length=steps
+        carry = start, first_tangents(update, start[0], outer, basis)
+        (end, (tangents, _)), missing = jax.lax.scan(
+            body, carry, (jnp.arange(steps), batches), length=steps
         )
-        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=end[0]))
         indirect = contract(cotangent, tangents, outer)
         hyper = make_hypergradient(
             direct,
             indirect,
             value,
+            end=Iterate(*end),
             tangent_norm=optax.tree.norm(tangents),
             nonfinite=jnp.sum(missing),
         )
         return hyper, state
 
     return HypergradientEstimator(no_state, estimate)
+
+
+def _entry(tree: Outer, index: Array, axis: int) -> Outer:
+    return jax.tree.map(
+        lambda x: jax.lax.dynamic_index_in_dim(x, index, axis, keepdims=False), tree
+    )
+
+
+def _check_windows(outer: Outer, windows: int) -> None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(outer):
+        if jnp.ndim(leaf) < 1 or jnp.shape(leaf)[0] != windows:
+            raise ValueError(
+                f"outer{jax.tree_util.keystr(path)} must hold {windows} entries on its "
+                f"leading axis (windows={windows}), got shape {jnp.shape(leaf)}."
+            )
 
 
 class Tangents(NamedTuple):
@@ -120,7 +154,8 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
             same structure.
 
     Returns:
-        An estimator whose state is dim(a) trees like (ω, optimizer state); diagnostics
+        An estimator whose state is dim(a) trees like (ω, optimizer state); `end` is the
+        step that the caller must take; diagnostics
         `tangent_norm` ‖Z‖ and `nonfinite`, the number of non-finite entries of the
         tangents, which are set to zero (dead units in the first steps of Adam).
 
@@ -129,14 +164,14 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
     """
 
     def init(inner: Inner, outer: Outer) -> State:
-        return Tangents(*zero_tangents((inner, optimizer_state), outer))
+        return Tangents(*no_tangents((inner, optimizer_state), outer))
 
     def estimate(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
         inner, outer, train_batch, _ = point
-        update = as_inner_update(inner_update)
-        (omega, _), after, missing = tangent_step(
+        update = without_start(inner_update, "online_forward_mode")
+        end, after, missing = tangent_step(
             problem,
             update,
             (inner, update.state),
@@ -145,12 +180,13 @@ def online_forward_mode(optimizer_state: State = ()) -> HypergradientEstimator:
             unit_vectors(outer),
             train_batch,
         )
-        value, cotangent, direct = outer_gradient(problem, point._replace(inner=omega))
+        value, cotangent, direct = outer_gradient(problem, point._replace(inner=end[0]))
         indirect = contract(cotangent, after[0], outer)
         hyper = make_hypergradient(
             direct,
             indirect,
             value,
+            end=Iterate(*end),
             tangent_norm=optax.tree.norm(after[0]),
             nonfinite=missing,
         )

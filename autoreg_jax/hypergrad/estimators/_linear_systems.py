@@ -8,19 +8,16 @@ import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from autoreg_jax.hypergrad._base import (
-    HypergradientEstimator,
-    Inner,
-    State,
-    inner_product,
-)
-from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
+from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, State
+from autoreg_jax.hypergrad._checks import Number, check_at_least, check_not_negative
+from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
+from autoreg_jax.hypergrad._trees import add_scale, inner_product, unit_vectors
 
 
 def conjugate_gradient(
     iterations: int,
-    damping: float = 0.0,
+    damping: Number = 0.0,
     *,
     mixed: MixedBackend = forward_over_reverse,
 ) -> HypergradientEstimator:
@@ -47,29 +44,27 @@ def conjugate_gradient(
     References:
         Pedregosa, ICML 2016; Rajeswaran et al., "iMAML", NeurIPS 2019.
     """
-    if iterations < 1:
-        raise ValueError(f"iterations must be positive, got {iterations}.")
-    if damping < 0:
-        raise ValueError(f"damping must not be negative, got {damping}.")
+    check_at_least(1, iterations=iterations)
+    check_not_negative(damping=damping)
 
-    def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+    def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
         first = inner_product(vector, vector)
         # Below the rounding error of the first residual, further steps are noise.
         floor = first * jnp.finfo(first.dtype).eps ** 2
 
         def body(carry: Any, _: None) -> tuple[Any, None]:
             z, residual, direction, square, count, is_negative = carry
-            product = optax.tree.add_scale(operator(direction), damping, direction)
+            product = add_scale(operator(direction), damping, direction)
             curvature = inner_product(direction, product)
             is_running = (square > floor) & ~is_negative
             is_negative = is_negative | (is_running & (curvature <= 0))
             goes_on = is_running & ~is_negative
             step = jnp.where(goes_on, square / jnp.where(goes_on, curvature, 1.0), 0.0)
-            z = optax.tree.add_scale(z, step, direction)
-            residual = optax.tree.add_scale(residual, -step, product)
+            z = add_scale(z, step, direction)
+            residual = add_scale(residual, -step, product)
             fresh = inner_product(residual, residual)
             ratio = jnp.where(goes_on, fresh / jnp.where(goes_on, square, 1.0), 0.0)
-            direction = optax.tree.add_scale(residual, ratio, direction)
+            direction = add_scale(residual, ratio, direction)
             return (z, residual, direction, fresh, count + goes_on, is_negative), None
 
         start = (
@@ -89,13 +84,13 @@ def conjugate_gradient(
             "iterations": count,
             "negative_curvature": is_negative,
         }
-        return Solution(z, state, diagnostics)
+        return LinearSolution(z, state, diagnostics)
 
     return implicit(solve, mixed)
 
 
 def full_hessian(
-    damping: float = 0.0, *, mixed: MixedBackend = forward_over_reverse
+    damping: Number = 0.0, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M (H + δI)⁻¹ ∇_ω L_v, solved with the full matrix H.
 
@@ -113,18 +108,22 @@ def full_hessian(
     Raises:
         ValueError: If `damping` is negative.
     """
-    if damping < 0:
-        raise ValueError(f"damping must not be negative, got {damping}.")
+    check_not_negative(damping=damping)
 
-    def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+    def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
         flat, unravel = ravel_pytree(vector)
-        identity = jnp.eye(flat.size, dtype=flat.dtype)
-        columns = jax.vmap(lambda e: ravel_pytree(operator(unravel(e)))[0])(identity)
-        matrix = columns.T + damping * identity
-        z = jnp.linalg.solve(matrix, flat)
-        norm = jnp.linalg.norm(flat)
+        columns = jax.vmap(lambda e: ravel_pytree(operator(e))[0])(unit_vectors(vector))
+        # No solver of dense systems is for half precision.
+        wide = jnp.promote_types(flat.dtype, jnp.float32)
+        v = flat.astype(wide)
+        shift = jnp.asarray(damping, wide) * jnp.eye(flat.size, dtype=wide)
+        matrix = columns.T.astype(wide) + shift
+        z = jnp.linalg.solve(matrix, v)
+        norm = jnp.linalg.norm(v)
         product = jnp.matmul(matrix, z, precision="highest")
-        residual = jnp.linalg.norm(flat - product) / jnp.where(norm > 0, norm, 1.0)
-        return Solution(unravel(z), state, {"residual": residual})
+        residual = jnp.linalg.norm(v - product) / jnp.where(norm > 0, norm, 1.0)
+        return LinearSolution(
+            unravel(z.astype(flat.dtype)), state, {"residual": residual}
+        )
 
     return implicit(solve, mixed)

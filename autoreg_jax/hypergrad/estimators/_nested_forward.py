@@ -15,19 +15,16 @@ from autoreg_jax.hypergrad._base import (
     Hypergradient,
     HypergradientEstimator,
     Inner,
-    InnerUpdate,
+    Iterate,
     Loss,
     Outer,
     Point,
     make_hypergradient,
     outer_gradient,
 )
-from autoreg_jax.hypergrad._trajectory import (
-    as_inner_update,
-    contract,
-    descend,
-    unit_vectors,
-)
+from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._trajectory import contract, descend, without_start
+from autoreg_jax.hypergrad._trees import unit_vectors
 
 
 class ThreeLevelProblem(NamedTuple):
@@ -100,10 +97,12 @@ def nested_forward(
         The estimate, a tree like λ; `indirect` is the part through ω and α.
         Diagnostics: `through_omega` and `through_alpha`, its two terms
         (dω/dλ)ᵀ ∂_ω L_s and (dα/dλ)ᵀ ∂_α L_s as vectors of dim(λ), and the norms
-        `omega_tangent_norm` and `alpha_tangent_norm` of the tangents.
+        `omega_tangent_norm` and `alpha_tangent_norm` of the tangents. `end` has the
+        pairs (ω, α) and (optimizer state of ω, of α) after K rounds.
 
     Raises:
-        ValueError: If `steps` or `inner_steps` is not positive.
+        ValueError: If `steps` or `inner_steps` is not positive, or an update has a
+            `start`.
 
     Examples:
         >>> from autoreg_jax.hypergrad import gradient_descent, t1t2
@@ -123,16 +122,16 @@ def nested_forward(
         >>> float(hyper.grad)
         3.0
     """
-    if steps < 1 or inner_steps < 1:
-        raise ValueError(
-            f"steps and inner_steps must be positive, got {steps}, {inner_steps}."
-        )
-    inner, middle = as_inner_update(inner_update), as_inner_update(middle_update)
+    check_at_least(1, steps=steps, inner_steps=inner_steps)
+    inner, middle = (
+        without_start(update, "nested_forward")
+        for update in (inner_update, middle_update)
+    )
     omega, alpha, lam = point
     train_batch, valid_batch, outer_batch = batches
     start = (omega, inner.state), (alpha, middle.state), estimator.init(omega, alpha)
 
-    def rounds(lam: Outer) -> tuple[Inner, Outer]:
+    def rounds(lam: Outer) -> tuple[tuple[Inner, Outer], Any]:
         bilevel = problem.at(lam)
 
         def body(carry: Any, _: None) -> tuple[Any, None]:
@@ -141,11 +140,13 @@ def nested_forward(
                 bilevel,
                 carried,
                 Point(omega, alpha, train_batch, valid_batch),
-                inner_update=InnerUpdate(optimizer, inner.step),
+                inner_update=inner._replace(state=optimizer),
             )
-            above = with_finite_tangents(middle.step(alpha, hyper.grad, middle_state))
-            step = InnerUpdate(
-                (), lambda *args: with_finite_tangents(inner.step(*args))
+            above = with_finite_tangents(
+                middle.advance(alpha, hyper.grad, middle_state, lam)
+            )
+            step = inner._replace(
+                step=lambda *args: with_finite_tangents(inner.step(*args))
             )
             below = descend(
                 bilevel.inner_loss,
@@ -157,12 +158,15 @@ def nested_forward(
             )
             return (below, above, carried), None
 
-        ((omega, _), (alpha, _), _), _ = jax.lax.scan(body, start, None, length=steps)
-        return omega, alpha
+        (below, above, _), _ = jax.lax.scan(body, start, None, length=steps)
+        return (below[0], above[0]), (below[1], above[1])
 
     # Only the tangents have an axis for the entries of λ: the rounds are computed once.
-    push = jax.vmap(lambda along: jax.jvp(rounds, (lam,), (along,)), out_axes=(None, 0))
-    (omega, alpha), (omega_tangents, alpha_tangents) = push(unit_vectors(lam))
+    push = jax.vmap(
+        lambda along: jax.jvp(rounds, (lam,), (along,), has_aux=True),
+        out_axes=(None, 0, None),
+    )
+    (omega, alpha), (omega_tangents, alpha_tangents), states = push(unit_vectors(lam))
     top = BilevelProblem(problem.inner_loss, problem.outer_loss)
     value, cotangent, (slope, direct) = outer_gradient(
         top, Point(omega, (alpha, lam), None, outer_batch)
@@ -173,6 +177,7 @@ def nested_forward(
         direct,
         optax.tree.add(through_omega, through_alpha),
         value,
+        end=Iterate((omega, alpha), states),
         through_omega=_flat(through_omega),
         through_alpha=_flat(through_alpha),
         omega_tangent_norm=optax.tree.norm(omega_tangents),

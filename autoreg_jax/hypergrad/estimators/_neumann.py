@@ -8,12 +8,14 @@ import optax
 from jax import Array
 
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, Outer, State
-from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
+from autoreg_jax.hypergrad._checks import Number, check_at_least, check_positive
+from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
+from autoreg_jax.hypergrad._trees import add_scale, scale
 
 
 def neumann(
-    terms: int, learning_rate: float, *, mixed: MixedBackend = forward_over_reverse
+    terms: int, learning_rate: Number, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M ξ Σ_{j=0..K} (I − ξH)^j ∇_ω L_v at ω.
 
@@ -38,27 +40,25 @@ def neumann(
         Lorraine et al., "Optimizing Millions of Hyperparameters by Implicit
         Differentiation", AISTATS 2020.
     """
-    if terms < 0:
-        raise ValueError(f"terms must not be negative, got {terms}.")
-    if learning_rate <= 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+    check_at_least(0, terms=terms)
+    check_positive(learning_rate=learning_rate)
 
-    def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+    def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
         def body(carry: Any, _: None) -> tuple[Any, Array]:
             term, total = carry
-            term = optax.tree.add_scale(term, -learning_rate, operator(term))
+            term = add_scale(term, -learning_rate, operator(term))
             return (term, optax.tree.add(total, term)), optax.tree.norm(term)
 
         (_, total), norms = jax.lax.scan(body, (vector, vector), None, length=terms)
         norms = jnp.concatenate([optax.tree.norm(vector)[None], norms])
-        value = optax.tree.scale(learning_rate, total)
-        return Solution(value, state, {"term_norms": norms})
+        value = scale(learning_rate, total)
+        return LinearSolution(value, state, {"term_norms": norms})
 
     return implicit(solve, mixed)
 
 
 def t1t2(
-    learning_rate: float = 1.0, *, mixed: MixedBackend = forward_over_reverse
+    learning_rate: Number = 1.0, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − ξ M ∇_ω L_v at ω, without an inner step or a solver.
 
@@ -78,18 +78,17 @@ def t1t2(
         Luketina et al., "Scalable Gradient-Based Tuning of Continuous Regularization
         Hyperparameters", ICML 2016.
     """
-    if learning_rate <= 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+    check_positive(learning_rate=learning_rate)
 
-    def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+    def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
         del operator
-        return Solution(optax.tree.scale(learning_rate, vector), state, {})
+        return LinearSolution(scale(learning_rate, vector), state, {})
 
     return implicit(solve, mixed)
 
 
 def warm_started_linear_system(
-    steps: int, learning_rate: float, *, mixed: MixedBackend = forward_over_reverse
+    steps: int, learning_rate: Number, *, mixed: MixedBackend = forward_over_reverse
 ) -> HypergradientEstimator:
     """H = ∂_a L_v − M z, where z ← z − η(H z − ∇_ω L_v) continues from call to call.
 
@@ -112,25 +111,23 @@ def warm_started_linear_system(
     References:
         Arbel and Mairal, "AmIGO", ICLR 2022; Dagréou et al., "SOBA", NeurIPS 2022.
     """
-    if steps < 1 or learning_rate <= 0:
-        raise ValueError(
-            f"steps and learning_rate must be positive, got {steps}, {learning_rate}."
-        )
+    check_at_least(1, steps=steps)
+    check_positive(learning_rate=learning_rate)
 
     def init(inner: Inner, outer: Outer) -> State:
         del outer
         return optax.tree.zeros_like(inner)
 
-    def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+    def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
         def body(carry: Any, _: None) -> tuple[Any, None]:
             z, _ = carry
             residual = optax.tree.sub(vector, operator(z))
-            return (optax.tree.add_scale(z, learning_rate, residual), residual), None
+            return (add_scale(z, learning_rate, residual), residual), None
 
         start = state, optax.tree.zeros_like(vector)
         (z, residual), _ = jax.lax.scan(body, start, None, length=steps)
         norm = optax.tree.norm(vector)
         norm = norm + (norm == 0)
-        return Solution(z, z, {"residual": optax.tree.norm(residual) / norm})
+        return LinearSolution(z, z, {"residual": optax.tree.norm(residual) / norm})
 
     return implicit(solve, mixed, init)

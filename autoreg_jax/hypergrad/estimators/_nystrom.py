@@ -8,9 +8,10 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, Outer, State
-from autoreg_jax.hypergrad._implicit import Operator, Solution, implicit
+from autoreg_jax.hypergrad._checks import Number, check_at_least, check_positive
+from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._trajectory import gaussian_like
+from autoreg_jax.hypergrad._trees import gaussian_like
 
 # The fast products of accelerators have errors that 1/ρ amplifies.
 _product = partial(jnp.matmul, precision="highest")
@@ -18,7 +19,7 @@ _product = partial(jnp.matmul, precision="highest")
 
 def nystrom(
     rank: int,
-    damping: float,
+    damping: Number,
     seed: int = 0,
     *,
     mixed: MixedBackend = forward_over_reverse,
@@ -57,14 +58,14 @@ def nystrom(
         Differentiation", AISTATS 2023 (who take columns of H where this takes Gaussian
         directions).
     """
-    if rank < 1 or damping <= 0:
-        raise ValueError(f"rank and damping must be positive, got {rank}, {damping}.")
+    check_at_least(1, rank=rank)
+    check_positive(damping=damping)
 
     def init(inner: Inner, outer: Outer) -> State:
         del inner, outer
         return jnp.zeros((), jnp.int32)
 
-    def solve(operator: Operator, vector: Inner, state: State) -> Solution:
+    def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
         flat, unravel = ravel_pytree(vector)
         if rank > flat.size:
             raise ValueError(f"rank must be at most dim(ω) = {flat.size}, got {rank}.")
@@ -90,7 +91,7 @@ def nystrom(
         shifted = sketch + damping * jnp.eye(rank, dtype=wide)
         shares = jnp.linalg.solve(shifted, seen)
         z = _product(basis, shares) + rest / damping
-        return Solution(unravel(z.astype(flat.dtype)), state + 1, {})
+        return LinearSolution(unravel(z.astype(flat.dtype)), state + 1, {})
 
     return implicit(solve, mixed, init)
 

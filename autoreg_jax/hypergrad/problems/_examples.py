@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.hypergrad._base import Batch, BilevelProblem, Inner, Outer, Point
+from autoreg_jax.hypergrad._checks import Number, check_positive
 from autoreg_jax.hypergrad._second_order import mixed_product
 
 
@@ -156,13 +157,15 @@ _NEWTON_STEPS = 10
 
 
 def hyper_cleaning(
-    train_batch: Batch, valid_batch: Batch, num_classes: int, penalty: float = 0.01
+    train_batch: Batch, valid_batch: Batch, num_classes: int, penalty: Number = 0.01
 ) -> Example:
     """Softmax regression with a weight σ(a_i) for each training example.
 
         L_t = (1/n) Σ σ(a_i) CE(x_i ω, y_i) + ½ μ ‖ω‖²,   L_v = mean CE on clean labels.
 
-    ω* is computed by Newton's method, the reference with the full Hessian.
+    ω* is computed by Newton's method, the reference with the full Hessian. A batch of
+    some of the training examples is `(features, labels, rows)` with their rows i in a,
+    as `minibatches((*train_batch, jnp.arange(n)), ...)` makes them.
 
     Args:
         train_batch: Features `(n, p)` and labels `(n,)`, some of them wrong.
@@ -180,13 +183,15 @@ def hyper_cleaning(
         Franceschi et al., "Forward and reverse gradient-based hyperparameter
         optimization", ICML 2017.
     """
-    if penalty <= 0:
-        raise ValueError(f"penalty must be positive, got {penalty}.")
+    check_positive(penalty=penalty)
     features, _ = train_batch
     start = jnp.zeros((features.shape[1], num_classes), features.dtype)
 
     def inner_loss(inner: Inner, outer: Outer, batch: Batch) -> Array:
-        weighted = jnp.mean(jax.nn.sigmoid(outer) * cross_entropy(inner, batch))
+        features, labels, *rows = batch
+        logits = outer[rows[0]] if rows else outer
+        errors = cross_entropy(inner, (features, labels))
+        weighted = jnp.mean(jax.nn.sigmoid(logits) * errors)
         return weighted + 0.5 * penalty * jnp.sum(inner**2)
 
     def outer_loss(inner: Inner, outer: Outer, batch: Batch) -> Array:

@@ -1,0 +1,99 @@
+"""Sums and products of trees that keep the types of their leaves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from autoreg_jax.hypergrad._checks import Number
+
+
+def add_scale(tree: Any, factor: Number, other: Any) -> Any:
+    """`tree + factor * other`, in the types of the first tree, whatever the factor's.
+
+    A factor that is an array, traced or mapped over, has a type of its own, often a
+    wider one than that of the weights, which a loop must not change.
+    """
+    return jax.tree.map(lambda x, y: x + _like(x, factor * y), tree, other)
+
+
+def scale(factor: Number, tree: Any) -> Any:
+    """`factor * tree`, in the types of the tree."""
+    return jax.tree.map(lambda x: _like(x, factor * x), tree)
+
+
+def _like(kind: Any, value: Any) -> Array:
+    return jnp.asarray(value).astype(jnp.result_type(kind))
+
+
+def inner_product(left: Any, right: Any) -> Array:
+    """⟨left, right⟩ of two trees of one structure, in single precision or more.
+
+    A sum of products: exact on every platform, where a dot product is rounded to the
+    fast type of the device, and defined for arrays that are divided over a mesh.
+    """
+
+    def product(a: Any, b: Any) -> Array:
+        wide = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
+        return jnp.sum(jnp.asarray(a, wide) * jnp.asarray(b, wide))
+
+    return jnp.asarray(optax.tree.sum(jax.tree.map(product, left, right)))
+
+
+def gaussian_like(key: Array, tree: Any) -> Any:
+    """Independent standard normal numbers with the shapes and dtypes of the tree.
+
+    The numbers depend on the flat vector only, not on the structure of the tree.
+    """
+    flat, unravel = ravel_pytree(tree)
+    return unravel(jax.random.normal(key, flat.shape, flat.dtype))
+
+
+def unit_vectors(tree: Any) -> Any:
+    """The unit vectors of a tree, stacked on a leading axis."""
+    flat, unravel = ravel_pytree(tree)
+    return jax.vmap(unravel)(jnp.eye(flat.size, dtype=flat.dtype))
+
+
+def finite_or_zero(slopes: Any, given: Any) -> tuple[Any, Array]:
+    """Set the non-finite slopes of an update to zero, and count them.
+
+    The square root in Adam has an infinite slope where a gradient has always been zero
+    (a dead unit), and infinity times zero is NaN, although the update does not move
+    there. This holds for an update of finite numbers only: if one of `given` is not
+    finite, the model has diverged, and all slopes become NaN so that it shows.
+    """
+    sound = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(given)]
+    is_sound = jnp.all(jnp.stack(sound))
+    missing = jax.tree.map(lambda x: ~jnp.isfinite(x), slopes)
+    finite = jax.tree.map(
+        lambda x, gone: jnp.where(is_sound, jnp.where(gone, 0, x), jnp.nan),
+        slopes,
+        missing,
+    )
+    counts = [jnp.sum(gone) for gone in jax.tree.leaves(missing)]
+    return finite, jnp.where(is_sound, sum(counts), 0)
+
+
+def split_floats(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """The floating-point leaves, and a function that puts others in their place.
+
+    Counters and keys in the state of an optimizer have no derivative.
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    floats = [jnp.issubdtype(jnp.result_type(x), jnp.inexact) for x in leaves]
+
+    def merge(values: list[Any]) -> Any:
+        source = iter(values)
+        merged = [
+            next(source) if is_float else leaf
+            for leaf, is_float in zip(leaves, floats, strict=True)
+        ]
+        return jax.tree.unflatten(structure, merged)
+
+    chosen = [x for x, is_float in zip(leaves, floats, strict=True) if is_float]
+    return chosen, merge

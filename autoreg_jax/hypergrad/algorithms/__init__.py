@@ -1,0 +1,1 @@
+"""Bilevel algorithms, exported by `autoreg_jax.hypergrad`."""

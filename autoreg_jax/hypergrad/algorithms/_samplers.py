@@ -1,0 +1,111 @@
+"""Where the batches of an algorithm come from."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from autoreg_jax.hypergrad._base import Batch
+from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad.algorithms._algorithm import Sampler
+
+
+def whole_batches(train_batch: Batch, valid_batch: Batch) -> Sampler:
+    """The same two batches in every draw: a problem without noise.
+
+    Args:
+        train_batch: Data of the inner loss.
+        valid_batch: Data of the outer loss.
+
+    Returns:
+        A sampler.
+
+    Examples:
+        >>> whole_batches(1, 2)(jax.random.key(0))
+        (1, 2)
+    """
+    return lambda key: (train_batch, valid_batch)
+
+
+class FiniteSum(NamedTuple):
+    """Batches of a finite number of each kind, drawn uniformly and independently.
+
+    Attributes:
+        train: Batches of the inner loss, stacked: `(n, size, ...)` in every leaf.
+        valid: Batches of the outer loss, `(m, size, ...)`.
+    """
+
+    train: Batch
+    valid: Batch
+
+    def __call__(self, key: Array) -> tuple[Batch, Batch]:
+        """Draw one batch of each kind."""
+        return self.take(*self.draw(key))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Numbers of batches, n and m."""
+        first, second = (len(jax.tree.leaves(batch)[0]) for batch in self)
+        return first, second
+
+    def draw(self, key: Array) -> tuple[Array, Array]:
+        """The indices of the batches of a draw."""
+        first, second = (
+            jax.random.randint(each, (), 0, count)
+            for each, count in zip(jax.random.split(key), self.counts, strict=True)
+        )
+        return first, second
+
+    def take(self, train: Array | int, valid: Array | int) -> tuple[Batch, Batch]:
+        """The batches of these indices."""
+        return _at(self.train, train), _at(self.valid, valid)
+
+
+def _at(batches: Batch, index: Array | int) -> Batch:
+    return jax.tree.map(lambda x: x[index], batches)
+
+
+def minibatches(
+    train_data: Batch, valid_data: Batch, train_size: int, valid_size: int
+) -> FiniteSum:
+    """Divide data into batches of a size, in their order.
+
+    The mean of a loss over all batches is that of the whole data, so that the optimum
+    stays where it is. Shuffle data that are sorted before.
+
+    Args:
+        train_data: Tree of arrays with a leading axis of examples.
+        valid_data: The same for the outer loss.
+        train_size: Examples in a batch of the inner loss; divides their number.
+        valid_size: Examples in a batch of the outer loss; divides their number.
+
+    Returns:
+        A sampler of these batches.
+
+    Raises:
+        ValueError: If a size is not positive or does not divide the examples.
+
+    Examples:
+        >>> minibatches(jnp.arange(6), jnp.arange(4), 2, 4).counts
+        (3, 1)
+    """
+    check_at_least(1, train_size=train_size, valid_size=valid_size)
+
+    def cut(data: Batch, size: int, name: str) -> Any:
+        def one(path: Any, leaf: Array) -> Array:
+            leaf = jnp.asarray(leaf)
+            if not leaf.ndim or leaf.shape[0] % size:
+                raise ValueError(
+                    f"{name}{jax.tree_util.keystr(path)}: batches of {size} must "
+                    f"divide its examples evenly, got shape {leaf.shape}. Leave the "
+                    "rest out or choose another size."
+                )
+            return leaf.reshape(-1, size, *leaf.shape[1:])
+
+        return jax.tree_util.tree_map_with_path(one, data)
+
+    return FiniteSum(
+        cut(train_data, train_size, "train_data"),
+        cut(valid_data, valid_size, "valid_data"),
+    )

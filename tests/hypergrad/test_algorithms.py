@@ -1,0 +1,245 @@
+"""Algorithms reach the optimum of problems whose optimum is known."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.optimize
+from unoptimised import quick
+
+from autoreg_jax import hypergrad as hg
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+STILL = hg.whole_batches(None, None)
+
+
+def shrinking(rate, after):
+    """ρ / (1 + t/c)."""
+    return lambda step: rate / (1 + step / after)
+
+
+@functools.cache
+def quadratic():
+    """A problem, the optimum of a, and the gap of a as a share of the initial one."""
+    example = hg.problems.quadratic(
+        jax.random.key(1), inner_size=6, outer_size=3, condition=5.0
+    )
+    # The hypergradient is affine in a.
+    points = jnp.concatenate([jnp.zeros((1, 3)), jnp.eye(3)])
+    at_zero, *columns = np.asarray(quick(jax.vmap(example.reference))(points))
+    optimum = -np.linalg.solve((np.array(columns) - at_zero).T, at_zero)
+
+    def value(a):
+        return example.problem.outer_loss(example.solution(a), a, None)
+
+    least, most = (float(value(jnp.asarray(a))) for a in (optimum, np.zeros(3)))
+    return example, optimum, lambda a: (value(a) - least) / (most - least)
+
+
+# Bounds of the gap: a cut series is biased, so are a penalty and a short unroll; a
+# random cut and random directions are noisy; the bias of bome is that of its steps.
+ON_A_QUADRATIC = {
+    "soba": (hg.soba(0.2, 0.2, 0.02), 1e-10),
+    "ma_soba": (hg.ma_soba(0.2, 0.2, 0.02, 0.3), 1e-10),
+    "fsla": (hg.fsla(0.2, 0.2, 0.02, 0.3), 1e-10),
+    "amigo": (hg.amigo(5, 5, 0.2, 0.2, 0.05), 1e-10),
+    "stocbio": (hg.stocbio(5, 40, 0.2, 0.2, 0.05), 1e-8),
+    "f2sa": (
+        hg.f2sa(3, 0.2, shrinking(0.05, 100), lambda step: 10.0 + step),
+        1e-4,
+    ),
+    "bome": (hg.bome(10, 0.3, shrinking(0.1, 100)), 1e-3),
+    "ttsa": (hg.ttsa(30, 0.2, 0.2, shrinking(0.02, 200)), 5e-3),
+    "pzobo": (hg.pzobo(20, 10, 0.2, shrinking(0.05, 30), 1e-3), 2e-2),
+    "alternating": (hg.alternating(hg.unroll(25), 0.2, 0.1, None), 1e-4),
+    "warm_started": (
+        hg.alternating(hg.warm_started_linear_system(5, 0.2), 0.2, 0.05, 5),
+        1e-10,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ON_A_QUADRATIC)
+def test_the_optimum_of_a_quadratic(name):
+    example, _, gap = quadratic()
+    algorithm, bound = ON_A_QUADRATIC[name]
+
+    @quick
+    def run(key):
+        start = jnp.zeros(6), jnp.zeros(3)
+        args = example.problem, algorithm, STILL, 2000, key, start
+        found = hg.solve(*args, measure=lambda omega, a: gap(a), every=1000)
+        return found.trace["measure"], optax.tree.norm(
+            found.inner - example.solution(found.outer)
+        )
+
+    gaps, distance = run(jax.random.key(0))
+    assert abs(gaps[-1]) < bound
+    assert distance < 0.1  # ω is near ω*(a)
+
+
+def test_every_algorithm_is_tested():
+    found = {
+        name
+        for name in hg.__all__
+        if inspect.isfunction(factory := getattr(hg, name))
+        and inspect.get_annotations(factory, eval_str=True).get("return")
+        is hg.Algorithm
+    }
+    assert found == {*ON_A_QUADRATIC, "saba"} - {"warm_started"}
+
+
+@functools.cache
+def ridge():
+    """Selection of the penalties of two features; its optimum by BFGS."""
+
+    def data(seed):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(24, 2))
+        return x, x @ [1.0, 0.6] + rng.normal(size=24)
+
+    example = hg.problems.ridge(*(jax.tree.map(jnp.asarray, data(s)) for s in (20, 21)))
+
+    def value(a):
+        valid = example.point.valid_batch
+        return example.problem.outer_loss(example.solution(a), a, valid)
+
+    both = quick(lambda a: (value(a), example.reference(a)))
+    found = scipy.optimize.minimize(
+        lambda a: tuple(map(np.asarray, both(jnp.asarray(a)))),
+        np.zeros(2),
+        jac=True,
+        method="BFGS",
+        options={"gtol": 1e-10},
+    )
+    drop = float(value(jnp.zeros(2))) - found.fun
+    return example, found.x, lambda a: (value(a) - found.fun) / drop
+
+
+def batches(example, size):
+    return hg.minibatches(*example.point[2:], size, size)
+
+
+def slow(rate):
+    return lambda step: rate / (1 + step / 20) ** 0.6
+
+
+# Two of two batches: 24 rows say little about each other, so that the noise is large.
+ON_RIDGE = {
+    "saba": (hg.saba(0.1, 0.1, 1.0), 1e-9),
+    "soba": (hg.soba(slow(0.2), slow(0.2), shrinking(2.0, 40)), 2e-3),
+    "amigo": (hg.amigo(3, 3, slow(0.2), slow(0.2), shrinking(2.0, 40)), 2e-3),
+    "stocbio": (hg.stocbio(3, 10, slow(0.2), 0.2, shrinking(2.0, 40)), 2e-3),
+}
+
+
+@pytest.mark.parametrize("name", ON_RIDGE)
+def test_the_optimum_of_a_ridge_selection_on_small_batches(name):
+    example, optimum, gap = ridge()
+    algorithm, bound = ON_RIDGE[name]
+
+    @quick
+    def run(key):
+        start = jnp.zeros(2), jnp.zeros(2)
+        args = example.problem, algorithm, batches(example, 12), 6000, key, start
+        found = hg.solve(*args, every=6000)
+        return found.outer, gap(found.outer)
+
+    outer, missing = run(jax.random.key(0))
+    assert abs(missing) < bound
+    assert np.abs(outer - optimum).max() < 5 * bound**0.5
+
+
+def test_a_run_that_goes_on_is_one_run_and_step_sizes_are_mapped_over():
+    """Of a tree in single precision, while the default is double; records are kept."""
+    problem = hg.BilevelProblem(
+        lambda o, a, b: jnp.sum((o["w"] - a["x"]) ** 2) + jnp.mean(b) * jnp.sum(o["w"]),
+        lambda o, a, b: jnp.sum((o["w"] - 2) ** 2) + 0.1 * jnp.mean(b),
+    )
+    single = functools.partial(jnp.asarray, dtype=jnp.float32)
+    sampler = hg.minibatches(single(np.arange(8) / 8), single(np.arange(4) / 4), 2, 2)
+    start = {"w": single([0.0, 1.0])}, {"x": single([0.5, 0.0])}
+
+    def run(rate, steps, begin, every=1):
+        algorithm = hg.saba(rate, rate, rate)
+        args = problem, algorithm, sampler, steps, jax.random.key(3), begin
+        return hg.solve(*args, every=every, measure=lambda o, a: a["x"][0])
+
+    @quick
+    def all_runs(rates):
+        first = run(0.1, 4, start)
+        return (
+            run(0.1, 8, start),
+            run(0.1, 8, start, every=2),
+            run(0.1, 4, first.state),
+            jax.vmap(lambda rate: run(rate, 8, start).outer)(rates),
+            run(0.2, 8, start).outer,
+        )
+
+    whole, every, second, mapped, other = all_runs(jnp.array([0.1, 0.2]))
+    assert int(whole.state.step) == 8
+    assert whole.outer["x"].dtype == whole.inner["w"].dtype == np.float32
+    for name, records in whole.trace.items():
+        np.testing.assert_allclose(every.trace[name], records[1::2], rtol=1e-6)
+    for a, b in zip(
+        jax.tree.leaves(second.state), jax.tree.leaves(whole.state), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    np.testing.assert_allclose(mapped["x"], [whole.outer["x"], other["x"]], rtol=1e-6)
+    assert np.abs(other["x"] - whole.outer["x"]).max() > 1e-3
+
+
+def test_a_series_with_fresh_batches_is_unbiased_and_with_one_batch_is_not():
+    """E Π(1 − ηh_j) of two curvatures: by hand for one step of a from zero."""
+    curvatures, rate, terms = np.array([0.5, 1.5]), 0.8, 4
+    problem = hg.BilevelProblem(
+        lambda o, a, b: 0.5 * jnp.mean(b) * o**2 - o * a, lambda o, a, b: o
+    )
+    sampler = hg.minibatches(jnp.asarray(curvatures), jnp.ones(1), 1, 1)
+    fresh = hg.stocbio(1, terms, 0.1, rate, 1.0)
+
+    @quick
+    def moves(keys):
+        def one(key):
+            start = jnp.zeros(()), jnp.zeros(())
+            state = fresh.init(problem, sampler, *start)
+            return fresh.step(problem, sampler, state, key)[0].outer
+
+        return jax.vmap(one)(keys)
+
+    found = np.asarray(moves(jax.random.split(jax.random.key(0), 4000)))
+    error = found.std() / len(found) ** 0.5
+
+    def series(factors):
+        return rate * sum(np.prod(factors[:q], axis=0) for q in range(terms + 1))
+
+    # a moves by −γ (−M z) with M = −1.
+    independent = -series(np.full(terms, 1 - rate * curvatures.mean()))
+    shared = -series(np.tile(1 - rate * curvatures, (terms, 1))).mean()
+    assert abs(found.mean() - independent) < 3 * error
+    assert abs(found.mean() - shared) > 10 * error
+
+
+def test_refusals():
+    problem, start = quadratic()[0].problem, (jnp.zeros(6), jnp.zeros(3))
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="must be a FiniteSum"):
+        hg.solve(problem, hg.saba(0.1, 0.1, 0.1), STILL, 2, key, start)
+    with pytest.raises(ValueError, match="steps must be a multiple of every = 2"):
+        hg.solve(problem, hg.soba(0.1, 0.1, 0.1), STILL, 3, key, start, every=2)
+    with pytest.raises(ValueError, match="outer_rate must be positive"):
+        hg.soba(0.1, 0.1, 0.0)
+    with pytest.raises(ValueError, match="penalty must be positive"):
+        hg.f2sa(1, 0.1, 0.1, -1.0)
+    with pytest.raises(
+        ValueError, match=r"valid_data\['x'\]: batches of 3 must divide"
+    ):
+        hg.minibatches(jnp.ones(3), {"x": jnp.ones(4)}, 3, 3)
+    algorithm = hg.alternating(hg.t1t2(), 0.1, 0.1, None)
+    with pytest.raises(ValueError, match="takes none: set inner_steps"):
+        hg.solve(problem, algorithm, STILL, 1, key, start)

@@ -1,0 +1,144 @@
+"""The differentiable argmin against the closed form of ridge regression."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from unoptimised import quick
+
+from autoreg_jax import hypergrad as hg
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+SIZE = 4
+RNG = np.random.default_rng(0)
+OUTER = {"penalty": RNG.normal(size=SIZE), "shift": np.array(0.3)}
+BATCH = {
+    "x": RNG.normal(size=(9, SIZE)),
+    "y": RNG.normal(size=9),
+    "rows": np.array([0, 1, 2, 3, 5, 8]),
+}
+WEIGHTS = RNG.normal(size=SIZE)
+
+
+def loss(omega, outer, batch):
+    x, y = batch["x"][batch["rows"]], batch["y"][batch["rows"]]
+    residual = x @ omega["w"] - y - outer["shift"]
+    return 0.5 * residual @ residual + 0.5 * jnp.exp(outer["penalty"]) @ omega["w"] ** 2
+
+
+def closed_form(outer, batch):
+    x, y = batch["x"][batch["rows"]], batch["y"][batch["rows"]]
+    matrix = x.T @ x + jnp.diag(jnp.exp(outer["penalty"]))
+    return {"w": jnp.linalg.solve(matrix, x.T @ (y + outer["shift"]))}
+
+
+ESTIMATORS = {
+    "conjugate_gradient": hg.conjugate_gradient(2 * SIZE),
+    "full_hessian": hg.full_hessian(),
+    "neumann": hg.neumann(800, 0.05),
+}
+
+
+def given(dtype):
+    def of(tree):
+        return jax.tree.map(
+            lambda x: jnp.asarray(x, dtype if x.dtype == np.float64 else None), tree
+        )
+
+    return of(OUTER), of(BATCH)
+
+
+def curved(minimum, outer, batch):
+    """A function of ω* that is not linear."""
+    omega = minimum(outer, batch)["w"]
+    return jnp.sum(jnp.sin(omega) * WEIGHTS.astype(omega.dtype))
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-8), ("float32", 1e-4)])
+def test_gradients_in_the_outer_variable_and_the_data(dtype, bound):
+    """By every solver of linear systems; whole numbers have no derivative."""
+
+    def gradient(minimum):
+        slope = jax.grad(
+            lambda outer, floats, batch: curved(minimum, outer, batch | floats),
+            argnums=(0, 1),
+        )
+
+        def of(outer, batch):
+            return slope(outer, {key: batch[key] for key in "xy"}, batch)
+
+        return of
+
+    # Its damping is a bias; the rest of rounding is divided by it.
+    nystrom = hg.nystrom(SIZE, 1e-10 if dtype == "float64" else 1e-6)
+
+    @quick
+    def everything(outer, batch):
+        found = {
+            name: gradient(hg.argmin(loss, lambda _, *args: closed_form(*args), one))(
+                outer, batch
+            )
+            for name, one in {**ESTIMATORS, "nystrom": nystrom}.items()
+        }
+        return found, gradient(closed_form)(outer, batch)
+
+    found, wanted = everything(*given(dtype))
+    for name, slopes in found.items():
+        for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(wanted), strict=True):
+            assert a.dtype == dtype
+            miss = np.linalg.norm(a - b) / np.linalg.norm(b)
+            assert miss < bound, (name, miss)
+
+
+def test_second_derivatives_steps_and_maps():
+    """The Hessian of a function of ω*; ω* by descent; a batch of outer variables."""
+    solver = hg.descent_solver(
+        hg.from_optax(optax.sgd(0.05), optax.sgd(0.05).init(None)),
+        500,
+        {"w": jnp.zeros(SIZE)},
+    )
+    minimum = hg.argmin(loss, solver, hg.full_hessian())
+    outer, batch = given("float64")
+
+    def facts(of, p):
+        def value(p):
+            return curved(of, outer | {"penalty": p}, batch)
+
+        slope = jax.grad(value)
+        hessian = jax.jacrev(slope)(p)
+        return of(outer, batch)["w"], hessian, jax.vmap(slope)(jnp.stack([p, p + 0.1]))
+
+    @quick
+    def both(p):
+        return facts(minimum, p), facts(closed_form, p)
+
+    found, wanted = both(outer["penalty"])
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-10)
+
+
+def test_three_levels_by_an_argmin_inside_of_an_estimator():
+    """A bilevel problem whose inner loss has the minimiser of a third one in it."""
+    lowest = hg.argmin(
+        lambda w, a, b: 0.5 * a["scale"] * w**2 - w * b,
+        lambda _, a, b: b / a["scale"],
+        hg.conjugate_gradient(1),
+    )
+    problem = hg.BilevelProblem(
+        lambda o, a, b: 0.5 * (o - lowest(a, 2.0)) ** 2, lambda o, a, b: o**3
+    )
+    a = {"scale": jnp.array(0.8)}
+    slope = quick(jax.grad(lambda a: problem.inner_loss(1.0, a, None)))(a)["scale"]
+    # d/ds ½(1 − 2/s)² = (1 − 2/s) 2/s².
+    np.testing.assert_allclose(slope, (1 - 2 / 0.8) * 2 / 0.8**2, rtol=1e-12)
+
+
+def test_an_estimator_that_takes_steps_is_refused():
+    minimum = hg.argmin(loss, lambda _, *args: closed_form(*args), hg.unroll(3))
+    outer, batch = given("float64")
+    with pytest.raises(ValueError, match="takes no inner steps in its pullback"):
+        jax.grad(functools.partial(curved, minimum))(outer, batch)
