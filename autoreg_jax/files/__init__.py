@@ -1,6 +1,8 @@
 """Files that are written whole or not at all, and read with errors that help."""
 
 from autoreg_jax.files._gzip import compressed
+from autoreg_jax.files._owner import make_folder, owned
+from autoreg_jax.files._partial import remove_partials
 from autoreg_jax.files._records import (
     append_record,
     read_json,
@@ -15,9 +17,12 @@ __all__ = [
     "append_record",
     "compressed",
     "is_writer",
+    "make_folder",
+    "owned",
     "read_json",
     "read_records",
     "read_scores",
+    "remove_partials",
     "write_bytes",
     "write_file",
     "write_here",

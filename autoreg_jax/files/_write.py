@@ -3,11 +3,11 @@
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from autoreg_jax.files._partial import partial_beside
 from autoreg_jax.files._writer import is_writer
 
 
@@ -44,7 +44,7 @@ def write_file(
     path = Path(path)
     if not (by_all or is_writer()):
         return path
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = partial_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not `tempfile`, whose files only their owner may read: "x" applies the umask.

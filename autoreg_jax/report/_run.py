@@ -12,7 +12,7 @@ from autoreg_jax.errors import ArtifactError, AutoRegError
 from autoreg_jax.files import read_json, read_scores, write_text
 from autoreg_jax.inference import stored_digest
 from autoreg_jax.report._pairs import Pair, read_pairs
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, owns
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def check_extra() -> None:
         )
 
 
+@owns(is_there=True)
 def write_report(run: Path | str) -> Path:
     """Describe a run in one self-contained page.
 

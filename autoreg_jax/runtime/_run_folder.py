@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.files import is_writer, read_json, read_records, write_json
+from autoreg_jax.files import (
+    is_writer,
+    make_folder,
+    read_json,
+    read_records,
+    write_json,
+)
 from autoreg_jax.runtime._provenance import provenance
 
 
@@ -121,7 +127,7 @@ class RunFolder(os.PathLike[str]):
         if not is_writer():
             return self
         self.check(resume=resume, overwrite=overwrite)
-        self._create()
+        make_folder(self.path)
         found = self._found()
         if not found or not overwrite:
             return self
@@ -229,17 +235,3 @@ class RunFolder(os.PathLike[str]):
         kept = (self.path, self.data)
         paths = (path for path in vars(self).values() if path not in kept)
         return [path for path in paths if path.exists()]
-
-    def _create(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{self}: cannot be created as a run folder ({error.strerror}); choose "
-                "another folder."
-            ) from None
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise ConfigError(
-                f"{self}: is not writable; change its permissions, or choose another "
-                "folder."
-            )

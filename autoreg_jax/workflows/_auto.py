@@ -16,7 +16,7 @@ from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.losses import Objective
 from autoreg_jax.programs import NetworkFamily, Programs, check_space, with_judge
 from autoreg_jax.report import write_report
-from autoreg_jax.runtime import RunFolder, in_single_precision, wait_for_all
+from autoreg_jax.runtime import RunFolder, in_single_precision, owns, wait_for_all
 from autoreg_jax.spaces import changed
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._pairs import roles_of
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 @in_single_precision
+@owns()
 def auto(  # noqa: PLR0913
     dataset: Path | str,
     run: Path | str,
@@ -194,6 +195,7 @@ def simulated(
     )
 
 
+@owns()
 def demo(
     run: Path | str = Path("runs/demo"),
     *,

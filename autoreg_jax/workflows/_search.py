@@ -27,7 +27,7 @@ from autoreg_jax.programs import (
     set_genotype,
     with_judge,
 )
-from autoreg_jax.runtime import RunFolder, in_single_precision, placement
+from autoreg_jax.runtime import RunFolder, in_single_precision, owns, placement
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spaces import changed
 from autoreg_jax.workflows._journal import Journal
@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 @in_single_precision
+@owns()
 def search(  # noqa: PLR0913
     train: Cohort,
     validation: Cohort,

@@ -30,6 +30,7 @@ from autoreg_jax.runtime import (
     Placement,
     RunFolder,
     in_single_precision,
+    owns,
     placement,
 )
 from autoreg_jax.search_space import Genotype
@@ -57,6 +58,7 @@ from autoreg_jax.workflows.training import (
 
 
 @in_single_precision
+@owns()
 def train(  # noqa: PLR0913
     train: Cohort,
     config: RunConfig,

@@ -16,6 +16,7 @@ from autoreg_jax.runtime import (
     RunFolder,
     in_single_precision,
     local_placement,
+    owns,
     progress,
 )
 from autoreg_jax.spatial import warp
@@ -112,6 +113,7 @@ class _PairResult(NamedTuple):
 
 
 @in_single_precision
+@owns()
 def evaluate(
     test: Cohort,
     model: RegistrationModel,
