@@ -5,6 +5,7 @@ from autoreg_jax.files._owner import make_folder, owned
 from autoreg_jax.files._partial import remove_partials
 from autoreg_jax.files._records import (
     append_record,
+    plain_json,
     read_json,
     read_records,
     write_json,
@@ -19,6 +20,7 @@ __all__ = [
     "is_writer",
     "make_folder",
     "owned",
+    "plain_json",
     "read_json",
     "read_records",
     "read_scores",

@@ -25,7 +25,7 @@ def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
     """
     if not is_writer():
         return
-    line = json.dumps(_plain(record)).encode() + b"\n"
+    line = json.dumps(plain_json(record)).encode() + b"\n"
     with Path(path).open("a+b") as file:
         _drop_cut_line(file)
         file.write(line)
@@ -60,7 +60,7 @@ def write_json(
     path: str | Path, data: Mapping[str, Any], *, by_all: bool = False
 ) -> None:
     """Write a JSON file as `write_file` does; values as in `append_record`."""
-    write_text(path, json.dumps(_plain(data), indent=2) + "\n", by_all=by_all)
+    write_text(path, json.dumps(plain_json(data), indent=2) + "\n", by_all=by_all)
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
@@ -99,16 +99,21 @@ def _drop_cut_line(file: Any) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def _plain(value: Any) -> Any:
-    """Convert a value to types of JSON."""
+def plain_json(value: Any) -> Any:
+    """Convert a value to types of JSON, as `append_record` does.
+
+    Examples:
+        >>> plain_json({"a": (1, float("nan"))})
+        {'a': [1, None]}
+    """
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_json(item) for key, item in value.items()}
     if hasattr(value, "tolist"):  # NumPy and JAX arrays and scalars
-        return _plain(value.tolist())
+        return plain_json(value.tolist())
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain_json(item) for item in value]
     return value
