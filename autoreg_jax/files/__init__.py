@@ -10,21 +10,31 @@ from autoreg_jax.files._records import (
     read_records,
     write_json,
 )
+from autoreg_jax.files._strict import parse_json
 from autoreg_jax.files._tables import read_scores, write_scores
-from autoreg_jax.files._write import write_bytes, write_file, write_text
+from autoreg_jax.files._write import (
+    flush_to_disk,
+    together,
+    write_bytes,
+    write_file,
+    write_text,
+)
 from autoreg_jax.files._writer import is_writer, write_here
 
 __all__ = [
     "append_record",
     "compressed",
+    "flush_to_disk",
     "is_writer",
     "make_folder",
     "owned",
+    "parse_json",
     "plain_json",
     "read_json",
     "read_records",
     "read_scores",
     "remove_partials",
+    "together",
     "write_bytes",
     "write_file",
     "write_here",

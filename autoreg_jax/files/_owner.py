@@ -14,6 +14,7 @@ from typing import Any
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files._partial import partial_beside, remove_partials
 from autoreg_jax.files._process import is_gone, is_here, this_process
+from autoreg_jax.files._strict import parse_json
 from autoreg_jax.files._writer import is_writer
 
 _LOCK = "owner.json"
@@ -166,8 +167,8 @@ def _text(lock: Path) -> str | None:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parse_json(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.files._write import write_text
+from autoreg_jax.files._strict import parse_json
+from autoreg_jax.files._write import write_text, writing
 from autoreg_jax.files._writer import is_writer
 
 
-def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Append one line to a JSON-lines file and flush it.
+def append_record(
+    path: str | Path, record: Mapping[str, Any], *, is_durable: bool = True
+) -> None:
+    """Append one line to a JSON-lines file.
 
     An incomplete last line, of an interrupted run, is removed first. A process that is
     no writer (`write_here`) does nothing.
@@ -22,13 +25,21 @@ def append_record(path: str | Path, record: Mapping[str, Any]) -> None:
         path: File, created if missing; its folder must exist.
         record: Numbers, texts, lists, mappings, NumPy and JAX arrays. NaN and
             infinity become null.
+        is_durable: Flush it to disk, which takes some milliseconds; else
+            `flush_to_disk` does it later.
+
+    Raises:
+        OSError: If the file cannot be written; `filename` is `path`.
     """
     if not is_writer():
         return
     line = json.dumps(plain_json(record)).encode() + b"\n"
-    with Path(path).open("a+b") as file:
+    with writing(Path(path)), Path(path).open("a+b") as file:
         _drop_cut_line(file)
         file.write(line)
+        if is_durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read_records(path: str | Path) -> list[dict[str, Any]]:
@@ -38,20 +49,29 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
         path: File; if there is none the result is empty.
 
     Raises:
-        ArtifactError: If another line is not JSON.
+        ArtifactError: If another line is not a JSON object, or it cannot be read.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: cannot be read ({error.strerror}); it has to be a file that you "
+            "may read."
+        ) from None
     records = []
     for number, line in enumerate(lines[:-1], start=1):  # the last has no line end
         try:
-            records.append(json.loads(line))
+            record = parse_json(line)
+            if not isinstance(record, dict):
+                raise ValueError("no object")
+            records.append(record)
         except ValueError as error:
             raise ArtifactError(
-                f"{path}: line {number} is not JSON ({error}); delete the line, or run "
-                "the step again."
+                f"{path}: line {number} is not a JSON object ({error}); restore the "
+                "file, or run the step again."
             ) from None
     return records
 
@@ -71,14 +91,20 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(
             f"{path}: no such file; run the step that writes it first."
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ArtifactError(
-            f"{path}: not valid JSON ({error}); run the step that writes it again."
+            f"{path}: cannot be read ({error.strerror}); change its permissions, or "
+            "run the step that writes it again."
+        ) from None
+    except ValueError as error:
+        what = "is empty" if not path.stat().st_size else f"is not valid JSON ({error})"
+        raise ArtifactError(
+            f"{path}: {what}; restore it, or run the step that writes it again."
         ) from None
     if not isinstance(data, dict):
         raise ArtifactError(

@@ -144,7 +144,16 @@ class RunFolder(os.PathLike[str]):
         Raises:
             ArtifactError: If the file is damaged.
         """
-        return read_records(self.metrics)
+        records = read_records(self.metrics)
+        for number, record in enumerate(records, start=1):
+            seconds = record.get("seconds")
+            is_timed = isinstance(seconds, float | int) and seconds >= 0
+            if not (is_timed and isinstance(record.get("stage"), str)):
+                raise ArtifactError(
+                    f"{self.metrics}: line {number} is no record, which has a stage "
+                    "and seconds; restore the file, or start again."
+                )
+        return records
 
     def seconds(self) -> dict[str, float]:
         """Seconds that each stage has taken so far, compilation included.

@@ -191,6 +191,7 @@ def repeat(task: Task, journal: Journal) -> Any:
             if saves and is_due and not place.rest:
                 now = journal.clock()
                 facts = origin(place.step, place.records, task.inputs)
+                journal.flush()
                 saves.save(place.step, place.state, facts)
                 saved_at = journal.clock()
                 if journal.save_every:
