@@ -5,13 +5,14 @@ from autoreg_jax.files._owner import make_folder, owned
 from autoreg_jax.files._partial import remove_partials
 from autoreg_jax.files._records import (
     append_record,
+    json_digest,
     plain_json,
     read_json,
     read_records,
     write_json,
 )
 from autoreg_jax.files._strict import parse_json
-from autoreg_jax.files._tables import read_scores, write_scores
+from autoreg_jax.files._tables import csv_text, read_scores, write_scores
 from autoreg_jax.files._write import (
     flush_to_disk,
     together,
@@ -24,8 +25,10 @@ from autoreg_jax.files._writer import is_writer, write_here
 __all__ = [
     "append_record",
     "compressed",
+    "csv_text",
     "flush_to_disk",
     "is_writer",
+    "json_digest",
     "make_folder",
     "owned",
     "parse_json",

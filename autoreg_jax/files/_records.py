@@ -1,5 +1,6 @@
 """JSON files and JSON lines that survive an interruption."""
 
+import hashlib
 import json
 import math
 import os
@@ -77,17 +78,39 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
 
 
 def write_json(
-    path: str | Path, data: Mapping[str, Any], *, by_all: bool = False
+    path: str | Path,
+    data: Mapping[str, Any],
+    *,
+    by_all: bool = False,
+    is_sealed: bool = False,
 ) -> None:
-    """Write a JSON file as `write_file` does; values as in `append_record`."""
-    write_text(path, json.dumps(plain_json(data), indent=2) + "\n", by_all=by_all)
+    """Write a JSON file as `write_file` does; values as in `append_record`.
+
+    Args:
+        path: File to write.
+        data: Its content.
+        by_all: As for `write_file`.
+        is_sealed: Add `sha256`, a digest of the rest, by which `read_json` notices a
+            change.
+    """
+    content = plain_json(data)
+    if is_sealed:
+        content |= {"sha256": json_digest(content)}
+    write_text(path, json.dumps(content, indent=2) + "\n", by_all=by_all)
+
+
+def json_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON object whatever the order of its names, hexadecimal digits."""
+    text = json.dumps(plain_json(content), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that this program wrote.
+    """Read a JSON file that this program wrote, without the digest of a sealed one.
 
     Raises:
-        ArtifactError: If it is missing or does not hold a JSON object.
+        ArtifactError: If it is missing or empty, does not hold a JSON object, or was
+            changed since it was sealed.
     """
     path = Path(path)
     try:
@@ -110,6 +133,12 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise ArtifactError(
             f"{path}: expected a JSON object, found {data!r:.60}; run the step that "
             "writes it again."
+        )
+    seal = data.pop("sha256", None)
+    if seal is not None and seal != json_digest(data):
+        raise ArtifactError(
+            f"{path}: was changed since it was written; restore it, or run the step "
+            "that writes it again."
         )
     return data
 

@@ -13,7 +13,13 @@ import numpy as np
 
 from autoreg_jax.config import Intensity, build, convert
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.files import parse_json, plain_json, together, write_bytes, write_json
+from autoreg_jax.files import (
+    json_digest,
+    parse_json,
+    together,
+    write_bytes,
+    write_json,
+)
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._seen import Seen
 from autoreg_jax.losses import SIMILARITIES
@@ -52,7 +58,7 @@ def write_model(
     np.savez(content, **arrays)
     with together():
         write_bytes(folder / WEIGHTS, content.getvalue())
-        write_json(folder / DESCRIPTION, about | {"sha256": _of_text(about)})
+        write_json(folder / DESCRIPTION, about, is_sealed=True)
 
 
 def read_model(folder: Path) -> tuple[ModelDescription, dict[str, np.ndarray]]:
@@ -76,7 +82,7 @@ def read_model(folder: Path) -> tuple[ModelDescription, dict[str, np.ndarray]]:
     expected = None
     if found == _FORMAT:
         own = content.pop("sha256", None)
-        if own != _of_text({"format": found, **content}):
+        if own != json_digest({"format": found, **content}):
             raise ArtifactError(
                 f"{path}: was changed after the model was written; copy the whole "
                 "folder again or train the model again."
@@ -121,11 +127,6 @@ def digest(flat: Mapping[str, Any]) -> str:
         found.update(f"{name} {array.dtype} {array.shape} ".encode())
         found.update(array.tobytes())
     return found.hexdigest()
-
-
-def _of_text(content: Mapping[str, Any]) -> str:
-    text = json.dumps(plain_json(content), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _described(content: dict[str, Any], version: int, source: str) -> ModelDescription:

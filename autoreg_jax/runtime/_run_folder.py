@@ -16,6 +16,13 @@ from autoreg_jax.files import (
 )
 from autoreg_jax.runtime._provenance import provenance
 
+_PROVENANCE = {
+    "dataset": str,
+    "trained_on": str,
+    "seconds": dict,
+    "initial": dict,
+}
+
 
 class RunFolder(os.PathLike[str]):
     """The folder of a run and the path of every file that this program writes there.
@@ -192,7 +199,16 @@ class RunFolder(os.PathLike[str]):
         Raises:
             ArtifactError: If the file is damaged.
         """
-        return read_json(self.provenance) if self.provenance.is_file() else {}
+        if not self.provenance.is_file():
+            return {}
+        found = read_json(self.provenance)
+        for name, kind in _PROVENANCE.items():
+            if not isinstance(found.get(name), kind | None):
+                raise ArtifactError(
+                    f"{self.provenance}: {name} is not what a run writes; restore the "
+                    "file, or delete it and name the data by --dataset."
+                )
+        return found
 
     def write_provenance(
         self,
@@ -226,7 +242,8 @@ class RunFolder(os.PathLike[str]):
             content["initial"] = dict(initial)
         if waiting := self.waiting():
             content["share_of_time_waiting_for_images"] = waiting
-        write_json(self.provenance, content | {"seed": seed, "seconds": times})
+        content |= {"seed": seed, "seconds": times}
+        write_json(self.provenance, content, is_sealed=True)
 
     def dataset(self) -> Path | None:
         """The dataset that provenance.json names, or the simulated one, or None.

@@ -3,13 +3,18 @@
 import logging
 from pathlib import Path
 
-from autoreg_jax.config import RunConfig, dump
+from autoreg_jax.config import RunConfig
 from autoreg_jax.data import read_dataset, read_image
-from autoreg_jax.files import write_json, write_text
+from autoreg_jax.files import write_json
 from autoreg_jax.inference import included_models, load_model
 from autoreg_jax.programs import layout_of, trained_vector, weights_of
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
+from autoreg_jax.workflows._artifacts import (
+    genotype_digest,
+    write_config,
+    write_genotype,
+)
 from autoreg_jax.workflows._auto import open_run
 from autoreg_jax.workflows._stored import dataset_of
 from autoreg_jax.workflows.training import (
@@ -56,13 +61,14 @@ def begin_from(
         )
         lam = weights_of(prepared.config.objective)
     config = with_weights(config, lam)
-    write_text(folder.config, dump(config))
+    write_config(folder, config)
     model.save(folder.initial)
     if isinstance(about.genotype, Genotype):
-        write_text(folder.genotype, about.genotype.to_json())
+        write_genotype(folder, about.genotype)
     start = weights_of(config.objective)
     content = {"format": 1, "similarity": similarity, "lam": lam, "lam_start": start}
-    write_json(folder.objective, content | {"judge": "none"})
+    more = {"judge": "none", "genotype": genotype_digest(about.genotype)}
+    write_json(folder.objective, content | more, is_sealed=True)
     is_included = str(path) in included_models() and not Path(path).is_dir()
     place = {"included": str(path)} if is_included else {"path": folder.relative(path)}
     origin = place | {"sha256": model.digest}

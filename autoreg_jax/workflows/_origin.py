@@ -74,7 +74,9 @@ def check_origin(
         )
     before, now = facts.get("inputs") or {}, plain_json(inputs() if inputs else {})
     for name in before.keys() & now.keys():
-        if not _is_same(before[name], now[name]):
+        # A trial that becomes the run had no use for the validation images.
+        is_known = before[name] is not None and now[name] is not None
+        if is_known and not _is_same(before[name], now[name]):
             raise ArtifactError(
                 f"{place} was made with other {name}; restore what the run was started "
                 "with, or start without resuming in another folder."

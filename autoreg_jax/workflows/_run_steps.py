@@ -3,17 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
-from autoreg_jax.config import RunConfig, dump
+from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
-from autoreg_jax.files import read_json, write_text
+from autoreg_jax.files import write_text
 from autoreg_jax.inference import RegistrationModel, load_model
 from autoreg_jax.programs import training_lambda
 from autoreg_jax.runtime import RunFolder, owns
+from autoreg_jax.workflows._artifacts import write_config
 from autoreg_jax.workflows._auto import open_run
 from autoreg_jax.workflows._from_model import begin_from
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._search import SearchResult, search
-from autoreg_jax.workflows._stored import config_of, dataset_of, genotype_of
+from autoreg_jax.workflows._stored import config_of, dataset_of, found_of
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
 from autoreg_jax.workflows.planning import prepare_again
@@ -111,16 +112,8 @@ def train_run(
         config, resume = _with_more(folder, config, more), True
     if resume:
         check_continued(config_of(run), config, folder, more=more is not None)
-    objective = read_json(folder.objective)
-    model = load_model(folder.initial) if folder.initial.is_dir() else None
-    try:
-        genotype = genotype_of(folder) if model is None else model.description.genotype
-        lam = {name: float(objective["lam"][name]) for name in objective["lam"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{run}: genotype.json or objective.json is damaged ({error}); search "
-            "again."
-        ) from error
+    found = found_of(folder)
+    model = found.initial
     if not resume and any(record["stage"] == "train" for record in folder.records()):
         raise ArtifactError(
             f"{run}: already contains a training; use --resume to resume it, or search "
@@ -134,14 +127,14 @@ def train_run(
         return winner
     prepared = prepare_again(source, folder.path, config, "train", "validation")
     before = folder.config.read_text(encoding="utf-8")
-    write_text(folder.config, dump(config))
+    write_config(folder, config)
     cohort, validation = prepared.cohorts
     try:
         trained = train(
             cohort,
             found_similarity(folder, config, prepared.config),
-            genotype,
-            training_lambda(config, lam, objective.get("lam_start")),
+            found.genotype,
+            training_lambda(config, found.lam, found.lam_start),
             validation=validation,
             run=folder.path,
             resume=resume,
