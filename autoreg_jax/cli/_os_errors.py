@@ -43,8 +43,8 @@ def _of_space(number: int | None, reason: str) -> str:
     """What to do where a file is too large for its place; empty for other errors."""
     if number in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"no space left on the device ({reason}); free some and repeat the command "
-            "(with --resume for a run), or choose another folder."
+            "no space left on the device; free some and repeat the command (with "
+            "--resume for a run), or choose another folder."
         )
     if number == errno.EFBIG:
         return (

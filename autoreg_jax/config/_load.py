@@ -144,9 +144,10 @@ def _nested(word: str) -> dict[str, Any]:
         raise ConfigError(
             f"--set {word[:80]}: {text[:80]!r} is not a YAML value ({error})"
         ) from None
+    nested: Any = value
     for part in reversed(name.split(".")):
-        value = {part: value}
-    return value
+        nested = {part: nested}
+    return nested
 
 
 def _join(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

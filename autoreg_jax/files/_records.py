@@ -125,7 +125,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
             "run the step that writes it again."
         ) from None
     except ValueError as error:
-        what = "is empty" if not path.stat().st_size else f"is not valid JSON ({error})"
+        what = "is empty" if not path.stat().st_size else f"not valid JSON ({error})"
         raise ArtifactError(
             f"{path}: {what}; restore it, or run the step that writes it again."
         ) from None

@@ -49,7 +49,7 @@ def write_model(
     folder: Path, description: ModelDescription, weights: Mapping[str, Any]
 ) -> None:
     """Write both files of a model, or none."""
-    arrays = {name: np.asarray(weights[name]) for name in weights}
+    arrays: dict[str, Any] = {name: np.asarray(weights[name]) for name in weights}
     about = asdict(description)
     if isinstance(description.genotype, Genotype):
         about["genotype"] = json.loads(description.genotype.to_json())

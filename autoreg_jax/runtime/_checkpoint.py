@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,6 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from autoreg_jax.errors import ArtifactError
 
-_FACTS = ("given", "layout")
 # How tensorstore, below orbax, names an error of the system.
 _OF_SYSTEM = re.compile(r"os_error_code='(\d+)'")
 
@@ -126,6 +126,20 @@ class Checkpointer:
         items = self._read(step, state=ocp.args.StandardRestore(abstract))
         return items["state"], given
 
+    def verify(self, step: int | None = None) -> None:
+        """Read a checkpoint whole, whatever state it has, with its checksums.
+
+        Args:
+            step: Number of the checkpoint; default: the latest.
+
+        Raises:
+            ArtifactError: If there is no such checkpoint or it is damaged.
+        """
+        step = self._find(step)
+        self._facts(step)
+        with warnings.catch_warnings(action="ignore"):  # of a state without a template
+            self._read(step, state=ocp.args.StandardRestore())
+
     def close(self) -> None:
         """Wait for pending writes and stop the background threads."""
         with _quiet(), _writing(self._folder):
@@ -159,13 +173,13 @@ class Checkpointer:
     def _facts(self, step: int) -> tuple[dict[str, Any], dict[str, str]]:
         """What was given with a state, and its layout."""
         found = self._read(step, metadata=ocp.args.JsonRestore())["metadata"]
-        parts = [found.get(k) if isinstance(found, dict) else None for k in _FACTS]
-        if not all(isinstance(part, dict) for part in parts):
-            raise ArtifactError(
-                f"{self._folder}: checkpoint {step} is damaged; start without "
-                "resuming. Reason: its metadata are not those of a checkpoint."
-            )
-        return parts[0], parts[1]
+        match found:
+            case {"given": dict(given), "layout": dict(layout)}:
+                return given, layout
+        raise ArtifactError(
+            f"{self._folder}: checkpoint {step} is damaged; start without resuming. "
+            "Reason: its metadata are not those of a checkpoint."
+        )
 
     def _read(self, step: int, **items: Any) -> Any:
         try:

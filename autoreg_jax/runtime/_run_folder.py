@@ -153,7 +153,7 @@ class RunFolder(os.PathLike[str]):
         """
         records = read_records(self.metrics)
         for number, record in enumerate(records, start=1):
-            seconds = record.get("seconds")
+            seconds = record.get("seconds", 0.0)
             is_timed = isinstance(seconds, float | int) and seconds >= 0
             if not (is_timed and isinstance(record.get("stage"), str)):
                 raise ArtifactError(
@@ -168,7 +168,8 @@ class RunFolder(os.PathLike[str]):
         Raises:
             ArtifactError: If metrics.jsonl is damaged.
         """
-        return {record["stage"]: record["seconds"] for record in self.records()}
+        records = [r for r in self.records() if "seconds" in r]
+        return {record["stage"]: record["seconds"] for record in records}
 
     def waiting(self) -> dict[str, float]:
         """Share of its time for which a stage has waited for images, where it has to.
@@ -178,7 +179,7 @@ class RunFolder(os.PathLike[str]):
         """
         waited: dict[str, float] = {}
         for record in self.records():
-            if "waited" in record:
+            if {"waited", "seconds"} <= record.keys():
                 stage = record["stage"]
                 waited[stage] = waited.get(stage, 0.0) + record["waited"]
         seconds = self.seconds()

@@ -1,7 +1,7 @@
 """Whole jobs: the only loops and the only clocks of the package."""
 
 from autoreg_jax.workflows._auto import auto, demo
-from autoreg_jax.workflows._doctor import Check, selfcheck
+from autoreg_jax.workflows._doctor import Check, check_run, selfcheck
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._run_steps import evaluate_run, search_run, train_run
 from autoreg_jax.workflows._search import search
@@ -39,6 +39,7 @@ __all__ = [
     "Strategy",
     "as_lists",
     "auto",
+    "check_run",
     "config_of",
     "demo",
     "evaluate",

@@ -53,10 +53,11 @@ class Journal:
             self.run.mkdir(parents=True, exist_ok=True)
             self.records = RunFolder(self.run).records()
             for number, record in enumerate(self.records, start=1):
-                if not isinstance(record.get("step"), int):
+                is_step = isinstance(record.get("step"), int)
+                if not (is_step and {"stage", "seconds"} <= record.keys()):
                     raise ArtifactError(
-                        f"{self._path}: line {number} is no record, which has a step; "
-                        "restore the file, or start again."
+                        f"{self._path}: line {number} is no record, which has a stage, "
+                        "a step and seconds; restore the file, or start again."
                     )
 
     def begin(self, stage: str, step: int) -> None:
