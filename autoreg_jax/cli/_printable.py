@@ -29,4 +29,5 @@ class PrintableFormatter(logging.Formatter):
 def _escaped(one: str) -> str:
     # Half a character, from a name that is not UTF-8, is for the stream to show.
     is_half = "\ud800" <= one <= "\udfff"
-    return one if is_half or one.isspace() else repr(one)[1:-1]
+    is_space = one.isspace() and one > "\x9f"
+    return one if is_half or is_space else repr(one)[1:-1]

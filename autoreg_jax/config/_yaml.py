@@ -7,6 +7,7 @@ import types
 import typing
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
+from itertools import accumulate
 from typing import Any, Literal
 
 import yaml
@@ -80,7 +81,7 @@ def _suggest(name: str, fields: Mapping[str, Any]) -> str:
 
 
 # Of text that a person writes; more is a mistake, and may take hours to expand.
-_LONGEST, _DIGITS = 1_000_000, 18
+_LONGEST, _DIGITS, _DEEPEST = 1_000_000, 18, 100
 
 _repr = reprlib.Repr()
 _repr.maxlevel, _repr.maxlist, _repr.maxstring, _repr.maxother = 3, 6, 60, 60
@@ -141,7 +142,11 @@ def parse(text: str, source: str) -> Any:
             f"{source}: has {len(text)} characters, more than settings can have; name "
             "a file of settings."
         )
+    # PyYAML takes the square of the depth.
+    depths = accumulate((one in "[{") - (one in "]}") for one in text)
     try:
+        if max(depths, default=0) > _DEEPEST:
+            raise RecursionError
         values = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and read with errors that help."""
 
+from autoreg_jax.files._arrays import read_arrays
 from autoreg_jax.files._gzip import compressed
 from autoreg_jax.files._owner import make_folder, owned
 from autoreg_jax.files._partial import remove_partials
@@ -33,6 +34,7 @@ __all__ = [
     "owned",
     "parse_json",
     "plain_json",
+    "read_arrays",
     "read_json",
     "read_records",
     "read_scores",

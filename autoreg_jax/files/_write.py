@@ -57,6 +57,8 @@ def write_file(
                 file.flush()
                 os.fsync(file.fileno())
             if waiting is not None:
+                if earlier := waiting.pop(path, None):
+                    earlier.unlink()
                 waiting[path] = partial
                 return path
             partial.replace(path)

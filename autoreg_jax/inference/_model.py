@@ -1,8 +1,6 @@
 """A trained network on disk and in memory."""
 
 import logging
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,16 +36,11 @@ _UNREADABLE = (
     ArithmeticError,
     AttributeError,
     ConfigError,
-    EOFError,  # an empty file
     LookupError,
-    MemoryError,  # a size that nobody wrote
-    NotImplementedError,  # a compression that is none
     OSError,
     RecursionError,
     TypeError,
     ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
 )
 
 

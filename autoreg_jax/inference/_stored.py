@@ -16,6 +16,7 @@ from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import (
     json_digest,
     parse_json,
+    read_arrays,
     together,
     write_bytes,
     write_json,
@@ -105,9 +106,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         ArtifactError: If a number is NaN, infinite or beyond 1e6.
         Exception: If the file is damaged.
     """
-    # From memory: NumPy leaves the file open where it is no archive.
-    with np.load(io.BytesIO(path.read_bytes())) as stored:
-        weights = {name: stored[name] for name in stored.files}
+    weights = read_arrays(path)
     for name, array in weights.items():
         largest = np.max(np.abs(array), initial=0)
         if not largest <= _MOST:

@@ -57,13 +57,16 @@ def damage(run, rng):
     return f"{path.relative_to(run)} {how.__name__}"
 
 
-def check(run, resume, expected, what):
+def check(run, resume, expected, what, *, with_report):
     """Look at the run, describe it and resume it."""
-    for name, call in (
-        ("doctor", lambda: check_run(run)),
-        ("report", lambda: write_report(run)),
-        ("resume", lambda: resume(run)),
-    ):
+    calls = {
+        "doctor": lambda: check_run(run),
+        "report": lambda: write_report(run),
+        "resume": lambda: resume(run),
+    }
+    if not with_report:
+        del calls["report"]
+    for name, call in calls.items():
         try:
             code, found = outcome(call)
         except Exception as error:
@@ -93,7 +96,13 @@ def test_a_damaged_file_is_a_sentence_or_the_same_result(
 ):
     path = copy / name
     path.write_bytes(how(path.read_bytes(), random.Random(0)))
-    check(copy, resume, whole[1], f"{name} {how.__name__}")
+    check(
+        copy,
+        resume,
+        whole[1],
+        f"{name} {how.__name__}",
+        with_report=name == "panels.npz",
+    )
 
 
 def test_an_empty_configuration_does_not_become_the_default_run(copy, resume):
@@ -150,4 +159,4 @@ def test_the_doctor_says_how_a_run_goes_on(copy, whole):
 def test_any_damage(copy, whole, resume, seed):
     rng = random.Random(seed)
     what = [damage(copy, rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
-    check(copy, resume, whole[1], "; ".join(what))
+    check(copy, resume, whole[1], "; ".join(what), with_report=True)
