@@ -11,8 +11,9 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 class Doctor(Verb):
     """Check the installation, or the folder of a run.
 
-    Of the installation packages, devices and arithmetic; of a run whether its files are
-    complete and as they were written, and how it goes on. Exit code 1 if a check fails.
+    Of the installation packages, devices and arithmetic; of a run whether its
+    files are complete and as they were written, and how it goes on. Exit code 1
+    if a check fails.
 
     Examples:
       autoreg doctor

@@ -4,8 +4,10 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _UNREADABLE = (
     ArithmeticError,
@@ -23,7 +25,7 @@ _UNREADABLE = (
 )
 
 
-def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
+def read_arrays(path: Path | str) -> "dict[str, np.ndarray]":
     """Read all arrays of an `.npz` file.
 
     Raises:
@@ -32,11 +34,14 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
 
     Examples:
         >>> import tempfile
+        >>> import numpy as np
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     np.savez(f"{folder}/a.npz", x=np.arange(3))
         ...     read_arrays(f"{folder}/a.npz")
         {'x': array([0, 1, 2])}
     """
+    import numpy as np  # the command line imports this package to show its help
+
     # From memory: NumPy leaves the file open where it is no archive.
     content = io.BytesIO(Path(path).read_bytes())
     try:
