@@ -60,7 +60,7 @@ def _decides_bits() -> dict[str, Any]:
         "threads": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
-        "matmul_precision": jax.config.jax_default_matmul_precision,
+        "matmul_precision": getattr(jax.config, "jax_default_matmul_precision", None),
         "environment": {name: os.environ[name] for name in names if name in os.environ},
     }
 
