@@ -188,8 +188,8 @@ class Checkpointer:
         except Exception as error:  # whatever a damaged file makes of orbax
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise ArtifactError(
-                f"{self._folder}: checkpoint {step} is damaged; start without "
-                f"resuming. Reason: {reason}"
+                f"{self._folder}: checkpoint {step} is damaged ({reason}); start "
+                "without resuming."
             ) from error
 
     def _check_layout(
