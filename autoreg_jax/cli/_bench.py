@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autoreg_jax.cli import _options as shared
 from autoreg_jax.cli._parser import Verb
+from autoreg_jax.cli._printable import printable
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
@@ -140,7 +141,7 @@ class Bench(Verb):
         if tasks is not None:
             show_table("tasks", tasks.header, tasks.cells)
         for note in found.notes:
-            print(note)
+            print(printable(note))
         for path in found.figures:
             show_line("figure", path)
         show_line("results and tables", options.output)
@@ -192,4 +193,5 @@ def _show(table: "Table") -> None:
     show_table("bench", shown.header, shown.cells, drop=_EXTRA)
     for record in table.records:
         if record["failure"]:
-            print(f"{record['method']} is not finished: {record['failure']}")
+            reason = printable(record["failure"])
+            print(f"{record['method']} is not finished: {reason}")

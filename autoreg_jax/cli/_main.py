@@ -20,12 +20,19 @@ from autoreg_jax.cli._doctor import Doctor
 from autoreg_jax.cli._os_errors import explain_os_error
 from autoreg_jax.cli._parser import Parser, Verb
 from autoreg_jax.cli._plan import Plan
+from autoreg_jax.cli._printable import PrintableFormatter, printable
 from autoreg_jax.cli._register import Register
 from autoreg_jax.cli._reproduce import Reproduce
+from autoreg_jax.cli._signals import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    interruptible,
+)
 from autoreg_jax.cli._steps import Evaluate, Report, Search, Train
 from autoreg_jax.errors import AutoRegError, ImageWarning, NonFiniteError
 
-DONE, FAILED, WRONG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+DONE, FAILED, WRONG, BROKEN_PIPE = 0, 1, 2, 141
 
 # Groups of the help of `autoreg`.
 _GROUPS: dict[str, tuple[type[Verb], ...]] = {
@@ -47,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0: done; 1: the run failed; 2: wrong command, configuration or data; 130:
-        interrupted; 141: stopped, since nothing reads its output any more.
+        interrupted (Ctrl-C); 143: terminated (SIGTERM); 141: stopped, since nothing
+        reads its output any more.
     """
     # XLA warns in 4 kB, for each program from the cache, about the processor feature
     # "prefer-no-gather", which does not exist.
@@ -57,6 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore
     words = list(sys.argv[1:] if arguments is None else arguments)
+    code = DONE
+    with interruptible(is_last=arguments is None):
+        code = _printed(words)
+    return code
+
+
+def _printed(words: list[str]) -> int:
+    """Run one command, and see that its output is written."""
     code = DONE
     try:
         code = _run(words)
@@ -80,9 +96,11 @@ def _run(words: list[str]) -> int:
     try:
         with _log_to_stderr(), _warnings_to_stderr(name):
             return verb.run(options)
-    except KeyboardInterrupt:
-        _say(f"autoreg {name}: interrupted. {verb.after_interrupt(options)}")
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        is_killed = isinstance(error, Terminated)
+        how = "terminated" if is_killed else "interrupted"
+        _say(f"autoreg {name}: {how}. {verb.after_interrupt(options)}")
+        return TERMINATED if is_killed else INTERRUPTED
     except BrokenPipeError:
         _discard_output()
         return BROKEN_PIPE
@@ -150,7 +168,7 @@ def _help() -> str:
 def _log_to_stderr() -> Iterator[None]:
     """Show the log of the package on stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(PrintableFormatter("%(message)s"))
     logger = logging.getLogger("autoreg_jax")
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
@@ -186,4 +204,4 @@ def _warnings_to_stderr(name: str) -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)

@@ -17,16 +17,14 @@ def explain_os_error(error: OSError) -> tuple[str, int]:
     Returns:
         The sentence, and 1 if the same command may succeed later, 2 if it is wrong.
     """
-    if error.filename is None:
-        return str(error), FAILED
-    name, reason = error.filename, error.strerror
+    reason = " ".join((error.strerror or str(error)).split())
+    name = error.filename
     if isinstance(name, bytes):
         name = os.fsdecode(name)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"{name}: no space left on the device; free some and repeat the "
-            "command (with --resume for a run), or choose another folder."
-        ), FAILED
+    if text := _of_space(error.errno, reason):
+        return (f"{name}: " if name else "") + text, FAILED
+    if name is None:
+        return f"the system refuses it ({reason}); repeat the command.", FAILED
     if error.errno in _NOT_ALLOWED:
         return f"{name}: {_what_is_not_allowed(Path(name), reason)}", WRONG
     if error.errno == errno.EISDIR:
@@ -38,7 +36,22 @@ def explain_os_error(error: OSError) -> tuple[str, int]:
         return f"{name}: the name is too long; choose a shorter one.", WRONG
     if error.errno == errno.ENOENT:
         return f"{name}: does not exist; correct the path.", WRONG
-    return f"{name}: {reason}.", FAILED
+    return f"{name}: {reason}; check the disk and repeat the command.", FAILED
+
+
+def _of_space(number: int | None, reason: str) -> str:
+    """What to do where a file is too large for its place; empty for other errors."""
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            "no space left on the device; free some and repeat the command (with "
+            "--resume for a run), or choose another folder."
+        )
+    if number == errno.EFBIG:
+        return (
+            f"is larger than a file may be here ({reason}); raise the limit (ulimit "
+            "-f), or choose a folder on another file system."
+        )
+    return ""
 
 
 def _what_is_not_allowed(path: Path, reason: str | None) -> str:

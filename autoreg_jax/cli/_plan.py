@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from autoreg_jax.cli import _options as shared
 from autoreg_jax.cli._parser import Verb
+from autoreg_jax.cli._printable import printable
 from autoreg_jax.cli._show import show_json, show_line, show_table
 
 
@@ -71,7 +72,7 @@ class Plan(Verb):
         title = f"{len(made.fingerprint.dataset.subjects)} images"
         show_table(title, ["", "choice", "reason"], rows, justify="left")
         for note in made.fingerprint.dataset.notes:
-            print(note)
+            print(printable(note))
         show_line("plan", run / "plan.yaml")
         words = ["autoreg", "auto", str(options.dataset), "-o", str(run)]
         show_line("next", shlex.join(words))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from autoreg_jax.cli import _options as shared
 from autoreg_jax.cli._parser import Verb
+from autoreg_jax.cli._printable import printable
 from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError
 
@@ -131,7 +132,7 @@ class Reproduce(Verb):
             shown = table.only(title for title in table.header if title not in _LEFT)
             show_table(name, shown.header, shown.cells)
         for note in found.notes:
-            print(note)
+            print(printable(note))
         for path in found.figures:
             show_line("figure", path)
         show_line("runs and tables", options.output)

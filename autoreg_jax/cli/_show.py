@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autoreg_jax.cli._printable import printable
 from autoreg_jax.files import is_writer
 
 _COLUMNS = ("before", "network", "refined")
@@ -49,6 +50,8 @@ def show_table(
     """
     if not is_writer():
         return
+    title, header = printable(title), [*map(printable, header)]
+    rows = [[*map(printable, row)] for row in rows]
     console = Console(highlight=False)
     console.print(Text(title, style="bold"), soft_wrap=True)
     is_text = justify == "left"
@@ -137,7 +140,7 @@ def _show_blocks(header: Sequence[str], rows: _Cells, width: int) -> None:
 def show_line(name: str, path: Path | str) -> None:
     """Print where something is, on one line however long the path is."""
     if is_writer():
-        print(f"{name}: {path}")
+        print(f"{printable(name)}: {printable(path)}")
 
 
 def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:

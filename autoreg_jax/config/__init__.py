@@ -37,7 +37,7 @@ from autoreg_jax.config._search import (
     StopConfig,
 )
 from autoreg_jax.config._train import TrainConfig
-from autoreg_jax.config._yaml import parse
+from autoreg_jax.config._yaml import build, convert, parse
 
 __all__ = [
     "AugmentConfig",
@@ -63,6 +63,8 @@ __all__ = [
     "StopConfig",
     "Storage",
     "TrainConfig",
+    "build",
+    "convert",
     "dump",
     "dump_plan",
     "load",

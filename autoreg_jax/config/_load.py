@@ -139,12 +139,15 @@ def _nested(word: str) -> dict[str, Any]:
             f"--set {word}: must be NAME=VALUE, for example train.steps=100."
         )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {word}: {text!r} is not a YAML value.") from None
+        value = parse(text, name) if text.strip() else None
+    except ConfigError as error:
+        raise ConfigError(
+            f"--set {word[:80]}: {text[:80]!r} is not a YAML value ({error})"
+        ) from None
+    nested: Any = value
     for part in reversed(name.split(".")):
-        value = {part: value}
-    return value
+        nested = {part: nested}
+    return nested
 
 
 def _join(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

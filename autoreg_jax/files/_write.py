@@ -3,11 +3,12 @@
 import contextlib
 import errno
 import os
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
+from autoreg_jax.files._partial import partial_beside, remove_partials
 from autoreg_jax.files._writer import is_writer
 
 
@@ -44,27 +45,84 @@ def write_file(
     path = Path(path)
     if not (by_all or is_writer()):
         return path
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial, waiting = partial_beside(path), _waiting.get()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not `tempfile`, whose files only their owner may read: "x" applies the umask.
-        # "+" keeps NumPy from writing past Python, where the last bytes of an array
-        # may be lost on a full disk without an error.
-        with partial.open("x+b") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        # Names the file, not the temporary one; some errors are only a text.
-        text = error.strerror or str(error)
-        raise OSError(error.errno or errno.EIO, text, str(path)) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not `tempfile`, whose files only their owner may read: "x" applies the
+            # umask. "+" keeps NumPy from writing past Python, where the last bytes of
+            # an array may be lost on a full disk without an error.
+            with partial.open("x+b") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if waiting is not None:
+                if earlier := waiting.pop(path, None):
+                    earlier.unlink()
+                waiting[path] = partial
+                return path
+            partial.replace(path)
     finally:
         # Gone after the rename; an error here must not hide the first one.
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        if waiting is None or waiting.get(path) != partial:
+            with contextlib.suppress(OSError):
+                partial.unlink()
     _flush_folder(path.parent)
     return path
+
+
+# New files by the names that they get at the end of `together`.
+_waiting: ContextVar[dict[Path, Path] | None] = ContextVar("_waiting", default=None)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Let all files that are written inside appear at its end, or none of them.
+
+    They are complete and on disk before the first one gets its name, so that a full
+    disk, an error or an interruption leaves the old ones. What killed processes left
+    in their folders is removed.
+
+    Raises:
+        OSError: If a file cannot be written; `filename` is its path.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with together():
+        ...         path = write_text(f"{folder}/a", "1")
+        ...         is_there = path.exists()
+        ...     is_there, path.exists()
+        (False, True)
+    """
+    if _waiting.get() is not None:
+        yield
+        return
+    files: dict[Path, Path] = {}
+    before = _waiting.set(files)
+    try:
+        yield
+        for path, partial in files.items():
+            with writing(path):
+                partial.replace(path)
+        for folder in {path.parent for path in files}:
+            _flush_folder(folder)
+            remove_partials(folder)
+    finally:
+        _waiting.reset(before)
+        for partial in files.values():
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Let errors name the file that is written, not a temporary one or none."""
+    try:
+        yield
+    except OSError as error:
+        text = error.strerror or str(error)  # some errors are only a text
+        raise OSError(error.errno or errno.EIO, text, str(path)) from error
 
 
 def write_bytes(path: Path | str, content: bytes, *, by_all: bool = False) -> Path:
@@ -88,3 +146,15 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Make what was appended to a file durable; nothing where there is no file.
+
+    Raises:
+        OSError: If it cannot be written; `filename` is `path`.
+    """
+    with writing(path), contextlib.suppress(FileNotFoundError):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        _flush_folder(path.parent)

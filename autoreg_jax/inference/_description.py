@@ -1,10 +1,8 @@
 """What a model is besides its weights: `model.json`."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,18 +11,12 @@ from jaxtyping import Float
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import Intensity
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.files import write_json
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective
 from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 
-_FORMAT = 4
-# Format 1 has neither `wiring` nor `is_dimmed`: both are the defaults. So is
-# `intensity` if it is missing. Format 2 has no `structure`: two scales, and how
-# velocities are joined is part of `wiring`. Format 3 has no `seen`.
-_READABLE = (1, 2, 3, _FORMAT)
 _LEVELS = ("full", "half", "quarter")
 _OF_SIMILARITY = (
     *(*_LEVELS, "eighth", "sixteenth"),
@@ -132,44 +124,3 @@ class ModelDescription:
                 "package; pass the network: load_model(folder, network=...)."
             )
         return NETWORKS[self.genotype](self.num_steps)
-
-    def write(self, path: Path) -> None:
-        """Write the description as JSON."""
-        content = asdict(self)
-        if isinstance(self.genotype, Genotype):
-            content["genotype"] = json.loads(self.genotype.to_json())
-        write_json(path, {"format": _FORMAT, **content})
-
-    @classmethod
-    def read(cls, path: Path) -> "ModelDescription":
-        """Read a description.
-
-        Raises:
-            ArtifactError: If the format is unknown.
-            Exception: If it is damaged: that of the value that cannot be used.
-        """
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = content.pop("format", None)
-        if found not in _READABLE:
-            raise ArtifactError(
-                f"{path}: model format {found!r}, but the newest known is {_FORMAT}; "
-                "train the model again or install the version that wrote it."
-            )
-        if not isinstance(content["genotype"], str):
-            content["genotype"] = Genotype.from_json(json.dumps(content["genotype"]))
-        content["spacing"] = tuple(content["spacing"])
-        content["windows"] = tuple(content["windows"])
-        if content["matching"] is not None:
-            content["matching"] = tuple(content["matching"])
-        wiring = content.get("wiring", {})
-        if found < 3:
-            is_summed = wiring.pop("has_summed_velocities", True)
-            content["structure"] = {"velocities": "summed" if is_summed else "replaced"}
-        content["wiring"] = Wiring(**wiring)
-        structure = content["structure"]
-        lists = {k: tuple(v) for k, v in structure.items() if isinstance(v, list)}
-        content["structure"] = Structure(**structure | lists)
-        if content.get("seen"):
-            content["seen"] = Seen(tuple(map(tuple, content["seen"]["extent"])))
-        content["intensity"] = Intensity(**content.get("intensity", {}))
-        return cls(**content)

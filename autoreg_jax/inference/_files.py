@@ -12,7 +12,7 @@ from autoreg_jax.inference._accuracy import known_error, label_overlap
 from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._heard import heard
 from autoreg_jax.inference._model import load_model
-from autoreg_jax.inference._outputs import output_paths
+from autoreg_jax.inference._outputs import is_too_long, output_paths
 from autoreg_jax.inference._register import register
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import ImagePair, Transform, check_whole
@@ -129,25 +129,32 @@ def register_many(
     Raises:
         ArtifactError: If the model cannot be read.
         ConfigError: If an output of any pair would overwrite an input.
+        OSError: If a file cannot be written, as on a full disk.
     """
     start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
-    paths = [
-        output_paths(
-            f"{start}{pair.name}_",
-            with_labels=pair.moving_labels is not None,
-            inputs=pair.files,
-        )
-        for pair in pairs
-    ]
+    paths = [_paths_of(pair, start) for pair in pairs]
     if isinstance(options.get("model"), Path | str):
         options["model"] = load_model(options["model"])
     summaries: dict[str, dict[str, Any]] = {}
     with progress("register", len(pairs)) as advance:
         for pair, names in zip(pairs, paths, strict=True):
             try:
+                names = names or _paths_of(pair, start, is_checked=True)
                 found = _register(pair, names, options, one_field=one_field)
             except AutoRegError as error:
                 found = {"error": str(error)}
             summaries[pair.name] = found
             advance()
     return summaries
+
+
+def _paths_of(
+    pair: PairFiles, start: str, *, is_checked: bool = False
+) -> dict[str, Path]:
+    """The outputs of a pair; none if its names are too long, which ends no batch."""
+    begin = f"{start}{pair.name}_"
+    if not is_checked and is_too_long(Path(f"{begin}displacement.nii.gz")):
+        return {}
+    return output_paths(
+        begin, with_labels=pair.moving_labels is not None, inputs=pair.files
+    )

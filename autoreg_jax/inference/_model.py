@@ -1,10 +1,7 @@
 """A trained network on disk and in memory."""
 
-import hashlib
-import io
 import logging
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +9,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import traverse_util
 from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.files import is_writer, write_bytes
 from autoreg_jax.inference._classical import SMOOTHNESS, Refined, register_pair
 from autoreg_jax.inference._description import ModelDescription
+from autoreg_jax.inference._stored import (
+    DESCRIPTION,
+    WEIGHTS,
+    digest,
+    read_model,
+    read_weights,
+    write_model,
+)
 from autoreg_jax.losses import Similarity
 from autoreg_jax.networks import Registration
 from autoreg_jax.runtime import RunFolder, in_single_precision
@@ -28,16 +31,16 @@ from autoreg_jax.search_space import Genotype
 
 logger = logging.getLogger(__name__)
 
-_DESCRIPTION, _WEIGHTS = "model.json", "weights.npz"
 _INCLUDED = Path(__file__).parents[1] / "models"
 _UNREADABLE = (
-    AttributeError,  # a description that is JSON, but no object
+    ArithmeticError,
+    AttributeError,
     ConfigError,
-    KeyError,
+    LookupError,
     OSError,
+    RecursionError,
     TypeError,
     ValueError,
-    zipfile.BadZipFile,
 )
 
 
@@ -85,7 +88,7 @@ class RegistrationModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, their names and shapes, as hexadecimal digits."""
-        return _digest(traverse_util.flatten_dict(self.params, sep="/"))
+        return digest(traverse_util.flatten_dict(self.params, sep="/"))
 
     @in_single_precision
     def __call__(self, moving: Array, fixed: Array) -> Registration:
@@ -105,8 +108,8 @@ class RegistrationModel:
             return self._predict(self.params, moving, fixed)
         except FlaxError as error:
             raise ArtifactError(
-                f"{self.path or 'the model'}: the weights ({_WEIGHTS}) do not fit the "
-                f"network ({_DESCRIPTION}); copy the whole folder again or train the "
+                f"{self.path or 'the model'}: the weights ({WEIGHTS}) do not fit the "
+                f"network ({DESCRIPTION}); copy the whole folder again or train the "
                 "model again."
             ) from error
 
@@ -182,15 +185,7 @@ class RegistrationModel:
         """
         folder = Path(folder)
         flat = traverse_util.flatten_dict(self.params, sep="/")
-        weights: dict[str, Any] = {name: np.asarray(flat[name]) for name in flat}
-        # A model without its description is incomplete: an interruption here leaves the
-        # old model, none or the new one, never a mixture.
-        content = io.BytesIO()
-        np.savez(content, **weights)
-        if is_writer():
-            (folder / _DESCRIPTION).unlink(missing_ok=True)
-        write_bytes(folder / _WEIGHTS, content.getvalue())
-        self.description.write(folder / _DESCRIPTION)
+        write_model(folder, self.description, flat)
         return folder
 
 
@@ -200,34 +195,19 @@ def stored_digest(run: Path | str) -> str | None:
     Raises:
         ArtifactError: If its weights cannot be read.
     """
-    path = RunFolder(run).model / _WEIGHTS
+    path = RunFolder(run).model / WEIGHTS
     try:
-        return _digest(_weights(path)) if path.is_file() else None
+        return digest(read_weights(path)) if path.is_file() else None
     except _UNREADABLE as error:
         raise ArtifactError(
-            f"{path}: cannot be read ({error}); train the model again."
+            f"{path}: cannot be read ({_reason(error)}); train the model again."
         ) from error
-
-
-def _weights(path: Path) -> dict[str, np.ndarray]:
-    # From memory: NumPy leaves the file open where it is no archive.
-    with np.load(io.BytesIO(path.read_bytes())) as weights:
-        return {name: weights[name] for name in weights.files}
-
-
-def _digest(flat: Mapping[str, Any]) -> str:
-    found = hashlib.sha256()
-    for name in sorted(flat):
-        array = np.ascontiguousarray(flat[name])
-        found.update(f"{name} {array.dtype} {array.shape} ".encode())
-        found.update(array.tobytes())
-    return found.hexdigest()
 
 
 def included_models() -> tuple[str, ...]:
     """Names of the models that come with this package, each with a README.md."""
     folders = _INCLUDED.iterdir() if _INCLUDED.is_dir() else ()
-    return tuple(sorted(f.name for f in folders if (f / _DESCRIPTION).is_file()))
+    return tuple(sorted(f.name for f in folders if (f / DESCRIPTION).is_file()))
 
 
 def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
@@ -257,9 +237,9 @@ def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
             )
         else:
             folder = _INCLUDED / str(path)
-    if not (folder / _DESCRIPTION).is_file() and RunFolder(folder).model.is_dir():
+    if not (folder / DESCRIPTION).is_file() and RunFolder(folder).model.is_dir():
         folder = RunFolder(folder).model
-    for name in (_DESCRIPTION, _WEIGHTS):
+    for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
             raise ArtifactError(
                 f"no model in {path}: {folder / name} is missing; give a run folder in "
@@ -267,11 +247,16 @@ def load_model(path: Path | str, *, network: Any = None) -> RegistrationModel:
                 f"included model ({', '.join(included_models())})."
             )
     try:
-        description = ModelDescription.read(folder / _DESCRIPTION)
-        params = traverse_util.unflatten_dict(_weights(folder / _WEIGHTS), sep="/")
+        description, weights = read_model(folder)
+        params = traverse_util.unflatten_dict(weights, sep="/")
         return RegistrationModel(description, params, folder, network)
     except _UNREADABLE as error:
         raise ArtifactError(
-            f"the model in {folder} cannot be read ({error}); copy the whole folder "
-            "again or train the model again."
+            f"the model in {folder} cannot be read ({_reason(error)}); copy the whole "
+            "folder again or train the model again."
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What was wrong, on one line; an error without words by its name."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,5 +1,6 @@
 """Names of the files that a registration writes, checked before it begins."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _NAMES = {
     "labels": "moved_labels.nii.gz",
     "summary": "summary.json",
 }
+_LONGEST = 255
 _ENDINGS = {
     "displacement": tuple(
         ending for kind in FORMATS if not kind.affine_only for ending in kind.endings
@@ -48,8 +50,8 @@ def output_paths(
         "labels" and "summary"; without a prefix only the given names.
 
     Raises:
-        ConfigError: If a name has an unknown ending or is an input, or if there is
-            nothing to write.
+        ConfigError: If a name has an unknown ending, is too long or is an input, or if
+            there is nothing to write.
 
     Examples:
         >>> [path.name for path in output_paths("out_", moved="m.nii").values()]
@@ -69,20 +71,35 @@ def output_paths(
         raise ConfigError("no output; give an output prefix or file.")
     taken = {Path(path).resolve() for path in inputs}
     for kind, path in paths.items():
-        allowed = _ENDINGS.get(kind, ENDINGS)
-        if not path.name.lower().endswith(allowed):
-            what = "a displacement" if kind == "displacement" else "an output image"
-            raise ConfigError(
-                f"{path}: the name of {what} must end in {' or '.join(allowed)}."
-            )
-        if path.is_dir():
-            raise ConfigError(f"{path}: is a folder; give a file.")
-        if path.resolve() in taken:
-            raise ConfigError(
-                f"{path}: is an input or another output; choose another name."
-            )
+        _check(kind, path, taken)
         taken.add(path.resolve())
     return paths
+
+
+def _check(kind: str, path: Path, taken: set[Path]) -> None:
+    """Refuse a name that cannot be written, or that is another file's."""
+    if is_too_long(path):
+        raise ConfigError(
+            f"{path.name[:60]}…: the name of this output has more than {_LONGEST} "
+            "bytes, which no file may have; rename the images, or give another name."
+        )
+    allowed = _ENDINGS.get(kind, ENDINGS)
+    if not path.name.lower().endswith(allowed):
+        what = "a displacement" if kind == "displacement" else "an output image"
+        raise ConfigError(
+            f"{path}: the name of {what} must end in {' or '.join(allowed)}."
+        )
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; give a file.")
+    if path.resolve() in taken:
+        raise ConfigError(
+            f"{path}: is an input or another output; choose another name."
+        )
+
+
+def is_too_long(path: Path) -> bool:
+    """Whether no file system takes the name of a file."""
+    return len(os.fsencode(path.name)) > _LONGEST
 
 
 def _beginning_with(
@@ -90,7 +107,8 @@ def _beginning_with(
 ) -> dict[str, Path]:
     """Default names of all results; no affine map beside a displacement elsewhere."""
     start = str(prefix)
-    if Path(start).is_dir() and not start.endswith("/"):
+    is_name = not is_too_long(Path(start))
+    if is_name and Path(start).is_dir() and not start.endswith("/"):
         start += "/"
     paths = {kind: Path(start + name) for kind, name in _NAMES.items()}
     # Beside a whole map of the usual name, an affine map of an earlier run is removed.

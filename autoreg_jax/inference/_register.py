@@ -20,7 +20,7 @@ from autoreg_jax.data import (
     normalize_intensity,
     read_image,
 )
-from autoreg_jax.errors import GeometryError, NonFiniteError
+from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import (
     Grid,
     Volume,
@@ -36,6 +36,7 @@ from autoreg_jax.inference._comparable import (
     check_options,
 )
 from autoreg_jax.inference._fill import Fill, check_fill
+from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.losses import Objective, Similarity, local_ncc
@@ -173,11 +174,7 @@ def register(  # noqa: PLR0913
         fixed_array, unaligned, moving_array, displacement, window=window
     )
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
-    if not np.isfinite(displacement_mm).all():
-        raise NonFiniteError(
-            f"{fixed.path or 'fixed'} and {moving.path or 'moving'}: the displacement "
-            "is not finite; use a smaller learning rate, or train the model again."
-        )
+    check_length(displacement_mm, fixed, moving)
     return Registered(
         fixed=fixed,
         moving=moving,

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from autoreg_jax.alignment import Alignment
 from autoreg_jax.data import read_image, read_labels, write_volume
 from autoreg_jax.errors import GeometryError, ImageWarning
-from autoreg_jax.files import write_json
+from autoreg_jax.files import together, write_json
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
 from autoreg_jax.inference._outputs import output_paths
@@ -216,7 +216,7 @@ class Registered:
         one_field: bool = False,
         summary: Mapping[str, Any] | None = None,
     ) -> tuple[Path, ...]:
-        """Write the results to the paths of `output_paths`, see `save`.
+        """Write the results to the paths of `output_paths`, all or none, see `save`.
 
         An affine map that an earlier run has left under the name of this one's is
         removed if this run has none.
@@ -231,17 +231,20 @@ class Registered:
             The files that were written.
         """
         written = []
-        if "moved" in paths:
-            written.append(write_volume(paths["moved"], self.moved))
+        with together():
+            if "moved" in paths:
+                written.append(write_volume(paths["moved"], self.moved))
+            if "displacement" in paths:
+                written += self._write_map(paths, one_field=one_field)
+            if labels is not None and "labels" in paths:
+                moved_labels = self.apply(labels, "label")
+                _say_what_is_lost(labels, moved_labels, self.fixed)
+                written.append(write_volume(paths["labels"], moved_labels))
+            if "summary" in paths:
+                write_json(paths["summary"], summary or self.summary())
+                written.append(paths["summary"])
         if "displacement" in paths:
-            written += self._write_map(paths, one_field=one_field)
-        if labels is not None and "labels" in paths:
-            moved_labels = self.apply(labels, "label")
-            _say_what_is_lost(labels, moved_labels, self.fixed)
-            written.append(write_volume(paths["labels"], moved_labels))
-        if "summary" in paths:
-            write_json(paths["summary"], summary or self.summary())
-            written.append(paths["summary"])
+            _remove_earlier(paths.get("affine"), written)
         return tuple(written)
 
     def _write_map(self, paths: Mapping[str, Path], *, one_field: bool) -> list[Path]:
@@ -254,14 +257,18 @@ class Registered:
                 before = Transform(tuple(rest)).displacement_on(self.fixed.grid)
                 field = Displacement(before, self.fixed.grid, followed_by=follows.name)
                 return [Transform((field,)).write(path), follows]
-        if follows and follows.is_file():
-            follows.unlink()
-            _LOGGER.warning(
-                "%s: of an earlier run, removed: this run has no affine map beside the "
-                "displacement.",
-                follows,
-            )
         return [self.transform.write(path, grid=self.fixed.grid)]
+
+
+def _remove_earlier(affine: Path | None, written: Sequence[Path]) -> None:
+    """Remove the affine map of an earlier run, if this one has none."""
+    if affine and affine not in written and affine.is_file():
+        affine.unlink()
+        _LOGGER.warning(
+            "%s: of an earlier run, removed: this run has no affine map beside the "
+            "displacement.",
+            affine,
+        )
 
 
 def _say_what_is_lost(labels: Volume, moved: Volume, fixed: Volume) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 from jaxtyping import Float
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -14,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from autoreg_jax.errors import ArtifactError
+from autoreg_jax.config import parse
+from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.report._style import INK, MUTED, REFINED, new_figure
 from autoreg_jax.report._words import (
     CELLS,
@@ -71,11 +71,13 @@ def searched_operations(config: str | None) -> tuple[str, ...]:
         ('conv_3', 'conv_5')
     """
     try:
-        settings = yaml.safe_load(config or "") or {}
-    except yaml.YAMLError as error:
-        raise ArtifactError(f"config.yaml: not valid YAML ({error}).") from None
-    names = settings.get("network", {}).get("operations", OPERATIONS)
-    return tuple(name for name in OPERATIONS if name in names)
+        settings = parse(config or "", "config.yaml")
+        names = settings.get("network", {}).get("operations", OPERATIONS)
+        return tuple(name for name in OPERATIONS if name in names)
+    except (ConfigError, AttributeError, TypeError) as error:
+        raise ArtifactError(
+            f"config.yaml: has no settings ({error}); restore it, or run again."
+        ) from None
 
 
 def set_sentence(

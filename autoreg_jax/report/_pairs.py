@@ -1,7 +1,6 @@
 """The example pairs of a run: best, median and worst by Dice."""
 
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from jaxtyping import Integer
 from numpy.typing import NDArray
 
 from autoreg_jax.errors import ArtifactError
+from autoreg_jax.files import read_arrays
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def read_pairs(
     if not path.is_file():
         return (), (), None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
+        stored = read_arrays(path)
         pairs = [
             Pair(
                 name=str(name),
@@ -80,7 +79,7 @@ def read_pairs(
             for i, name in enumerate(stored["names"])
         ]
         return pairs, tuple(stored["spacing"].tolist()), stored.get("affine")
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (LookupError, OSError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path}: cannot be read ({error}); run `autoreg evaluate` again."
         ) from error

@@ -12,7 +12,7 @@ from autoreg_jax.errors import ArtifactError, AutoRegError
 from autoreg_jax.files import read_json, read_scores, write_text
 from autoreg_jax.inference import stored_digest
 from autoreg_jax.report._pairs import Pair, read_pairs
-from autoreg_jax.runtime import RunFolder
+from autoreg_jax.runtime import RunFolder, owns
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ def check_extra() -> None:
         )
 
 
+# What comes of values of another type or shape than that of their place.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@owns(is_there=True)
 def write_report(run: Path | str) -> Path:
     """Describe a run in one self-contained page.
 
@@ -82,7 +87,14 @@ def write_report(run: Path | str) -> Path:
     from autoreg_jax.report._page import render_page
 
     folder = RunFolder(run)
-    return write_text(folder.report, render_page(read_run(folder)))
+    try:
+        page = render_page(read_run(folder))
+    except _UNREADABLE as error:
+        raise ArtifactError(
+            f"{folder}: one of its files holds what no run writes ({error!r:.200}); "
+            "restore the files, or run the step that writes them again."
+        ) from error
+    return write_text(folder.report, page)
 
 
 def read_run(folder: RunFolder) -> Run:

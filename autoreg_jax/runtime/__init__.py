@@ -8,6 +8,7 @@ from autoreg_jax.runtime._device import (
     memory_for_images,
     missing_platform,
 )
+from autoreg_jax.runtime._owner import owns
 from autoreg_jax.runtime._placement import (
     MEMBERS,
     ONE_DEVICE,
@@ -38,6 +39,7 @@ __all__ = [
     "local_placement",
     "memory_for_images",
     "missing_platform",
+    "owns",
     "package_versions",
     "placement",
     "progress",

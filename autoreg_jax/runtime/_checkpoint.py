@@ -2,6 +2,9 @@
 
 import contextlib
 import logging
+import os
+import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +16,9 @@ from jax.sharding import Sharding, SingleDeviceSharding
 from orbax.checkpoint import checkpoint_managers as policies
 
 from autoreg_jax.errors import ArtifactError
+
+# How tensorstore, below orbax, names an error of the system.
+_OF_SYSTEM = re.compile(r"os_error_code='(\d+)'")
 
 
 class Checkpointer:
@@ -61,6 +67,8 @@ class Checkpointer:
 
         Raises:
             ValueError: If `step` is not greater than the latest one.
+            OSError: If it cannot be written, as on a full disk; `filename` is the
+                folder. Earlier checkpoints stay.
         """
         latest = self.latest_step()
         if latest is not None and step <= latest:
@@ -71,7 +79,7 @@ class Checkpointer:
             state=ocp.args.StandardSave(state),
             metadata=ocp.args.JsonSave({"given": metadata, "layout": _layout(state)}),
         )
-        with _quiet():
+        with _quiet(), _writing(self._folder):
             self._manager.save(step, args=arguments)
 
     def latest_step(self) -> int | None:
@@ -87,8 +95,7 @@ class Checkpointer:
         Raises:
             ArtifactError: If there is no such checkpoint or it is damaged.
         """
-        step = self._find(step)
-        return self._read(step, metadata=ocp.args.JsonRestore())["metadata"]["given"]
+        return self._facts(self._find(step))[0]
 
     def restore(
         self,
@@ -113,15 +120,29 @@ class Checkpointer:
                 has another structure.
         """
         step = self._find(step)
-        saved = self._read(step, metadata=ocp.args.JsonRestore())["metadata"]
-        self._check_layout(step, saved["layout"], _layout(template))
+        given, layout = self._facts(step)
+        self._check_layout(step, layout, _layout(template))
         abstract = jax.tree.map(lambda leaf: _abstract(leaf, sharding), template)
         items = self._read(step, state=ocp.args.StandardRestore(abstract))
-        return items["state"], saved["given"]
+        return items["state"], given
+
+    def verify(self, step: int | None = None) -> None:
+        """Read a checkpoint whole, whatever state it has, with its checksums.
+
+        Args:
+            step: Number of the checkpoint; default: the latest.
+
+        Raises:
+            ArtifactError: If there is no such checkpoint or it is damaged.
+        """
+        step = self._find(step)
+        self._facts(step)
+        with warnings.catch_warnings(action="ignore"):  # of a state without a template
+            self._read(step, state=ocp.args.StandardRestore())
 
     def close(self) -> None:
         """Wait for pending writes and stop the background threads."""
-        with _quiet():
+        with _quiet(), _writing(self._folder):
             self._manager.close()
 
     def __enter__(self) -> "Checkpointer":
@@ -149,14 +170,26 @@ class Checkpointer:
             )
         return step
 
+    def _facts(self, step: int) -> tuple[dict[str, Any], dict[str, str]]:
+        """What was given with a state, and its layout."""
+        found = self._read(step, metadata=ocp.args.JsonRestore())["metadata"]
+        match found:
+            case {"given": dict(given), "layout": dict(layout)}:
+                return given, layout
+        raise ArtifactError(
+            f"{self._folder}: checkpoint {step} is damaged; start without resuming. "
+            "Reason: its metadata are not those of a checkpoint."
+        )
+
     def _read(self, step: int, **items: Any) -> Any:
         try:
             with _quiet():
                 return self._manager.restore(step, args=ocp.args.Composite(**items))
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except Exception as error:  # whatever a damaged file makes of orbax
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise ArtifactError(
-                f"{self._folder}: checkpoint {step} is damaged; start without "
-                f"resuming. Reason: {error}"
+                f"{self._folder}: checkpoint {step} is damaged ({reason}); start "
+                "without resuming."
             ) from error
 
     def _check_layout(
@@ -198,11 +231,25 @@ def _abstract(leaf: Any, sharding: Sharding | None = None) -> jax.ShapeDtypeStru
 
 
 @contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Name the folder in errors of the disk, which orbax has in its own words."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if found := _OF_SYSTEM.search(str(error)):
+            number = int(found[1])
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(folder)) from error
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress the messages that orbax logs through absl, except errors."""
+    """Suppress the messages that orbax logs through absl; it raises its errors, too."""
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

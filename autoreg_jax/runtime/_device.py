@@ -57,12 +57,13 @@ def in_single_precision(function: _Function) -> _Function:
     """Compute in float32 inside of a function, whatever `jax_enable_x64` says.
 
     Networks, alignment and stored models are float32; a user may have switched on
-    float64 for something else, with `JAX_ENABLE_X64=1` for all programs.
+    float64 for something else, with `JAX_ENABLE_X64=1` for all programs. Types are
+    promoted as usual, too: optax cannot do without.
     """
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> Any:
-        with jax.enable_x64(False):
+        with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
             return function(*arguments, **options)
 
     return wrapped  # pyright: ignore[reportReturnType]

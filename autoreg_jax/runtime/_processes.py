@@ -37,6 +37,8 @@ def join_processes() -> None:
         for name, argument in ((_COUNT, "num_processes"), (_NUMBER, "process_id")):
             if word := words[name]:
                 known[argument] = _whole(name, word)
+    # It would catch SIGTERM, and nothing here asks it.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(**known)  # pyright: ignore[reportArgumentType]
     except (RuntimeError, ValueError) as error:

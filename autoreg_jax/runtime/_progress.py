@@ -70,11 +70,11 @@ def _terminal_bar(
     description: str, total: int | None, completed: int
 ) -> Iterator[Advance]:
     columns = (
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(bar_width=24),
         rich_progress.MofNCompleteColumn(),
         rich_progress.TimeElapsedColumn(),
-        rich_progress.TextColumn("{task.fields[note]}", style="dim"),
+        rich_progress.TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with rich_progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total, completed=completed, note="")

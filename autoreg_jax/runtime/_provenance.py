@@ -37,7 +37,8 @@ def provenance(command: Sequence[str] | None = None) -> dict[str, Any]:
     Returns:
         JSON values: `command`, `packages`, `python`, `platform`, `cpu_count`, `devices`
         (kind and number), `commit` (None outside a Git checkout; with `+changes` if
-        files differ from it).
+        files differ from it), `decides_bits` (threads, precision of products and
+        variables of the environment on which the last bits of a result depend).
     """
     kinds = [device.device_kind for device in jax.devices()]
     return {
@@ -48,6 +49,19 @@ def provenance(command: Sequence[str] | None = None) -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "devices": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "commit": _commit(),
+        "decides_bits": _decides_bits(),
+    }
+
+
+def _decides_bits() -> dict[str, Any]:
+    """Beside seed, versions and devices, what the last bits of a result depend on."""
+    names = ("XLA_FLAGS", "OMP_NUM_THREADS", "NVIDIA_TF32_OVERRIDE")
+    return {
+        "threads": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "matmul_precision": getattr(jax.config, "jax_default_matmul_precision", None),
+        "environment": {name: os.environ[name] for name in names if name in os.environ},
     }
 
 

@@ -7,8 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.files import is_writer, read_json, read_records, write_json
+from autoreg_jax.files import (
+    is_writer,
+    make_folder,
+    read_json,
+    read_records,
+    write_json,
+)
 from autoreg_jax.runtime._provenance import provenance
+
+_PROVENANCE = {
+    "dataset": str,
+    "trained_on": str,
+    "seconds": dict,
+    "initial": dict,
+}
 
 
 class RunFolder(os.PathLike[str]):
@@ -121,7 +134,7 @@ class RunFolder(os.PathLike[str]):
         if not is_writer():
             return self
         self.check(resume=resume, overwrite=overwrite)
-        self._create()
+        make_folder(self.path)
         found = self._found()
         if not found or not overwrite:
             return self
@@ -138,7 +151,16 @@ class RunFolder(os.PathLike[str]):
         Raises:
             ArtifactError: If the file is damaged.
         """
-        return read_records(self.metrics)
+        records = read_records(self.metrics)
+        for number, record in enumerate(records, start=1):
+            seconds = record.get("seconds", 0.0)
+            is_timed = isinstance(seconds, float | int) and seconds >= 0
+            if not (is_timed and isinstance(record.get("stage"), str)):
+                raise ArtifactError(
+                    f"{self.metrics}: line {number} is no record, which has a stage "
+                    "and seconds; restore the file, or start again."
+                )
+        return records
 
     def seconds(self) -> dict[str, float]:
         """Seconds that each stage has taken so far, compilation included.
@@ -146,7 +168,8 @@ class RunFolder(os.PathLike[str]):
         Raises:
             ArtifactError: If metrics.jsonl is damaged.
         """
-        return {record["stage"]: record["seconds"] for record in self.records()}
+        records = [r for r in self.records() if "seconds" in r]
+        return {record["stage"]: record["seconds"] for record in records}
 
     def waiting(self) -> dict[str, float]:
         """Share of its time for which a stage has waited for images, where it has to.
@@ -156,7 +179,7 @@ class RunFolder(os.PathLike[str]):
         """
         waited: dict[str, float] = {}
         for record in self.records():
-            if "waited" in record:
+            if {"waited", "seconds"} <= record.keys():
                 stage = record["stage"]
                 waited[stage] = waited.get(stage, 0.0) + record["waited"]
         seconds = self.seconds()
@@ -177,7 +200,16 @@ class RunFolder(os.PathLike[str]):
         Raises:
             ArtifactError: If the file is damaged.
         """
-        return read_json(self.provenance) if self.provenance.is_file() else {}
+        if not self.provenance.is_file():
+            return {}
+        found = read_json(self.provenance)
+        for name, kind in _PROVENANCE.items():
+            if not isinstance(found.get(name), kind | None):
+                raise ArtifactError(
+                    f"{self.provenance}: {name} is not what a run writes; restore the "
+                    "file, or delete it and name the data by --dataset."
+                )
+        return found
 
     def write_provenance(
         self,
@@ -211,7 +243,8 @@ class RunFolder(os.PathLike[str]):
             content["initial"] = dict(initial)
         if waiting := self.waiting():
             content["share_of_time_waiting_for_images"] = waiting
-        write_json(self.provenance, content | {"seed": seed, "seconds": times})
+        content |= {"seed": seed, "seconds": times}
+        write_json(self.provenance, content, is_sealed=True)
 
     def dataset(self) -> Path | None:
         """The dataset that provenance.json names, or the simulated one, or None.
@@ -229,17 +262,3 @@ class RunFolder(os.PathLike[str]):
         kept = (self.path, self.data)
         paths = (path for path in vars(self).values() if path not in kept)
         return [path for path in paths if path.exists()]
-
-    def _create(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{self}: cannot be created as a run folder ({error.strerror}); choose "
-                "another folder."
-            ) from None
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise ConfigError(
-                f"{self}: is not writable; change its permissions, or choose another "
-                "folder."
-            )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autoreg_jax.files import write_text
+from autoreg_jax.files import csv_text, write_text
 
 Record = Mapping[str, Any]
 
@@ -90,7 +90,9 @@ class Table(NamedTuple):
         file = io.StringIO()
         writer = csv.DictWriter(file, list(self.records[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.records)
+        for record in self.records:
+            texts = {k: csv_text(v) for k, v in record.items() if isinstance(v, str)}
+            writer.writerow({**record, **texts})
         write_text(folder / f"{name}.csv", file.getvalue())
         rows = [self.header, ("---",) * len(self.columns), *self.cells]
         text = "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -1,17 +1,13 @@
 """Whole jobs: the only loops and the only clocks of the package."""
 
 from autoreg_jax.workflows._auto import auto, demo
-from autoreg_jax.workflows._doctor import Check, selfcheck
+from autoreg_jax.workflows._doctor import Check, check_run, selfcheck
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._run_steps import (
-    config_of,
-    evaluate_run,
-    search_run,
-    train_run,
-)
+from autoreg_jax.workflows._run_steps import evaluate_run, search_run, train_run
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._stepped import SearchProgress, SteppedSearch
+from autoreg_jax.workflows._stored import config_of
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 from autoreg_jax.workflows.planning import (
@@ -43,6 +39,7 @@ __all__ = [
     "Strategy",
     "as_lists",
     "auto",
+    "check_run",
     "config_of",
     "demo",
     "evaluate",

@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.config import RunConfig, dump
+from autoreg_jax.config import RunConfig
 from autoreg_jax.config import load as load_config
 from autoreg_jax.data import write_population
 from autoreg_jax.errors import ArtifactError, AutoRegError, ConfigError
-from autoreg_jax.files import is_writer, write_text
+from autoreg_jax.files import is_writer
 from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.losses import Objective
 from autoreg_jax.programs import NetworkFamily, Programs, check_space, with_judge
 from autoreg_jax.report import write_report
-from autoreg_jax.runtime import RunFolder, in_single_precision, wait_for_all
+from autoreg_jax.runtime import RunFolder, in_single_precision, owns, wait_for_all
 from autoreg_jax.spaces import changed
+from autoreg_jax.workflows._artifacts import check_config, write_config
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._pairs import roles_of
 from autoreg_jax.workflows._search import search
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @in_single_precision
+@owns()
 def auto(  # noqa: PLR0913
     dataset: Path | str,
     run: Path | str,
@@ -135,20 +137,21 @@ def open_run(
 ) -> Prepared:
     """Read and check the data; only then claim the folder and write what is decided."""
     RunFolder(run).check(resume=resume, overwrite=overwrite)
+    check_config(RunFolder(run), resume=resume)
     prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
     for cohort in prepared.cohorts:
         roles_of(cohort, config.pairs)
     with_judge(config, prepared.cohorts[1])
     wait_for_all("the data were read")  # before the folder changes
     folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)
-    stored = load_config(folder.config) if resume and folder.config.is_file() else None
+    stored = check_config(folder, resume=resume)
     if stored is not None and replace(stored, mesh=config.mesh) != config:
         raise ConfigError(
             f"{folder.config}: the run was started with other settings; resume it "
             "without --config, --set, --minutes and --hypergradient (but mesh.* may "
             "be set), or choose another folder."
         )
-    write_text(folder.config, dump(config))
+    write_config(folder, config)
     prepared.write_plan(folder.path)
     folder.write_provenance(config.seed, dataset)
     wait_for_all("the folder was claimed")
@@ -194,6 +197,7 @@ def simulated(
     )
 
 
+@owns()
 def demo(
     run: Path | str = Path("runs/demo"),
     *,

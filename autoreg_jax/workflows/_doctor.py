@@ -1,15 +1,31 @@
-"""Checks of the installation: package versions, devices, arithmetic."""
+"""Checks of the installation, and of the folder of a run."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.config import load_plan
 from autoreg_jax.data import ImageCache, default_cache
-from autoreg_jax.runtime import missing_platform, package_versions
+from autoreg_jax.errors import ArtifactError, AutoRegError
+from autoreg_jax.inference import load_model, stored_digest
+from autoreg_jax.runtime import (
+    Checkpointer,
+    RunFolder,
+    missing_platform,
+    owns,
+    package_versions,
+)
+from autoreg_jax.workflows._artifacts import read_config
+from autoreg_jax.workflows._origin import check_origin
+from autoreg_jax.workflows._stored import found_of
+from autoreg_jax.workflows.evaluation import read_evaluation
 
 _ROWS = 40_000  # the known faults begin at 32,768
 _EXCLUDED_JAX = ("0.10.2", "0.11.1")
@@ -45,6 +61,8 @@ def _run(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
     begin = time.perf_counter()
     try:
         ok, detail = check()
+    except AutoRegError as error:
+        ok, detail = False, str(error)
     except Exception as error:  # whatever it is, the user wants to know
         ok, detail = False, f"{type(error).__name__}: {error}"
     return Check(name, ok, detail, time.perf_counter() - begin)
@@ -119,4 +137,112 @@ _CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "affine on a grid": _vmapped_product,
     "constant matrix": _constant_product,
     "image cache": _image_cache,
+}
+
+
+@owns(is_there=True)
+def check_run(run: Path | str) -> list[Check]:
+    """Check the folder of a run: complete, unchanged, resumable. Nothing is written.
+
+    Args:
+        run: Folder of the run.
+
+    Returns:
+        One result for each kind of file; what is not there yet is no failure.
+
+    Raises:
+        ArtifactError: If there is no run in the folder, or another process works on it.
+    """
+    folder = RunFolder(run)
+    if not any(path.exists() for path in (folder.config, folder.metrics, folder.model)):
+        raise ArtifactError(
+            f"{folder}: contains no run; give the folder of `autoreg auto` or search."
+        )
+    checks = [_run(name, partial(check, folder)) for name, check in _OF_A_RUN.items()]
+    failed = [check.name for check in checks if not check.ok]
+    what = f"look at: {', '.join(failed)}" if failed else _what_is_next(folder)
+    return [*checks, Check("the run", not failed, what, 0.0)]
+
+
+def _settings(folder: RunFolder) -> tuple[bool, str]:
+    read_config(folder)
+    if not folder.plan.is_file():
+        return True, "config.yaml as it was written; no plan"
+    load_plan(folder.plan)
+    return True, "config.yaml as it was written; plan.yaml can be read"
+
+
+def _data(folder: RunFolder) -> tuple[bool, str]:
+    dataset = folder.dataset()
+    if dataset is None:
+        return True, "not named; give it with --dataset"
+    if dataset.exists():
+        return True, str(dataset)
+    return False, f"{dataset} does not exist; say where it is with --dataset"
+
+
+def _records(folder: RunFolder) -> tuple[bool, str]:
+    counts = Counter(record["stage"] for record in folder.records())
+    return True, ", ".join(f"{k} {n}" for k, n in counts.items()) or "none yet"
+
+
+def _checkpoints(folder: RunFolder) -> tuple[bool, str]:
+    found = []
+    for place in sorted(folder.checkpoints.glob("*")):
+        with Checkpointer(place) as saves:
+            step = saves.latest_step()
+            if step is None:
+                continue
+            saves.verify()
+            records = [r for r in folder.records() if r["stage"] == place.name]
+            records = [r for r in records if r.get("step", 0) <= step]
+            check_origin(saves.metadata(), folder, place.name, step, records, None)
+        found.append(f"{place.name} after step {step}")
+    return True, ", ".join(found) or "none yet"
+
+
+def _search(folder: RunFolder) -> tuple[bool, str]:
+    if not folder.objective.is_file():
+        return True, "not finished"
+    found = found_of(folder)
+    return True, ", ".join(f"λ {k} {v:.3g}" for k, v in found.lam.items())
+
+
+def _model(folder: RunFolder) -> tuple[bool, str]:
+    if not folder.model.is_dir():
+        return True, "not trained yet"
+    return True, f"weights {load_model(folder.path).digest[:12]}, as described"
+
+
+def _evaluation(folder: RunFolder) -> tuple[bool, str]:
+    if not folder.evaluation.is_file():
+        return True, "not evaluated yet"
+    summary = read_evaluation(folder.path).summary
+    judged, there = summary.get("model"), stored_digest(folder.path)
+    if judged is not None and there is not None and judged != there:
+        return False, f"is of another model; run: autoreg evaluate {folder}"
+    return True, f"{summary.get('pairs')} pairs, of this model"
+
+
+def _what_is_next(folder: RunFolder) -> str:
+    """What the run has reached, and the command that goes on."""
+    if folder.evaluation.is_file():
+        return "complete: searched, trained and evaluated"
+    if folder.model.is_dir():
+        return f"trained; next: autoreg evaluate {folder}"
+    if folder.objective.is_file():
+        is_begun = any(r["stage"] == "train" for r in folder.records())
+        resume = " --resume" if is_begun else ""
+        return f"searched; next: autoreg train {folder}{resume}"
+    return f"interrupted; next: autoreg auto {folder.dataset()} -o {folder} --resume"
+
+
+_OF_A_RUN: dict[str, Callable[[RunFolder], tuple[bool, str]]] = {
+    "settings": _settings,
+    "data": _data,
+    "records": _records,
+    "checkpoints": _checkpoints,
+    "search": _search,
+    "model": _model,
+    "evaluation": _evaluation,
 }

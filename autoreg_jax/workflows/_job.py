@@ -6,11 +6,11 @@ from typing import Any
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.files import write_text
 from autoreg_jax.inference import RegistrationModel
 from autoreg_jax.programs import Programs
 from autoreg_jax.runtime import ONE_DEVICE, Placement, RunFolder
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
+from autoreg_jax.workflows._artifacts import write_genotype
 from autoreg_jax.workflows._journal import Journal
 
 
@@ -41,7 +41,7 @@ class SearchJob:
     def keep(self, genotype: Genotype) -> None:
         """Write genotype.json, if there is a folder."""
         if self.journal.run is not None:
-            write_text(RunFolder(self.journal.run).genotype, genotype.to_json())
+            write_genotype(RunFolder(self.journal.run), genotype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.files import append_record, read_records, write_text
+from autoreg_jax.files import append_record, flush_to_disk, write_text
 from autoreg_jax.runtime import RunFolder, agreed_clock
 
 
@@ -51,7 +51,14 @@ class Journal:
         self._lock = threading.Lock()  # members of a population share a journal
         if self.run is not None:
             self.run.mkdir(parents=True, exist_ok=True)
-            self.records = read_records(self._path)
+            self.records = RunFolder(self.run).records()
+            for number, record in enumerate(self.records, start=1):
+                is_step = isinstance(record.get("step"), int)
+                if not (is_step and {"stage", "seconds"} <= record.keys()):
+                    raise ArtifactError(
+                        f"{self._path}: line {number} is no record, which has a stage, "
+                        "a step and seconds; restore the file, or start again."
+                    )
 
     def begin(self, stage: str, step: int) -> None:
         """Get ready for the steps of a stage that follow `step`.
@@ -79,7 +86,12 @@ class Journal:
         with self._lock:
             self.records.append(record)
             if self.run is not None:
-                append_record(self._path, record)
+                append_record(self._path, record, is_durable=False)
+
+    def flush(self) -> None:
+        """Make the records durable, before a checkpoint that depends on them."""
+        if self.run is not None:
+            flush_to_disk(self._path)
 
     def last(self, stage: str) -> dict[str, Any] | None:
         """The latest record of a stage, or None."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,10 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.programs import copied, one_each
 from autoreg_jax.runtime import ONE_DEVICE, Checkpointer, Placement, RunFolder, progress
 from autoreg_jax.workflows._journal import Journal
+from autoreg_jax.workflows._origin import check_origin, origin
 
 # The time between two checkpoints is at least so many times what saving took: an
 # interruption costs little and saving costs less.
@@ -47,6 +46,8 @@ class Task:
         stop: `records -> fields` of the last of them that say why the stage ends with
             it, from the records of the stage so far; empty while it goes on. None if
             nothing ends it.
+        inputs: What the states depend on, by name, values of JSON: a checkpoint of
+            other inputs is refused. None: nothing is compared.
     """
 
     stage: str
@@ -61,6 +62,7 @@ class Task:
     devices: Placement = ONE_DEVICE
     judge: Callable[[Any], tuple[Any, dict[str, Any]]] | None = None
     stop: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
+    inputs: Callable[[], Mapping[str, Any]] | None = None
 
     def has_record(self, step: int) -> bool:
         """Whether a record follows so many steps."""
@@ -188,7 +190,9 @@ def repeat(task: Task, journal: Journal) -> Any:
             is_due = place.is_over or journal.clock() - saved_at >= patience
             if saves and is_due and not place.rest:
                 now = journal.clock()
-                saves.save(place.step, place.state, {"seconds": last["seconds"]})
+                facts = origin(place.step, place.records, task.inputs)
+                journal.flush()
+                saves.save(place.step, place.state, facts)
                 saved_at = journal.clock()
                 if journal.save_every:
                     cost = _SAVES_COST_ONE_IN * (saved_at - now)
@@ -203,6 +207,9 @@ def last_state(task: Task, journal: Journal) -> Any:
     if journal.run is None or last is None:
         return None
     with Checkpointer(RunFolder(journal.run).checkpoints / task.stage) as saves:
+        if saves.latest_step() is None:
+            return None
+        _check(task, journal, saves)
         if saves.latest_step() != last["step"]:
             return None
         template, place = jax.eval_shape(task.start), task.devices.sharding()
@@ -220,6 +227,8 @@ def _begin(
 ) -> tuple[int, float, Any]:
     """Steps done, seconds that they took and the state after them."""
     done = saves.latest_step() if saves and journal.resume else None
+    if saves and done is not None:
+        _check(task, journal, saves)
     journal.begin(task.stage, done or 0)
     if saves is None or done is None:
         return 0, 0.0, task.devices.everywhere(task.start())
@@ -230,6 +239,14 @@ def _begin(
         state = jax.tree.map(jnp.array, jax.device_get(state))
     logger.info("Resuming stage %s after step %d.", task.stage, done)
     return done, metadata["seconds"], state
+
+
+def _check(task: Task, journal: Journal, saves: Checkpointer) -> None:
+    """Refuse a checkpoint that does not belong to the records or the inputs."""
+    facts, step = saves.metadata(), saves.latest_step() or 0
+    records = [r for r in journal.of_stage(task.stage) if r["step"] <= step]
+    folder = RunFolder(journal.run or "")
+    check_origin(facts, folder, task.stage, step, records, task.inputs)
 
 
 def _is_stopped(task: Task, records: tuple[dict[str, Any], ...]) -> bool:
@@ -247,39 +264,3 @@ def _say_stopped(task: Task, step: int, stopped: dict[str, Any]) -> None:
         task.steps,
         stopped["stopped"],
     )
-
-
-def check_finite(
-    stage: str, step: int, is_finite: bool, values: Mapping[str, Any]
-) -> None:
-    """Stop a stage whose numbers have become useless.
-
-    The error names the first of the values that is NaN or infinite, or the weights.
-    """
-    if is_finite:
-        return
-    bad = (name for name, value in values.items() if not math.isfinite(value))
-    raise NonFiniteError(
-        f"stage {stage!r}, step {step}: {next(bad, 'the network weights')} became NaN "
-        "or infinite; lower the learning rates of this stage and start it again."
-    )
-
-
-# Mean squared difference of neighbouring displacements, voxels²: ten voxels a voxel.
-_ABSURD = 100.0
-
-
-def check_sane(stage: str, step: int, terms: Mapping[str, float], *, keep: str) -> None:
-    """Stop a training that has diverged, which often has finite losses.
-
-    One that keeps its best weights goes on: they may be of an earlier step.
-
-    Raises:
-        NonFiniteError: If displacements jump by ten voxels from voxel to voxel.
-    """
-    if keep == "last" and terms.get("smooth", 0.0) > _ABSURD:
-        raise NonFiniteError(
-            f"stage {stage!r}, step {step}: the training has diverged (smoothness term "
-            f"{terms['smooth']:.3g}, of a registration well below 1); lower "
-            "train.learning_rate and start it again."
-        )

@@ -69,6 +69,16 @@ def pair_sampler(
     return PairSampler(count, batch_size=batch_size, seed=seed, **roles._asdict())
 
 
+def pair_names(cohort: Cohort, pairs: Any, most: int = 3) -> str:
+    """The pairs of a batch by the names of their subjects, for messages."""
+    names = [
+        f"{cohort.names[moving]} to {cohort.names[fixed]}"
+        for moving, fixed in zip(*pairs, strict=True)
+    ]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"pair {', '.join(names[:most])}{more}"
+
+
 def scored_pairs(
     cohort: Cohort, config: RunConfig, count: int
 ) -> list[tuple[int, int]]:

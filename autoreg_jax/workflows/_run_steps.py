@@ -1,65 +1,33 @@
 """The steps of `auto`, one at a time, each from the files of a run to its files."""
 
-import json
-import logging
 from dataclasses import replace
 from pathlib import Path
 
-from autoreg_jax.config import RunConfig, dump
-from autoreg_jax.config import load as load_config
-from autoreg_jax.data import read_dataset, read_image
+from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
-from autoreg_jax.files import read_json, write_json, write_text
-from autoreg_jax.inference import RegistrationModel, included_models, load_model
-from autoreg_jax.programs import (
-    layout_of,
-    trained_vector,
-    training_lambda,
-    weights_of,
-)
-from autoreg_jax.runtime import RunFolder
-from autoreg_jax.search_space import Genotype
-from autoreg_jax.spaces import changed
+from autoreg_jax.files import write_text
+from autoreg_jax.inference import RegistrationModel, load_model
+from autoreg_jax.programs import training_lambda
+from autoreg_jax.runtime import RunFolder, owns
+from autoreg_jax.workflows._artifacts import write_config
 from autoreg_jax.workflows._auto import open_run
+from autoreg_jax.workflows._from_model import begin_from
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._search import SearchResult, search
+from autoreg_jax.workflows._stored import config_of, dataset_of, found_of
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate
 from autoreg_jax.workflows.planning import prepare_again
-from autoreg_jax.workflows.training import (
-    check_axes,
-    check_continued,
-    settings_from,
-    weights_from,
-    with_weights,
-)
+from autoreg_jax.workflows.training import check_continued
 from autoreg_jax.workflows.trials import (
     adopt,
-    found_settings,
     found_similarity,
     keep_settings,
     trained_winner,
 )
 
-logger = logging.getLogger(__name__)
 
-
-def config_of(run: Path | str) -> RunConfig:
-    """The settings of a run, with those that its search has changed.
-
-    Raises:
-        ArtifactError: If the folder contains no run.
-        ConfigError: If config.yaml is wrong.
-    """
-    path = RunFolder(run).config
-    if not path.is_file():
-        raise ArtifactError(
-            f"{run}: contains no run ({path.name} is missing); start one with "
-            f"`autoreg search DATASET -o {run}` or `autoreg auto DATASET -o {run}`."
-        )
-    return changed(load_config(path), found_settings(RunFolder(run)))
-
-
+@owns()
 def search_run(
     dataset: Path | str,
     run: Path | str,
@@ -95,6 +63,7 @@ def search_run(
     return found
 
 
+@owns()
 def train_run(
     run: Path | str,
     config: RunConfig | None = None,
@@ -137,28 +106,20 @@ def train_run(
             "from a model, continue a finished one, or resume an interrupted one."
         )
     if initial is not None:
-        config = _begin_from(initial, folder, config or RunConfig(), dataset)
+        config = begin_from(initial, folder, config or RunConfig(), dataset)
     config = config_of(run) if config is None else config
     if more is not None:
         config, resume = _with_more(folder, config, more), True
     if resume:
         check_continued(config_of(run), config, folder, more=more is not None)
-    objective = read_json(folder.objective)
-    model = load_model(folder.initial) if folder.initial.is_dir() else None
-    try:
-        genotype = _genotype(folder) if model is None else model.description.genotype
-        lam = {name: float(objective["lam"][name]) for name in objective["lam"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{run}: genotype.json or objective.json is damaged ({error}); search "
-            "again."
-        ) from error
+    found = found_of(folder)
+    model = found.initial
     if not resume and any(record["stage"] == "train" for record in folder.records()):
         raise ArtifactError(
             f"{run}: already contains a training; use --resume to resume it, or search "
             "in another folder."
         )
-    source = _dataset_of(folder, dataset)
+    source = dataset_of(folder, dataset)
     winner = trained_winner(folder)
     if winner is not None and not resume and model is None and config == config_of(run):
         adopt(Journal(folder.path), winner)
@@ -166,14 +127,14 @@ def train_run(
         return winner
     prepared = prepare_again(source, folder.path, config, "train", "validation")
     before = folder.config.read_text(encoding="utf-8")
-    write_text(folder.config, dump(config))
+    write_config(folder, config)
     cohort, validation = prepared.cohorts
     try:
         trained = train(
             cohort,
             found_similarity(folder, config, prepared.config),
-            genotype,
-            training_lambda(config, lam, objective.get("lam_start")),
+            found.genotype,
+            training_lambda(config, found.lam, found.lam_start),
             validation=validation,
             run=folder.path,
             resume=resume,
@@ -206,58 +167,7 @@ def _with_more(folder: RunFolder, config: RunConfig, more: int) -> RunConfig:
     return replace(config, train=train)
 
 
-def _genotype(folder: RunFolder) -> Genotype:
-    return Genotype.from_json(json.dumps(read_json(folder.genotype)))
-
-
-def _begin_from(
-    path: Path | str, folder: RunFolder, config: RunConfig, dataset: Path | str | None
-) -> RunConfig:
-    """Plan a run that starts from a model, and write what a search would have found.
-
-    Returns:
-        The settings with the network of the model.
-    """
-    model, source = load_model(path), _dataset_of(folder, dataset)
-    ndim = read_image(read_dataset(source).subjects[0].image).ndim
-    check_axes(model, ndim, path)
-    config = settings_from(config, model)
-    trained_vector(model.params, layout_of(model.network, ndim), path)
-    prepared = open_run(
-        source,
-        folder.path,
-        config,
-        "train",
-        "validation",
-        resume=False,
-        overwrite=False,
-    )
-    about, similarity = model.description, prepared.config.objective.similarity
-    lam = weights_from(config, model)
-    learned = about.loss_similarity or about.similarity
-    if similarity != learned:
-        logger.info(
-            "The images call for %s, the model learned by %s: λ is that of the "
-            "configuration.",
-            similarity,
-            learned,
-        )
-        lam = weights_of(prepared.config.objective)
-    config = with_weights(config, lam)
-    write_text(folder.config, dump(config))
-    model.save(folder.initial)
-    if isinstance(about.genotype, Genotype):
-        write_text(folder.genotype, about.genotype.to_json())
-    start = weights_of(config.objective)
-    content = {"format": 1, "similarity": similarity, "lam": lam, "lam_start": start}
-    write_json(folder.objective, content | {"judge": "none"})
-    is_included = str(path) in included_models() and not Path(path).is_dir()
-    place = {"included": str(path)} if is_included else {"path": folder.relative(path)}
-    origin = place | {"sha256": model.digest}
-    folder.write_provenance(config.seed, source, initial=origin)
-    return config
-
-
+@owns(is_there=True)
 def evaluate_run(
     run: Path | str,
     config: RunConfig | None = None,
@@ -281,20 +191,9 @@ def evaluate_run(
     folder = RunFolder(run)
     config = config_of(run) if config is None else config
     model = load_model(run)
-    source = _dataset_of(folder, dataset)
+    source = dataset_of(folder, dataset)
     prepared = prepare_again(source, folder.path, config, config.evaluate.split)
     (cohort,) = prepared.cohorts
     found = evaluate(cohort, model, prepared.config, run=folder.path)
     folder.write_provenance(config.seed, source)
-    return found
-
-
-def _dataset_of(folder: RunFolder, dataset: Path | str | None) -> Path:
-    """The dataset of a run: as given, else as its provenance says."""
-    found = folder.dataset() if dataset is None else Path(dataset)
-    if found is None:
-        raise ArtifactError(
-            f"{folder}: does not say which dataset it belongs to; give it with "
-            "--dataset."
-        )
     return found

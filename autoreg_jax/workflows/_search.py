@@ -27,9 +27,10 @@ from autoreg_jax.programs import (
     set_genotype,
     with_judge,
 )
-from autoreg_jax.runtime import RunFolder, in_single_precision, placement
+from autoreg_jax.runtime import RunFolder, in_single_precision, owns, placement
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spaces import changed
+from autoreg_jax.workflows._artifacts import genotype_digest
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._train import programs_for
 from autoreg_jax.workflows.strategies import (
@@ -47,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 @in_single_precision
+@owns()
 def search(  # noqa: PLR0913
     train: Cohort,
     validation: Cohort,
@@ -258,5 +260,6 @@ def _write_objective(run: Path, config: RunConfig, result: SearchResult) -> None
         "lam": result.lam,
         "lam_start": result.lam_start,
         "judge": config.search.judge,
+        "genotype": genotype_digest(result.genotype),
     }
-    write_json(RunFolder(run).objective, content)
+    write_json(RunFolder(run).objective, content, is_sealed=True)

@@ -28,9 +28,11 @@ from autoreg_jax.search import FarAlgorithm, SearchAlgorithm
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob
-from autoreg_jax.workflows._loop import Task, check_finite, last_state, repeat
-from autoreg_jax.workflows._pairs import SearchData
+from autoreg_jax.workflows._loop import Task, last_state, repeat
+from autoreg_jax.workflows._origin import looks
+from autoreg_jax.workflows._pairs import SearchData, pair_names
 from autoreg_jax.workflows._stopping import result_step, stop_rule
+from autoreg_jax.workflows._tripwires import check_finite, check_outer, check_sane
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +141,28 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
         info = infos[-1]
         more = eigenvalue(state, stage.moves(step - 1)) if info.is_active else {}
-        record = _record(stage, step, info, more)
+        pairs = pair_names(data.train.cohort, train_pairs[step - 1])
+        record = _record(stage, step, info, more, f"{pairs}; {_rates(stage)}")
         return record | waiting(train_images, valid_images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
         shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
         return shown | fields.get("lam", {})
+
+    def inputs() -> dict[str, Any]:
+        return {
+            "training images": looks(data.train.cohort),
+            "validation images": looks(data.valid.cohort),
+            "start of α or λ": as_lists(run.outer),
+            "loss weights": {} if lam is None else as_lists(lam),
+            "architecture": str(getattr(searched, "genotype", "")),
+            "settings": {
+                "seed": seed,
+                "learning_rate": float(settings.learning_rate),
+                "omega_learning_rate": float(stage.omega_learning_rate),
+                "estimator": stage.hypergradient.name,
+            },
+        }
 
     every = stage.stop.eigenvalue_every
 
@@ -162,16 +180,22 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         is_end=is_measured,
         devices=job.devices,
         stop=stop_rule(stage, run.seconds),
+        inputs=inputs,
     )
 
 
 def _record(
-    stage: Stage, step: int, info: StageInfo, more: Mapping[str, float]
+    stage: Stage,
+    step: int,
+    info: StageInfo,
+    more: Mapping[str, float],
+    about: str,
 ) -> dict[str, Any]:
     """The fields of a record after a step, from 1; all values are on the host.
 
     Raises:
-        NonFiniteError: If one of the numbers is NaN or infinite.
+        NonFiniteError: If one of the numbers is NaN or infinite, or if the stage has
+            diverged.
     """
     inner = info.inner
     terms = {term: float(v) for term, v in in_order(inner.terms).items()}
@@ -184,8 +208,16 @@ def _record(
         values |= {k: float(v) for k, v in moved.items() if k not in nested}
         values |= more
     is_finite = is_finite and all(map(math.isfinite, values.values()))
-    check_finite(stage.name, step, is_finite, terms | values)
-    return values | nested | {"terms": terms, _key(info.outer): as_lists(info.outer)}
+    check_finite(stage.name, step, is_finite, terms | values, about)
+    check_sane(stage.name, step, terms, keep="last", about=about)
+    key, outer = _key(info.outer), as_lists(info.outer)
+    check_outer(stage.name, step, key, outer, about)
+    return values | nested | {"terms": terms, key: outer}
+
+
+def _rates(stage: Stage) -> str:
+    name, rate = "λ" if stage.is_of_lambda else "α", stage.settings.learning_rate
+    return f"learning rates: ω {stage.omega_learning_rate:.3g}, {name} {rate:.3g}"
 
 
 def _make_eigenvalue(

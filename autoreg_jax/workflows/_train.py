@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from autoreg_jax.runtime import (
     Placement,
     RunFolder,
     in_single_precision,
+    owns,
     placement,
 )
 from autoreg_jax.search_space import Genotype
@@ -40,8 +42,10 @@ from autoreg_jax.workflows._images import (
     waiting,
 )
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._loop import Task, check_finite, check_sane, repeat
-from autoreg_jax.workflows._pairs import pair_sampler, roles_of
+from autoreg_jax.workflows._loop import Task, repeat
+from autoreg_jax.workflows._origin import looks
+from autoreg_jax.workflows._pairs import pair_names, pair_sampler, roles_of
+from autoreg_jax.workflows._tripwires import check_finite, check_sane
 from autoreg_jax.workflows.training import (
     Budget,
     budget_of,
@@ -57,6 +61,7 @@ from autoreg_jax.workflows.training import (
 
 
 @in_single_precision
+@owns()
 def train(  # noqa: PLR0913
     train: Cohort,
     config: RunConfig,
@@ -212,6 +217,7 @@ def training_task(  # noqa: PLR0913
     asked = config.train.steps_per_call
     chunk, size = chunk_sizes(asked, training.chunk, (split, pairs))
     images = PairImages(split, pairs, steps, chunk)
+    rate = f"learning rate {settings.learning_rate:.3g}"
     judge = make_validation(config, network, lam, programs, validation, devices)
 
     def start() -> Any:
@@ -235,9 +241,10 @@ def training_task(  # noqa: PLR0913
         for place, info in enumerate(infos, start=step - len(infos) + 1):
             values = {"loss": info.loss, **in_order(info.terms)}
             values["gradient_norm"] = info.gradient_norm
-            check_finite(name, place, bool(info.is_finite), values)
+            about = f"{pair_names(train, pairs[place - 1])}; {rate}"
+            check_finite(name, place, bool(info.is_finite), values, about)
         mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
-        check_sane(name, step, mean.terms, keep=settings.keep)
+        check_sane(name, step, mean.terms, keep=settings.keep, about=rate)
         fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
         return fields | waiting(images)
 
@@ -259,4 +266,22 @@ def training_task(  # noqa: PLR0913
         devices=devices,
         judge=judge,
         stop=budget.rule(),
+        inputs=partial(_inputs, train, validation, lam, network, config.seed),
     )
+
+
+def _inputs(
+    train: Cohort,
+    validation: Cohort | None,
+    lam: Mapping[str, float],
+    network: Network,
+    seed: int,
+) -> dict[str, Any]:
+    """What the states of a training depend on; others are refused when it resumes."""
+    return {
+        "training images": looks(train),
+        "validation images": looks(validation),
+        "loss weights": {term: float(lam[term]) for term in lam},
+        "architecture": str(getattr(network, "genotype", "")),
+        "seed": seed,
+    }

@@ -120,7 +120,8 @@ def values_of(folder: Path) -> dict[str, np.ndarray | str]:
     found: dict[str, np.ndarray | str] = {}
     for run in sorted(path for path in folder.iterdir() if path.is_dir()):
         genotype = json.loads((run / "genotype.json").read_text())
-        del genotype["format"]
+        for name in ("format", "sha256"):
+            genotype.pop(name, None)
         found[f"{run.name} genotype"] = json.dumps(genotype)
         lam = json.loads((run / "objective.json").read_text())["lam"]
         found |= {f"{run.name} λ {k}": np.float64(v) for k, v in lam.items()}

@@ -125,3 +125,30 @@ def test_programs_from_the_cache_make_no_noise(tmp_path):
         )
     assert any(tmp_path.iterdir())
     assert "cpu_aot_loader" not in done.stderr
+
+
+def test_the_doctor_looks_at_a_run(command, tmp_path):
+    code, _, err = command("doctor", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "contains no run" in err
+    (tmp_path / "config.yaml").write_text("seed: 3\n")
+    code, out, _ = command("doctor", tmp_path)
+    assert code == 0
+    assert "--resume" in out
+    (tmp_path / "metrics.jsonl").write_text('{"stage": 1}\n')
+    (tmp_path / "evaluation.json").write_text("")
+    code, out, _ = command("doctor", tmp_path, "--json")
+    assert code == 1
+    checks = {check["name"]: check for check in json.loads(out)["checks"]}
+    assert [name for name in checks if not checks[name]["ok"]] == [
+        "records",
+        "evaluation",
+        "the run",
+    ]
+    assert "line 1 is no record" in checks["records"]["detail"]
+    assert "evaluation.json: is empty" in checks["evaluation"]["detail"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.yaml",
+        "evaluation.json",
+        "metrics.jsonl",
+    ]

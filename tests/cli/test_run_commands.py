@@ -14,7 +14,7 @@ from autoreg_jax.programs import make_structure, weights_of
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies import Column, Table
 from autoreg_jax.studies.reproduce import EXPERIMENTS, Reproduction, _paper
-from autoreg_jax.workflows import _run_steps
+from autoreg_jax.workflows import _from_model, _run_steps
 from autoreg_jax.workflows.planning import _prepare
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
@@ -140,8 +140,8 @@ def test_an_included_model_is_named(
     command, calls, dataset, tmp_path, monkeypatch, caplog
 ):
     run = tmp_path / "run"
-    monkeypatch.setattr(_run_steps, "layout_of", lambda *_: None)  # it takes seconds
-    monkeypatch.setattr(_run_steps, "trained_vector", lambda *_: None)
+    monkeypatch.setattr(_from_model, "layout_of", lambda *_: None)  # it takes seconds
+    monkeypatch.setattr(_from_model, "trained_vector", lambda *_: None)
     assert command("train", run, "--from", "brain", "--dataset", dataset)[0] == 0
     origin = files.read_json(run / "provenance.json")["initial"]
     own = inference.load_model("brain")
@@ -206,7 +206,7 @@ def test_what_is_set_beside_a_model_is_used_or_named(
 def test_a_model_of_other_axes_is_no_start(command, dataset, tmp_path, monkeypatch):
     words = ("--dataset", dataset, "--from", "brain")
     flat = geometry.Volume(np.ones((4, 4)), np.eye(4))
-    monkeypatch.setattr(_run_steps, "read_image", lambda path: flat)
+    monkeypatch.setattr(_from_model, "read_image", lambda path: flat)
     code, _, err = command("train", tmp_path / "run", *words)
     assert (code, "images of 3 axes, but those of the dataset have 2" in err) == (
         2,

@@ -356,7 +356,7 @@ def test_a_disk_that_takes_nothing(
     monkeypatch.setattr(os, "fsync", full)
     assert main(["plan", str(subjects), "-o", str(run)]) == code
     err = capsys.readouterr().err
-    assert str(run / "plan.yaml") in err
+    assert str(run / "owner.json") in err
     assert words in err
     assert contents(tmp_path) == before
 

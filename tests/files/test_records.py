@@ -36,7 +36,9 @@ def test_cut_last_line_is_forgotten_and_written_over(tmp_path, cut):
 def test_damage_inside_is_an_error_with_its_line(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 0}\n{"step"\n{"step": 2}\n')
-    with pytest.raises(ArtifactError, match=r"metrics\.jsonl: line 2 is not JSON"):
+    with pytest.raises(
+        ArtifactError, match=r"metrics\.jsonl: line 2 is not a JSON object"
+    ):
         read_records(path)
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.inference import ModelDescription
 from autoreg_jax.networks import Registration, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.spatial import Pyramid, half_shape, integrate, resize_displacement
@@ -104,30 +103,37 @@ def test_smoothness_is_that_of_all_similarities(model):
     assert smoothness(**code | {"smooth": 0.0}) == 0.0
 
 
-def test_an_unknown_word_in_a_structure_is_refused(folder):
+def edit(folder, change, version=4):
+    """Change the description of a model of an earlier format, without digests."""
     file = folder / "model.json"
-    content = json.loads(file.read_text())
-    content["structure"]["velocities"] = "doubled"
+    content = json.loads(file.read_text()) | {"format": version}
+    for name in ("sha256", "weights_sha256"):
+        content.pop(name, None)
+    change(content)
     file.write_text(json.dumps(content))
-    with pytest.raises(ArtifactError, match=r"velocities must be one of .*'doubled'"):
+
+
+def test_an_unknown_word_in_a_structure_is_refused(folder):
+    edit(folder, lambda content: content["structure"].update(velocities="doubled"))
+    with pytest.raises(ArtifactError, match=r"velocities: must be one of .*'doubled'"):
         inference.load_model(folder)
 
 
 def test_a_model_without_wiring_has_the_default_one(model, folder):
-    file = folder / "model.json"
-    content = json.loads(file.read_text()) | {"format": 1}
-    for name in ("wiring", "is_dimmed", "structure"):
-        del content[name]
-    file.write_text(json.dumps(content))
+    def change(content):
+        for name in ("wiring", "is_dimmed", "structure"):
+            del content[name]
+
+    edit(folder, change, 1)
     assert inference.load_model(folder).description == model.description
 
 
 def test_an_earlier_format_says_in_its_wiring_how_velocities_are_joined(model, folder):
-    file = folder / "model.json"
-    content = json.loads(file.read_text()) | {"format": 2}
-    del content["structure"]
-    content["wiring"]["has_summed_velocities"] = False
-    file.write_text(json.dumps(content))
+    def change(content):
+        del content["structure"]
+        content["wiring"]["has_summed_velocities"] = False
+
+    edit(folder, change, 2)
     older = inference.load_model(folder).description
     assert older == replace(
         model.description, structure=Structure(velocities="replaced")
@@ -164,8 +170,8 @@ def test_a_pyramid_comes_back(model, tmp_path):
     about = replace(
         model.description, genotype=genotype, structure=structure, matching=(1,)
     )
-    about.write(tmp_path / "model.json")
-    assert ModelDescription.read(tmp_path / "model.json") == about
+    folder = inference.RegistrationModel(about, model.params).save(tmp_path / "model")
+    assert inference.load_model(folder).description == about
 
 
 def test_saving_again_replaces(model, still_model, folder):
@@ -210,9 +216,7 @@ def test_damaged_models_are_refused(folder, name):
 
 
 def test_weights_of_another_network_are_refused(folder, pair):
-    file = folder / "model.json"
-    content = json.loads(file.read_text()) | {"width": 0.3}
-    file.write_text(json.dumps(content))
+    edit(folder, lambda content: content.update(width=0.3))
     with pytest.raises(ArtifactError, match="do not fit"):
         inference.register(*pair, model=folder)
 
@@ -220,3 +224,109 @@ def test_weights_of_another_network_are_refused(folder, pair):
 def test_an_empty_folder_is_no_model(tmp_path):
     with pytest.raises(ArtifactError, match="training has finished"):
         inference.load_model(tmp_path)
+
+
+# Edits of model.json: the entry, its new value, what the message says of it in a file
+# without digests; None where such a file cannot know better.
+EDITS = {
+    "squarings": ("num_steps", 6, None),
+    "too many squarings": ("num_steps", 40, "num_steps: must be 1 to 12"),
+    "squarings as text": ("num_steps", "4", "num_steps: must be a whole number"),
+    "half a squaring": ("num_steps", 4.5, "num_steps: must be a whole number"),
+    "yes for a number": ("num_steps", True, "num_steps: must be a whole number"),
+    "another orientation": ("orientation", "LAS", None),
+    "an axis twice": ("orientation", "RRS", "orientation: must name different axes"),
+    "no letters": ("orientation", "", "orientation: must name different axes"),
+    "no orientation": ("orientation", 3, "orientation: must be text"),
+    "negative voxels": ("spacing", [2.0, -2.0, 2.0], "spacing: must be two or three"),
+    "voxels without size": ("spacing", [0.0, 2.0, 2.0], "spacing: must be two or"),
+    "infinite voxels": ("spacing", [2.0, 2.0, 1e999], "not a number of JSON"),
+    "four axes": ("spacing", [2.0] * 4, "must name different axes"),
+    "spacing as a number": ("spacing", 2.0, "spacing: must be a list"),
+    "a misspelt rule": ("intensity", {"rule": "percenTile"}, "rule: must be one of"),
+    "percentiles upside down": ("intensity", {"low": 99.0, "high": 1.0}, "high: must"),
+    "intensity of the future": ("intensity", {"gamma": 2.0}, "gamma: unknown name"),
+    "NaN in λ": ("lam", {"full": float("nan")}, "NaN is not a number"),
+    "text in λ": ("lam", {"full": "much"}, "lam.full: must be a number"),
+    "not finite by text": ("lam", {"full": "inf"}, "lam: must be finite"),
+    "λ as a list": ("lam", [1.0], "lam: must be names and values"),
+    "an unknown similarity": ("similarity", "ssd", "similarity: must be one of ncc"),
+    "an unknown loss": ("loss_similarity", "ssd", "loss_similarity: must be one of"),
+    "an even number of windows": ("windows", [5, 3], "windows: must be a list of 3"),
+    "no window": ("windows", [5, 3, 0], "windows: must be 1 or more"),
+    "no width": ("width", 0.0, "width: must be above 0"),
+    "huge matching": ("matching", [1000], "matching: must be radii"),
+    "wiring of the future": ("wiring", {"is_folded": True}, "is_folded: unknown name"),
+    "a word for yes": ("wiring", {"is_nominal": "yes"}, "is_nominal: must be true"),
+    "seven scales": ("structure", {"scales": 7}, "scales must be 1 to"),
+    "no genotype": ("genotype", {"format": 2}, "not a genotype"),
+    "no text for a genotype": ("genotype", 5, "genotype"),
+    "too deep": ("seen", json.loads("[" * 70 + "]" * 70), "more than 64 levels"),
+    "seen as words": ("seen", {"extent": "large"}, "extent: must be a list"),
+    "an entry of the future": ("depth", 3, "depth: unknown; install the version"),
+    "another format": ("format", 99, "model format 99"),
+    "a format as words": ("format", True, "model format True"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_description_is_refused_in_a_sentence(folder, name):
+    entry, value, words = EDITS[name]
+    file = folder / "model.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {entry: value}))
+    with pytest.raises(ArtifactError) as caught:
+        inference.load_model(folder)
+    assert str(file.parent) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    edit(folder, lambda content: content.update({entry: value}))
+    if words is None:
+        inference.load_model(folder)
+        return
+    with pytest.raises(ArtifactError, match=words) as caught:
+        inference.load_model(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_model_of_the_same_shapes_are_refused(
+    model, folder, tmp_path
+):
+    other = jax.tree.map(lambda leaf: leaf * 1.01, model.params)
+    other = replace(model, params=other).save(tmp_path / "other")
+    weights = (other / "weights.npz").read_bytes()
+    (folder / "weights.npz").write_bytes(weights)
+    with pytest.raises(ArtifactError, match=r"weights\.npz: are not the weights"):
+        inference.load_model(folder)
+    # Exchanged with its description, it is the other model.
+    (folder / "model.json").write_bytes((other / "model.json").read_bytes())
+    assert inference.load_model(folder).digest == inference.load_model(other).digest
+
+
+@pytest.mark.parametrize("value", [1e30, -1e7, np.nan, np.inf])
+def test_one_useless_weight_is_found(model, tmp_path, value):
+    leaves, tree = jax.tree.flatten(model.params)
+    leaves = [np.array(leaf) for leaf in leaves]
+    leaves[-1].flat[0] = value
+    damaged = replace(model, params=jax.tree.unflatten(tree, leaves))
+    folder = damaged.save(tmp_path / "model")
+    with pytest.raises(ArtifactError, match=r"the weights \S+ have the value"):
+        inference.load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.npz"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 512, b"\xff\xfe", b"PK\3\4", b"{"])
+def test_files_that_were_never_written_are_refused(folder, name, content):
+    (folder / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"cannot be read|was changed") as caught:
+        inference.load_model(folder)
+    assert "\n" not in str(caught.value)
+    if name == "weights.npz":
+        with pytest.raises(ArtifactError, match=r"weights\.npz: cannot be read"):
+            inference.stored_digest(folder.parent)
+
+
+def test_included_models_of_an_earlier_format_are_read():
+    about = inference.load_model("brain").description
+    assert (about.num_steps, about.orientation, about.spacing) == (7, "RAS", (2.0,) * 3)
+    assert about.seen.extent[0] == (132.0, 144.0)
+    assert about.lam["smooth"] == 15.0

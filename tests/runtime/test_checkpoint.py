@@ -1,5 +1,8 @@
 """Checkpoints round-trip and refuse what does not fit."""
 
+import errno
+import os
+import signal
 import threading
 from typing import Any
 
@@ -122,3 +125,52 @@ def test_no_thread_is_left_behind(tmp_path, capfd):
         thread.join(timeout=10)  # those of asyncio end a little later
     assert not [thread for thread in left if thread.is_alive()]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")
+@pytest.mark.parametrize("size", [20, 2000])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_disk_that_takes_no_more_is_an_error_of_the_system(
+    tmp_path, capfd, size, is_async
+):
+    import resource  # Windows lacks it
+
+    folder, state = tmp_path / "checkpoints", _state(width=20_000)
+    with Checkpointer(folder) as checkpointer:
+        checkpointer.save(1, state, {"seconds": 1.0})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    def save():
+        with Checkpointer(folder, is_async=is_async) as checkpointer:
+            checkpointer.save(2, _state(seed=2, width=20_000), {"seconds": 2.0})
+
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(folder))
+    assert "Traceback" not in capfd.readouterr().err
+    with Checkpointer(folder) as checkpointer:
+        restored, facts = checkpointer.restore(state)
+        checkpointer.verify()
+    assert facts == {"seconds": 1.0}
+    chex.assert_trees_all_equal(restored.omega, state.omega)
+
+
+def test_a_damaged_checkpoint_does_not_pass_the_check(tmp_path):
+    with Checkpointer(tmp_path / "checkpoints") as checkpointer:
+        checkpointer.save(1, _state(), {"seconds": 1.0})
+        checkpointer.verify()
+    for file in (tmp_path / "checkpoints").rglob("d/*"):
+        content = file.read_bytes()
+        middle = len(content) // 2
+        file.write_bytes(content[:middle] + b"\xff\xfe\xfd" + content[middle + 3 :])
+    with (
+        Checkpointer(tmp_path / "checkpoints") as checkpointer,
+        pytest.raises(ArtifactError, match="checkpoint 1 is damaged"),
+    ):
+        checkpointer.verify()

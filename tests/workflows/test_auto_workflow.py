@@ -12,7 +12,7 @@ from stand_in import auto, demo
 
 from autoreg_jax import config, data, geometry
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
-from autoreg_jax.files import read_records
+from autoreg_jax.files import read_json, read_records, write_json
 from autoreg_jax.inference import load_model
 from autoreg_jax.workflows import _auto, plan
 
@@ -80,7 +80,7 @@ def test_run_folder_is_complete(done, dataset, settings):
     stages = {"feature", "deformation", "lam", "train", "evaluate"}
     assert set(provenance["seconds"]) == stages
     assert all(seconds > 0 for seconds in provenance["seconds"].values())
-    summary = json.loads((run / "evaluation.json").read_text())
+    summary = read_json(run / "evaluation.json")
     assert summary == evaluation.summary
     assert summary["pairs"] == 4
     assert load_model(run).description.spacing == (2.0, 2.0)
@@ -136,10 +136,10 @@ def test_an_evaluation_of_another_model_is_repeated(
     done, dataset, settings, monkeypatch
 ):
     made, path = [], done[1] / "evaluation.json"
-    text = path.read_text()
+    text, content = path.read_text(), read_json(path)
     digest = load_model(done[1]).digest
-    assert json.loads(text)["model"] == digest
-    path.write_text(text.replace(digest, "other"))
+    assert content["model"] == digest
+    write_json(path, content | {"model": "other"}, is_sealed=True)
     monkeypatch.setattr(
         _auto, "evaluate", lambda test, model, *_, **__: made.append(model) or done[0]
     )

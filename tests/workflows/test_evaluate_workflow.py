@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import math
 
 import flax.linen as nn
@@ -12,6 +11,7 @@ import pytest
 
 from autoreg_jax import config, data
 from autoreg_jax.errors import ArtifactError
+from autoreg_jax.files import read_json
 from autoreg_jax.inference import ModelDescription, RegistrationModel
 from autoreg_jax.networks import Registration
 from autoreg_jax.spatial import Pyramid
@@ -195,7 +195,7 @@ def test_landmarks_are_scored_in_millimetres(shifted, settings):
 def test_files_parse_and_agree(done):
     evaluation, folder = done
     again = read_evaluation(folder)
-    assert again.summary == json.loads((folder / "evaluation.json").read_text())
+    assert again.summary == read_json(folder / "evaluation.json")
     assert again.summary == evaluation.summary
     with (folder / "evaluation.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 12

@@ -228,7 +228,9 @@ def test_useless_numbers_stop_the_search(done, cohorts, settings):
     images = cohorts[0].images.copy()
     images[:] = np.nan
     broken = dataclasses.replace(cohorts[0], images=images)
-    with pytest.raises(NonFiniteError, match=r"stage 'feature', step 1: full became"):
+    with pytest.raises(
+        NonFiniteError, match=r"'feature', step 1 \(pair .*\): full became"
+    ):
         search(broken, cohorts[1], settings)
 
 

@@ -142,7 +142,10 @@ def test_a_training_that_diverges_with_finite_losses_is_stopped(cohorts):
     wild = config.merge(BASE, {"train": {"learning_rate": 2.0}})
     journal = workflows.Journal()
     genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
-    with pytest.raises(NonFiniteError, match=r"step \d+: the training has diverged"):
+    with pytest.raises(
+        NonFiniteError,
+        match=r"step \d+ \(learning rate .*\): the training has diverged",
+    ):
         workflows.train(
             cohorts[0],
             wild,

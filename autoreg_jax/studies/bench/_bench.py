@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autoreg_jax.errors import ConfigError, NonFiniteError
-from autoreg_jax.runtime import in_single_precision, progress
+from autoreg_jax.runtime import in_single_precision, owns, progress
 from autoreg_jax.studies._table import Table
 from autoreg_jax.studies.bench._figures import draw
 from autoreg_jax.studies.bench._methods import Method, checked_names
@@ -46,6 +46,7 @@ class Bench(NamedTuple):
 
 
 @in_single_precision
+@owns("folder")
 def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
     """Register the same pairs with each method and compare the results.
 

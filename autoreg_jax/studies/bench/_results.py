@@ -7,8 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from autoreg_jax.errors import ConfigError
-from autoreg_jax.files import append_record, read_records, write_file, write_text
+from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.files import (
+    append_record,
+    read_arrays,
+    read_records,
+    write_file,
+    write_text,
+)
 from autoreg_jax.studies.bench._methods import Method
 
 Pair = tuple[str, str]
@@ -28,7 +34,8 @@ class Results:
         lines = read_records(self._path)
         self.header: dict[str, Any] = lines[0] if lines else {}
         self.of_pair: dict[Pair, dict[str, Any]] = {
-            (line["moving"], line["fixed"]): line for line in lines[1:]
+            (str(line.get("moving")), str(line.get("fixed"))): line
+            for line in lines[1:]
         }
 
     def begin(self, method: Method, threads: int) -> None:
@@ -80,8 +87,14 @@ class Results:
         """The first pair and its displacement, if there is a result."""
         if not self._example.is_file():
             return None
-        with np.load(self._example) as file:
-            return (str(file["moving"]), str(file["fixed"])), file["displacement"]
+        try:
+            found = read_arrays(self._example)
+            pair = str(found["moving"]), str(found["fixed"])
+            return pair, found["displacement"]
+        except (LookupError, OSError, ValueError) as error:
+            raise ArtifactError(
+                f"{self._example}: cannot be read ({error}); remove it."
+            ) from error
 
 
 def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:

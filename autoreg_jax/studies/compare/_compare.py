@@ -12,7 +12,7 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.config import load as load_config
 from autoreg_jax.hypergrad.problems import Example, hyper_cleaning, quadratic
 from autoreg_jax.programs import NetworkFamily
-from autoreg_jax.runtime import in_single_precision
+from autoreg_jax.runtime import in_single_precision, owns
 from autoreg_jax.studies._table import Column, Table, plain_table
 from autoreg_jax.studies.compare._cleaning import (
     LEARNING_RATE,
@@ -58,6 +58,7 @@ _DAMPING = 0.01
 
 
 @in_single_precision
+@owns("folder")
 def compare(  # noqa: PLR0913
     problem: str,
     folder: Path | str,

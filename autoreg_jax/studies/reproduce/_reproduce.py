@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoreg_jax.errors import ConfigError
+from autoreg_jax.runtime import owns
 from autoreg_jax.studies._table import Table, plain_table, save_figures
 from autoreg_jax.studies.reproduce import _paper
 from autoreg_jax.studies.reproduce._ablation import (
@@ -74,6 +75,7 @@ class Reproduction(NamedTuple):
     figures: Sequence[Path]
 
 
+@owns("folder")
 def reproduce(name: str, folder: Path | str, protocol: Protocol) -> Reproduction:
     """Make a table or figure of the paper, or a study, from runs on the data at hand.
 

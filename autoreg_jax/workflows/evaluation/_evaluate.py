@@ -9,13 +9,14 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.files import write_file
+from autoreg_jax.files import together, write_file
 from autoreg_jax.inference import RegistrationModel, warp_labels
 from autoreg_jax.metrics import inverse_consistency_error
 from autoreg_jax.runtime import (
     RunFolder,
     in_single_precision,
     local_placement,
+    owns,
     progress,
 )
 from autoreg_jax.spatial import warp
@@ -112,6 +113,7 @@ class _PairResult(NamedTuple):
 
 
 @in_single_precision
+@owns()
 def evaluate(
     test: Cohort,
     model: RegistrationModel,
@@ -161,8 +163,9 @@ def evaluate(
         run.mkdir(parents=True, exist_ok=True)
         chosen = choose_examples([result.quality() for result in results])
         examples = {name: _example(results[i]) for name, i in chosen.items()}
-        write_panels(RunFolder(run).panels, test, examples)
-        evaluation.write(run)
+        with together():
+            write_panels(RunFolder(run).panels, test, examples)
+            evaluation.write(run)
     return evaluation
 
 

@@ -147,7 +147,7 @@ class Evaluation:
         write_scores(folder.structure_scores, [*_TEXTS, *_SCORES], self.rows)
         columns = list(self.pairs[0]) if self.pairs else list(_TEXTS[:2])
         write_scores(folder.pair_scores, columns, self.pairs)
-        write_json(folder.evaluation, self.summary)
+        write_json(folder.evaluation, self.summary, is_sealed=True)
 
 
 def read_evaluation(run: Path | str) -> Evaluation:

@@ -21,6 +21,7 @@ from autoreg_jax.runtime import (
     RunFolder,
     device_memory,
     memory_for_images,
+    owns,
     progress,
 )
 from autoreg_jax.workflows.planning._choices import (
@@ -61,6 +62,7 @@ class Plan(NamedTuple):
         return dump_plan(self.config, self.reasons, describe(self.fingerprint))
 
 
+@owns()
 def plan(
     dataset: Path | str,
     run: Path | str | None = None,

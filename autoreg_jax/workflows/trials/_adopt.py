@@ -31,7 +31,8 @@ def found_settings(folder: RunFolder) -> Changes:
 def keep_settings(folder: RunFolder) -> None:
     """Note that config.yaml has the settings that were found."""
     if folder.search.is_file():
-        write_json(folder.search, read_json(folder.search) | {"is_in_config": True})
+        content = read_json(folder.search) | {"is_in_config": True}
+        write_json(folder.search, content, is_sealed=True)
 
 
 def found_similarity(
@@ -86,4 +87,11 @@ def adopt(journal: Journal, model: RegistrationModel) -> None:
 
 
 def _trial(folder: RunFolder) -> RunFolder:
-    return RunFolder(folder.trials / str(read_json(folder.search)["chosen"]))
+    chosen = read_json(folder.search).get("chosen")
+    names = {path.name for path in folder.trials.glob("*")}
+    if chosen not in names:
+        raise ArtifactError(
+            f"{folder.search}: names the trial {chosen!r:.60}, which is not in "
+            f"{folder.trials}; restore both, or search again."
+        )
+    return RunFolder(folder.trials / str(chosen))

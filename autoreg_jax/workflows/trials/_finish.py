@@ -89,7 +89,7 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
     start = in_order({k: float(v) for k, v in initial_lambda(job.config).items()})
     content = _content(job, trainer, tried, compared, noise, winner)
     if job.journal.run is not None:
-        write_json(RunFolder(job.journal.run).search, content)
+        write_json(RunFolder(job.journal.run).search, content, is_sealed=True)
     return SearchResult(
         genotype,
         None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
-from autoreg_jax.errors import ConfigError, NonFiniteError
+from autoreg_jax.errors import ArtifactError, ConfigError, NonFiniteError
 from autoreg_jax.inference import RegistrationModel
 from autoreg_jax.losses import in_order
 from autoreg_jax.programs import (
@@ -226,15 +226,15 @@ def _lam(config: RunConfig) -> dict[str, float]:
 
 
 def _outcome(trial: Trial, record: dict[str, Any]) -> Outcome:
-    scores = {name: np.asarray(values) for name, values in record["scores"].items()}
-    return Outcome(
-        trial,
-        record["step"],
-        scores,
-        record["seconds"],
-        record["folding"],
-        record.get("diverged", ""),
-    )
+    try:
+        scores = {name: np.asarray(v, float) for name, v in record["scores"].items()}
+        numbers = scores, float(record["seconds"]), float(record["folding"])
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"trial {trial.name}: its scores in metrics.jsonl are damaged ({error!r}); "
+            "restore the file, or search again."
+        ) from error
+    return Outcome(trial, record["step"], *numbers, record.get("diverged", ""))
 
 
 def _seconds_of_a_step(journal: Journal) -> float:

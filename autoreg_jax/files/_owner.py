@@ -1,0 +1,190 @@
+"""One owner of a folder: a lock file that names host, process and start."""
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.files._partial import partial_beside, remove_partials
+from autoreg_jax.files._process import is_gone, is_here, this_process
+from autoreg_jax.files._strict import parse_json
+from autoreg_jax.files._writer import is_writer
+
+_LOCK = "owner.json"
+# File systems without hard links say one of these.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+
+# Folders of this process, and the thread that owns each.
+_held: dict[Path, int] = {}
+
+
+@contextlib.contextmanager
+def owned(folder: Path | str) -> Iterator[None]:
+    """Own a folder: no other process that does likewise writes into it meanwhile.
+
+    The lock is the file `owner.json`, made by a hard link, which is one step on network
+    file systems, too. Of a process that has ended on this host it is replaced. A thread
+    that owns the folder may own it again; a process that is no writer (`write_here`)
+    leaves it to the one that is. Temporary files of processes that were killed are
+    removed.
+
+    Args:
+        folder: Created if missing, and removed if it is empty at the end.
+
+    Raises:
+        ArtifactError: If another process owns the folder, or one of another host, which
+            may be gone.
+        ConfigError: If the folder cannot be created or is not writable.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, owned(folder):
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['owner.json']
+    """
+    folder = Path(folder).absolute()
+    key = folder.resolve()
+    if not is_writer() or _held.get(key) == threading.get_ident():
+        yield
+        return
+    made = make_folder(folder)
+    lock = folder / _LOCK
+    try:
+        text = _take(lock, key)
+        try:
+            _held[key] = threading.get_ident()
+            remove_partials(folder, depth=2)
+            yield
+        finally:
+            # Another process may own it by now, if a person has deleted the file.
+            with contextlib.suppress(OSError):
+                if _text(lock) == text:
+                    lock.unlink()
+            _held.pop(key, None)
+    finally:
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Create a folder that can be written; those that were missing, the deepest first.
+
+    Raises:
+        ConfigError: If it is a file, cannot be created or is not writable.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be created as a run folder ({error.strerror}); choose "
+            "another folder."
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{folder}: is not writable; change its permissions, or choose another "
+            "folder."
+        )
+    return missing
+
+
+def _take(lock: Path, key: Path) -> str:
+    """Make the lock file; its text."""
+    now = datetime.now(UTC).isoformat(" ", "seconds")
+    about = this_process() | {"since": now, "token": secrets.token_hex(8)}
+    text = json.dumps(about, indent=2) + "\n"
+    while True:
+        if _make(lock, text):
+            return text
+        found = _text(lock)
+        if found is None:
+            continue
+        other = _parsed(found)
+        is_own = other.get("process") == os.getpid() and is_here(other)
+        if not (is_gone(other) or (is_own and key not in _held)):
+            raise ArtifactError(_refusal(lock, other))
+        _set_aside(lock, found)
+
+
+def _make(lock: Path, text: str) -> bool:
+    """Create the file with its text in one step; whether it was not there."""
+    partial = partial_beside(lock)
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(partial, lock)
+    except FileExistsError:
+        # A network may have lost the answer and asked twice.
+        return _text(lock) == text
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            text = error.strerror or str(error)
+            raise OSError(error.errno or errno.EIO, text, str(lock)) from error
+        return _make_without_links(lock, text)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+    return True
+
+
+def _make_without_links(lock: Path, text: str) -> bool:
+    try:
+        with lock.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _set_aside(lock: Path, text: str) -> None:
+    """Remove the lock of a process that has ended, unless it is another's by now."""
+    aside = partial_beside(lock)
+    with contextlib.suppress(FileNotFoundError):
+        lock.rename(aside)
+        if _text(aside) != text:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, lock)
+        aside.unlink()
+
+
+def _text(lock: Path) -> str | None:
+    """The content of the file; None where there is none."""
+    try:
+        return lock.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = parse_json(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _refusal(lock: Path, other: dict[str, Any]) -> str:
+    """Who owns the folder, and what to do."""
+    if not other:
+        return (
+            f"{lock}: says that the folder is in use, but not by whom; if no process "
+            "uses it, delete this file and repeat the command."
+        )
+    who = f"process {other.get('process')} on {other.get('host')}"
+    text = f"{lock.parent}: is in use by {who} since {other.get('since')}; "
+    if is_here(other):
+        return f"{text}wait until it ends or stop it, or choose another folder."
+    return (
+        f"{text}whether it still runs cannot be seen from here: if it does not, delete "
+        f"{lock} and repeat the command."
+    )

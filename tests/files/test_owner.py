@@ -1,0 +1,170 @@
+"""One owner of a folder: who may take it, who is refused, what is left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from autoreg_jax import files
+from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.files import owned, write_here, write_text
+
+HOLD = """
+import sys
+from autoreg_jax.files import owned
+with owned(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that owns the folder."""
+    root = Path(files.__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_lock_names_host_process_and_start_and_goes(tmp_path):
+    with owned(tmp_path):
+        found = json.loads((tmp_path / "owner.json").read_text())
+        assert found["process"] == os.getpid()
+        assert {"host", "start", "since"} <= set(found)
+    assert names(tmp_path) == []
+
+
+def test_another_process_is_refused_and_changes_nothing(tmp_path, holder):
+    before = (tmp_path / "owner.json").read_text()
+    words = rf"in use by process {holder.pid} on .* since 20.*wait until it ends"
+    with pytest.raises(ArtifactError, match=words), owned(tmp_path):
+        pytest.fail("it is not free")
+    assert (tmp_path / "owner.json").read_text() == before
+    assert names(tmp_path) == ["owner.json"]
+
+
+def test_it_is_free_when_the_other_ends(tmp_path, holder):
+    holder.communicate("")
+    assert names(tmp_path) == []
+    with owned(tmp_path):
+        assert names(tmp_path) == ["owner.json"]
+
+
+def test_what_a_killed_process_leaves_is_replaced(tmp_path, holder):
+    partial = tmp_path / "model" / files._partial.partial_beside(Path("x")).name
+    left = partial.with_name(
+        partial.name.replace(f"-{os.getpid()}-", f"-{holder.pid}-")
+    )
+    write_text(left, "half")
+    write_text(partial, "of a running process")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with owned(tmp_path):
+        found = json.loads((tmp_path / "owner.json").read_text())
+        assert found["process"] == os.getpid()
+        assert names(tmp_path / "model") == [partial.name]
+    assert names(tmp_path) == ["model"]
+
+
+def test_another_process_of_the_same_number_is_not_the_owner(tmp_path):
+    about = files._process.this_process() | {"process": 1, "start": "earlier"}
+    (tmp_path / "owner.json").write_text(json.dumps(about))
+    with owned(tmp_path):
+        pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("about", [{"host": "elsewhere", "process": 1}, {}, [], None])
+def test_a_lock_of_another_host_or_of_nobody_is_left_to_the_user(tmp_path, about):
+    lock = tmp_path / "owner.json"
+    lock.write_text("" if about is None else json.dumps(about))
+    with pytest.raises(ArtifactError, match=r"delete .*") as caught, owned(tmp_path):
+        pytest.fail("it may be in use")
+    assert str(lock) in str(caught.value)
+    lock.unlink()
+    with owned(tmp_path):
+        pass
+
+
+def test_the_owner_may_own_it_again_but_no_other_thread(tmp_path):
+    caught = []
+
+    def other():
+        with pytest.raises(ArtifactError, match="in use") as error, owned(tmp_path):
+            pass
+        caught.append(error)
+
+    with owned(tmp_path):
+        with owned(tmp_path / ".." / tmp_path.name):
+            pass
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert names(tmp_path) == ["owner.json"]
+    assert len(caught) == 1
+
+
+def test_an_error_inside_leaves_no_lock_and_no_empty_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), owned(tmp_path / "a" / "b"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+    with owned(tmp_path / "a" / "b"):
+        write_text(tmp_path / "a" / "b" / "kept", "")
+    assert names(tmp_path / "a" / "b") == ["kept"]
+
+
+def test_where_there_are_no_hard_links_a_new_file_does(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with owned(tmp_path):
+        assert json.loads((tmp_path / "owner.json").read_text())["process"]
+        monkeypatch.setattr(files._owner, "_held", {})
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        with pytest.raises(ArtifactError, match="in use"), owned(tmp_path):
+            pass
+    assert names(tmp_path) == []
+
+
+def test_a_lock_that_another_has_taken_over_is_not_removed(tmp_path):
+    lock = tmp_path / "owner.json"
+    with owned(tmp_path):
+        lock.write_text("{}")
+    assert lock.read_text() == "{}"
+
+
+def test_a_process_that_does_not_write_does_not_own(tmp_path, holder):
+    write_here(False)
+    try:
+        with owned(tmp_path):
+            assert names(tmp_path) == ["owner.json"]
+    finally:
+        write_here(True)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    write_text(tmp_path / "file", "")
+    with (
+        pytest.raises(ConfigError, match="cannot be created"),
+        owned(tmp_path / "file"),
+    ):
+        pass

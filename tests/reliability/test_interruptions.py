@@ -1,0 +1,177 @@
+"""Killed, out of space, both: nothing is lost, and the rest is computed."""
+
+import contextlib
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from outcome import check_sentence, numbers, outcome
+
+from autoreg_jax import workflows
+from autoreg_jax.workflows import Journal, _auto
+
+
+class Crash(BaseException):
+    """The power fails."""
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """A checkpoint at every record."""
+    monkeypatch.setattr(
+        _auto, "Journal", lambda *a, **k: Journal(*a, **k, save_every=0)
+    )
+
+
+def fail_at(monkeypatch, place, error):
+    """Let the n-th flush to disk fail."""
+    fsync, count = os.fsync, 0
+
+    def failing(descriptor):
+        nonlocal count
+        count += 1
+        if count >= place:
+            raise error
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+
+
+def check_power_failure(run, place, whole, resume, monkeypatch):
+    with monkeypatch.context() as patch:
+        fail_at(patch, place, Crash())
+        with contextlib.suppress(Crash):
+            resume(run)
+    assert resume(run) == whole[1]
+    left = [p.name for p in run.rglob("*") if p.suffix == ".partial"]
+    assert not left
+    assert not (run / "owner.json").exists()
+
+
+@pytest.mark.parametrize("place", [9])
+def test_a_run_goes_on_after_a_power_failure(
+    tmp_path, whole, resume, monkeypatch, place, often
+):
+    check_power_failure(tmp_path / "run", place, whole, resume, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(1, 60))
+def test_a_run_goes_on_after_any_power_failure(
+    tmp_path, whole, resume, monkeypatch, place, often
+):
+    check_power_failure(tmp_path / "run", place, whole, resume, monkeypatch)
+
+
+def check_full_disk(run, place, whole, resume, monkeypatch):
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        fail_at(patch, place, full)
+        code, text = outcome(lambda: resume(run))
+    if code:
+        check_sentence(code, text)
+        assert code == 1
+        assert str(run) in text
+        assert "no space left on the device" in text
+        assert "free some and repeat" in text
+    assert resume(run) == whole[1]
+
+
+@pytest.mark.parametrize("place", [5])
+def test_a_full_disk_names_the_file_and_loses_nothing(
+    tmp_path, whole, resume, monkeypatch, place, often
+):
+    check_full_disk(tmp_path / "run", place, whole, resume, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(1, 60))
+def test_a_full_disk_at_any_place(tmp_path, whole, resume, monkeypatch, place, often):
+    check_full_disk(tmp_path / "run", place, whole, resume, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [8, 16, 24, 32, 48, 64, 96, 128, 192, 256])
+def test_a_small_disk(tmp_path, whole, resume, kilobytes, often):
+    """A real one, which orbax meets, too."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("a small file system needs the rights to mount it")
+    try:
+        code, text = outcome(lambda: resume(disk / "run"))
+        if code:
+            check_sentence(code, text)
+            assert "no space left on the device" in text
+        again = ["mount", "-o", "remount,size=64m", str(disk)]
+        subprocess.run(again, check=True)
+        assert resume(disk / "run") == whole[1]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+PROGRAM = """
+import pickle, sys
+import conftest
+from pathlib import Path
+from stand_in import auto
+from autoreg_jax.workflows import Journal, _auto
+_auto.Journal = lambda *a, **k: Journal(*a, **k, save_every=0)
+dataset, run, settings = sys.argv[1:]
+print("begin", flush=True)
+auto(dataset, run, pickle.loads(Path(settings).read_bytes()), resume=True,
+     with_report=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_run_that_is_killed_again_and_again_is_the_same(
+    tmp_path, whole, resume, dataset, settings
+):
+    import pickle
+
+    (tmp_path / "settings").write_bytes(pickle.dumps(settings))
+    words = [sys.executable, "-c", PROGRAM, dataset, tmp_path / "run"]
+    words = [str(word) for word in (*words, tmp_path / "settings")]
+    tests = Path(__file__).parents[1]
+    paths = f"{tests}{os.pathsep}{tests.parent}"
+    rng, seconds, kills = random.Random(0), None, 0
+    while kills < 40:
+        process = subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": paths},
+        )
+        process.stdout.readline()
+        begin = time.monotonic()
+        try:
+            if seconds is None:  # how long it takes
+                assert process.wait() == 0
+                seconds = time.monotonic() - begin
+                (tmp_path / "run").rename(tmp_path / "first")
+                continue
+            process.wait(rng.uniform(0, seconds / 3))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        else:
+            assert process.returncode == 0
+            check_killed(tmp_path, whole, kills)
+    assert resume(tmp_path / "run") == whole[1]
+
+
+def check_killed(folder, whole, kills):
+    """A finished run has the numbers of the undisturbed one, and makes room."""
+    found = workflows.read_evaluation(folder / "run")
+    assert numbers(found) == pytest.approx(whole[1], nan_ok=True)
+    (folder / "run").rename(folder / f"run-{kills}")
