@@ -82,7 +82,8 @@ def trials_sentence(search: Mapping[str, Any]) -> str:
     if search["is_decided"] and search["settings"].get(_OVERLAP):
         sentences.append(
             "It learns from the overlap of the same structures that judge it: do not "
-            "expect as much of structures without labels."
+            "expect as much of structures without labels. A refinement knows no labels "
+            "and may lose what they have taught."
         )
     return " ".join(sentences)
 
