@@ -208,6 +208,7 @@ def _unlabelled(dataset):
     return path
 
 
+@pytest.mark.slow
 def test_registration_without_a_model_is_a_method(protocol, tmp_path):
     changes = {"evaluate": {"pairs": 2, "refine": {"steps": 20, "learning_rate": 0.2}}}
     changed = dataclasses.replace(

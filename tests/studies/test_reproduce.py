@@ -200,6 +200,7 @@ def test_finished_runs_are_not_repeated(done, protocol):
     assert written(folder) == before
 
 
+@pytest.mark.slow
 def test_times_of_the_network_and_its_rivals(done, protocol):
     _, folder = done
     rows = reproduce("table6", folder, protocol).tables["table6"].records

@@ -126,7 +126,7 @@ def registering():
 @pytest.mark.parametrize(
     ("programs", "platforms", "gathers", "transposes"),
     [
-        (searching_alpha, ("tpu",), 70, 88),
+        pytest.param(searching_alpha, ("tpu",), 70, 88, marks=pytest.mark.slow),
         (searching_lambda, ("cuda",), 64, 79),
         (registering, ("tpu", "cuda"), 53, 11),
     ],

@@ -112,6 +112,7 @@ def test_first_order_is_refused_for_lambda_before_anything_runs():
     SearchConfig(hypergradient=first, lam=lam)
 
 
+@pytest.mark.slow
 def test_a_search_with_loops_and_a_carried_state(cohorts, settings):
     """Both stages of α go through one estimator with a state, λ through another."""
     named = {

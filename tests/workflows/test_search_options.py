@@ -121,7 +121,13 @@ def test_a_growing_eigenvalue_goes_back_to_an_earlier_alpha(cohorts, settings):
     assert not np.array_equal(records[1]["alpha"], records[3]["alpha"])
 
 
-@pytest.mark.parametrize("parts", [("deformation",), ("feature", "deformation")])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("deformation",),
+        pytest.param(("feature", "deformation"), marks=pytest.mark.slow),
+    ],
+)
 def test_the_eigenvalue_is_that_of_the_whole_matrix(cohorts, settings, parts):
     images = shrunk(on_device(cohorts[1]), settings.search.shrink)
     pair = np.array([0]), np.array([1])
@@ -228,6 +234,7 @@ def test_joint_cells_move_at_once(cohorts, settings):
     assert found.lam != found.lam_start
 
 
+@pytest.mark.slow
 def test_pairs_are_averaged_alike_by_both_kinds_of_estimators(cohorts, settings):
     stage = {"steps": 3, "warm_up": 0, "valid_pairs": 3}
     base = merged(settings, feature=stage, deformation=NO_STAGE, lam=NO_STAGE)

@@ -254,6 +254,7 @@ def on_meshes(tmp_path, what, meshes, tolerance):
         compare(values, wanted, tolerance)
 
 
+@pytest.mark.slow
 def test_two_groups_of_four_devices_find_what_one_device_finds(tmp_path):
     on_meshes(tmp_path, "of_weights", ("one", "both"), 1e-5)
 
