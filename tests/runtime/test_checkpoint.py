@@ -127,6 +127,8 @@ def test_no_thread_is_left_behind(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+# Callbacks of Orbax may find its event loop closed, whenever they are collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")
 @pytest.mark.parametrize("size", [20, 2000])
 @pytest.mark.parametrize("is_async", [False, True])

@@ -94,6 +94,7 @@ def test_a_loss_that_is_nan_is_flagged():
     assert not bool(outer.is_finite)
 
 
+@pytest.mark.slow
 def test_lambda_follows_the_alignment_of_its_terms_with_dice():
     shape, rate = (10, 12), 0.05
     rng = np.random.default_rng(0)

@@ -137,6 +137,7 @@ def experiment(settings, cohorts, tmp_path):
     return Experiment(tmp_path, *given)
 
 
+@pytest.mark.slow
 def test_the_study_trains_the_same_candidates_with_each_seed(experiment, monkeypatch):
     monkeypatch.setattr(_reproduce, "open_experiment", lambda *_, **__: experiment)
     folder = experiment.folder

@@ -221,6 +221,7 @@ def test_background_dice(cohorts):
     np.testing.assert_array_equal(jnp.sum(everything.fixed_labels, -1), 1)
 
 
+@pytest.mark.slow
 def test_a_search_with_the_quirks_of_the_published_one(base, cohorts, tmp_path):
     biases = []
 
