@@ -132,9 +132,8 @@ def test_no_thread_is_left_behind(tmp_path, capfd):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")
 @pytest.mark.parametrize("size", [20, 2000])
-@pytest.mark.parametrize(
-    "is_async", [False, pytest.param(True, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("is_async", [False, True])
 def test_a_disk_that_takes_no_more_is_an_error_of_the_system(
     tmp_path, capfd, size, is_async
 ):
