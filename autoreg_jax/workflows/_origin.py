@@ -84,10 +84,11 @@ def check_origin(
 
 
 def looks(cohort: Cohort | None) -> dict[str, Any] | None:
-    """What tells the subjects of a split from others: names, and means of some images.
+    """A fingerprint of the subjects of a split, to notice that they were exchanged.
 
-    The means are those of the halves of each image along its axes, in all combinations;
-    of label maps, of the share of the foreground.
+    It holds a digest of the names and, for some of the subjects, the mean intensity of
+    each quadrant of the image (octant in 3-D) and the share of foreground in each
+    quadrant of the label map. None without subjects.
     """
     if cohort is None:
         return None

@@ -66,7 +66,8 @@ def search(  # noqa: PLR0913
 ) -> SearchResult:
     """Search feature cells, deformation cells and loss weights.
 
-    The strategy of the configuration does it: `race` trains candidates for a while and
+    The strategy of the configuration does it (`auto` chooses `race` or `darts`, see
+    `config.SearchConfig.strategy`): `race` trains candidates for a while and
     continues the better ones, `random` trains random ones, `darts` is Algorithm 1 of
     the paper, `perturbation` chooses otherwise from the same mixture. Labels of the
     validation subjects judge λ; without labels, landmarks or the agreement of the
