@@ -258,11 +258,14 @@ def _weights(model):
 
 
 def test_a_budget_is_divided():
-    early, trials = plan_race(400, 10, 3.0)
-    assert early == 100
+    early, trials, finalists = plan_race(400, 10, 3.0)
+    assert (early, finalists) == (100, 2)
     # The field, a combination of two, and two that go on to the end.
     spent = (trials + 1) * early + 2 * (400 - early)
     assert spent <= 3 * 400 < spent + early
+    # A small budget trains one to the end: 100 + 300 steps and the field.
+    assert plan_race(400, 10, 1.5) == (100, 2, 1)
+    assert plan_race(400, 10, 1.25) == (100, 1, 1)
     assert plan_race(200, 10, 3.0).early == 50
     assert plan_race(40, 1, 3.0).early == 20
     with pytest.raises(ConfigError, match=r"needs .* at least, got 0\.5"):

@@ -46,18 +46,20 @@ class Plan(NamedTuple):
     Attributes:
         early: Steps after which trials are compared for the first time.
         trials: Number of trials beside the start.
+        finalists: How many of them are trained to the end.
     """
 
     early: int
     trials: int
+    finalists: int
 
 
 def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
     """How many trials a budget allows.
 
     The training of the start costs nothing: the run needs one. Beyond it there are a
-    combination of two trials, the rest of two finalists, and for what remains all other
-    trials up to a quarter of the training.
+    combination of two trials, the rest of two finalists, or of one where the budget is
+    small, and for what remains all other trials up to a quarter of the training.
 
     Args:
         num_steps: Steps of the training.
@@ -69,17 +71,19 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
 
     Examples:
         >>> plan_race(400, 10, 3.0)
-        Plan(early=100, trials=5)
+        Plan(early=100, trials=5, finalists=2)
     """
     early = _record(max(_PARTS[1] * num_steps, _FEWEST), -(-num_steps // 2), log_every)
-    fixed = early + _FINALISTS * (num_steps - early)
-    count = math.floor((trainings * num_steps - fixed) / early)
-    if count < 1:
-        raise ConfigError(
-            f"search.trainings: a race needs {(fixed + early) / num_steps:.3g} at "
-            f"least, got {trainings:.3g} (also by the time of search.minutes)."
-        )
-    return Plan(early, count)
+    for finalists in range(_FINALISTS, 0, -1):
+        fixed = early + finalists * (num_steps - early)
+        count = math.floor((trainings * num_steps - fixed) / early)
+        if count >= 1:
+            return Plan(early, count, finalists)
+    least = (num_steps + early) / num_steps
+    raise ConfigError(
+        f"search.trainings: a race needs {least:.3g} at least, got {trainings:.3g} "
+        "(also by the time of search.minutes)."
+    )
 
 
 def _record(steps: float, most: int, log_every: int) -> int:
@@ -138,7 +142,7 @@ def race(job: SearchJob) -> SearchResult:
         ranked = _ranked(rest, name, first, others)[:_FINALISTS]
         if child := _child(ranked):
             ranked = _ranked(rest, name, first, ranked + run([child], plan.early))
-        finalists = [outcome.trial for outcome in ranked[:_FINALISTS]]
+        finalists = [outcome.trial for outcome in ranked[: plan.finalists]]
         last, *finals = run([start, *finalists], train.steps)
         sound = [outcome for outcome in finals if not outcome.diverged]
         best = max(sound, key=lambda one: one.mean(judge), default=None)
