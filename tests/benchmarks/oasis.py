@@ -9,7 +9,8 @@
 `splits.json`. The subjects of the suggested validation split are for testing; three of
 the others judge the search. `pairs.csv` holds the suggested pairs. With `--grid 4` both
 images and labels are made coarser by blocks. With `--t2like` moving images are T1 and
-fixed ones T2-like, and nobody is in two splits. `ixi/dataset.csv`, with `--t2like`
+fixed ones T2-like, and nobody is in two splits. `--more-judges` moves some subjects for
+training to those that judge, without whom few pairs are left to search by. `ixi/dataset.csv`, with `--t2like`
 `patients/dataset.csv`, is there to train a model elsewhere.
 """
 
@@ -31,6 +32,8 @@ T1 = {
 }
 T2 = {"train": ("1000", "1001", "1010"), "validation": ("1006",)}
 T2 |= {"test": ("1101", "1113")}
+# Who judges instead of training with `--more-judges`.
+MORE, MORE_T1, MORE_T2 = ("1010", "1011"), ("1011", "1012"), ("1010",)
 PATIENTS = ("TCGA-DU-7294", "TCGA-FG-6692")
 HEADER = ("subject", "image", "labels", "split", "modality")
 
@@ -106,7 +109,14 @@ def _table(path, header, rows):
     return path
 
 
-def write(data: Path, output: Path, *, with_ixi: bool, grid: int = 2) -> Path:
+def write(
+    data: Path,
+    output: Path,
+    *,
+    with_ixi: bool,
+    grid: int = 2,
+    more_judges: bool = False,
+) -> Path:
     """Write label maps and dataset.csv of one contrast.
 
     Args:
@@ -114,17 +124,19 @@ def write(data: Path, output: Path, *, with_ixi: bool, grid: int = 2) -> Path:
         output: Folder to write, made if missing.
         with_ixi: Train on the subjects of IXI too, which have no labels here.
         grid: Voxel size, 2 or 4 mm.
+        more_judges: Five subjects judge instead of three.
 
     Returns:
         The dataset.csv.
     """
+    judges = JUDGES + MORE * more_judges
     splits = json.loads((data / "splits.json").read_text())
     writer, rows, images = Writer(data, output, grid), [], {}
     for subject in (*splits["oasis"]["train"], *splits["oasis"]["val"]):
         labels = writer.labels(subject)
         images[subject] = writer.image(f"oasis2mm/{subject}_t1.nii.gz")
         split = "test" if subject in splits["oasis"]["val"] else "train"
-        split = "validation" if subject in JUDGES else split
+        split = "validation" if subject in judges else split
         name = "" if with_ixi and split == "train" else labels
         rows.append((subject, images[subject], name, split, "t1"))
     if with_ixi:
@@ -148,17 +160,21 @@ def _ixi(writer, splits):
     ]
 
 
-def write_t2like(data: Path, output: Path, *, grid: int = 2) -> Path:
+def write_t2like(
+    data: Path, output: Path, *, grid: int = 2, more_judges: bool = False
+) -> Path:
     """Write label maps and dataset.csv of T1 (moving) and T2-like images (fixed).
 
     Args:
         data: Folder of the data sets.
         output: Folder to write, made if missing.
         grid: Voxel size, 2 or 4 mm.
+        more_judges: Ten pairs judge instead of three.
 
     Returns:
         The dataset.csv.
     """
+    more = (*MORE_T1, *MORE_T2) if more_judges else ()
     writer, rows = Writer(data, output, grid), []
     for contrast, splits, folder in (
         ("t1", T1, "oasis2mm"),
@@ -168,8 +184,9 @@ def write_t2like(data: Path, output: Path, *, grid: int = 2) -> Path:
             for subject in subjects:
                 image = writer.image(f"{folder}/{subject}_{contrast}.nii.gz")
                 labels = writer.labels(subject)
+                kind = "validation" if subject in more else split
                 modality = contrast.removesuffix("like")
-                rows.append((subject, image, labels, split, modality))
+                rows.append((subject, image, labels, kind, modality))
     apart = Writer(data, output / "patients", grid)
     patients = [
         (f"{patient}_{kind}", apart.image(f"t1t2/{patient}_2mm_{kind}.nii.gz"))
@@ -192,12 +209,14 @@ def main() -> None:
     parser.add_argument("--grid", type=int, choices=(2, 4), default=2)
     parser.add_argument("--with-ixi", action="store_true")
     parser.add_argument("--t2like", action="store_true")
+    parser.add_argument("--more-judges", action="store_true")
     arguments = parser.parse_args()
     where = arguments.data, arguments.output
+    how = {"grid": arguments.grid, "more_judges": arguments.more_judges}
     if arguments.t2like:
-        print(write_t2like(*where, grid=arguments.grid))
+        print(write_t2like(*where, **how))
     else:
-        print(write(*where, with_ixi=arguments.with_ixi, grid=arguments.grid))
+        print(write(*where, with_ixi=arguments.with_ixi, **how))
 
 
 if __name__ == "__main__":
