@@ -171,7 +171,7 @@ class SearchConfig:
 
     trainings: float = 3.0
     """Cost of these strategies in trainings beyond the one that the run needs (> 0),
-    at as much time a step as the run takes."""
+    by the time of a step: a dear candidate leaves less for others."""
 
     judge_pairs: int = 40
     """Validation pairs that judge their candidates (>= 2)."""

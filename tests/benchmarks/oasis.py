@@ -10,8 +10,9 @@
 the others judge the search. `pairs.csv` holds the suggested pairs. With `--grid 4` both
 images and labels are made coarser by blocks. With `--t2like` moving images are T1 and
 fixed ones T2-like, and nobody is in two splits. `--more-judges` moves some subjects for
-training to those that judge, without whom few pairs are left to search by. `ixi/dataset.csv`, with `--t2like`
-`patients/dataset.csv`, is there to train a model elsewhere.
+training to those that judge, without whom few pairs are left to search by.
+`ixi/dataset.csv`, with `--t2like` `patients/dataset.csv`, is there to train a model
+elsewhere.
 """
 
 import argparse

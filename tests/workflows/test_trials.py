@@ -19,14 +19,19 @@ from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.programs import Programs, cells_of, set_genotype
 from autoreg_jax.report._trials import trials_sentence
 from autoreg_jax.runtime import ONE_DEVICE
+from autoreg_jax.workflows.strategies import _optuna
 from autoreg_jax.workflows.strategies._race import plan_race
 from autoreg_jax.workflows.trials import (
+    START,
     Outcome,
     Trainer,
     Trial,
+    _price,
     choose_judge,
     combined,
+    finalists_of,
     gain,
+    is_affordable,
     seed_noise,
     verdicts,
 )
@@ -164,7 +169,7 @@ def test_nothing_is_chosen_where_everything_diverges(cohorts, tmp_path):
         search(cohorts, racing(path, 1e8))
 
 
-def test_random_search_compares_whole_trainings(cohorts, space):
+def test_random_search_compares_whole_trainings(cohorts, space, equal_prices):
     run = racing(space, BAD, strategy="random", trainings=3)
     found = search(cohorts, run)
     tried = [t for t in found.decision["trials"] if t["trial"] != "start"]
@@ -191,7 +196,7 @@ def test_a_space_without_options_ends(cohorts, tmp_path):
     assert [t["trial"] for t in decision["trials"]] == ["start"]
 
 
-def test_optuna_finds_what_learns(cohorts, space):
+def test_optuna_finds_what_learns(cohorts, space, equal_prices):
     pytest.importorskip("optuna", reason="pip install autoreg_jax[optuna]")
     found = search(cohorts, racing(space, BAD, strategy="optuna", trainings=2))
     assert found.decision["is_decided"]
@@ -270,6 +275,40 @@ def test_a_budget_is_divided():
     assert plan_race(40, 1, 3.0).early == 20
     with pytest.raises(ConfigError, match=r"needs .* at least, got 0\.5"):
         plan_race(400, 10, 0.5)
+
+
+@pytest.fixture
+def equal_prices(monkeypatch):
+    """The seconds of so few steps say nothing."""
+    for module in (_price, _optuna):
+        monkeypatch.setattr(module, "price", lambda outcome, start: 1.0)
+
+
+def trial_of(name, seconds, steps=100):
+    return Outcome(Trial(name), steps, {}, seconds)
+
+
+def test_dear_trials_leave_less_for_others(caplog):
+    start = trial_of(START, 1.0)
+    cheap, like, dear = (trial_of(n, s) for n, s in [("1", 0.5), ("2", 1.0), ("3", 2)])
+
+    def chosen(ranked, budget):
+        seen = [start, cheap, like, dear]  # which have cost 0.125 + 0.25 + 0.5
+        found = finalists_of(ranked, 2, seen, start, 400, budget)
+        return [outcome.trial.name for outcome in found]
+
+    assert chosen([like, cheap], 3.0) == ["2", "1"]
+    # 0.875 + 1.5 + 0.75 = 3.125, and no more than half a training above the budget.
+    assert chosen([dear, like], 2.7) == ["3", "2"]
+    assert chosen([dear, like], 2.6) == ["3"]
+    assert chosen([dear, like, cheap], 2.3) == ["3", "1"]
+    # Alone it costs 1.5 more: beyond the whole budget it is not trained.
+    assert chosen([dear, like], 1.4) == ["2"]
+    assert "(search.trainings)" in caplog.text
+    # The start's own training is not counted; a price that is not known is that of it.
+    assert is_affordable([trial_of("1", 1.0, 400)], start, 400, 1.5)
+    assert not is_affordable([trial_of("1", 1.1, 400)], start, 400, 1.5)
+    assert is_affordable([trial_of("1", 0.0, 400)], start, 400, 1.5)
 
 
 def test_time_may_be_less_than_the_budget(cohorts, space):

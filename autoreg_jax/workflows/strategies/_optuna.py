@@ -20,6 +20,7 @@ from autoreg_jax.workflows.trials import (
     chosen_by,
     finish,
     is_possible,
+    price,
     start_of,
     trials_folder,
     verdicts,
@@ -34,7 +35,8 @@ def optuna_search(job: SearchJob) -> SearchResult:
 
     Its TPE sampler proposes settings, and its Hyperband pruner compares them after an
     eighth, a quarter and the whole of the training, until `config.search.trainings`
-    are spent beside the start. The best trial that was trained to the end replaces the
+    are spent beside the start; a step counts as much as it takes longer than one of the
+    start. The best trial that was trained to the end replaces the
     start only if its gain on validation pairs is more than noise.
 
     Raises:
@@ -75,7 +77,8 @@ def optuna_search(job: SearchJob) -> SearchResult:
             done = 0
             for end in steps:
                 seen.append(trainer.advance(trial, end))
-                left, done = left - (end - done), end
+                dear = max(1.0, price(seen[-1], start))
+                left, done = left - dear * (end - done), end
                 if seen[-1].diverged:
                     break
                 asked.report(seen[-1].mean(name), end)

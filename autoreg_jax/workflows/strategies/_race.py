@@ -20,6 +20,7 @@ from autoreg_jax.workflows.trials import (
     affordable,
     choose_judge,
     combined,
+    finalists_of,
     finish,
     gains_of,
     proposals,
@@ -105,9 +106,9 @@ def race(job: SearchJob) -> SearchResult:
     The start is always among them. Candidates are the usual settings, neighbours of the
     start in `config.search.space` and combinations. After a quarter of the training the
     best two and a combination of both are compared, and the best two of these three are
-    trained to the end. The better one replaces the start only if its gain on validation
-    pairs is more than noise, or if the start diverges. The model of the winner is that
-    of the run.
+    trained to the end, or one where their steps take longer and two would cost too
+    much. The better one replaces the start only if its gain on validation pairs is more
+    than noise, or if the start diverges. The model of the winner is that of the run.
 
     Raises:
         ConfigError: If the space or the budget is wrong.
@@ -142,7 +143,8 @@ def race(job: SearchJob) -> SearchResult:
         ranked = _ranked(rest, name, first, others)[:_FINALISTS]
         if child := _child(ranked):
             ranked = _ranked(rest, name, first, ranked + run([child], plan.early))
-        finalists = [outcome.trial for outcome in ranked[: plan.finalists]]
+        ranked = finalists_of(ranked, plan.finalists, seen, first, train.steps, budget)
+        finalists = [outcome.trial for outcome in ranked]
         last, *finals = run([start, *finalists], train.steps)
         sound = [outcome for outcome in finals if not outcome.diverged]
         best = max(sound, key=lambda one: one.mean(judge), default=None)

@@ -9,12 +9,14 @@ from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.strategies._race import comparisons
 from autoreg_jax.workflows.trials import (
     START,
+    Outcome,
     Trial,
     Tried,
     affordable,
     choose_judge,
     drawn,
     finish,
+    is_affordable,
     start_of,
     train_together,
     trials_folder,
@@ -26,7 +28,8 @@ from autoreg_jax.workflows.trials import (
 def random_search(job: SearchJob) -> SearchResult:
     """Train random candidates of the space as long as the run, and compare the best.
 
-    `config.search.trainings` of them are drawn. The best replaces the start only if its
+    `config.search.trainings` of them are drawn, and fewer are trained where their steps
+    take longer than those of the start. The best replaces the start only if its
     gain on validation pairs is more than noise.
 
     Raises:
@@ -48,9 +51,14 @@ def random_search(job: SearchJob) -> SearchResult:
         space = trainer.reduced(space)
         every = [drawn(space, trainer, rng, str(n + 1)) for n in range(count)]
         trials = [trial for trial in every if trial is not None]
-        start, *others = train_together(
-            trainer, [Trial(START), *trials], steps, job.devices, executor
-        )
+        at_once = max(search.workers, len(job.devices.groups()))
+
+        def train(some: list[Trial]) -> list[Outcome]:
+            return train_together(trainer, some, steps, job.devices, executor)
+
+        start, *others = train([Trial(START), *trials[: at_once - 1]])
+        while len(others) < len(trials) and is_affordable(others, start, steps, budget):
+            others += train(trials[len(others) :][:at_once])
         rest, said, judge = trainer.judging.unregistered, [], None
         sound = [outcome for outcome in others if not outcome.diverged]
         if reference := next((o for o in (start, *sound) if not o.diverged), None):

@@ -24,6 +24,7 @@ from autoreg_jax.workflows.trials._gain import (
 )
 from autoreg_jax.workflows.trials._judge import Verdict, choose_judge, verdicts
 from autoreg_jax.workflows.trials._judging import Judging
+from autoreg_jax.workflows.trials._price import finalists_of, is_affordable, price
 from autoreg_jax.workflows.trials._start import (
     START,
     affordable,
@@ -51,13 +52,16 @@ __all__ = [
     "chosen_by",
     "combined",
     "drawn",
+    "finalists_of",
     "finish",
     "found_settings",
     "found_similarity",
     "gain",
     "gains_of",
+    "is_affordable",
     "is_possible",
     "keep_settings",
+    "price",
     "proposals",
     "seed_noise",
     "start_of",

@@ -1,7 +1,6 @@
 """From trials to the result of a search: the start stays unless another one wins."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.trials._gain import Gain, gain, seed_noise
 from autoreg_jax.workflows.trials._judge import Verdict
+from autoreg_jax.workflows.trials._price import cost, price
 from autoreg_jax.workflows.trials._start import START
 from autoreg_jax.workflows.trials._trainer import Trainer
 from autoreg_jax.workflows.trials._trial import Outcome
@@ -111,30 +111,6 @@ def _finalists(tried: Tried) -> int:
     return max(1, len(ended - {tried.start.trial.name}))
 
 
-def cost(outcomes: Sequence[Outcome], start: Outcome) -> float:
-    """What the trials have cost beyond one training, in trainings of the start.
-
-    A step of a trial counts as much as it takes longer than one of the start.
-    """
-    steps: dict[str, Outcome] = {}
-    for outcome in outcomes:
-        known = steps.get(outcome.trial.name)
-        if known is None or outcome.steps > known.steps:
-            steps[outcome.trial.name] = outcome
-    return (
-        math.fsum(
-            outcome.steps / start.steps * price(outcome, start)
-            for outcome in steps.values()
-        )
-        - 1.0
-    )
-
-
-def price(outcome: Outcome, start: Outcome) -> float:
-    """Seconds of a step as a multiple of those of the start; 1 if not known."""
-    return outcome.seconds / start.seconds if start.seconds and outcome.seconds else 1.0
-
-
 def _say(winner: Outcome, tried: Tried, compared: Gain | None) -> None:
     if winner.trial.name != START and compared is None:
         words = winner.trial.describe()
@@ -208,7 +184,7 @@ def _content(
         "is_decided": winner.trial.name != START,
         "chosen": winner.trial.name,
         "settings": _plain(winner.trial.changes),
-        "cost_in_trainings": cost(tried.outcomes, tried.start),
+        "cost_in_trainings": cost(tried.outcomes, tried.start, job.config.train.steps),
     }
 
 
