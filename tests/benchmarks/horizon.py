@@ -17,6 +17,7 @@ from pathlib import Path
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
+import yaml
 
 from autoreg_jax import config, data, workflows
 from autoreg_jax.config import RunConfig
@@ -34,6 +35,10 @@ def far(method, horizon, **options):
     return {"lam": {"steps": WARM_UP + 1, "warm_up": WARM_UP}, "lam_search": settings}
 
 
+# Whole and shortened trainings under single values of the smoothness.
+BLACK_BOX = {"strategy": "optuna", "trainings": 4.0, "judge": "dice"}
+GRID = [0.02, 0.05, 0.15, 0.5, 1.5, 5.0, 15.0, 50.0]
+
 METHODS = {
     "start": None,
     "branches_30": far("branches", 30),
@@ -45,6 +50,7 @@ METHODS = {
     "branches_30_apart": far("branches", 30, go_on="apart"),
     "forward_30_apart": far("forward", 30, go_on="apart"),
     "branches_100": far("branches", 100),
+    "black_box": BLACK_BOX,
 }
 HORIZON = {"one_step": 1, "branches_10": 10, "branches_30": 30, "branches_100": 100}
 FIELDS = ("smooth_times", "method", "seed", "full", "smooth", "half", "quarter")
@@ -68,14 +74,23 @@ def dice_of(programs, network, omega, cohort, pairs):
     return float(np.mean(found))
 
 
-def run(cohorts, base, programs, factor, method):
+def run(folder, cohorts, base, programs, factor, method):
     """A line of the table."""
     train, validation, test = cohorts
     genotype = Genotype.uniform("conv_3", make_structure(base).cells)
     lam = {name: getattr(base.objective, name) for name in FIELDS[3:7]}
     lam["smooth"] *= factor
     soft, cost = np.nan, 0.0
-    if METHODS[method] is not None:
+    if method == "black_box":
+        space = {"choices": {"objective.smooth": {"values": GRID}}}
+        path = folder / "smoothness.yaml"
+        path.write_text(yaml.safe_dump(space))
+        changes = {"search": {**BLACK_BOX, "space": str(path)}, "objective": lam}
+        searched = config.merge(base, changes)
+        given = {"genotype": genotype, "programs": programs}
+        found = workflows.search(train, validation, searched, **given)
+        lam, cost = found.lam, found.decision["cost_in_trainings"]
+    elif METHODS[method] is not None:
         searched = config.merge(base, {"search": METHODS[method]})
         journal = workflows.Journal(clock=time.process_time)
 
@@ -107,7 +122,7 @@ def run(cohorts, base, programs, factor, method):
         train, base, genotype, lam, programs=programs, journal=journal
     )
     step = rate(journal.records, 50)
-    if cost:
+    if cost and method != "black_box":
         cost = (WARM_UP * step + cost) / (base.train.steps * step)
     network = programs.make_network(genotype)
     omega = trained.params
@@ -148,7 +163,7 @@ def main() -> None:
             for factor in options.starts:
                 if (factor, method, options.seed) in keys:
                     continue
-                given = prepared.cohorts, prepared.config, programs
+                given = options.output, prepared.cohorts, prepared.config, programs
                 lines.writerow(run(*given, factor, method))
                 file.flush()
                 print(method, factor, flush=True)

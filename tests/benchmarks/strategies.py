@@ -5,15 +5,17 @@
 
 Each row is `autoreg auto` from the default with fewer steps and channels. Names of
 `--data` are free; `plane` and `solid` are simulated brains at 4 mm, written if missing.
-It writes pairs.csv, a line for each test pair, and prints the gain over `default` with
-a 95 % interval over pairs and seeds. A repeated command goes on; with `--only-table` it
-just prints.
+It writes runs.csv, a line for each run with the Dice of its test pairs, and prints the
+gain over `default` with a 95 % interval over pairs and seeds. A repeated command goes
+on. `--known strategies.csv` takes what has been measured as it is (the file beside this
+one, which holds the runs of RESULTS.md); with `--only-table` nothing else is run.
 """
 
 import argparse
 import csv
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +55,17 @@ ROWS = {
     "random paper": by_trials("random", "paper", **CELLS),
     "optuna paper": by_trials("optuna", "paper", **CELLS),
 }
-FIELDS = ("task", "row", "seed", "pair", "dice", "folding", "cost", "seconds", "chosen")
+FIELDS = (
+    "task",
+    "row",
+    "seed",
+    "steps",
+    "cost",
+    "seconds",
+    "chosen",
+    "folding",
+    "dice",
+)
 
 
 def settings_of(options, table: Path, row: str, seed: int) -> config.RunConfig:
@@ -87,12 +99,9 @@ def without_width(folder: Path) -> Path:
     return path
 
 
-def run(options, task: str, table: Path, row: str, seed: int) -> list[list]:
-    """The lines of a row and a seed."""
+def run(options, task: str, table: Path, row: str, seed: int) -> dict[str, str]:
+    """A line of the table: a row and a seed."""
     folder = options.output / task / f"{row.replace(' ', '_')}_{seed}"
-    result = folder / "rows.json"
-    if result.is_file():
-        return json.loads(result.read_text())
     begin = time.monotonic()
     settings = settings_of(options, table, row, seed)
     found = workflows.auto(
@@ -100,27 +109,24 @@ def run(options, task: str, table: Path, row: str, seed: int) -> list[list]:
     )
     search = folder / "search.json"
     said = json.loads(search.read_text()) if search.is_file() else {}
-    chosen = said.get("settings") or ""
+    chosen = str(said.get("settings") or "")
     if said and not said["is_decided"]:
         chosen = f"not decided: {said['best']} {said['margin']}"
-    cost = said.get("cost_in_trainings", "")
-    seconds = round(time.monotonic() - begin)
-    lines = [
-        [
-            task,
-            row,
-            seed,
-            f"{pair['moving']} {pair['fixed']}",
-            pair["dice"],
-            100 * pair["folding_fraction"],
-            cost,
-            seconds,
-            str(chosen),
-        ]
-        for pair in found.pairs
-    ]
-    result.write_text(json.dumps(lines))
-    return lines
+    cost = f"{said['cost_in_trainings']:.2f}" if said else ""
+    seconds = str(round(time.monotonic() - begin))
+    folding = np.mean([pair["folding_fraction"] for pair in found.pairs])
+    dice = " ".join(f"{pair['dice']:.5f}" for pair in found.pairs)
+    who = task, row, str(seed), str(options.steps)
+    values = *who, cost, seconds, chosen, f"{100 * folding:.5f}", dice
+    return dict(zip(FIELDS, values, strict=True))
+
+
+def read(path: Path | None) -> list[dict[str, str]]:
+    """Lines of a runs.csv; none if there is no such file."""
+    if path is None or not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def gain(own: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
@@ -137,39 +143,38 @@ def gain(own: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
     return found.mean(), found.mean() - half, found.mean() + half
 
 
-def show(lines: list[list]) -> None:
+def show(lines: list[dict[str, str]]) -> None:
     """A line for each task and row."""
-    scores: dict[tuple[str, str], dict[int, list[float]]] = {}
-    costs: dict[tuple[str, str], list[tuple]] = {}
-    for task, row, seed, _, dice, folding, cost, seconds, chosen in lines:
-        of_seed = scores.setdefault((task, row), {}).setdefault(seed, [])
-        if not of_seed:
-            costs.setdefault((task, row), []).append((cost, seconds, chosen))
-        of_seed.append((dice, folding))
-    for (task, row), by_seed in scores.items():
-        values = np.array([by_seed[seed] for seed in sorted(by_seed)])
-        means = " ".join(f"{mean:.4f}" for mean in values[..., 0].mean(1))
-        words = f"{task} | {row} | {values[..., 0].mean():.4f} ({means})"
-        words += f" | folding {values[..., 1].mean():.4f} %"
-        base = scores.get((task, "default"), {})
-        seeds = sorted(set(by_seed) & set(base))
+    runs: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    for line in sorted(lines, key=lambda line: line["seed"]):
+        runs.setdefault((line["task"], line["row"]), {})[line["seed"]] = line
+
+    def dice(some: dict[str, dict[str, str]], seeds: Iterable[str]) -> np.ndarray:
+        return np.array([some[seed]["dice"].split() for seed in seeds], float)
+
+    for (task, row), own in runs.items():
+        values = dice(own, own)
+        means = " ".join(f"{mean:.4f}" for mean in values.mean(1))
+        folding = np.mean([float(line["folding"]) for line in own.values()])
+        words = f"{task} | {row} | {values.mean():.4f} ({means})"
+        words += f" | folding {folding:.4f} %"
+        base = runs.get((task, "default"), {})
+        seeds = [seed for seed in own if seed in base]
         if row != "default" and len(seeds) > 1:
-            own, other = (
-                np.array([[dice for dice, _ in some[seed]] for seed in seeds])
-                for some in (by_seed, base)
-            )
-            words += " | {:+.4f} ({:+.4f} to {:+.4f})".format(*gain(own, other))
+            found = gain(dice(own, seeds), dice(base, seeds))
+            words += " | {:+.4f} ({:+.4f} to {:+.4f})".format(*found)
         print(words)
-        for cost, seconds, chosen in costs[task, row]:
-            if cost != "":
-                print(f"    cost {cost:.1f}, {seconds} s, {chosen}")
+        for line in own.values():
+            if line["cost"]:
+                print("    cost {cost}, {seconds} s, {chosen}".format(**line))
 
 
 def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", required=True, metavar="NAME=TABLE")
+    parser.add_argument("--data", nargs="+", default=[], metavar="NAME=TABLE")
+    parser.add_argument("--known", type=Path)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=200)
@@ -177,8 +182,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--only-table", action="store_true")
     options = parser.parse_args()
-    lines = []
-    for seed in options.seeds:
+    path = options.output / "runs.csv"
+    lines = read(options.known) + read(path)
+    known = {tuple(line[name] for name in FIELDS[:4]) for line in lines}
+    for seed in options.seeds if not options.only_table else ():
         for given in options.data:
             task, _, name = given.partition("=")
             table = Path(name)
@@ -186,15 +193,16 @@ def main() -> None:
                 dimensions = 2 if task == "plane" else 3
                 data.write_population(table.parent, spacing=4.0, dimensions=dimensions)
             for row in options.rows:
-                folder = options.output / task / f"{row.replace(' ', '_')}_{seed}"
-                if options.only_table and not (folder / "rows.json").is_file():
+                if (task, row, str(seed), str(options.steps)) in known:
                     continue
-                lines += run(options, task, table, row, seed)
+                lines.append(run(options, task, table, row, seed))
+                options.output.mkdir(parents=True, exist_ok=True)
+                with path.open("w", newline="") as file:
+                    writer = csv.DictWriter(file, FIELDS)
+                    writer.writeheader()
+                    writer.writerows(lines)
                 print(task, row, seed, "finished", flush=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    with (options.output / "pairs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([FIELDS, *lines])
-    show(lines)
+    show([line for line in lines if line["steps"] == str(options.steps)])
 
 
 if __name__ == "__main__":
