@@ -2,6 +2,8 @@
 
     python -m tests.benchmarks.strategies -o strategies --data oasis4=o4.csv \
         --rows default race --seeds 0 1 2
+    python -m tests.benchmarks.strategies -o strategies --data plane=plane/dataset.csv \
+        --starts --seeds 0
 
 Each row is `autoreg auto` from the default with fewer steps and channels. Names of
 `--data` are free; `plane` and `solid` are simulated brains at 4 mm, written if missing.
@@ -14,6 +16,7 @@ one, which holds the runs of RESULTS.md); with `--only-table` nothing else is ru
 import argparse
 import csv
 import json
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +27,7 @@ from scipy import stats
 
 from autoreg_jax import config, data, workflows
 from autoreg_jax.spaces import changed, space_text
+from tests.benchmarks._bad_starts import BAD_STARTS
 
 NO_STAGE = {"steps": 0, "warm_up": 0}
 NO_SEARCH = {"strategy": "darts"} | dict.fromkeys(
@@ -55,6 +59,13 @@ ROWS = {
     "random paper": by_trials("random", "paper", **CELLS),
     "optuna paper": by_trials("optuna", "paper", **CELLS),
 }
+ROWS |= {
+    f"{name}, as it is": {"search": NO_SEARCH} | b for name, b in BAD_STARTS.items()
+}
+ROWS |= {f"{name}, race": ROWS["race"] | bad for name, bad in BAD_STARTS.items()}
+# Those of the first table, and those of the second.
+USUAL = [name for name in ROWS if "," not in name]
+STARTS = [name for name in ROWS if "," in name]
 FIELDS = (
     "task",
     "row",
@@ -84,7 +95,7 @@ def settings_of(options, table: Path, row: str, seed: int) -> config.RunConfig:
     if row in ("darts", "lam", "perturbation"):
         base["search"] = {"hypergradient": {"name": "finite_difference"}}
     settings = config.merge(config.merge(config.RunConfig(), base), ROWS[row])
-    if settings.search.space != "macro" or settings.network.width == 1.0:
+    if settings.search.space != "macro" or flat:
         return settings
     return changed(settings, {"search.space": str(without_width(options.output))})
 
@@ -101,7 +112,8 @@ def without_width(folder: Path) -> Path:
 
 def run(options, task: str, table: Path, row: str, seed: int) -> dict[str, str]:
     """A line of the table: a row and a seed."""
-    folder = options.output / task / f"{row.replace(' ', '_')}_{seed}"
+    name = re.sub(r"\W+", "_", row)
+    folder = options.output / task / f"{name}_{seed}_{options.steps}"
     begin = time.monotonic()
     settings = settings_of(options, table, row, seed)
     found = workflows.auto(
@@ -175,7 +187,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--data", nargs="+", default=[], metavar="NAME=TABLE")
     parser.add_argument("--known", type=Path)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=USUAL)
+    parser.add_argument("--starts", action="store_true", help="the ten bad starts")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--width", type=float, default=0.5, help="of 3-D networks")
@@ -192,7 +205,7 @@ def main() -> None:
             if not table.is_file() and task in ("plane", "solid"):
                 dimensions = 2 if task == "plane" else 3
                 data.write_population(table.parent, spacing=4.0, dimensions=dimensions)
-            for row in options.rows:
+            for row in STARTS if options.starts else options.rows:
                 if (task, row, str(seed), str(options.steps)) in known:
                     continue
                 lines.append(run(options, task, table, row, seed))
