@@ -13,7 +13,7 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError, ImageWarning
 
 # Options that go to `inference.register` under the same names.
-_OPTIONS = ("model", "affine", "refine", "similarity", "fill")
+_OPTIONS = ("model", "init", "affine", "refine", "similarity", "fill")
 # Label in the table of a pair, in the table of many pairs, key, format.
 _NUMBERS = (
     ("Dice", "Dice", "dice", "{:.3f}"),
@@ -53,7 +53,7 @@ class Register(Verb):
         add(
             "-m",
             "--moving",
-            help="moving image, or a folder (two folders: pairs of equal names)",
+            help="moving image, or a folder (two: pairs of equal names)",
             **path,
         )
         add(
@@ -61,8 +61,7 @@ class Register(Verb):
             type=Path,
             metavar="CSV",
             help="many pairs: columns fixed,moving and, optional, fixed_labels, "
-            "moving_labels, fixed_mask, moving_mask, displacement (the true one, to "
-            "report the error)",
+            "moving_labels, fixed_mask, moving_mask, init, displacement (true one)",
         )
         group = parser.add_argument_group("output")
         add = group.add_argument
@@ -84,6 +83,12 @@ class Register(Verb):
         add = parser.add_argument_group("registration").add_argument
         add("--model", help="trained network: a run, its model/, or brain", **path)
         add(
+            "--init",
+            nargs="+",
+            metavar="FILE",
+            help="begin with transforms, in the order of autoreg apply",
+        )
+        add(
             "--affine",
             choices=("auto", "rigid", "affine", "none"),
             default="auto",
@@ -100,8 +105,7 @@ class Register(Verb):
             "--refine",
             type=int,
             metavar="STEPS",
-            help="most steps at each resolution, a third of them at the full one; "
-            "default: 0 with a model, 100 without",
+            help="steps at each resolution (default: 0 with a model or 100)",
         )
         add(
             "--similarity",

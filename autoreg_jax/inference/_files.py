@@ -77,12 +77,13 @@ def _register(
         if moving_labels and moving_labels.ndim == moving.ndim:
             doubts = check_companion(moving_labels, moving, "label map")
         truth = pair.displacement and _truth(pair.displacement, fixed, moving)
+        begin = {} if pair.init is None else {"init": pair.init}
         result = register(
             fixed,
             moving,
             fixed_mask=pair.fixed_mask,
             moving_mask=pair.moving_mask,
-            **options,
+            **{**options, **begin},
         )
     result = replace(result, warnings=(*said, *doubts, *result.warnings))
     summary = result.summary()

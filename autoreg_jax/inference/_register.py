@@ -36,6 +36,7 @@ from autoreg_jax.inference._comparable import (
     check_options,
 )
 from autoreg_jax.inference._fill import Fill, check_fill
+from autoreg_jax.inference._initial import Start, initial_transform
 from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
@@ -56,6 +57,7 @@ def register(  # noqa: PLR0913
     moving: Volume | Path | str,
     *,
     model: RegistrationModel | Path | str | None = None,
+    init: Start = None,
     affine: Literal["auto", "rigid", "affine", "none"] = "auto",
     refine: int | None = None,
     learning_rate: float | None = None,
@@ -75,9 +77,12 @@ def register(  # noqa: PLR0913
         model: A model, its folder or a run folder; default: no model, alignment and
             optimisation alone. A folder is read and compiled at every call: to register
             many pairs, pass `load_model(...)`.
-        affine: Whether the images are aligned first: "rigid" and "affine" always align,
-            see `align`; "none" trusts the positions in the headers; "auto" aligns
-            affinely if the images agree measurably better and the alignment is trusted.
+        init: Where to begin: a transform from fixed to moving, its file, or files in
+            the order of `autoreg apply`. What is found comes before it, and the result
+            holds both. `similarity_before` is that of the start.
+        affine: Whether the images are aligned first, from there: "rigid" and "affine"
+            always align, see `align`; "none" trusts the start; "auto" aligns affinely
+            if the images agree measurably better and the alignment is trusted.
         refine: Largest number of optimisation steps on this pair at each resolution, of
             which the full one takes a third. Default: 0 with a model; without one 100,
             or 0 if `affine` asks for a rigid or affine alignment. With 0 and no model
@@ -105,6 +110,7 @@ def register(  # noqa: PLR0913
         GeometryError: If the images differ in the number of axes, among themselves or
             from the model, or if the images or masks share too little to compare.
         NonFiniteError: If the displacement is not finite.
+        TransformError: If the initial transform cannot be used.
     """
     if refine is None:
         refine = _STEPS if model is None and affine in ("auto", "none") else 0
@@ -127,6 +133,9 @@ def register(  # noqa: PLR0913
         if mask is not None
         for sentence in check_companion(mask, image, "mask")
     ]
+    initial = initial_transform(init, fixed, moving)
+    given, moving = moving, initial.place(moving, fixed)
+    masks = (masks[0], masks[1] and initial.place(masks[1], fixed, "nearest"))
     prealignment = prealign(fixed, moving, affine, masks)
     doubts += prealignment.warnings
     grid = _comparison_grid(fixed, model)
@@ -175,10 +184,14 @@ def register(  # noqa: PLR0913
     )
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     check_length(displacement_mm, fixed, moving)
+    found = _transform(prealignment, displacement_mm, fixed.grid)
+    transform = initial.before(found)
+    if not initial.is_linear:
+        displacement_mm = transform.displacement_on(fixed.grid)
     return Registered(
         fixed=fixed,
-        moving=moving,
-        transform=_transform(prealignment, displacement_mm, fixed.grid),
+        moving=given,
+        transform=transform,
         folding_fraction=_folding(displacement_mm, fixed),
         similarity_before=float(before),
         similarity=float(after),

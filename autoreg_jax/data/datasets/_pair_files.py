@@ -24,6 +24,7 @@ OPTIONAL = (
     "fixed_mask",
     "moving_mask",
     "displacement",
+    "init",
 )
 
 
@@ -40,6 +41,7 @@ class PairFiles:
         moving_mask: Where the moving image is compared, if not everywhere.
         displacement: The true displacement of the fixed grid, if it is known: a file
             that `transforms` reads.
+        init: Transform from which the registration begins, if not the headers.
     """
 
     fixed: Path
@@ -49,6 +51,7 @@ class PairFiles:
     fixed_mask: Path | None = None
     moving_mask: Path | None = None
     displacement: Path | None = None
+    init: Path | None = None
 
     @property
     def name(self) -> str:
@@ -67,8 +70,8 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
     """Read a CSV of pairs and check that every file exists.
 
     The columns are `fixed,moving` and optionally `fixed_labels`, `moving_labels`,
-    `fixed_mask`, `moving_mask`, `displacement` (the true one). Paths are relative to
-    the CSV file.
+    `fixed_mask`, `moving_mask`, `displacement` (the true one), `init` (where to begin).
+    Paths are relative to the CSV file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.
