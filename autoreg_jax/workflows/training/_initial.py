@@ -8,12 +8,13 @@ from typing import Any
 from autoreg_jax.config import RunConfig, TrainConfig, merge
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.inference import RegistrationModel, load_model
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import Conditions, RegistrationNetwork
 from autoreg_jax.programs import (
     Network,
     Programs,
     Stream,
     initial_vector,
+    make_conditions,
     trained_vector,
 )
 from autoreg_jax.runtime import RunFolder
@@ -46,6 +47,13 @@ def rated(settings: TrainConfig, initial: RegistrationModel | None) -> TrainConf
     return replace(settings, learning_rate=part * whole)
 
 
+def told_of(config: RunConfig, initial: RegistrationModel | None) -> Conditions | None:
+    """What the network is told; a model from which a training starts keeps it."""
+    if initial is not None:
+        return initial.description.conditions
+    return make_conditions(config)
+
+
 def like_model(config: RunConfig, model: RegistrationModel) -> RunConfig:
     """The settings with the network of a model; of one of your own, as they are."""
     about = model.description
@@ -73,6 +81,9 @@ def like_model(config: RunConfig, model: RegistrationModel) -> RunConfig:
         "resolution": structure.resolution,
         "normalise_features": structure.has_normalised_features,
     }
+    if about.conditions is not None:
+        network["condition_range"] = about.conditions.range
+    network["conditions"] = about.conditions and about.conditions.terms
     quirks = {
         "shared_head": wiring.has_shared_head,
         "doubled_features": wiring.has_doubled_features,

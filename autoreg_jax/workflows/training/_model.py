@@ -8,7 +8,13 @@ import nibabel
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.inference import ModelDescription, RegistrationModel, Seen
-from autoreg_jax.programs import Network, Programs, make_structure, make_wiring
+from autoreg_jax.programs import (
+    Network,
+    Programs,
+    make_conditions,
+    make_structure,
+    make_wiring,
+)
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows.training._compared import compared_by, loss_compares
 
@@ -43,6 +49,7 @@ def trained_model(
         "matching": config.network.matching,
         "wiring": make_wiring(config),
         "structure": make_structure(config),
+        "conditions": make_conditions(config),
     }
     if start is not None:
         own = {name: getattr(start.description, name) for name in own}
