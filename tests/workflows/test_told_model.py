@@ -2,6 +2,7 @@
 
 import csv
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,9 +12,14 @@ from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import read_json, read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.networks import Conditions
-from autoreg_jax.programs import make_structure
+from autoreg_jax.programs import Programs, conditioned, make_structure
 from autoreg_jax.search_space import Genotype
-from autoreg_jax.workflows.training import like_model, told_of
+from autoreg_jax.workflows.training import (
+    first_weights,
+    like_model,
+    told_of,
+    trained_model,
+)
 from autoreg_jax.workflows.trials import _trainer, _trial
 
 LAM = {"full": 1.0, "smooth": 1.0, "half": 0.2}
@@ -117,6 +123,31 @@ def test_a_training_from_a_model_keeps_what_it_is_told(done, settings):
     more = {"conditions": ["smooth", "half"], "condition_range": 2.0}
     other = config.merge(settings, {"network": more})
     assert told_of(other, None) == Conditions(("smooth", "half"), 2.0)
+
+
+def test_a_training_from_a_usual_model_adds_what_it_is_told(
+    cohorts, settings, genotype
+):
+    plain = config.merge(settings, {"network": {"conditions": None}})
+    alone = Programs(plain, 2)
+    network = alone.make_network(genotype)
+    omega = first_weights(plain, network, alone, None)
+    given = cohorts[0], plain, genotype, network, LAM, alone, np.asarray(omega)
+    usual = trained_model(*given)
+    assert usual.description.conditions is None
+    assert like_model(settings, usual).network.conditions == ("smooth",)
+    programs = Programs(settings, 2)
+    told = conditioned(usual.network, told_of(settings, usual), LAM)
+    found = programs.layout(told).to_tree(
+        np.asarray(first_weights(settings, told, programs, usual))
+    )
+    new = found.keys() - usual.params.keys()
+    assert new == {"condition_half", "condition_quarter"}
+    for name in usual.params:
+        one, other = (jax.tree.leaves(tree[name]) for tree in (found, usual.params))
+        for part, kept in zip(one, other, strict=True):
+            np.testing.assert_array_equal(part, kept)
+    assert np.abs(found["condition_half"]["out"]["kernel"]).max() > 0
 
 
 def test_trials_are_trained_as_the_run_is(cohorts, settings, genotype, tmp_path):

@@ -8,15 +8,10 @@ import nibabel
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.inference import ModelDescription, RegistrationModel, Seen
-from autoreg_jax.programs import (
-    Network,
-    Programs,
-    make_conditions,
-    make_structure,
-    make_wiring,
-)
+from autoreg_jax.programs import Network, Programs, make_structure, make_wiring
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows.training._compared import compared_by, loss_compares
+from autoreg_jax.workflows.training._initial import told_of
 
 
 def trained_model(
@@ -49,13 +44,13 @@ def trained_model(
         "matching": config.network.matching,
         "wiring": make_wiring(config),
         "structure": make_structure(config),
-        "conditions": make_conditions(config),
     }
     if start is not None:
         own = {name: getattr(start.description, name) for name in own}
     spacing = tuple(float(size) for size in train.spacing)
     description = ModelDescription(
         **own,
+        conditions=told_of(config, start),
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
         spacing=spacing,
         lam={name: float(weight) for name, weight in lam.items()},
