@@ -180,6 +180,7 @@ def register(  # noqa: PLR0913
         smoothness=smoothness,
         masks=weights,
     )
+    usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = _correlations(
         fixed_array, unaligned, moving_array, displacement, window=window
@@ -195,7 +196,7 @@ def register(  # noqa: PLR0913
         similarity=float(after),
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
-        smoothness=1.0 if smoothness is None else smoothness,
+        smoothness=usual if smoothness is None else smoothness,
         model=None if model is None else model.path,
         alignment=prealignment.alignment,
         is_aligned=prealignment.is_used,

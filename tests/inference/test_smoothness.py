@@ -91,6 +91,11 @@ def test_a_stored_model_registers_bit_for_bit(told, planes, tmp_path):
     usual = inference.register(*planes, model=loaded, affine="none")
     assert np.abs(usual.displacement_mm - one.displacement_mm).max() > 0.01
     assert (one.summary()["smoothness"], usual.smoothness) == (3.0, 1.0)
+    again = inference.register(
+        *planes, model=loaded.with_smoothness(3.0), affine="none"
+    )
+    np.testing.assert_array_equal(one.displacement_mm, again.displacement_mm)
+    assert again.smoothness == 3.0
 
 
 @pytest.fixture
