@@ -85,6 +85,7 @@ def front_figure(front: Mapping[str, Any]) -> Figure:
                     color=colour,
                 )
         axes.set_xlabel(words, fontsize=8.5, color=INK)
+    plots[0].set_xlim(left=0)  # there is no less than no fold
     plots[0].set_ylabel(label, fontsize=8.5, color=INK)
     plots[0].legend(fontsize=8.5, frameon=False)
     return figure
