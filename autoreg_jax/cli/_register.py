@@ -13,7 +13,7 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 from autoreg_jax.errors import ConfigError, ImageWarning
 
 # Options that go to `inference.register` under the same names.
-_OPTIONS = ("model", "init", "affine", "refine", "similarity", "fill")
+_OPTIONS = ("model", "init", "affine", "refine", "similarity", "smoothness", "fill")
 # Label in the table of a pair, in the table of many pairs, key, format.
 _NUMBERS = (
     ("Dice", "Dice", "dice", "{:.3f}"),
@@ -113,6 +113,12 @@ class Register(Verb):
             help="similarity to optimise: ncc (same contrast) or mind (different "
             "contrasts); default: the model's, or ncc",
         )
+        add(
+            "--smoothness",
+            type=float,
+            metavar="FACTOR",
+            help="on the smoothness: 3 is smoother, 0.3 less (default: 1)",
+        )
         add = parser.add_argument_group("labels and masks").add_argument
         add("--fixed-labels", help="label map of the fixed image, for Dice", **path)
         add(
@@ -133,6 +139,8 @@ class Register(Verb):
         if options.affine_only:
             if options.model is not None or options.refine:
                 raise ConfigError("--affine-only excludes --model and --refine.")
+            if options.smoothness is not None:
+                raise ConfigError("--affine-only has no smoothness to change.")
             given["refine"] = 0
         fixed, moving = options.fixed, options.moving
         folders = any(path is not None and path.is_dir() for path in (fixed, moving))

@@ -169,6 +169,33 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
     show_table(title, ["", *_COLUMNS], rows)
 
 
+def show_front(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print what `smoothness.json` holds: a row for each factor on the smoothness."""
+    wanted = (
+        ("Dice", "dice", 1, "{:.3f}"),
+        ("correlation", "ncc", 1, "{:.3f}"),
+        ("folding, %", "folding_fraction", 100, "{:.3f}"),
+        ("SD log J", "log_jacobian_std", 1, "{:.3f}"),
+    )
+    endings = {"": "", "_refined": " refined"}
+    columns = [
+        (label + after, key + ending, factor, form)
+        for ending, after in endings.items()
+        for label, key, factor, form in wanted
+        if key + ending in rows[0]
+    ]
+    cells = [
+        [
+            f"{row['smoothness']:g}",
+            *(_mean_sd(row[k], f, form) for _, k, f, form in columns),
+        ]
+        for row in rows
+    ]
+    titles = [label for label, *_ in columns]
+    refined = [label for label in titles if label.endswith(" refined")]
+    show_table(title, ["smoothness", *titles], cells, drop=refined)
+
+
 def _mean_sd(value: Any, factor: float, form: str) -> str:
     """`0.712 ± 0.050`, or as much of it as there is."""
     parts = value if isinstance(value, Mapping) else {"mean": value}

@@ -6,7 +6,13 @@ from pathlib import Path
 from autoreg_jax.cli import _options as shared
 from autoreg_jax.cli._auto import Auto
 from autoreg_jax.cli._parser import Verb
-from autoreg_jax.cli._show import show_evaluation, show_json, show_line, show_table
+from autoreg_jax.cli._show import (
+    show_evaluation,
+    show_front,
+    show_json,
+    show_line,
+    show_table,
+)
 
 # Of the last record of a training.
 _SHOWN = (
@@ -148,8 +154,9 @@ class Train(Verb):
 class Evaluate(Verb):
     """Evaluate the model of a run on pairs that it has not seen.
 
-    Example:
+    Examples:
       autoreg evaluate runs/mine --set evaluate.pairs=50
+      autoreg evaluate runs/mine --smoothness 0.1 0.3 1 3 10
     """
 
     usage = "RUN [options]"
@@ -160,6 +167,14 @@ class Evaluate(Verb):
         """Run, settings."""
         shared.add_run(parser, "run folder with a finished training")
         group = parser.add_argument_group("settings")
+        group.add_argument(
+            "--smoothness",
+            type=float,
+            nargs="+",
+            metavar="FACTOR",
+            help="instead compare these factors on the smoothness (smoothness.csv); "
+            "for a network trained with network.conditions=[smooth]",
+        )
         text = "override settings, e.g. evaluate.pairs=50, for this evaluation only"
         shared.add_overrides(group, text)
 
@@ -171,6 +186,17 @@ class Evaluate(Verb):
         run = options.run
         settings = shared.settings_of(options, workflows.config_of(run))
         runtime.enable_compilation_cache()
+        if options.smoothness is not None:
+            factors = options.smoothness
+            rows = workflows.smoothness_run(
+                run, factors, settings, dataset=options.dataset
+            )
+            if options.json:
+                show_json({"run": run, "rows": rows})
+                return 0
+            show_front(rows, str(run))
+            show_line("next", f"autoreg report {run}")
+            return 0
         evaluation = workflows.evaluate_run(run, settings, dataset=options.dataset)
         if options.json:
             show_json(evaluation.summary | {"run": run})

@@ -131,6 +131,10 @@ def dump(config: RunConfig) -> str:
     return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
 
 
+# Words of YAML for no value; a whole file of them is an empty mapping.
+_NULLS = ("", "~", "null", "Null", "NULL")
+
+
 def _nested(word: str) -> dict[str, Any]:
     """`a.b=1` as `{"a": {"b": 1}}`."""
     name, sign, text = word.partition("=")
@@ -139,7 +143,7 @@ def _nested(word: str) -> dict[str, Any]:
             f"--set {word}: must be NAME=VALUE, for example train.steps=100."
         )
     try:
-        value = parse(text, name) if text.strip() else None
+        value = None if text.strip() in _NULLS else parse(text, name)
     except ConfigError as error:
         raise ConfigError(
             f"--set {word[:80]}: {text[:80]!r} is not a YAML value ({error})"

@@ -107,6 +107,18 @@ class NetworkConfig:
     cells with the operations of those at half resolution, half of their channels and no
     matching. That costs several times the time and memory."""
 
+    conditions: tuple[str, ...] | None = None
+    """Terms of the loss whose weights the trained network is told, `[smooth]` for
+    example: each step of its training is one under other weights of them, from
+    1/`condition_range` to `condition_range` times those of λ. Such a model registers
+    under λ or, with `autoreg register --smoothness`, under another smoothness, and
+    `autoreg evaluate --smoothness` compares them. A search tells its network nothing
+    of this; null: neither does the training."""
+
+    condition_range: float = 10.0
+    """Largest factor on a weight that the network is told, and the inverse of the
+    smallest one (> 1)."""
+
     precision: Precision = "float32"
     """Data type of the convolutions; sums, losses and fields are always float32. Use
     `bfloat16` on accelerators only: CPUs have no fast bfloat16 convolution. With
@@ -131,6 +143,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "width", above=0)
+        check_range(self, "condition_range", above=1)
         check_range(self, "num_steps", "scales", "feature_edges", at_least=1)
         check_range(self, "num_steps", at_most=_MOST_SQUARINGS)
         check_range(self, "scales", below=_MOST_SCALES + 1)
@@ -141,6 +154,7 @@ class NetworkConfig:
         check_choice(self, "velocities", typing.get_args(Velocities))
         check_choice(self, "resolution", typing.get_args(Resolution))
         self._check_operations()
+        self._check_conditions()
         self._check_numbers("deformation_channels", is_of_scales=False)
         for name in ("feature_channels", "iterations", "matching", "correlation"):
             self._check_numbers(name, is_of_scales=True)
@@ -152,6 +166,16 @@ class NetworkConfig:
             raise ConfigError(
                 f"operations: must be one or more of {', '.join(known)}, each once, "
                 f"got {list(asked)}."
+            )
+
+    def _check_conditions(self) -> None:
+        """Refuse a term that is named twice, and none at all."""
+        if self.conditions is None:
+            return
+        if not self.conditions or len({*self.conditions}) < len(self.conditions):
+            raise ConfigError(
+                "conditions: must be one or more different terms, got "
+                f"{list(self.conditions)}."
             )
 
     def _check_numbers(self, name: str, *, is_of_scales: bool) -> None:

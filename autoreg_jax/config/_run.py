@@ -65,6 +65,7 @@ class RunConfig:
                 "quirks.deformation_only: excludes search.joint, which needs feature "
                 "cells; set one of the two to false."
             )
+        self._check_conditions()
         network = self.network
         if self.quirks.second_integration and network.resolution == "full":
             raise ConfigError(
@@ -78,3 +79,18 @@ class RunConfig:
                 "strided scales with three operations; leave network.encoder, "
                 "network.scales and network.feature_edges at their defaults."
             )
+
+    def _check_conditions(self) -> None:
+        """Refuse to tell a network the weight of a term that the loss has not."""
+        weights = {**vars(self.objective), **vars(self.objective.extra)}
+        known = [
+            name
+            for name, weight in weights.items()
+            if isinstance(weight, float | int) and weight > 0
+        ]
+        for name in self.network.conditions or ():
+            if name not in known:
+                raise ConfigError(
+                    "network.conditions: must be terms with a weight above 0, which "
+                    f"are {', '.join(known)}, got {name}."
+                )

@@ -191,6 +191,7 @@ def check_options(
     affine: str,
     refine: int,
     similarity: object,
+    smoothness: float | None,
     *,
     has_mask: bool,
 ) -> None:
@@ -211,10 +212,20 @@ def check_options(
         raise ConfigError(
             f"refine: must be a number of steps, 0 or more, got {refine}."
         )
+    if smoothness is not None and not 0 < smoothness < np.inf:
+        raise ConfigError(
+            f"smoothness: must be a factor above 0, got {smoothness:g}; 1 is the usual "
+            "smoothness."
+        )
     if model is None and refine == 0 and affine == "none":
         raise ConfigError(
             'nothing to do: no model, refine 0 and affine "none"; give a model or '
             "refine steps (e.g. 100), or ask for an alignment."
+        )
+    if model is None and refine == 0 and smoothness is not None:
+        raise ConfigError(
+            "smoothness: an alignment alone has none to change; refine (e.g. 100 "
+            "steps), or give a model."
         )
     if model is not None and has_mask:
         raise ConfigError(

@@ -14,9 +14,11 @@ from autoreg_jax.errors import ArtifactError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective
-from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
+from autoreg_jax.networks import Conditions, RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 
+# The term of the loss on whose weight a smoothness is a factor.
+SMOOTH = "smooth"
 _LEVELS = ("full", "half", "quarter")
 _OF_SIMILARITY = (
     *(*_LEVELS, "eighth", "sixteenth"),
@@ -47,6 +49,7 @@ class ModelDescription:
         seen: What the images of the training were like; None if that is not known.
         loss_similarity: What the loss of the training compared, to which λ belongs;
             None: `similarity`.
+        conditions: Terms of the loss whose weights the network is told; None: none.
     """
 
     genotype: Genotype | str
@@ -64,6 +67,7 @@ class ModelDescription:
     structure: Structure = field(default_factory=Structure)
     seen: Seen | None = None
     loss_similarity: str | None = None
+    conditions: Conditions | None = None
 
     @property
     def objective(self) -> Objective:
@@ -84,6 +88,11 @@ class ModelDescription:
         found = share(self.lam) / share(PAPER_WEIGHTS)
         return 1.0 if math.isnan(found) else found
 
+    @property
+    def is_told_smoothness(self) -> bool:
+        """Whether the network registers under any smoothness within a range."""
+        return self.conditions is not None and SMOOTH in self.conditions.terms
+
     def doubts(
         self,
         images: Iterable[Volume],
@@ -103,12 +112,28 @@ class ModelDescription:
         found = (self.seen.doubts(*pair, spacing, self.orientation) for pair in pairs)
         return [sentence for sentences in found for sentence in sentences]
 
-    def network(self) -> Any:
+    def network(self, own: Any = None) -> Any:
         """Build the Flax module that `genotype` names.
 
+        Args:
+            own: A network of your own, which is returned, told what it is to be.
+
         Raises:
-            ArtifactError: If it is a network of your own.
+            ArtifactError: If it is a network of your own and none is given, or if the
+                given one has no field `conditions` and is to be told something.
         """
+        terms = () if self.conditions is None else self.conditions.terms
+        told = len(terms)
+        if own is not None and getattr(own, "conditions", 0) == told:
+            return own
+        if own is not None and not hasattr(own, "conditions"):
+            raise ArtifactError(
+                "the network of this model is told weights of the loss "
+                f"({', '.join(terms)}), but {type(own).__name__} has "
+                "no field `conditions`; give the network that was trained."
+            )
+        if own is not None:
+            return own.clone(conditions=told)
         if isinstance(self.genotype, Genotype):
             return RegistrationNetwork(
                 self.genotype,
@@ -117,6 +142,7 @@ class ModelDescription:
                 self.matching,
                 wiring=self.wiring,
                 structure=self.structure,
+                conditions=told,
             )
         if self.genotype not in NETWORKS:
             raise ArtifactError(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from jax import Array
 
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.inference._classical import SMOOTHNESS, Refined, register_pair
-from autoreg_jax.inference._description import ModelDescription
+from autoreg_jax.inference._description import SMOOTH, ModelDescription
 from autoreg_jax.inference._stored import (
     DESCRIPTION,
     WEIGHTS,
@@ -54,10 +54,12 @@ class RegistrationModel:
         path: The folder that it was read from; None if it was never on disk.
         network: A Flax module whose `apply({"params": params}, moving, fixed)` returns
             a `networks.Registration`. Default: the network that the description names.
+        smoothness: Factor on the weight of the smoothness under which it registers, see
+            `with_smoothness`; it is not stored.
 
     Raises:
         ArtifactError: If no network is given and the description names none of this
-            package.
+            package, or if the given one cannot be told what the description says.
 
     Examples:
         A network of your own is named in the description, and given again when the
@@ -72,18 +74,43 @@ class RegistrationModel:
     params: Any
     path: Path | None = None
     network: Any = None
+    smoothness: float = 1.0
 
     def __post_init__(self) -> None:
         """Build the network of the description, unless one is given."""
-        if self.network is None:
-            object.__setattr__(self, "network", self.description.network())
+        object.__setattr__(self, "network", self.description.network(self.network))
+
+    def with_smoothness(self, factor: float) -> "RegistrationModel":
+        """The model under another weight of the smoothness, with the same programs.
+
+        Args:
+            factor: On the weight `smooth` of λ; > 1 for smoother displacements. A
+                refinement takes the same factor.
+
+        Raises:
+            ConfigError: If the network was not trained for this, or the factor is out
+                of the range for which it was.
+        """
+        conditions = self.description.conditions
+        if conditions is None or not self.description.is_told_smoothness:
+            raise ConfigError(
+                f"{self.path or 'the model'}: was trained for one smoothness alone; "
+                "train one with network.conditions=[smooth], or refine (--refine N)."
+            )
+        told = replace(self, smoothness=factor)
+        conditions.told(told._factors)
+        told.__dict__["_predict"] = self._predict
+        return told
+
+    @property
+    def _factors(self) -> dict[str, float]:
+        """On the weights of the loss of the training, but for those that are 1."""
+        return {} if self.smoothness == 1 else {SMOOTH: self.smoothness}
 
     @cached_property
     def _predict(self) -> Callable[..., Registration]:
-        """The compiled network."""
-        return jax.jit(
-            lambda w, moving, fixed: self.network.apply({"params": w}, moving, fixed)
-        )
+        """The compiled network; what it is told is an argument."""
+        return jax.jit(lambda w, *a, **k: self.network.apply({"params": w}, *a, **k))
 
     @cached_property
     def digest(self) -> str:
@@ -104,8 +131,12 @@ class RegistrationModel:
         Raises:
             ArtifactError: If the weights do not fit the network.
         """
+        told, conditions = {}, self.description.conditions
+        if conditions is not None:
+            numbers = conditions.told(self._factors)
+            told = {"condition": jnp.asarray(numbers, jnp.float32)}
         try:
-            return self._predict(self.params, moving, fixed)
+            return self._predict(self.params, moving, fixed, **told)
         except FlaxError as error:
             raise ArtifactError(
                 f"{self.path or 'the model'}: the weights ({WEIGHTS}) do not fit the "
@@ -138,6 +169,7 @@ class RegistrationModel:
         steps: int,
         learning_rate: float = 0.2,
         similarity: str | Similarity | None = None,
+        smoothness: float | None = None,
     ) -> Refined:
         """Optimise the prediction for one pair, see `register_pair`.
 
@@ -153,6 +185,8 @@ class RegistrationModel:
                 takes a third.
             learning_rate: Initial learning rate, voxels of half resolution per step.
             similarity: To optimise instead of the one of the training.
+            smoothness: Factor on the weight of the smoothness (> 0); default: that of
+                the model.
 
         Returns:
             The best iterate, the start at half resolution included.
@@ -161,6 +195,7 @@ class RegistrationModel:
             ArtifactError: If the weights do not fit the network.
         """
         about = self.description
+        factor = self.smoothness if smoothness is None else smoothness
         if start is None:
             start = self.start(self(moving, fixed))
         return register_pair(
@@ -169,7 +204,7 @@ class RegistrationModel:
             jnp.asarray(about.spacing, moving.dtype),
             num_iterations=steps,
             learning_rate=learning_rate,
-            smoothness=SMOOTHNESS * about.smoothness,
+            smoothness=factor * SMOOTHNESS * about.smoothness,
             similarity=similarity or about.similarity,
             start=start,
         )

@@ -28,7 +28,7 @@ from autoreg_jax.geometry import (
     resample,
     working_grid,
 )
-from autoreg_jax.inference._classical import register_pair
+from autoreg_jax.inference._classical import SMOOTHNESS, register_pair
 from autoreg_jax.inference._comparable import (
     binary_mask,
     check_companion,
@@ -62,6 +62,7 @@ def register(  # noqa: PLR0913
     refine: int | None = None,
     learning_rate: float | None = None,
     similarity: str | Similarity | None = None,
+    smoothness: float | None = None,
     fixed_mask: Volume | Path | str | None = None,
     moving_mask: Volume | Path | str | None = None,
     fill: Fill = None,
@@ -91,6 +92,10 @@ def register(  # noqa: PLR0913
             default: 0.2 after a network, 0.1 without.
         similarity: Similarity to optimise, a name in `losses.SIMILARITIES` or a
             `Similarity` of your own; default: that of the model, or local correlation.
+        smoothness: Factor on the weight of the smoothness of the displacement (> 0):
+            above 1 smoother, below 1 closer to the images. A network has to be trained
+            for it (`network.conditions`), within a range; one that is not leaves it to
+            the refinement. Default: as the model was trained, or the usual weight.
         fixed_mask: Compare only where this mask of the fixed image is not 0 (from 0.5
             if a file holds probabilities, see `data.read_mask`); only without a model.
         moving_mask: Compare only inside this mask of the moving image; only without a
@@ -104,7 +109,9 @@ def register(  # noqa: PLR0913
     Raises:
         ArtifactError: If there is no usable model in the folder.
         ConfigError: If there is nothing to do (no model, `refine` 0 and `affine`
-            "none"), or an option has an unknown value.
+            "none"), an option has an unknown value, or nothing takes `smoothness`: the
+            factor is out of the model's range, or there is neither a model that is
+            trained for it nor an optimisation.
         DataError: If an image file cannot be used, an image has no contrast, alone or
             where the images are compared, or a mask is empty.
         GeometryError: If the images differ in the number of axes, among themselves or
@@ -117,7 +124,7 @@ def register(  # noqa: PLR0913
     elif model is None and refine == 0 and affine == "auto":
         affine = "affine"
     has_mask = fixed_mask is not None or moving_mask is not None
-    check_options(model, affine, refine, similarity, has_mask=has_mask)
+    check_options(model, affine, refine, similarity, smoothness, has_mask=has_mask)
     fixed = fixed if isinstance(fixed, Volume) else read_image(fixed)
     moving = moving if isinstance(moving, Volume) else read_image(moving)
     check_fill(fill)
@@ -125,6 +132,9 @@ def register(  # noqa: PLR0913
     check_contrast(moving)
     if isinstance(model, Path | str):
         model = load_model(model)
+    if model is not None and smoothness is not None:
+        is_left = refine > 0 and not model.description.is_told_smoothness
+        model = model if is_left else model.with_smoothness(smoothness)
     begin = time.perf_counter()
     masks = (binary_mask(fixed_mask, fixed.ndim), binary_mask(moving_mask, fixed.ndim))
     doubts = [
@@ -176,8 +186,10 @@ def register(  # noqa: PLR0913
         steps=refine,
         learning_rate=learning_rate,
         similarity=similarity,
+        smoothness=smoothness,
         masks=weights,
     )
+    usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = _correlations(
         fixed_array, unaligned, moving_array, displacement, window=window
@@ -197,6 +209,7 @@ def register(  # noqa: PLR0913
         similarity=float(after),
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
+        smoothness=usual if smoothness is None else smoothness,
         model=None if model is None else model.path,
         alignment=prealignment.alignment,
         is_aligned=prealignment.is_used,
@@ -223,7 +236,7 @@ def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
     return working_grid(fixed, about.orientation, about.spacing)
 
 
-def _displacement(
+def _displacement(  # noqa: PLR0913
     fixed: Array,
     moving: Array,
     model: RegistrationModel | None,
@@ -232,6 +245,7 @@ def _displacement(
     steps: int,
     learning_rate: float | None,
     similarity: str | Similarity | None,
+    smoothness: float | None,
     masks: Sequence[Array | None],
 ) -> Array:
     """The displacement in voxels: predicted, optimised, or both."""
@@ -245,6 +259,7 @@ def _displacement(
             jnp.asarray(spacing, fixed.dtype),
             num_iterations=steps,
             **rate,
+            smoothness=SMOOTHNESS * (1.0 if smoothness is None else smoothness),
             similarity=similarity or Objective.similarity,
             fixed_mask=masks[0],
             moving_mask=masks[1],
@@ -252,7 +267,12 @@ def _displacement(
     if steps == 0:
         return model(moving, fixed).displacements.full
     return model.refine(
-        moving, fixed, steps=steps, similarity=similarity, **rate
+        moving,
+        fixed,
+        steps=steps,
+        similarity=similarity,
+        smoothness=smoothness,
+        **rate,
     ).displacement
 
 

@@ -44,6 +44,7 @@ class Registered:
         seconds: Time of the computation, including compilation, without files and the
             moved image.
         refined_steps: Steps of the optimisation on this pair.
+        smoothness: Factor on the usual weight of the smoothness.
         model: Folder of the model; None without one, or if it never was on disk.
         alignment: The linear map that was found beforehand; None if none was sought.
         is_aligned: Whether the alignment was used.
@@ -59,6 +60,7 @@ class Registered:
     similarity: float
     seconds: float
     refined_steps: int = 0
+    smoothness: float = 1.0
     model: Path | None = None
     alignment: Alignment | None = None
     is_aligned: bool = False
@@ -152,6 +154,7 @@ class Registered:
             "moving": self.moving.path,
             "model": self.model,
             "refined_steps": self.refined_steps,
+            "smoothness": self.smoothness,
             "similarity_before": self.similarity_before,
             "similarity": self.similarity,
             "displacement_mean_mm": float(length.mean()),

@@ -24,22 +24,24 @@ from autoreg_jax.files import (
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._seen import Seen
 from autoreg_jax.losses import SIMILARITIES
-from autoreg_jax.networks import Structure, Wiring
+from autoreg_jax.networks import Conditions, Structure, Wiring
 from autoreg_jax.search_space import Genotype
 
 DESCRIPTION, WEIGHTS = "model.json", "weights.npz"
 
-_FORMAT = 5
+_FORMAT = 6
 # Format 1 has neither `wiring` nor `is_dimmed`: both are the defaults. So is
 # `intensity` if it is missing. Format 2 has no `structure`: two scales, and how
 # velocities are joined is part of `wiring`. Format 3 has no `seen`, format 4 no
-# digests.
-_READABLE = (1, 2, 3, 4, _FORMAT)
+# digests, format 5 no `conditions`: it is told nothing.
+_READABLE = (1, 2, 3, 4, 5, _FORMAT)
+_WITH_DIGESTS = 5
 _PARTS = {
     "wiring": Wiring,
     "structure": Structure,
     "intensity": Intensity,
     "seen": Seen,
+    "conditions": Conditions,
 }
 _AXES = ("LR", "PA", "IS")
 # The weights of a network are around 1; images are from 0 to 1.
@@ -81,7 +83,7 @@ def read_model(folder: Path) -> tuple[ModelDescription, dict[str, np.ndarray]]:
             "train the model again or install the version that wrote it."
         )
     expected = None
-    if found == _FORMAT:
+    if found >= _WITH_DIGESTS:
         own = content.pop("sha256", None)
         if own != json_digest({"format": found, **content}):
             raise ArtifactError(
@@ -153,7 +155,7 @@ def _described(content: dict[str, Any], version: int, source: str) -> ModelDescr
             used[name] = value if is_named else Genotype.from_json(json.dumps(value))
         elif name in _PARTS:
             part = _PARTS[name]
-            is_absent = name == "seen" and value is None
+            is_absent = name in ("seen", "conditions") and value is None
             used[name] = (
                 None if is_absent else build(part, value, None, source, f"{name}.")
             )
@@ -188,6 +190,9 @@ def _ranges(about: ModelDescription) -> Iterator[tuple[str, bool]]:
     yield "spacing: must be two or three sizes in mm above 0", is_right
     yield "lam: must be finite", all(map(math.isfinite, about.lam.values()))
     yield "windows: must be 1 or more", min(about.windows) >= 1
+    terms = () if about.conditions is None else about.conditions.terms
+    told = [about.lam.get(name, 0.0) > 0 for name in terms]
+    yield "conditions: must be terms with a weight in lam above 0", all(told)
 
 
 def _current(content: dict[str, Any], version: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from autoreg_jax.networks._composition import (
     composed,
     inverse_displacements,
 )
+from autoreg_jax.networks._conditions import Conditions
 from autoreg_jax.networks._matching import INITIAL_SHARPNESS, Matching
 from autoreg_jax.networks._modulation import CONDITION_SCALE, Modulation
 from autoreg_jax.networks._registration import RegistrationNetwork
@@ -14,6 +15,7 @@ from autoreg_jax.networks._wiring import Wiring
 __all__ = [
     "CONDITION_SCALE",
     "INITIAL_SHARPNESS",
+    "Conditions",
     "Matching",
     "Modulation",
     "Registration",

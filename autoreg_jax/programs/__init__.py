@@ -14,11 +14,8 @@ from autoreg_jax.programs._iteration import (
     StageData,
     StageInfo,
     StageRow,
-    TrainingData,
     search_step,
     search_steps,
-    training_step,
-    training_steps,
 )
 from autoreg_jax.programs._layout import (
     Layout,
@@ -32,6 +29,8 @@ from autoreg_jax.programs._network import (
     Network,
     NetworkFamily,
     chosen_genotype,
+    conditioned,
+    make_conditions,
     make_network,
     make_structure,
     make_wiring,
@@ -65,6 +64,11 @@ from autoreg_jax.programs._steps import (
     runs_in_one_program,
     stacked_rows,
 )
+from autoreg_jax.programs._training_step import (
+    TrainingData,
+    training_step,
+    training_steps,
+)
 
 __all__ = [
     "DeviceCohort",
@@ -85,6 +89,7 @@ __all__ = [
     "check_labels",
     "check_space",
     "chosen_genotype",
+    "conditioned",
     "copied",
     "far_algorithm",
     "far_step",
@@ -98,6 +103,7 @@ __all__ = [
     "initial_vector",
     "layout_of",
     "learns_from_labels",
+    "make_conditions",
     "make_lambda",
     "make_network",
     "make_objective",

@@ -25,6 +25,7 @@ from autoreg_jax.search import (
     Control,
     FarAlgorithm,
     FarState,
+    PairBatch,
     make_amortised,
     make_branches,
     make_forward,
@@ -32,6 +33,7 @@ from autoreg_jax.search import (
     normalised_steps,
     over_pairs,
     tangent_step,
+    told,
 )
 
 
@@ -72,7 +74,11 @@ def far_algorithm(
     judge = stage.search.judge, stage.search.folding_budget
     if far.method == "amortised":
         problem = programs.plain_problem(network, stage.search).bilevel
-        slope: Any = jax.value_and_grad(problem.outer_loss, argnums=1)
+
+        def judged(omega: Any, lam: Any, batch: PairBatch) -> Any:
+            return problem.outer_loss(omega, lam, told(batch, lam))
+
+        slope: Any = jax.value_and_grad(judged, argnums=1)
         if not is_plain:
             make_slope = partial(jax.jit, slope, compiler_options=options)
             slope = programs.once(("slope", network, *judge), make_slope)

@@ -1,16 +1,13 @@
-"""One iteration of the search and one step of the training, from indices of pairs."""
+"""One iteration of the search, from indices of pairs."""
 
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.config import TrainConfig
 from autoreg_jax.programs._cohort import DeviceCohort, gather_pair, gather_pairs
 from autoreg_jax.programs._network import Network
 from autoreg_jax.programs._programs import Programs
@@ -23,7 +20,6 @@ from autoreg_jax.programs._steps import (
     runs_in_one_program,
 )
 from autoreg_jax.search import InnerInfo, OuterInfo, SearchAlgorithm, SearchState
-from autoreg_jax.training import TrainingAlgorithm
 
 logger = logging.getLogger(__name__)
 
@@ -128,71 +124,6 @@ def _choose(condition: Any, first: Any, second: Any, operand: Any) -> Any:
     return first(operand) if condition else second(operand)
 
 
-class TrainingData(NamedTuple):
-    """What stays the same in the steps of a training.
-
-    Attributes:
-        images: The training images.
-        lam: λ.
-        key: Of the augmentation; None without one.
-        used: Part of the time that is over, in [0, 1]; None without a limit.
-    """
-
-    images: DeviceCohort
-    lam: Any
-    key: Any = None
-    used: Any = None
-
-
-def training_step(
-    algorithm: TrainingAlgorithm,
-    num_structures: int = 0,
-    accumulate: int = 1,
-    *,
-    is_compiled: bool = True,
-) -> Step:
-    """A step `(TrainState, (moving, fixed), TrainingData) -> (state, TrainInfo)`.
-
-    Args:
-        algorithm: Of the training.
-        num_structures: Foreground classes of the labels, if the images have any.
-        accumulate: Batches among which the pairs of a step are divided.
-        is_compiled: The step becomes a part of a program. Otherwise the batches of a
-            step are called one by one.
-    """
-
-    def step(state: Any, row: Any, data: TrainingData) -> tuple[Any, Any]:
-        key = data.key
-        if key is not None:
-            key = jax.random.fold_in(key, state.step)
-        if accumulate == 1:
-            batch = _training_batch(row, data, key, num_structures)
-            return algorithm.step(state, batch, data.used)
-
-        def gradient(part: Any) -> Any:
-            number, *pairs = part
-            own = None if key is None else jax.random.fold_in(key, number)
-            batch = _training_batch(tuple(pairs), data, own, num_structures)
-            return algorithm.gradient(state, batch)
-
-        sides = (side.reshape(accumulate, -1) for side in row)
-        parts = (np.arange(accumulate), *sides)
-        if is_compiled:
-            found = jax.lax.map(gradient, parts)
-        else:
-            each = [gradient(part) for part in zip(*parts, strict=True)]
-            found = jax.tree.map(lambda *values: jnp.stack(values), *each)
-        mean = jax.tree.map(lambda values: jnp.mean(values, 0), found)
-        return algorithm.update(state, mean, data.used)
-
-    return step
-
-
-def _training_batch(row: Any, data: TrainingData, key: Any, num_structures: int) -> Any:
-    batch = gather_pair(data.images, row, num_structures)
-    return batch if key is None else batch._replace(key=key), data.lam
-
-
 def search_steps(
     programs: Programs,
     stage: Stage,
@@ -231,7 +162,7 @@ def search_steps(
 
     searched, num_steps = network or programs.mixed, stage.settings.steps
     is_mixed = network is None
-    programs.once(("said", is_mixed), lambda: _say_compiling(is_mixed=is_mixed))
+    programs.once(("said", is_mixed), lambda: say_compiling(is_mixed=is_mixed))
     if not is_whole_program(programs, searched, data.train, num_steps):
         return make(is_whole=False)
     search = stage.search
@@ -254,30 +185,6 @@ def search_steps(
     return programs.once(("search steps", *key), lambda: make(is_whole=True))
 
 
-def training_steps(
-    programs: Programs,
-    network: Network,
-    settings: TrainConfig,
-    images: DeviceCohort,
-    num_structures: int = 0,
-) -> Steps:
-    """The steps of a training, see `training_step`."""
-
-    def make(*, is_whole: bool) -> Steps:
-        algorithm = programs.training(network, settings, is_plain=is_whole)
-        step = training_step(
-            algorithm, num_structures, settings.accumulate, is_compiled=is_whole
-        )
-        return in_one_program(step) if is_whole else one_by_one(step)
-
-    programs.once(("said", False), lambda: _say_compiling(is_mixed=False))
-    if not is_whole_program(programs, network, images, settings.steps):
-        return make(is_whole=False)
-    same = replace(settings, log_every=1, steps_per_call=None)
-    key = ("training steps", network, same, num_structures)
-    return programs.once(key, lambda: make(is_whole=True))
-
-
 def is_whole_program(
     programs: Programs, network: Network, images: DeviceCohort, num_steps: int
 ) -> bool:
@@ -288,7 +195,8 @@ def is_whole_program(
     return runs_in_one_program(programs.layout(network).size, num_voxels, num_steps)
 
 
-def _say_compiling(*, is_mixed: bool) -> None:
+def say_compiling(*, is_mixed: bool) -> None:
+    """Say that a search, or else a chosen network, is compiled now."""
     what, usual = ("search", "1 to 4 minutes")
     if not is_mixed:
         what, usual = "chosen network", "10 to 60 s"

@@ -8,8 +8,12 @@ from typing import Any
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
-from autoreg_jax.search import ratio_names
+from autoreg_jax.networks import (
+    Conditions,
+    RegistrationNetwork,
+    Structure,
+    Wiring,
+)
 from autoreg_jax.search_space import (
     CANDIDATES,
     PUBLISHED_GENOTYPES,
@@ -54,18 +58,49 @@ def make_network(config: RunConfig, network: Genotype | str | Network) -> Networ
     return network
 
 
-def told_network(network: Network, lam: Mapping[str, Any]) -> Network:
-    """The same network, but told the log ratios of λ.
+def told_network(network: Network, count: int, setting: str) -> Network:
+    """The same network, but told so many numbers.
+
+    Args:
+        network: A Flax module.
+        count: Numbers that it is told.
+        setting: What asks for it, for a message.
 
     Raises:
         ConfigError: If it has no field `conditions`.
     """
     if not hasattr(network, "conditions"):
         raise ConfigError(
-            "search.lam_search.method: amortised needs a network with a field "
-            f"`conditions`, which {type(network).__name__} has not; choose branches."
+            f"{setting} needs a network with a field `conditions`, which "
+            f"{type(network).__name__} has not; leave the setting at its default."
         )
-    return network.clone(conditions=len(ratio_names(lam)))
+    return network.clone(conditions=count)
+
+
+def conditioned(
+    network: Network, conditions: Conditions | None, lam: Mapping[str, float]
+) -> Network:
+    """The network that is trained: told the weights of the loss, if it is to be.
+
+    Raises:
+        ConfigError: If λ gives one of the terms no weight, or the network cannot be
+            told anything.
+    """
+    if conditions is None:
+        return network
+    known = [name for name in lam if lam[name] > 0]
+    if not {*conditions.terms} <= {*known}:
+        raise ConfigError(
+            f"network.conditions: must be terms with a weight above 0, which are "
+            f"{', '.join(known)}, got {', '.join(conditions.terms)}."
+        )
+    return told_network(network, len(conditions.terms), "network.conditions")
+
+
+def make_conditions(config: RunConfig) -> Conditions | None:
+    """The terms of the loss whose weights the network is told."""
+    terms, limit = config.network.conditions, config.network.condition_range
+    return None if terms is None else Conditions(terms, limit)
 
 
 def make_wiring(config: RunConfig) -> Wiring:

@@ -50,7 +50,8 @@ def pair_loss(
             seen, compared = augmented(batch, settings.augment)
         if is_both:
             seen, compared = with_swapped(seen), with_swapped(compared)
-        out: Any = network.apply({"params": omega}, seen.moving, seen.fixed)
+        told = {} if batch.condition is None else {"condition": batch.condition}
+        out: Any = network.apply({"params": omega}, seen.moving, seen.fixed, **told)
         found = objective(
             compared.fixed,
             compared.moving,

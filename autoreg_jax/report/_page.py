@@ -1,8 +1,7 @@
 """Collect the sections of the page and render them."""
 
 import math
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,7 +37,9 @@ from autoreg_jax.report._decisions import (
 from autoreg_jax.report._dice import STEPS, dice_by_structure
 from autoreg_jax.report._pairs import ShownPair, select_pairs
 from autoreg_jax.report._panel import registration_panel
+from autoreg_jax.report._provenance import command_line, provenance_rows
 from autoreg_jax.report._run import Run
+from autoreg_jax.report._smoothness import FrontRow, front_figure, front_rows
 from autoreg_jax.report._style import to_data_uri
 from autoreg_jax.report._summary import is_simulated, summary_paragraph, summary_table
 from autoreg_jax.report._trials import (
@@ -47,7 +48,7 @@ from autoreg_jax.report._trials import (
     trial_rows,
     trials_sentence,
 )
-from autoreg_jax.report._words import CAPTIONS, MISSING, STAGES, duration, pair_guide
+from autoreg_jax.report._words import CAPTIONS, MISSING, pair_guide
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,11 @@ class Section:
         guide: How to read the pictures, or empty.
         sentence: Conclusion from the pictures, or empty.
         cells: Chosen operations.
-        hint: What is written beside them.
+        hint: What is written below a table.
         weights: Loss weights at start and end.
         similarity: Name of the similarity measure, or empty.
         trials: Settings that were tried.
-        hint: How to read them.
+        front: Scores under several weights of the smoothness.
     """
 
     title: str
@@ -87,7 +88,7 @@ class Section:
     weights: Sequence[WeightRow] = ()
     similarity: str = ""
     trials: Sequence[TrialRow] = ()
-    hint: str = ""
+    front: Sequence[FrontRow] = ()
 
 
 def render_page(run: Run) -> str:
@@ -102,13 +103,14 @@ def render_page(run: Run) -> str:
     environment.filters["number"] = _number
     return environment.get_template("report.html.jinja").render(
         name=run.name,
-        command=_command((run.provenance or {}).get("command")),
+        command=command_line((run.provenance or {}).get("command")),
         simulated=is_simulated(run),
         paragraph=summary_paragraph(run),
         measures=summary_table(run.evaluation or {}),
         sections=(
             _pairs(run),
             _structures(run),
+            *_front(run),
             *_trials(run),
             _architecture(run),
             _weights(run),
@@ -119,40 +121,6 @@ def render_page(run: Run) -> str:
         missing=MISSING,
         config=run.config,
     )
-
-
-def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List every entry as name and text; nested names are joined, times are in words.
-
-    Examples:
-        >>> provenance_rows({"seed": 3, "seconds": {"train": 90.0}})
-        [('seed', '3'), ('seconds · Training', '1 min 30 s')]
-    """
-    return list(_flatten((), provenance))
-
-
-def _flatten(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flatten((*path, str(key)), item)
-        return
-    is_time = any("seconds" in part for part in path)
-    if path == ("command",):
-        text = _command(value)
-    elif is_time and isinstance(value, int | float):
-        text = duration(value)
-    elif isinstance(value, list):
-        text = ", ".join(str(item) for item in value)
-    else:
-        text = None if value is None else str(value)
-    # Only the first name is a phrase; the others may be names of packages.
-    words = [path[0].replace("_", " "), *(STAGES.get(part, part) for part in path[1:])]
-    yield " · ".join(words), text or "–"
-
-
-def _command(command: Any) -> str | None:
-    """The command of the run as one line, or None."""
-    return shlex.join(map(str, command)) if isinstance(command, list) else command
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -206,6 +174,17 @@ def _structures(run: Run) -> Section:
     if not any(math.isfinite(r.get(step, np.nan)) for r in run.rows for step in STEPS):
         return Section(title, missing=MISSING["structures"])
     return Section(title, [_picture(dice_by_structure(run.rows), CAPTIONS["dice"])])
+
+
+def _front(run: Run) -> Iterator[Section]:
+    """One model under several smoothnesses; no section where that was not measured."""
+    if run.smoothness is not None:
+        rows, sentence = front_rows(run.smoothness), ""
+        if run.is_front_of_model is False:
+            sentence = MISSING["front_of_model"]
+        picture = _picture(front_figure(run.smoothness), CAPTIONS["front"])
+        title = "Overlap against folding"
+        yield Section(title, [picture], sentence=sentence, front=rows)
 
 
 def _trials(run: Run) -> Iterator[Section]:

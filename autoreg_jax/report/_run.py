@@ -23,6 +23,7 @@ class Run:
         name: Name of the folder.
         records: Lines of `metrics.jsonl`, in order.
         genotype, objective, search, evaluation, provenance: The JSON files.
+        smoothness: The scores under several weights of the smoothness, JSON.
         rows: Lines of `evaluation.csv`, NaN where a score is unknown.
         pairs: Pairs of `panels.npz`.
         spacing: mm per array axis of the pairs.
@@ -30,6 +31,7 @@ class Run:
         config: Text of `config.yaml`.
         is_of_model: Whether the evaluation is that of the model in the folder; None if
             that is not known.
+        is_front_of_model: The same of the scores under several weights.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Run:
     affine: NDArray[Any] | None
     config: str | None
     is_of_model: bool | None = None
+    smoothness: Mapping[str, Any] | None = None
+    is_front_of_model: bool | None = None
 
 
 def check_extra() -> None:
@@ -114,6 +118,7 @@ def read_run(folder: RunFolder) -> Run:
         folder.evaluation,
         folder.structure_scores,
         folder.panels,
+        folder.smoothness,
     )
     if not any(path.is_file() for path in sources):
         raise ArtifactError(
@@ -122,7 +127,7 @@ def read_run(folder: RunFolder) -> Run:
         )
     pairs, spacing, affine = read_pairs(folder.panels)
     evaluation = _optional(folder.evaluation)
-    digests = (evaluation or {}).get("model"), stored_digest(folder.path)
+    smoothness, stored = _optional(folder.smoothness), stored_digest(folder.path)
     rows, texts = folder.structure_scores, ("fixed", "moving", "structure")
     return Run(
         name=folder.path.resolve().name,
@@ -137,8 +142,16 @@ def read_run(folder: RunFolder) -> Run:
         spacing=spacing,
         affine=affine,
         config=folder.config.read_text("utf-8") if folder.config.is_file() else None,
-        is_of_model=digests[0] == digests[1] if all(digests) else None,
+        is_of_model=_is_of(evaluation, stored),
+        smoothness=smoothness,
+        is_front_of_model=_is_of(smoothness, stored),
     )
+
+
+def _is_of(scores: Mapping[str, Any] | None, stored: str | None) -> bool | None:
+    """Whether scores are those of a model; None if that is not known."""
+    digests = (scores or {}).get("model"), stored
+    return digests[0] == digests[1] if all(digests) else None
 
 
 def _optional(path: Path) -> Mapping[str, Any] | None:

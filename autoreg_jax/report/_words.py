@@ -59,6 +59,12 @@ CAPTIONS = {
         "after the network; orange: after refining each pair on its own, if done. "
         "Small and thin structures score lower for the same error in mm."
     ),
+    "front": (
+        "The same model under several weights of the smoothness; the number beside a "
+        "point is the factor on the weight of its training. Upwards is a better match "
+        "of the images, to the right a less regular deformation: choose the point "
+        "that gives the match you need at the least cost. Means over the pairs."
+    ),
     "alpha": (
         "Preferences of the search. The network is built of cells, and each cell is a "
         "chain of steps (edges). For each edge (column) the search gives every "
@@ -103,6 +109,10 @@ CAPTIONS = {
 }
 
 MISSING = {
+    "front_of_model": (
+        "These are the scores of another model than the one in this folder, which was "
+        "trained since; repeat `autoreg evaluate --smoothness`."
+    ),
     "summary": "This run has no evaluation, so there are no scores to list.",
     "pairs": "This run has no stored example pairs, so there are no images to show.",
     "structures": (

@@ -47,6 +47,8 @@ class RunFolder(os.PathLike[str]):
         evaluation: Summary of the evaluation, evaluation.json.
         structure_scores: A row for each pair and structure, evaluation.csv.
         pair_scores: A row for each pair, evaluation_pairs.csv.
+        smoothness: Scores under several weights of the smoothness, smoothness.json.
+        smoothness_scores: The same as a table, smoothness.csv.
         panels: Arrays of the example pairs, panels.npz.
         report: The page that describes the run, report.html.
         provenance: Versions, machine, command, data and times, provenance.json.
@@ -73,6 +75,8 @@ class RunFolder(os.PathLike[str]):
         self.evaluation = folder / "evaluation.json"
         self.structure_scores = folder / "evaluation.csv"
         self.pair_scores = folder / "evaluation_pairs.csv"
+        self.smoothness = folder / "smoothness.json"
+        self.smoothness_scores = folder / "smoothness.csv"
         self.panels = folder / "panels.npz"
         self.report = folder / "report.html"
         self.provenance = folder / "provenance.json"

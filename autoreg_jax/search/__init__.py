@@ -1,6 +1,6 @@
 """Algorithm 1 as pure functions: its problems and one iteration."""
 
-from autoreg_jax.search._amortised import make_amortised
+from autoreg_jax.search._amortised import make_amortised, told
 from autoreg_jax.search._branches import make_branches
 from autoreg_jax.search._far import (
     ON_DEVICE,
@@ -12,7 +12,12 @@ from autoreg_jax.search._far import (
     no_move,
 )
 from autoreg_jax.search._forward import make_forward, tangent_step
-from autoreg_jax.search._log_ratios import normalised_steps, of_log_ratios, ratio_names
+from autoreg_jax.search._log_ratios import (
+    normalised_steps,
+    of_log_ratios,
+    ratio_names,
+    spread_ratios,
+)
 from autoreg_jax.search._own_estimator import checked_estimator
 from autoreg_jax.search._problem import (
     Judge,
@@ -63,6 +68,8 @@ __all__ = [
     "over_pairs",
     "overlap_judge",
     "ratio_names",
+    "spread_ratios",
     "tangent_step",
+    "told",
     "with_leaking_lambda",
 ]

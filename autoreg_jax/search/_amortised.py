@@ -22,7 +22,7 @@ from autoreg_jax.search._far import (
     repeated,
     taken,
 )
-from autoreg_jax.search._log_ratios import moved_ratios, ratio_names
+from autoreg_jax.search._log_ratios import log_ratios, ratio_names, spread_ratios
 from autoreg_jax.search._problem import PairBatch
 from autoreg_jax.search._step import InnerInfo, SearchAlgorithm, SearchState
 
@@ -47,8 +47,9 @@ def make_amortised(
     many λ and is best for none of them. Moves cost gradients of the judge alone.
 
     Args:
-        algorithm: Its `inner_step` trains ω of a network that is told λ.
-        slope: Of the judge of the same network.
+        algorithm: Its `inner_step` trains ω of a network that is told the log ratios of
+            λ, the condition of the batch.
+        slope: Of the judge of the same network; it tells the network λ, see `told`.
         optimizer: Of the log ratios.
         control: How loops are run.
         reach: Largest distance of a log ratio, > 0.
@@ -76,11 +77,10 @@ def make_amortised(
     ) -> tuple[FarState, InnerInfo]:
         del valid, is_far  # it is the same step before the first move
         names = ratio_names(state.outer)
-        moves = reach * (2 * spread(state.step, len(names)) - 1)
-        near = moved_ratios(state.outer, dict(zip(names, moves, strict=True)))
+        near, _ = spread_ratios(state.outer, names, reach, state.step)
         omega, optimizer_state = taken(state.members, 0)
         before = SearchState(state.step, omega, near, optimizer_state, (), ())
-        after, info = algorithm.inner_step(before, batch)
+        after, info = algorithm.inner_step(before, told(batch, near))
         new = replace(
             state,
             step=state.step + 1,
@@ -113,22 +113,6 @@ def make_amortised(
     return FarAlgorithm(init, train, move)
 
 
-def spread(step: Any, count: int) -> Array:
-    """A point of the unit cube that fills it evenly with the steps, without a key.
-
-    The additive recurrence on powers of the generalised golden ratio (Roberts 2018).
-
-    Args:
-        step: Number of the point, int32 scalar.
-        count: Axes, >= 1.
-
-    Returns:
-        `(count,)` in [0, 1).
-    """
-    ratio = 2.0
-    for _ in range(30):  # x^(count + 1) = x + 1
-        ratio = (1 + ratio) ** (1 / (count + 1))
-    shares = jnp.asarray([(1 / ratio) ** (axis + 1) for axis in range(count)])
-    # It begins again after some thousand points, beyond which float32 is too coarse.
-    place = jax.lax.rem(jnp.asarray(step, jnp.int32), 4096)
-    return jnp.mod(0.5 + shares * place, 1.0)
+def told(batch: PairBatch, lam: Weights) -> PairBatch:
+    """The batch of a network that is told the log ratios of λ."""
+    return batch._replace(condition=log_ratios(lam))

@@ -1,6 +1,6 @@
 """λ as log ratios to one reference term, and steps with one common normaliser."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -34,6 +34,45 @@ def log_ratios(lam: Weights) -> Array:
     first, *others = in_order(lam).values()
     rows = [jnp.where(weight > 0, weight / first, 1.0) for weight in others]
     return jnp.log(jnp.stack(rows))
+
+
+def spread_ratios(
+    lam: Weights, names: Sequence[str], reach: float, step: Any
+) -> tuple[dict[str, Any], Array]:
+    """λ under other log ratios of some terms, which fill a cube with the steps.
+
+    Args:
+        lam: The middle of the cube.
+        names: Terms that move, one or more of `ratio_names`.
+        reach: Half an edge of the cube, > 0.
+        step: Number of the step, int32 scalar.
+
+    Returns:
+        The weights of this step, and the moves of the log ratios, `(names,)`.
+    """
+    moves = reach * (2 * spread(step, len(names)) - 1)
+    return moved_ratios(lam, dict(zip(names, moves, strict=True))), moves
+
+
+def spread(step: Any, count: int) -> Array:
+    """A point of the unit cube that fills it evenly with the steps, without a key.
+
+    The additive recurrence on powers of the generalised golden ratio (Roberts 2018).
+
+    Args:
+        step: Number of the point, int32 scalar.
+        count: Axes, >= 1.
+
+    Returns:
+        `(count,)` in [0, 1).
+    """
+    ratio = 2.0
+    for _ in range(30):  # x^(count + 1) = x + 1
+        ratio = (1 + ratio) ** (1 / (count + 1))
+    shares = jnp.asarray([(1 / ratio) ** (axis + 1) for axis in range(count)])
+    # It begins again after some thousand points, beyond which float32 is too coarse.
+    place = jax.lax.rem(jnp.asarray(step, jnp.int32), 4096)
+    return jnp.mod(0.5 + shares * place, 1.0)
 
 
 class NormalisedState(NamedTuple):

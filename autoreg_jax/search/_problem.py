@@ -17,7 +17,6 @@ from autoreg_jax.losses import (
     segmentation_loss,
 )
 from autoreg_jax.networks import Registration, RegistrationNetwork
-from autoreg_jax.search._log_ratios import log_ratios
 
 
 class PairBatch(NamedTuple):
@@ -33,6 +32,8 @@ class PairBatch(NamedTuple):
         moving_landmarks: Points `(b, k, d)`, voxels, or None where not needed.
         fixed_landmarks: The corresponding points of the fixed images.
         key: Random key of the augmentation of this batch, or None where there is none.
+        condition: What a network with `conditions` is told, `(conditions,)`, or None
+            for zeros.
     """
 
     moving: Any
@@ -43,6 +44,7 @@ class PairBatch(NamedTuple):
     moving_landmarks: Any = None
     fixed_landmarks: Any = None
     key: Any = None
+    condition: Any = None
 
     @property
     def labels(self) -> tuple[Any, Any] | None:
@@ -164,8 +166,7 @@ def objective_problem(
 
     Without labels another judge takes the place of L_seg. None of them contains λ: its
     whole hypergradient is indirect,
-    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients. A network with
-    `conditions` is told the log ratios of λ, and L_seg depends on λ by what it is told.
+    `−ξ ⟨∇ℓ_i(ω), ∇L_seg(ω′)⟩` for each term, an alignment of gradients.
 
     Args:
         network: The discrete network.
@@ -178,11 +179,8 @@ def objective_problem(
     """
     judge = overlap_judge() if judge is None else judge
 
-    def told(lam: Weights) -> Array | None:
-        return log_ratios(lam) if getattr(network, "conditions", 0) else None
-
     def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
-        out = _predict(network, omega, batch, condition=told(lam))
+        out = _predict(network, omega, batch)
         return objective(
             batch.fixed, batch.moving, out.levels, lam, labels=batch.labels
         )
@@ -191,7 +189,8 @@ def objective_problem(
         return inner_terms(omega, lam, batch)[0]
 
     def outer_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:
-        out = _predict(network, omega, batch, condition=told(lam))
+        del lam
+        out = _predict(network, omega, batch)
         return judge(batch, out.displacements.full)
 
     return SearchProblem(BilevelProblem(inner_loss, outer_loss), inner_terms)
@@ -236,14 +235,10 @@ def over_pairs(problem: SearchProblem, *, is_scanned: bool) -> SearchProblem:
 
 
 def _predict(
-    network: RegistrationNetwork,
-    omega: Any,
-    batch: PairBatch,
-    alpha: Any = None,
-    condition: Any = None,
+    network: RegistrationNetwork, omega: Any, batch: PairBatch, alpha: Any = None
 ) -> Registration:
     """The network's answer to a batch."""
-    more = {} if condition is None else {"condition": condition}
+    more = {} if batch.condition is None else {"condition": batch.condition}
     images = batch.moving, batch.fixed
     out: Any = network.apply({"params": omega}, *images, alpha, **more)
     return out

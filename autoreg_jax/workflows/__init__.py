@@ -3,13 +3,23 @@
 from autoreg_jax.workflows._auto import auto, demo
 from autoreg_jax.workflows._doctor import Check, check_run, selfcheck
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._run_steps import evaluate_run, search_run, train_run
+from autoreg_jax.workflows._run_steps import (
+    evaluate_run,
+    search_run,
+    smoothness_run,
+    train_run,
+)
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._stepped import SearchProgress, SteppedSearch
 from autoreg_jax.workflows._stored import config_of
 from autoreg_jax.workflows._train import train
-from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
+from autoreg_jax.workflows.evaluation import (
+    Evaluation,
+    evaluate,
+    read_evaluation,
+    smoothness_front,
+)
 from autoreg_jax.workflows.planning import (
     Plan,
     Prepared,
@@ -52,6 +62,8 @@ __all__ = [
     "search",
     "search_run",
     "selfcheck",
+    "smoothness_front",
+    "smoothness_run",
     "train",
     "train_run",
 ]

@@ -1,9 +1,12 @@
 """The steps of `auto`, one at a time, each from the files of a run to its files."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from autoreg_jax.config import RunConfig
+from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ArtifactError, ConfigError, DataError
 from autoreg_jax.files import write_text
 from autoreg_jax.inference import RegistrationModel, load_model
@@ -16,7 +19,11 @@ from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._search import SearchResult, search
 from autoreg_jax.workflows._stored import config_of, dataset_of, found_of
 from autoreg_jax.workflows._train import train
-from autoreg_jax.workflows.evaluation import Evaluation, evaluate
+from autoreg_jax.workflows.evaluation import (
+    Evaluation,
+    evaluate,
+    smoothness_front,
+)
 from autoreg_jax.workflows.planning import prepare_again
 from autoreg_jax.workflows.training import check_continued
 from autoreg_jax.workflows.trials import (
@@ -188,12 +195,53 @@ def evaluate_run(
         ArtifactError: If there is no trained model, or the dataset is unknown.
         AutoRegError: As `auto`.
     """
-    folder = RunFolder(run)
-    config = config_of(run) if config is None else config
-    model = load_model(run)
+    folder, model = RunFolder(run), load_model(run)
+    config, source, cohort = _scored(folder, config, dataset)
+    found = evaluate(cohort, model, config, run=folder.path)
+    folder.write_provenance(config.seed, source)
+    return found
+
+
+@owns(is_there=True)
+def smoothness_run(
+    run: Path | str,
+    factors: Sequence[float],
+    config: RunConfig | None = None,
+    *,
+    dataset: Path | str | None = None,
+) -> list[dict[str, Any]]:
+    """Evaluate the trained network of a run under several weights of the smoothness.
+
+    Args:
+        run: Folder of the run.
+        factors: On the weight of the training, see `smoothness_front`.
+        config: Settings of this evaluation; default: those of the run.
+        dataset: Where its data are; default: where the search found them.
+
+    Returns:
+        A row for each factor, as in smoothness.json and smoothness.csv.
+
+    Raises:
+        ArtifactError: If there is no trained model, or the dataset is unknown.
+        ConfigError: If the model was trained for one smoothness alone, or a factor is
+            out of its range.
+        AutoRegError: As `auto`.
+    """
+    folder, model = RunFolder(run), load_model(run)
+    for factor in factors:
+        model.with_smoothness(factor)  # before images are read
+    config, source, cohort = _scored(folder, config, dataset)
+    found = smoothness_front(cohort, model, config, factors, run=folder.path)
+    folder.write_provenance(config.seed, source)
+    return found
+
+
+def _scored(
+    folder: RunFolder, config: RunConfig | None, dataset: Path | str | None
+) -> tuple[RunConfig, Path, Cohort]:
+    """Settings, dataset and subjects of an evaluation."""
+    config = config_of(folder.path) if config is None else config
     source = dataset_of(folder, dataset)
     prepared = prepare_again(source, folder.path, config, config.evaluate.split)
     (cohort,) = prepared.cohorts
-    found = evaluate(cohort, model, prepared.config, run=folder.path)
-    folder.write_provenance(config.seed, source)
-    return found
+    return prepared.config, source, cohort

@@ -20,6 +20,7 @@ from autoreg_jax.programs import (
     Stream,
     TrainingData,
     check_space,
+    conditioned,
     learns_from_labels,
     make_lambda,
     make_network,
@@ -56,6 +57,7 @@ from autoreg_jax.workflows.training import (
     make_validation,
     on_grid,
     rated,
+    told_of,
     trained_model,
 )
 
@@ -128,6 +130,7 @@ def train(  # noqa: PLR0913
         module = make_network(config, genotype)
     start = initial_model(genotype, module, initial, folder, journal)
     module = module if start is None else start.network
+    module = conditioned(module, told_of(config, start), lam)
     is_there = folder and journal.resume and (folder.model / "model.json").is_file()
     if folder and is_there and is_finished(config.train, journal.last("train")):
         return load_model(folder.path, network=module)
@@ -204,8 +207,9 @@ def training_task(  # noqa: PLR0913
     if validation is None:
         settings = replace(settings, keep="last")
     algorithm = programs.training(network, settings)
+    labels, conditions = len(train.structures), told_of(config, initial)
     training = training_steps(
-        programs, network, settings, split.outline, len(train.structures)
+        programs, network, settings, split.outline, labels, conditions
     )
     steps, log_every = config.train.steps, config.train.log_every
     pairs = pair_sampler(

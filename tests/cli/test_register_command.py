@@ -97,6 +97,27 @@ def test_without_a_model(command, pair, tmp_path, monkeypatch):
         assert "without a model" not in err
 
 
+def test_smoothness(command, pair, model, tmp_path, monkeypatch):
+    """Handed on; refused where a network or nothing at all takes it."""
+    given = []
+
+    def register(files, prefix, **options):
+        given.append(options["smoothness"])
+        return {"warnings": (), "is_aligned": False, "files": ()}
+
+    out, words = ("-o", tmp_path / "x_"), ("--smoothness", "3")
+    code, _, err = command("register", *pair, *out, *words, "--model", model)
+    assert code == 2
+    assert "was trained for one smoothness alone" in err
+    code, _, err = command("register", *pair, *out, *words, "--affine-only")
+    assert code == 2
+    assert "no smoothness to change" in err
+    monkeypatch.setattr(inference, "register_files", register)
+    assert command("register", *pair, *out, *words)[0] == 0
+    assert command("register", *pair, *out)[0] == 0
+    assert given == [3.0, None]
+
+
 def test_a_failed_run_is_not_a_wrong_command(command, pair, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise NonFiniteError("step 3: the loss became NaN; use smaller steps.")

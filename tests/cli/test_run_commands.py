@@ -335,6 +335,34 @@ def test_reproduce(command, monkeypatch, dataset, tmp_path):
     assert command("reproduce", "table9")[0] == 2
 
 
+def test_evaluate_under_several_smoothnesses(command, monkeypatch, tmp_path):
+    """Handed on, and printed, the refined columns first to go."""
+
+    def compare(run, factors, settings, *, dataset):
+        made.append((run, factors, settings, dataset))
+        scores = {"dice": {"mean": 0.75, "sd": 0.02}, "ncc": {"mean": 0.6, "sd": None}}
+        scores["folding_fraction"] = {"mean": 0.002, "sd": 0.001}
+        return [{"smoothness": factor, **scores} for factor in factors]
+
+    made = []
+    monkeypatch.setattr(workflows, "smoothness_run", compare)
+    monkeypatch.setattr(workflows, "config_of", lambda run: config.RunConfig())
+    words = ["evaluate", tmp_path, "--smoothness", "0.1", "10"]
+    code, out, err = command(*words, "--set", "evaluate.pairs=3")
+    assert (code, err) == (0, "")
+    for text in ("0.1", "10", "0.750 ± 0.020", "0.600", "0.200 ± 0.100"):
+        assert text in out
+    changed = config.merge(config.RunConfig(), {"evaluate": {"pairs": 3}})
+    assert made == [(tmp_path, [0.1, 10.0], changed, None)]
+    shown = json.loads(command(*words, "--json")[1])
+    assert [row["smoothness"] for row in shown["rows"]] == [0.1, 10.0]
+
+
+def test_another_smoothness_of_a_usual_network_is_refused(command, model):
+    with pytest.raises(ConfigError, match="one smoothness alone"):
+        workflows.smoothness_run(model, [2.0])
+
+
 def test_auto(command, calls, dataset, tmp_path):
     run = tmp_path / "run"
     run.mkdir()

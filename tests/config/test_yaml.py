@@ -195,3 +195,13 @@ def test_direct_construction_checks_types(make, message):
         make()
     assert config.MeshConfig(pairs=np.int64(2)).pairs == 2
     assert config.DataConfig(host_memory=np.float32(2)).host_memory == 2
+
+
+@pytest.mark.parametrize("word", ["null", "~", "", " null "])
+def test_a_setting_can_be_set_to_none(word):
+    before = config.RunConfig()
+    assert before.train.average is not None
+    assert before.network.matching is not None
+    words = [f"train.average={word}", f"network.matching={word}"]
+    after = config.override(before, words)
+    assert (after.train.average, after.network.matching) == (None, None)

@@ -17,8 +17,7 @@ from autoreg_jax.search import (
     normalised_steps,
     ratio_names,
 )
-from autoreg_jax.search._amortised import spread
-from autoreg_jax.search._log_ratios import log_ratios
+from autoreg_jax.search._log_ratios import log_ratios, spread
 
 LAM = {"full": 3.0, "smooth": 2.0, "half": 0.5}
 TARGETS = {"full": [1.0, -1.0], "smooth": [0.0, 0.0], "half": [2.0, 0.5]}

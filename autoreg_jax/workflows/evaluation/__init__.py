@@ -6,6 +6,7 @@ from autoreg_jax.workflows.evaluation._evaluation import (
     mean_and_sd,
     read_evaluation,
 )
+from autoreg_jax.workflows.evaluation._front import smoothness_front
 from autoreg_jax.workflows.evaluation._scores import PairData, pair_of, score
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "pair_of",
     "read_evaluation",
     "score",
+    "smoothness_front",
 ]

@@ -16,6 +16,7 @@ from autoreg_jax.programs import (
     schedule,
     told_network,
 )
+from autoreg_jax.search import ratio_names
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._pairs import SearchData, search_data
@@ -142,7 +143,8 @@ def stages(
         if weights.settings.steps:
             network = programs.make_network(genotype)
             if weights.far and weights.far.method == "amortised":
-                network = told_network(network, lam)
+                setting = "search.lam_search.method: amortised"
+                network = told_network(network, len(ratio_names(lam)), setting)
         lam = yield StageRun(weights, whole, lam, network, None, seconds)
     found = partial(
         SearchResult, genotype, alpha, as_lists(lam), as_lists(job.lam), journal.records

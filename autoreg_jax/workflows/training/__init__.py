@@ -8,6 +8,7 @@ from autoreg_jax.workflows.training._initial import (
     initial_model,
     like_model,
     rated,
+    told_of,
 )
 from autoreg_jax.workflows.training._kept import (
     check_axes,
@@ -40,6 +41,7 @@ __all__ = [
     "on_grid",
     "rated",
     "settings_from",
+    "told_of",
     "trained_model",
     "weights_from",
     "with_weights",

@@ -8,12 +8,13 @@ from typing import Any
 from autoreg_jax.config import RunConfig, TrainConfig, merge
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.inference import RegistrationModel, load_model
-from autoreg_jax.networks import RegistrationNetwork
+from autoreg_jax.networks import Conditions, RegistrationNetwork
 from autoreg_jax.programs import (
     Network,
     Programs,
     Stream,
     initial_vector,
+    make_conditions,
     trained_vector,
 )
 from autoreg_jax.runtime import RunFolder
@@ -46,6 +47,12 @@ def rated(settings: TrainConfig, initial: RegistrationModel | None) -> TrainConf
     return replace(settings, learning_rate=part * whole)
 
 
+def told_of(config: RunConfig, initial: RegistrationModel | None) -> Conditions | None:
+    """What the network is told; a model that is told something keeps it."""
+    kept = None if initial is None else initial.description.conditions
+    return kept or make_conditions(config)
+
+
 def like_model(config: RunConfig, model: RegistrationModel) -> RunConfig:
     """The settings with the network of a model; of one of your own, as they are."""
     about = model.description
@@ -73,6 +80,8 @@ def like_model(config: RunConfig, model: RegistrationModel) -> RunConfig:
         "resolution": structure.resolution,
         "normalise_features": structure.has_normalised_features,
     }
+    if (told := about.conditions) is not None:
+        network |= {"conditions": told.terms, "condition_range": told.range}
     quirks = {
         "shared_head": wiring.has_shared_head,
         "doubled_features": wiring.has_doubled_features,
@@ -131,11 +140,27 @@ def first_weights(
     programs: Programs,
     initial: RegistrationModel | None,
 ) -> Any:
-    """ω before the first step: that of a model, or random numbers."""
-    layout = programs.layout(network)
-    if initial is not None:
-        name = initial.path or "the initial model"
-        return trained_vector(initial.params, layout, name)
+    """ω before the first step: that of a model, or random numbers.
+
+    Where a model was told nothing and the network is, only that part is random.
+    """
+    layout, ndim = programs.layout(network), programs.ndim
     is_torch = config.quirks.torch_start
     seed = (config.seed, Stream.TRAIN)
-    return initial_vector(network, programs.ndim, layout, seed, is_torch=is_torch)
+
+    def drawn() -> Any:
+        return initial_vector(network, ndim, layout, seed, is_torch=is_torch)
+
+    if initial is None:
+        return drawn()
+    params, name = initial.params, initial.path or "the initial model"
+    if initial.description.conditions is None and getattr(network, "conditions", 0):
+        fresh = layout.to_tree(drawn())
+        new = {part for part in fresh.keys() - params.keys() if _is_told(part)}
+        params = {**params, **{part: fresh[part] for part in new}}
+    return trained_vector(params, layout, name)
+
+
+def _is_told(part: str) -> bool:
+    """Whether a part of the weights is of what a network is told."""
+    return part.startswith("condition")

@@ -11,6 +11,7 @@ from autoreg_jax.inference import ModelDescription, RegistrationModel, Seen
 from autoreg_jax.programs import Network, Programs, make_structure, make_wiring
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows.training._compared import compared_by, loss_compares
+from autoreg_jax.workflows.training._initial import told_of
 
 
 def trained_model(
@@ -49,6 +50,7 @@ def trained_model(
     spacing = tuple(float(size) for size in train.spacing)
     description = ModelDescription(
         **own,
+        conditions=told_of(config, start),
         orientation="".join(map(str, nibabel.aff2axcodes(train.affine))),
         spacing=spacing,
         lam={name: float(weight) for name, weight in lam.items()},

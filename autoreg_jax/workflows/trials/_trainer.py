@@ -16,7 +16,9 @@ from autoreg_jax.programs import (
     Network,
     Programs,
     cells_of,
+    conditioned,
     initial_lambda,
+    make_conditions,
     programs_part,
     set_genotype,
 )
@@ -116,7 +118,9 @@ class Trainer:
         genotype = trial.genotype or set_genotype(config, cells) or self.genotype
         if genotype.cells != cells and len(names := genotype.names) == 1:
             genotype = Genotype.uniform(*names, cells)
-        return genotype, programs.make_network(genotype), programs
+        network = programs.make_network(genotype)
+        network = conditioned(network, make_conditions(config), _lam(config))
+        return genotype, network, programs
 
     @in_single_precision
     def advance(
