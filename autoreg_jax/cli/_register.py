@@ -105,7 +105,7 @@ class Register(Verb):
             "--refine",
             type=int,
             metavar="STEPS",
-            help="steps at each resolution (default: 0 with a model or 100)",
+            help="steps at each resolution (default: 100, with a model 0)",
         )
         add(
             "--similarity",

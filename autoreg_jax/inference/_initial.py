@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from autoreg_jax.alignment import Prealignment
 from autoreg_jax.errors import ConfigError, GeometryError
-from autoreg_jax.geometry import Interpolation, Volume, check_axes
+from autoreg_jax.geometry import Grid, Interpolation, Volume, check_axes
 from autoreg_jax.inference._fill import moved_image
 from autoreg_jax.transforms import (
     Affine,
@@ -18,7 +19,7 @@ from autoreg_jax.transforms import (
     read_chain,
 )
 
-__all__ = ["Initial", "Start", "initial_transform"]
+__all__ = ["Initial", "Start", "found_transform", "initial_transform"]
 
 Start = Transform | Path | str | Sequence[Path | str] | None
 """A transform, a file, or files in the order of `autoreg apply`."""
@@ -107,6 +108,26 @@ def initial_transform(given: Start, fixed: Volume, moving: Volume) -> Initial:
             "space."
         )
     return Initial(start)
+
+
+def found_transform(
+    prealignment: Prealignment, displacement_mm: np.ndarray, grid: Grid
+) -> Transform:
+    """What was found as a map: the displacement, then the alignment without a border.
+
+    Args:
+        prealignment: How the moving image was placed.
+        displacement_mm: `(*space, 3)`, mm, RAS+, on the grid.
+        grid: Of the fixed image.
+    """
+    field = Transform.displacement(displacement_mm, grid)
+    if prealignment.alignment is None or not prealignment.is_used:
+        return field
+    matrix = prealignment.alignment.matrix
+    if grid.ndim == 2 and np.array_equal(matrix[2], [0, 0, 1, 0]):
+        matrix = matrix[np.ix_([0, 1, 3], [0, 1, 3])]
+    linear = Transform.affine(matrix)
+    return linear @ field if displacement_mm.any() else linear
 
 
 def _product(second: Affine, first: Affine) -> Affine:

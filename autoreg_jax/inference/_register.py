@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.alignment import Prealignment, prealign
+from autoreg_jax.alignment import prealign
 from autoreg_jax.config import Intensity
 from autoreg_jax.data import (
     check_contrast,
@@ -36,7 +36,7 @@ from autoreg_jax.inference._comparable import (
     check_options,
 )
 from autoreg_jax.inference._fill import Fill, check_fill
-from autoreg_jax.inference._initial import Start, initial_transform
+from autoreg_jax.inference._initial import Start, found_transform, initial_transform
 from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
@@ -44,7 +44,6 @@ from autoreg_jax.losses import Objective, Similarity, local_ncc
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.spatial import warp
-from autoreg_jax.transforms import Transform
 
 # Window of the local correlation that is reported without a model, and steps of the
 # optimisation without a model at each resolution.
@@ -196,7 +195,7 @@ def register(  # noqa: PLR0913
     )
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     check_length(displacement_mm, fixed, moving)
-    found = _transform(prealignment, displacement_mm, fixed.grid)
+    found = found_transform(prealignment, displacement_mm, fixed.grid)
     transform = initial.before(found)
     if not initial.is_linear:
         displacement_mm = transform.displacement_on(fixed.grid)
@@ -286,20 +285,6 @@ def _correlations(
         jnp.mean(local_ncc(fixed, unaligned, window)),
         jnp.mean(local_ncc(fixed, moved, window)),
     )
-
-
-def _transform(
-    prealignment: Prealignment, displacement_mm: np.ndarray, grid: Grid
-) -> Transform:
-    """The displacement, then the alignment, which has no border."""
-    field = Transform.displacement(displacement_mm, grid)
-    if prealignment.alignment is None or not prealignment.is_used:
-        return field
-    matrix = prealignment.alignment.matrix
-    if grid.ndim == 2 and np.array_equal(matrix[2], [0, 0, 1, 0]):
-        matrix = matrix[np.ix_([0, 1, 3], [0, 1, 3])]
-    linear = Transform.affine(matrix)
-    return linear @ field if displacement_mm.any() else linear
 
 
 _folding_fraction = jax.jit(folding_fraction)
