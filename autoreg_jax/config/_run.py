@@ -65,6 +65,11 @@ class RunConfig:
                 "quirks.deformation_only: excludes search.joint, which needs feature "
                 "cells; set one of the two to false."
             )
+        if self.evaluate.refine.search.moves and self.search.judge == "none":
+            raise ConfigError(
+                "evaluate.refine.search.moves: needs a judge, but search.judge is "
+                "none; set it to auto."
+            )
         network = self.network
         if self.quirks.second_integration and network.resolution == "full":
             raise ConfigError(

@@ -47,6 +47,8 @@ class ModelDescription:
         seen: What the images of the training were like; None if that is not known.
         loss_similarity: What the loss of the training compared, to which λ belongs;
             None: `similarity`.
+        refine_smoothness: Factor on the smoothness of a refinement that validation
+            pairs have decided; 1: that of λ.
     """
 
     genotype: Genotype | str
@@ -64,6 +66,7 @@ class ModelDescription:
     structure: Structure = field(default_factory=Structure)
     seen: Seen | None = None
     loss_similarity: str | None = None
+    refine_smoothness: float = 1.0
 
     @property
     def objective(self) -> Objective:
@@ -72,9 +75,11 @@ class ModelDescription:
 
     @property
     def smoothness(self) -> float:
-        """λ_smooth / sum of λ of the similarities, 1 for that of the released code.
+        """Smoothness of a refinement, 1 for λ of the released code.
 
-        It is 1, too, where λ has none, as with `dice` alone or terms of your own.
+        λ_smooth / sum of λ of the similarities, in units of the released code; 1 where
+        λ has none, as with `dice` alone or terms of your own. Times the factor
+        `refine_smoothness`.
         """
 
         def share(lam: Mapping[str, Any]) -> float:
@@ -82,7 +87,7 @@ class ModelDescription:
             return lam.get("smooth", 0.0) / compared if compared > 0 else math.nan
 
         found = share(self.lam) / share(PAPER_WEIGHTS)
-        return 1.0 if math.isnan(found) else found
+        return self.refine_smoothness * (1.0 if math.isnan(found) else found)
 
     def doubts(
         self,

@@ -142,7 +142,8 @@ class RegistrationModel:
         """Optimise the prediction for one pair, see `register_pair`.
 
         The similarity is that of the training. The smoothness is in proportion to what
-        λ gave it there; further terms of the training have no part in it.
+        λ gave it there, or what validation pairs have decided, see
+        `ModelDescription.smoothness`; further terms of the training have no part in it.
 
         Args:
             moving: `(1, *space, 1)` in [0, 1], in the model's orientation and spacing.

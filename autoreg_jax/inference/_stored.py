@@ -52,6 +52,8 @@ def write_model(
     """Write both files of a model, or none."""
     arrays: dict[str, Any] = {name: np.asarray(weights[name]) for name in weights}
     about = asdict(description)
+    if description.refine_smoothness == 1:  # which earlier versions do not know
+        del about["refine_smoothness"]
     if isinstance(description.genotype, Genotype):
         about["genotype"] = json.loads(description.genotype.to_json())
     about = {"format": _FORMAT, **about, "weights_sha256": digest(arrays)}
@@ -188,6 +190,8 @@ def _ranges(about: ModelDescription) -> Iterator[tuple[str, bool]]:
     yield "spacing: must be two or three sizes in mm above 0", is_right
     yield "lam: must be finite", all(map(math.isfinite, about.lam.values()))
     yield "windows: must be 1 or more", min(about.windows) >= 1
+    is_right = 0 < about.refine_smoothness < math.inf
+    yield "refine_smoothness: must be above 0 and finite", is_right
 
 
 def _current(content: dict[str, Any], version: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Run:
         name: Name of the folder.
         records: Lines of `metrics.jsonl`, in order.
         genotype, objective, search, evaluation, provenance: The JSON files.
+        refinement: Another one, of the search of the smoothness of the refinement.
         rows: Lines of `evaluation.csv`, NaN where a score is unknown.
         pairs: Pairs of `panels.npz`.
         spacing: mm per array axis of the pairs.
@@ -45,6 +46,7 @@ class Run:
     affine: NDArray[Any] | None
     config: str | None
     is_of_model: bool | None = None
+    refinement: Mapping[str, Any] | None = None
 
 
 def check_extra() -> None:
@@ -138,6 +140,7 @@ def read_run(folder: RunFolder) -> Run:
         affine=affine,
         config=folder.config.read_text("utf-8") if folder.config.is_file() else None,
         is_of_model=digests[0] == digests[1] if all(digests) else None,
+        refinement=_optional(folder.refinement),
     )
 
 
