@@ -6,7 +6,8 @@ RUN has a finished training. Its validation pairs choose the weight, others deci
 then test pairs are refined with the weight of the training and with the one that was
 found, whatever was decided. `--check` pairs are solved again at 1.22 and 1/1.22 times
 the weight (±0.2 of its logarithm), from the minimum: the difference of the judge there
-is what the derivative should be. A repeated command keeps the search.
+is what the derivative should be. `--factor` makes the start worse: the smoothness of
+λ is multiplied by it. A repeated command keeps the search.
 """
 
 import argparse
@@ -72,6 +73,7 @@ def main() -> None:
     for name, value in (("moves", 4), ("pairs", 6), ("steps", 200), ("test", 40)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--check", type=int, default=0)
+    parser.add_argument("--factor", type=float, default=1.0)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     run = config.override(workflows.config_of(options.run), options.set)
@@ -85,6 +87,9 @@ def main() -> None:
     (validation, test), run = prepared.cohorts, prepared.config
     run = with_judge(run, validation)
     model = load_model(options.run)
+    lam = dict(model.description.lam)
+    lam["smooth"] *= options.factor
+    model = replace(model, description=replace(model.description, lam=lam))
     options.output.mkdir(parents=True, exist_ok=True)
     if options.check:
         checked(model, validation, run, options.check)
