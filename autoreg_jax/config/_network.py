@@ -126,6 +126,8 @@ class RefineSearchConfig:
     logarithm of the weight, by implicit differentiation at the minimum of each pair.
     Other validation pairs, `search.judge_pairs`, are then refined with the weight that
     was found and with that of the training; it is used if it is better beyond doubt.
+    A finished training gets one by `autoreg train RUN --resume --set
+    evaluate.refine.search.moves=4`.
     """
 
     moves: int = 0

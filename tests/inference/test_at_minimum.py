@@ -15,7 +15,7 @@ from autoreg_jax.inference._at_minimum import (
     at_minimum,
     refinement_problem,
 )
-from autoreg_jax.inference._classical import SMOOTHNESS
+from autoreg_jax.inference._classical import SMOOTHNESS, pair_levels
 from autoreg_jax.inference._level import Level
 from autoreg_jax.losses import find_similarity
 from autoreg_jax.search import PairBatch, overlap_judge
@@ -102,6 +102,27 @@ def test_the_derivative_of_a_pair_is_that_of_pairs_solved_again(x64):
     slope = float(ahead.judged - behind.judged) / 0.2
     assert abs(slope) > 1e-4
     assert float(here.derivative) == pytest.approx(slope, rel=0.03)
+
+
+def test_features_are_compared_at_half_resolution_and_judged_at_full():
+    seen = []
+
+    def judge(pair, displacement):
+        seen.append(displacement.shape)
+        return jnp.mean(displacement)
+
+    def traced(image):
+        whole = Level(image, image, None, None, jnp.zeros((1, 32, 24, 2)), jnp.ones(2))
+        (level,), _, similarity = pair_levels(whole, find_similarity("mind"))
+        problem = refinement_problem(judge, similarity, SMOOTHNESS)
+        control, batch = jnp.zeros((1, 16, 12, 2)), (level, PairBatch(image, image))
+        return level, at_minimum(problem, control, jnp.zeros(()), batch, steps=2)
+
+    level, found = jax.eval_shape(traced, jnp.zeros((1, 64, 48, 1)))
+    assert level.space == (32, 24)
+    assert set(seen) == {(1, 64, 48, 2)}
+    assert found.control.shape == (1, 16, 12, 2)
+    assert found.derivative.shape == ()
 
 
 def test_a_stored_factor_is_that_of_every_refinement(plane_model, planes, tmp_path):
