@@ -31,6 +31,8 @@ _EPSILON = 1e-3
 _ITERATIONS, _DAMPING = 100, 1e-3
 # Largest gradient at a minimum, as a share of that before the refinement.
 _CONVERGED = 0.02
+# Largest relative residual of the linear system.
+_SOLVED = 0.1
 
 
 class AtMinimum(NamedTuple):
@@ -43,9 +45,9 @@ class AtMinimum(NamedTuple):
         gradient_left: Norm of the gradient of the inner loss, as a share of that at
             zero; 0 if both vanish.
         residual: Of the linear system, relative.
-        is_minimum: Whether the gradient is small enough and no direction was met in
-            which the damped energy curves down. Elsewhere the derivative is that of
-            nothing.
+        is_minimum: Whether the gradient is small enough, no direction was met in which
+            the damped energy curves down, and the linear system is solved. Elsewhere
+            the derivative is that of nothing.
     """
 
     control: Array
@@ -101,6 +103,7 @@ def at_minimum(
     is_minimum = (left <= _CONVERGED) & ~found["negative_curvature"]
     is_minimum &= jnp.isfinite(hyper.grad)
     residual = found["residual"]
+    is_minimum &= residual <= _SOLVED
     return AtMinimum(control, hyper.value, hyper.grad, left, residual, is_minimum)
 
 
