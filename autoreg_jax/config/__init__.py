@@ -19,6 +19,7 @@ from autoreg_jax.config._network import (
     ObjectiveConfig,
     PairsConfig,
     RefineConfig,
+    RefineSearchConfig,
 )
 from autoreg_jax.config._perturbation import PerturbationConfig
 from autoreg_jax.config._plan import (
@@ -57,6 +58,7 @@ __all__ = [
     "PlanConfig",
     "QuirksConfig",
     "RefineConfig",
+    "RefineSearchConfig",
     "RunConfig",
     "SearchConfig",
     "StageConfig",

@@ -119,6 +119,40 @@ class ObjectiveConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefineSearchConfig:
+    """Search of the smoothness of the refinement behind the training.
+
+    Each move follows the derivative of `search.judge` on validation pairs by the
+    logarithm of the weight, by implicit differentiation at the minimum of each pair.
+    Other validation pairs, `search.judge_pairs`, are then refined with the weight that
+    was found and with that of the training; it is used if it is better beyond doubt.
+    A finished training gets one by `autoreg train RUN --resume --set
+    evaluate.refine.search.moves=4`.
+    """
+
+    moves: int = 0
+    """Most moves of the weight (>= 0; 0: it stays in proportion to λ); fewer if the
+    derivative is within its standard error over the pairs."""
+
+    pairs: int = 8
+    """Validation pairs of a move (>= 2)."""
+
+    step: float = 0.5
+    """Length of the first move, in the logarithm of the weight (> 0); later ones are in
+    proportion to the derivative, divided by its root mean square so far."""
+
+    steps: int = 200
+    """Gradient steps at each of three learning rates to the minimum of a pair (>= 1).
+    Pairs that are not at a minimum then are left out."""
+
+    def __post_init__(self) -> None:
+        check_range(self, "moves", at_least=0)
+        check_range(self, "pairs", at_least=2)
+        check_range(self, "step", above=0)
+        check_range(self, "steps", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefineConfig:
     """Optimisation of the displacement of each pair, starting from the network's."""
 
@@ -129,9 +163,17 @@ class RefineConfig:
     learning_rate: float = 0.2
     """Adam's learning rate of the velocity, voxels of half resolution a step (> 0)."""
 
+    search: RefineSearchConfig = field(default_factory=RefineSearchConfig)
+    """Search of its smoothness; none by default."""
+
     def __post_init__(self) -> None:
         check_range(self, "steps", at_least=0)
         check_range(self, "learning_rate", above=0)
+        if self.search.moves and not self.steps:
+            raise ConfigError(
+                f"search.moves: is {self.search.moves}, but steps is 0, and nothing is "
+                "refined; set steps to 100, or search.moves to 0."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

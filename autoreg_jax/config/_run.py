@@ -66,6 +66,11 @@ class RunConfig:
                 "cells; set one of the two to false."
             )
         self._check_conditions()
+        if self.evaluate.refine.search.moves and self.search.judge == "none":
+            raise ConfigError(
+                "evaluate.refine.search.moves: needs a judge, but search.judge is "
+                "none; set it to auto."
+            )
         network = self.network
         if self.quirks.second_integration and network.resolution == "full":
             raise ConfigError(

@@ -50,6 +50,8 @@ class ModelDescription:
         loss_similarity: What the loss of the training compared, to which λ belongs;
             None: `similarity`.
         conditions: Terms of the loss whose weights the network is told; None: none.
+        refine_smoothness: Factor on the smoothness of a refinement that validation
+            pairs have decided; 1: that of λ.
     """
 
     genotype: Genotype | str
@@ -68,6 +70,7 @@ class ModelDescription:
     seen: Seen | None = None
     loss_similarity: str | None = None
     conditions: Conditions | None = None
+    refine_smoothness: float = 1.0
 
     @property
     def objective(self) -> Objective:
@@ -76,9 +79,11 @@ class ModelDescription:
 
     @property
     def smoothness(self) -> float:
-        """λ_smooth / sum of λ of the similarities, 1 for that of the released code.
+        """Smoothness of a refinement, 1 for λ of the released code.
 
-        It is 1, too, where λ has none, as with `dice` alone or terms of your own.
+        λ_smooth / sum of λ of the similarities, in units of the released code; 1 where
+        λ has none, as with `dice` alone or terms of your own. Times the factor
+        `refine_smoothness`.
         """
 
         def share(lam: Mapping[str, Any]) -> float:
@@ -86,7 +91,7 @@ class ModelDescription:
             return lam.get("smooth", 0.0) / compared if compared > 0 else math.nan
 
         found = share(self.lam) / share(PAPER_WEIGHTS)
-        return 1.0 if math.isnan(found) else found
+        return self.refine_smoothness * (1.0 if math.isnan(found) else found)
 
     @property
     def is_told_smoothness(self) -> bool:

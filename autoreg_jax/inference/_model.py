@@ -14,7 +14,6 @@ from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.inference._classical import SMOOTHNESS, Refined, register_pair
 from autoreg_jax.inference._description import SMOOTH, ModelDescription
 from autoreg_jax.inference._stored import (
     DESCRIPTION,
@@ -24,6 +23,7 @@ from autoreg_jax.inference._stored import (
     read_weights,
     write_model,
 )
+from autoreg_jax.inference.optimisation import SMOOTHNESS, Refined, register_pair
 from autoreg_jax.losses import Similarity
 from autoreg_jax.networks import Registration
 from autoreg_jax.runtime import RunFolder, in_single_precision
@@ -174,7 +174,8 @@ class RegistrationModel:
         """Optimise the prediction for one pair, see `register_pair`.
 
         The similarity is that of the training. The smoothness is in proportion to what
-        λ gave it there; further terms of the training have no part in it.
+        λ gave it there, or what validation pairs have decided, see
+        `ModelDescription.smoothness`; further terms of the training have no part in it.
 
         Args:
             moving: `(1, *space, 1)` in [0, 1], in the model's orientation and spacing.

@@ -28,7 +28,6 @@ from autoreg_jax.geometry import (
     resample,
     working_grid,
 )
-from autoreg_jax.inference._classical import SMOOTHNESS, register_pair
 from autoreg_jax.inference._comparable import (
     binary_mask,
     check_companion,
@@ -40,6 +39,7 @@ from autoreg_jax.inference._initial import Start, found_transform, initial_trans
 from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
+from autoreg_jax.inference.optimisation import SMOOTHNESS, register_pair
 from autoreg_jax.losses import Objective, Similarity, local_ncc
 from autoreg_jax.metrics import folding_fraction
 from autoreg_jax.runtime import in_single_precision

@@ -54,6 +54,8 @@ def write_model(
     """Write both files of a model, or none."""
     arrays: dict[str, Any] = {name: np.asarray(weights[name]) for name in weights}
     about = asdict(description)
+    if description.refine_smoothness == 1:  # which earlier versions do not know
+        del about["refine_smoothness"]
     if isinstance(description.genotype, Genotype):
         about["genotype"] = json.loads(description.genotype.to_json())
     about = {"format": _FORMAT, **about, "weights_sha256": digest(arrays)}
@@ -193,6 +195,8 @@ def _ranges(about: ModelDescription) -> Iterator[tuple[str, bool]]:
     terms = () if about.conditions is None else about.conditions.terms
     told = [about.lam.get(name, 0.0) > 0 for name in terms]
     yield "conditions: must be terms with a weight in lam above 0", all(told)
+    is_right = 0 < about.refine_smoothness < math.inf
+    yield "refine_smoothness: must be above 0 and finite", is_right
 
 
 def _current(content: dict[str, Any], version: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ from autoreg_jax.report._dice import STEPS, dice_by_structure
 from autoreg_jax.report._pairs import ShownPair, select_pairs
 from autoreg_jax.report._panel import registration_panel
 from autoreg_jax.report._provenance import command_line, provenance_rows
+from autoreg_jax.report._refinement import refinement_sentence
 from autoreg_jax.report._run import Run
 from autoreg_jax.report._smoothness import FrontRow, front_figure, front_rows
 from autoreg_jax.report._style import to_data_uri
@@ -113,7 +114,7 @@ def render_page(run: Run) -> str:
             *_front(run),
             *_trials(run),
             _architecture(run),
-            _weights(run),
+            replace(_weights(run), sentence=refinement_sentence(run.refinement)),
             _losses(run),
             _hypergradients(run),
         ),

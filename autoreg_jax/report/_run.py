@@ -24,6 +24,7 @@ class Run:
         records: Lines of `metrics.jsonl`, in order.
         genotype, objective, search, evaluation, provenance: The JSON files.
         smoothness: The scores under several weights of the smoothness, JSON.
+        refinement: Another one, of the search of the smoothness of the refinement.
         rows: Lines of `evaluation.csv`, NaN where a score is unknown.
         pairs: Pairs of `panels.npz`.
         spacing: mm per array axis of the pairs.
@@ -49,6 +50,7 @@ class Run:
     is_of_model: bool | None = None
     smoothness: Mapping[str, Any] | None = None
     is_front_of_model: bool | None = None
+    refinement: Mapping[str, Any] | None = None
 
 
 def check_extra() -> None:
@@ -145,6 +147,7 @@ def read_run(folder: RunFolder) -> Run:
         is_of_model=_is_of(evaluation, stored),
         smoothness=smoothness,
         is_front_of_model=_is_of(smoothness, stored),
+        refinement=_optional(folder.refinement),
     )
 
 

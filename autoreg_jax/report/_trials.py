@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-_JUDGES = {
+JUDGES = {
     "dice": "mean Dice",
     "soft_dice": "Dice of softly warped labels",
     "landmarks": "distance of landmarks in mm, negative",
@@ -49,7 +49,7 @@ def trial_rows(search: Mapping[str, Any]) -> list[TrialRow]:
 def trials_sentence(search: Mapping[str, Any]) -> str:
     """What was decided, and what it has cost."""
     count = len({row["trial"] for row in search["trials"]}) - 1
-    judge = _JUDGES.get(search["judge"] or "", "no judge")
+    judge = JUDGES.get(search["judge"] or "", "no judge")
     sentences = [
         f"Besides the start {count} other settings were trained, for "
         f"{search['cost_in_trainings']:.1f} trainings beyond the one that the run "

@@ -39,6 +39,8 @@ class RunFolder(os.PathLike[str]):
         genotype: The searched architecture, genotype.json.
         objective: The searched loss weights, objective.json.
         search: What a search by trials has tried and decided, search.json.
+        refinement: What a search of the smoothness of the refinement has found and
+            decided, refinement.json.
         trials: Folder of its trials, one folder each.
         model: Folder of the trained network.
         initial: Folder of the model from which the training started, if it did.
@@ -67,6 +69,7 @@ class RunFolder(os.PathLike[str]):
         self.genotype = folder / "genotype.json"
         self.objective = folder / "objective.json"
         self.search = folder / "search.json"
+        self.refinement = folder / "refinement.json"
         self.trials = folder / "trials"
         self.model = folder / "model"
         self.initial = folder / "initial"

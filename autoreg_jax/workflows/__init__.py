@@ -28,6 +28,7 @@ from autoreg_jax.workflows.planning import (
     prepare_again,
 )
 from autoreg_jax.workflows.planning import summary as plan_summary
+from autoreg_jax.workflows.refinement import search_refinement
 from autoreg_jax.workflows.strategies import (
     STRATEGIES,
     SearchJob,
@@ -60,6 +61,7 @@ __all__ = [
     "prepare_again",
     "read_evaluation",
     "search",
+    "search_refinement",
     "search_run",
     "selfcheck",
     "smoothness_front",

@@ -25,6 +25,7 @@ from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
 from autoreg_jax.workflows.planning import Prepared, prepare
+from autoreg_jax.workflows.refinement import search_refinement
 from autoreg_jax.workflows.strategies import Strategy
 from autoreg_jax.workflows.trials import adopt
 
@@ -114,6 +115,7 @@ def auto(  # noqa: PLR0913
             journal=journal,
             programs=programs if programs.fits(config, programs.ndim) else None,
         )
+    model = search_refinement(cohorts[1], model, config, run=folder.path)
     seconds, evaluation = {}, None
     if resume and folder.evaluation.is_file():
         evaluation = read_evaluation(folder.path)

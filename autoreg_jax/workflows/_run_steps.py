@@ -25,6 +25,7 @@ from autoreg_jax.workflows.evaluation import (
     smoothness_front,
 )
 from autoreg_jax.workflows.planning import prepare_again
+from autoreg_jax.workflows.refinement import search_refinement
 from autoreg_jax.workflows.training import check_continued
 from autoreg_jax.workflows.trials import (
     adopt,
@@ -82,6 +83,8 @@ def train_run(
 ) -> RegistrationModel:
     """Train the network whose search in a run folder is finished, or that of a model.
 
+    With `config.evaluate.refine.search` the smoothness of its refinement is searched.
+
     Args:
         run: Folder of the run.
         config: New settings, kept in config.yaml; default: those of the run.
@@ -130,6 +133,10 @@ def train_run(
     winner = trained_winner(folder)
     if winner is not None and not resume and model is None and config == config_of(run):
         adopt(Journal(folder.path), winner)
+        if config.evaluate.refine.search.moves:
+            prepared = prepare_again(source, folder.path, config, "validation")
+            (validation,) = prepared.cohorts
+            winner = search_refinement(validation, winner, config, run=folder.path)
         folder.write_provenance(config.seed, source)
         return winner
     prepared = prepare_again(source, folder.path, config, "train", "validation")
@@ -151,6 +158,7 @@ def train_run(
         write_text(folder.config, before)  # nothing was trained with the new one
         raise
     keep_settings(folder)
+    trained = search_refinement(validation, trained, config, run=folder.path)
     folder.write_provenance(config.seed, source)
     return trained
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from autoreg_jax.inference import register_pair
-from autoreg_jax.inference._classical import _feature_start
-from autoreg_jax.inference._level import Level
+from autoreg_jax.inference.optimisation._classical import _feature_start
+from autoreg_jax.inference.optimisation._level import Level
 from autoreg_jax.losses import Similarity, feature_similarity
 from autoreg_jax.spatial import (
     compose,

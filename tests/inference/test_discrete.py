@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from autoreg_jax.inference._discrete import discrete_velocity
+from autoreg_jax.inference.optimisation._discrete import discrete_velocity
 
 
 def features(seed=0):

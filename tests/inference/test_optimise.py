@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from autoreg_jax.inference._optimise import BestSoFar, Descent, best_so_far, descend
+from autoreg_jax.inference.optimisation._optimise import (
+    BestSoFar,
+    Descent,
+    best_so_far,
+    descend,
+)
 
 TARGET = jnp.array([1.0, -0.5])
 

@@ -15,6 +15,7 @@ NAMES = {
     "genotype": "genotype.json",
     "objective": "objective.json",
     "search": "search.json",
+    "refinement": "refinement.json",
     "trials": "trials",
     "initial": "initial",
     "model": "model",

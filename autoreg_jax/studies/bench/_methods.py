@@ -155,6 +155,8 @@ def network(
     model = load_model(run, network=rival and rival.network())
     place = Path(str(model.path))
     refine = {"refine": steps, "learning_rate": learning_rate}
+    factor = model.description.refine_smoothness
+    own = {"refine_smoothness": factor} if steps and factor != 1 else {}
     weights = zlib.crc32((place / "weights.npz").read_bytes())
     return Method(
         name=name,
@@ -165,7 +167,7 @@ def network(
             "orientation": orientation,
             **refine,
         },
-        identity={"weights": weights, **refine},
+        identity={"weights": weights, **refine, **own},
         parameters=sum(leaf.size for leaf in jax.tree.leaves(model.params)),
         is_limited=False,
     )

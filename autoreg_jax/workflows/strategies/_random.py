@@ -53,12 +53,12 @@ def random_search(job: SearchJob) -> SearchResult:
         trials = [trial for trial in every if trial is not None]
         at_once = max(search.workers, len(job.devices.groups()))
 
-        def train(some: list[Trial]) -> list[Outcome]:
+        def run(some: list[Trial]) -> list[Outcome]:
             return train_together(trainer, some, steps, job.devices, executor)
 
-        start, *others = train([Trial(START), *trials[: at_once - 1]])
+        start, *others = run([Trial(START), *trials[: at_once - 1]])
         while len(others) < len(trials) and is_affordable(others, start, steps, budget):
-            others += train(trials[len(others) :][:at_once])
+            others += run(trials[len(others) :][:at_once])
         rest, said, judge = trainer.judging.unregistered, [], None
         sound = [outcome for outcome in others if not outcome.diverged]
         if reference := next((o for o in (start, *sound) if not o.diverged), None):

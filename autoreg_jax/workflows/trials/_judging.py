@@ -1,6 +1,6 @@
 """What validation pairs say about a network, and about no registration at all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -31,12 +31,18 @@ class Judging:
     Args:
         validation: The subjects.
         config: Pairs, seed and the budget of folds; `search.judge_pairs` pairs.
+        pairs: Moving and fixed subject of other pairs.
     """
 
-    def __init__(self, validation: Cohort, config: RunConfig) -> None:
+    def __init__(
+        self,
+        validation: Cohort,
+        config: RunConfig,
+        pairs: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
         self.cohort, self.config = validation, config
         count = config.search.judge_pairs
-        self.pairs = scored_pairs(validation, config, count)
+        self.pairs = pairs or scored_pairs(validation, config, count)
         self._losses: dict[Objective, Callable[..., Any]] = {}
 
     def __call__(
@@ -59,7 +65,7 @@ class Judging:
         """
         field = programs.levels(network)
         rows = []
-        for batch, labels in self._batches:
+        for batch, labels in self.batches:
             levels = field(omega, batch.moving, batch.fixed)
             rows.append(self._measured(programs.objective, batch, labels, levels, lam))
         found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -73,15 +79,22 @@ class Judging:
     @cached_property
     def unregistered(self) -> dict[str, np.ndarray]:
         """Scores of each pair without any motion."""
-        rows = []
-        for batch, labels in self._batches:
-            rest = jnp.zeros((*batch.fixed.shape[:-1], batch.fixed.ndim - 2))
-            rows.append(jax.device_get(self._scores(batch, labels, rest)))
+        return self.scored(
+            jnp.zeros((*batch.fixed.shape[:-1], batch.fixed.ndim - 2))
+            for batch, _ in self.batches
+        )
+
+    def scored(self, displacements: Iterable[Any]) -> dict[str, np.ndarray]:
+        """Scores of each pair under a displacement `(1, *space, d)` of its own."""
+        rows = [
+            jax.device_get(self._scores(*pair, displacement))
+            for pair, displacement in zip(self.batches, displacements, strict=True)
+        ]
         names = [name for name in SCORES if name in rows[0]]
         return {name: np.array([row[name] for row in rows]) for name in names}
 
     @cached_property
-    def _batches(self) -> list[Any]:
+    def batches(self) -> list[Any]:
         """Each pair: its batch and its label maps, moving and fixed."""
         split = split_images(
             self.cohort,

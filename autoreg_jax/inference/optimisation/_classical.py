@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from autoreg_jax.inference._discrete import discrete_velocity
-from autoreg_jax.inference._level import (
+from autoreg_jax.inference.optimisation._discrete import discrete_velocity
+from autoreg_jax.inference.optimisation._level import (
     NUM_STEPS,
     WINDOW,
     Level,
@@ -20,7 +20,7 @@ from autoreg_jax.inference._level import (
     level_loss,
     masked_mean,
 )
-from autoreg_jax.inference._optimise import descend
+from autoreg_jax.inference.optimisation._optimise import descend
 from autoreg_jax.losses import Objective, Similarity, find_similarity
 from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.spatial import (
@@ -111,22 +111,13 @@ def register_pair(  # noqa: PLR0913
         The best iterate at full resolution; the start, or no motion, if nothing was
         better.
     """
-    compared = find_similarity(similarity)
-    dimensions, space = fixed.ndim - 2, fixed.shape[1:-1]
+    space, weight = fixed.shape[1:-1], jnp.asarray(smoothness, fixed.dtype)
     if start is not None:
         start = resize_displacement(start, half_shape(space))
-    levels = [Level(fixed, moving, fixed_mask, moving_mask, start, spacing)]
-    weight = jnp.asarray(smoothness, fixed.dtype)
-    if compared.features is None:
-        while len(levels) < _LEVELS - (start is not None):
-            levels.append(coarser_level(levels[-1]))
-        describe = jax.jit(compared.describe)
-        levels = [x._replace(fixed=describe(x.fixed)) for x in levels]
-        coarsest = (1, *half_shape(levels[-1].space), dimensions)
-        velocity = jnp.zeros(coarsest, fixed.dtype)
-    else:
-        level, velocity = _feature_start(levels[0], features=compared.features)
-        levels, compared = [level], _SQUARES
+    levels, velocity, compared = pair_levels(
+        Level(fixed, moving, fixed_mask, moving_mask, start, spacing),
+        find_similarity(similarity),
+    )
     loss = rest_loss = jnp.zeros((), fixed.dtype)
     for level in reversed(levels):
         velocity = resize_displacement(velocity, half_shape(level.space))
@@ -143,6 +134,31 @@ def register_pair(  # noqa: PLR0913
     velocity = resize_displacement(velocity, half_shape(space))
     displacement, _ = displacements(velocity, start, space)
     return Refined(velocity, displacement, rest_loss, loss)
+
+
+def pair_levels(
+    pair: Level, similarity: Similarity
+) -> tuple[list[Level], Array, Similarity]:
+    """The levels of a pair, finest first, and how they are compared.
+
+    Args:
+        pair: Images at full resolution; a start at half of it.
+        similarity: What compares them.
+
+    Returns:
+        The levels, the velocity that the coarsest one begins with, and the similarity
+        of what they hold.
+    """
+    if similarity.features is not None:
+        level, velocity = _feature_start(pair, features=similarity.features)
+        return [level], velocity, _SQUARES
+    levels = [pair]
+    while len(levels) < _LEVELS - (pair.start is not None):
+        levels.append(coarser_level(levels[-1]))
+    describe = jax.jit(similarity.describe)
+    levels = [x._replace(fixed=describe(x.fixed)) for x in levels]
+    coarsest = (1, *half_shape(levels[-1].space), len(pair.space))
+    return levels, jnp.zeros(coarsest, pair.moving.dtype), similarity
 
 
 def _squares(fixed: Array, moved: Array, window: int) -> Array:
@@ -188,6 +204,11 @@ def _feature_start(
     return level._replace(fixed=fixed, moving=moving), velocity
 
 
+def velocity_step(control: Array) -> Array:
+    """What the variable of the descent adds to a velocity: it is smoothed."""
+    return gaussian_smooth(control, _WIDTH)
+
+
 @partial(jax.jit, static_argnames=("num_iterations", "similarity"))
 def _search(
     level: Level,
@@ -201,7 +222,7 @@ def _search(
     """The best velocity of a level, its loss, and that of the velocity zero."""
 
     def velocity_of(control: Array) -> Array:
-        return start + gaussian_smooth(control, _WIDTH)
+        return start + velocity_step(control)
 
     found = descend(
         lambda control: level_loss(level, velocity_of(control), smoothness, similarity),

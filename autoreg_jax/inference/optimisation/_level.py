@@ -76,11 +76,17 @@ def displacements(
 
 
 def level_loss(
-    level: Level, velocity: Array, smoothness: Array, similarity: Similarity
+    level: Level,
+    velocity: Array,
+    smoothness: Array,
+    similarity: Similarity,
+    interpolation: str = "linear",
 ) -> Array:
     """What `register_pair` minimises."""
     displacement, half = displacements(velocity, level.start, level.space)
-    moved = warp(level.moving, displacement, boundary="edge")
+    moved = warp(
+        level.moving, displacement, interpolation=interpolation, boundary="edge"
+    )
     differences = similarity.difference(level.fixed, moved, WINDOW)
     difference = masked_mean(differences, level, displacement)
     # A field is as smooth as it is at half resolution, where that takes a fifth of the

@@ -1,0 +1,25 @@
+"""Registration of a pair by optimisation, from nothing or from what a network says."""
+
+from autoreg_jax.inference.optimisation._classical import (
+    SMOOTHNESS,
+    Refined,
+    pair_levels,
+    register_pair,
+    velocity_step,
+)
+from autoreg_jax.inference.optimisation._discrete import discrete_velocity
+from autoreg_jax.inference.optimisation._level import Level, displacements, level_loss
+from autoreg_jax.inference.optimisation._optimise import descend
+
+__all__ = [
+    "SMOOTHNESS",
+    "Level",
+    "Refined",
+    "descend",
+    "discrete_velocity",
+    "displacements",
+    "level_loss",
+    "pair_levels",
+    "register_pair",
+    "velocity_step",
+]
