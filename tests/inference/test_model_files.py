@@ -28,7 +28,8 @@ def test_round_trip(model, folder, pair):
         loaded = inference.load_model(path)
         assert loaded.description == model.description
         assert loaded.path == folder
-    expected, found = model(*images), loaded(*images)
+    # The model of the other tests may have been compiled with other flags.
+    expected, found = replace(model)(*images), loaded(*images)
     np.testing.assert_array_equal(found.velocity, expected.velocity)
     assert sorted(p.name for p in folder.iterdir()) == ["model.json", "weights.npz"]
 

@@ -11,7 +11,8 @@ from unoptimised import quick
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.inference import _classical, _model, _register
+from autoreg_jax.inference import _model, _register
+from autoreg_jax.inference.optimisation import _classical
 from autoreg_jax.networks import Conditions, RegistrationNetwork, Structure
 from autoreg_jax.programs import initial_vector, layout_of
 from autoreg_jax.search_space import Genotype
