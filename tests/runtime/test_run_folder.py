@@ -16,6 +16,8 @@ NAMES = {
     "objective": "objective.json",
     "search": "search.json",
     "refinement": "refinement.json",
+    "smoothness": "smoothness.json",
+    "smoothness_scores": "smoothness.csv",
     "trials": "trials",
     "initial": "initial",
     "model": "model",
