@@ -10,8 +10,6 @@ Examples:
 """
 
 import importlib
-import sys
-import types as _types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ _OBJECTS = {
 _MODULES = (
     "alignment",
     "baselines",
+    "bilevel",
     "config",
     "data",
     "errors",
@@ -57,26 +56,6 @@ _MODULES = (
 )
 
 __all__ = ["Transform", "evaluate", "load_model", "register", "search", "train"]
-
-
-class _Root(_types.ModuleType):
-    """The package itself, on which `search` is the function and stays so.
-
-    There is a subpackage of that name, too (`from autoreg_jax.search import ...`), and
-    importing it would otherwise replace the function on the package.
-    """
-
-    @property
-    def search(self) -> Any:
-        """Search architecture and objective: `autoreg_jax.workflows.search`."""
-        return importlib.import_module(f"{__name__}.workflows").search
-
-    @search.setter
-    def search(self, module: _types.ModuleType) -> None:
-        """Ignore the subpackage that the import system wants to bind here."""
-
-
-sys.modules[__name__].__class__ = _Root
 
 
 def __getattr__(name: str) -> Any:

@@ -23,12 +23,12 @@ if jax.__version_info__ < (0, 12):
 
 # Where programs are large and run for a moment, they are compiled without optimisation.
 _UNOPTIMISED = {
+    "bilevel",
     "hypergrad",
     "inference",
     "losses",
     "metrics",
     "networks",
-    "search",
     "search_space",
     "spatial",
     "studies",

@@ -89,7 +89,7 @@ def test_root_door_is_complete():
     for name in autoreg_jax.__all__:
         assert callable(getattr(autoreg_jax, name)), name
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    packages -= {"cli", "search"}
+    packages -= {"cli"}
     assert packages <= set(dir(autoreg_jax))
     for name in packages:
         assert getattr(autoreg_jax, name).__name__ == f"autoreg_jax.{name}"
@@ -97,11 +97,9 @@ def test_root_door_is_complete():
         autoreg_jax.nothing  # noqa: B018
 
 
-def test_search_stays_the_function():
-    importlib.import_module("autoreg_jax.search")
-    from autoreg_jax import search, workflows
-
-    assert search is workflows.search is autoreg_jax.search
+def test_no_function_hides_a_folder():
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders.isdisjoint(autoreg_jax.__all__)
 
 
 def _loaded_by(statement: str) -> set[str]:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from autoreg_jax.bilevel import Judge, PairBatch
 from autoreg_jax.hypergrad import (
     BilevelProblem,
     Point,
@@ -25,7 +26,6 @@ from autoreg_jax.inference.optimisation import (
 )
 from autoreg_jax.losses import Similarity, find_similarity
 from autoreg_jax.runtime import in_single_precision
-from autoreg_jax.search import Judge, PairBatch
 from autoreg_jax.spatial import half_shape, resize_displacement
 
 # Learning rates of the descents that follow each other, voxels of half resolution.
@@ -156,7 +156,7 @@ class RefinementDerivative:
 
     Args:
         model: The model, whose own smoothness is the unit of w.
-        judge: The outer loss, see `search`.
+        judge: The outer loss, see `bilevel`.
         steps: Most steps of each of three descents to the minimum, ≥ 1.
         compiler_options: As of `jax.jit`.
     """

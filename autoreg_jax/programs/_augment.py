@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax import augmentation
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.config import AugmentConfig, Chance
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.search import PairBatch
 from autoreg_jax.spatial import apply_affine, identity_grid, warp
 
 _STREAMS = (

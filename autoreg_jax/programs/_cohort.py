@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import AxisType, PartitionSpec
 
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import one_hot
 from autoreg_jax.runtime import PAIRS, SPACE
-from autoreg_jax.search import PairBatch
 from autoreg_jax.spatial import resize_image
 
 

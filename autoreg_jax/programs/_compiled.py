@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from autoreg_jax import hypergrad
+from autoreg_jax.bilevel import SearchProblem
 from autoreg_jax.config import HypergradientConfig
 from autoreg_jax.hypergrad import (
     BilevelProblem,
@@ -15,7 +16,6 @@ from autoreg_jax.hypergrad import (
     MixedBackend,
     mixed_product,
 )
-from autoreg_jax.search import SearchProblem
 
 # XLA's newer emitters of CPU kernels take 1.4 times as long to compile the gradient of
 # a mixed network (54 s against 38 s on two cores), which then runs no faster.

@@ -6,20 +6,7 @@ from typing import Any
 import jax
 import optax
 
-from autoreg_jax.errors import ConfigError
-from autoreg_jax.programs._cohort import gather_pair, gather_pairs
-from autoreg_jax.programs._compiled import quick_compilation
-from autoreg_jax.programs._iteration import (
-    StageData,
-    StageInfo,
-    StageRow,
-    is_whole_program,
-)
-from autoreg_jax.programs._network import Network
-from autoreg_jax.programs._programs import Programs
-from autoreg_jax.programs._stage import Stage
-from autoreg_jax.programs._steps import Step, Steps, in_one_program, one_by_one
-from autoreg_jax.search import (
+from autoreg_jax.bilevel import (
     ON_DEVICE,
     ON_HOST,
     Control,
@@ -35,6 +22,19 @@ from autoreg_jax.search import (
     tangent_step,
     told,
 )
+from autoreg_jax.errors import ConfigError
+from autoreg_jax.programs._cohort import gather_pair, gather_pairs
+from autoreg_jax.programs._compiled import quick_compilation
+from autoreg_jax.programs._iteration import (
+    StageData,
+    StageInfo,
+    StageRow,
+    is_whole_program,
+)
+from autoreg_jax.programs._network import Network
+from autoreg_jax.programs._programs import Programs
+from autoreg_jax.programs._stage import Stage
+from autoreg_jax.programs._steps import Step, Steps, in_one_program, one_by_one
 
 
 def far_algorithm(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from autoreg_jax.bilevel import InnerInfo, OuterInfo, SearchAlgorithm, SearchState
 from autoreg_jax.programs._cohort import DeviceCohort, gather_pair, gather_pairs
 from autoreg_jax.programs._network import Network
 from autoreg_jax.programs._programs import Programs
@@ -19,7 +20,6 @@ from autoreg_jax.programs._steps import (
     one_by_one,
     runs_in_one_program,
 )
-from autoreg_jax.search import InnerInfo, OuterInfo, SearchAlgorithm, SearchState
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from flax import linen as nn
 from jax import Array
 
 from autoreg_jax.baselines import NETWORKS
+from autoreg_jax.bilevel import SearchProblem
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.networks import (
@@ -25,7 +26,6 @@ from autoreg_jax.networks import (
     INITIAL_SHARPNESS,
     RegistrationNetwork,
 )
-from autoreg_jax.search import SearchProblem
 from autoreg_jax.search_space import (
     CANDIDATES,
     MIXTURE_GAIN,

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from autoreg_jax import hypergrad
+from autoreg_jax.bilevel import PairBatch, SearchProblem
 from autoreg_jax.inference import warp_labels
 from autoreg_jax.metrics import dice
 from autoreg_jax.programs._compiled import quick_compilation
 from autoreg_jax.programs._layout import Layout
-from autoreg_jax.search import PairBatch, SearchProblem
 
 
 def alpha_curvature(

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from autoreg_jax.bilevel import Judge, agreement_judge, landmark_judge, overlap_judge
 from autoreg_jax.config import (
     AugmentConfig,
     ObjectiveConfig,
@@ -24,7 +25,6 @@ from autoreg_jax.losses import (
     image_terms,
     in_order,
 )
-from autoreg_jax.search import Judge, agreement_judge, landmark_judge, overlap_judge
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import optax
 import optax.contrib
 from jax import Array
 
+from autoreg_jax.bilevel import normalised_steps, of_log_ratios
 from autoreg_jax.config import StageConfig
 from autoreg_jax.programs._layout import Layout, on_tree
-from autoreg_jax.search import normalised_steps, of_log_ratios
 
 # Kernels and biases below this root mean square move as if they had it.
 _SMALLEST_RMS = 0.05

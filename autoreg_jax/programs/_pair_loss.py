@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Objective, Terms, Weights
 from autoreg_jax.networks import Registration, Wiring, inverse_displacements
 from autoreg_jax.programs._augment import augmented
 from autoreg_jax.programs._network import Network
-from autoreg_jax.search import PairBatch
 from autoreg_jax.spatial import Pyramid
 
 PairLoss = Callable[[Any, Weights, PairBatch], tuple[Array, Terms]]

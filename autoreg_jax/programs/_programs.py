@@ -7,6 +7,17 @@ import jax
 import optax
 
 from autoreg_jax import hypergrad
+from autoreg_jax.bilevel import (
+    PairBatch,
+    SearchAlgorithm,
+    SearchProblem,
+    architecture_problem,
+    checked_estimator,
+    make_search,
+    objective_problem,
+    over_pairs,
+    with_leaking_lambda,
+)
 from autoreg_jax.config import RunConfig, SearchConfig, TrainConfig
 from autoreg_jax.hypergrad import HypergradientEstimator
 from autoreg_jax.losses import Objective, image_terms
@@ -35,17 +46,6 @@ from autoreg_jax.programs._optimizers import (
 from autoreg_jax.programs._pair_loss import pair_loss
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.programs._training import training_algorithm
-from autoreg_jax.search import (
-    PairBatch,
-    SearchAlgorithm,
-    SearchProblem,
-    architecture_problem,
-    checked_estimator,
-    make_search,
-    objective_problem,
-    over_pairs,
-    with_leaking_lambda,
-)
 from autoreg_jax.search_space import CANDIDATES, ArchitectureLogits, Candidate
 from autoreg_jax.training import TrainingAlgorithm
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.bilevel import PairBatch, spread_ratios
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.networks import Conditions
 from autoreg_jax.programs._cohort import DeviceCohort, gather_pair
@@ -14,7 +15,6 @@ from autoreg_jax.programs._iteration import is_whole_program, say_compiling
 from autoreg_jax.programs._network import Network
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._steps import Step, Steps, in_one_program, one_by_one
-from autoreg_jax.search import PairBatch, spread_ratios
 from autoreg_jax.training import TrainingAlgorithm
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.bilevel import FarAlgorithm, SearchAlgorithm
 from autoreg_jax.losses import in_order
 from autoreg_jax.programs import (
     Network,
@@ -24,7 +25,6 @@ from autoreg_jax.programs import (
     search_steps,
     stacked_rows,
 )
-from autoreg_jax.search import FarAlgorithm, SearchAlgorithm
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob

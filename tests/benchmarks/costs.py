@@ -21,6 +21,7 @@ import numpy as np
 import optax
 
 from autoreg_jax import hypergrad
+from autoreg_jax.bilevel import PairBatch, make_search
 from autoreg_jax.config import RunConfig, load, merge
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import (
@@ -30,7 +31,6 @@ from autoreg_jax.programs import (
     initial_vector,
     make_lambda,
 )
-from autoreg_jax.search import PairBatch, make_search
 from autoreg_jax.search_space import CANDIDATES
 from autoreg_jax.training import make_training
 from autoreg_jax.workflows.planning._memory import estimate_memory

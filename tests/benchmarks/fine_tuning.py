@@ -16,13 +16,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from autoreg_jax import config
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.programs import (
     Programs,
     initial_lambda,
     initial_vector,
     make_structure,
 )
-from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import Genotype
 
 SIZE = 32

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.config import load
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference import ModelDescription, RegistrationModel, register
 from autoreg_jax.losses import PAPER_WEIGHTS, registration_loss
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import Programs, initial_vector, schedule
-from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits
 from tests.benchmarks import _torch as peer
 from tests.benchmarks._genotype import GENOTYPE

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from autoreg_jax import config
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.programs import (
     Programs,
     initial_lambda,
     initial_vector,
     make_structure,
 )
-from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows.planning._memory import estimate_memory
 

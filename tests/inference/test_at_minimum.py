@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from unoptimised import quick
 
+from autoreg_jax.bilevel import PairBatch, overlap_judge
 from autoreg_jax.hypergrad import BilevelProblem
 from autoreg_jax.inference import load_model, register_pair
 from autoreg_jax.inference._at_minimum import (
@@ -18,7 +19,6 @@ from autoreg_jax.inference._at_minimum import (
 from autoreg_jax.inference.optimisation._classical import SMOOTHNESS, pair_levels
 from autoreg_jax.inference.optimisation._level import Level
 from autoreg_jax.losses import find_similarity
-from autoreg_jax.search import PairBatch, overlap_judge
 
 SIZE, WEIGHT = 12, 0.7
 

@@ -10,9 +10,9 @@ from stand_in import make_cohort
 from unoptimised import quick
 
 from autoreg_jax import config
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import _augment
-from autoreg_jax.search import PairBatch
 from autoreg_jax.workflows.training import on_grid
 
 ALWAYS = {"probability": 1.0}

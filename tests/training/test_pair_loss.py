@@ -9,11 +9,11 @@ from stand_in import SmallNetwork, make_cohort
 from unoptimised import quick
 
 from autoreg_jax.baselines import NETWORKS
+from autoreg_jax.bilevel import PairBatch, objective_problem
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Objective, one_hot
 from autoreg_jax.programs import _pair_loss
-from autoreg_jax.search import PairBatch, objective_problem
 
 LAM = {"full": 1.0, "smooth": 2.0, "quarter": 0.5, "dice": 3.0}
 NETWORK: Any = SmallNetwork(genotype="any")

@@ -7,11 +7,11 @@ import pytest
 from stand_in import make_cohort
 from unoptimised import quick
 
+from autoreg_jax.bilevel import PairBatch, objective_problem
 from autoreg_jax.config import TrainConfig
 from autoreg_jax.losses import Objective
 from autoreg_jax.networks import Conditions, Registration
 from autoreg_jax.programs import TrainingData, _pair_loss, on_device, training_step
-from autoreg_jax.search import PairBatch, objective_problem
 from autoreg_jax.spatial import Pyramid
 
 LAM = {name: np.float32(w) for name, w in (("full", 2.0), ("smooth", 3.0))}

@@ -15,11 +15,11 @@ import pytest
 
 from autoreg_jax import config, hypergrad
 from autoreg_jax.alignment import _optimise, _similarity
+from autoreg_jax.bilevel import PairBatch, make_search
 from autoreg_jax.inference.optimisation import _classical, _level
 from autoreg_jax.losses import PAPER_WEIGHTS, SIMILARITIES
 from autoreg_jax.networks import RegistrationNetwork
 from autoreg_jax.programs import Programs
-from autoreg_jax.search import PairBatch, make_search
 from autoreg_jax.search_space import CANDIDATES, ArchitectureLogits, Genotype
 
 SPACE = (12, 10, 8)

@@ -10,11 +10,11 @@ import optax
 import pytest
 
 from autoreg_jax import hypergrad
+from autoreg_jax.bilevel import SearchProblem
 from autoreg_jax.programs import _compiled, quick_compilation
 from autoreg_jax.programs._compiled import compiled_gradient, compiled_problem
 from autoreg_jax.programs._layout import Layout, on_tree
 from autoreg_jax.programs._optimizers import make_omega_optimizer
-from autoreg_jax.search import SearchProblem
 
 OMEGA, ALPHA, TRAIN, VALID = jnp.array([0.3, -0.8]), jnp.array(1.5), 2.0, -1.0
 ESTIMATORS = [hypergrad.one_step_unroll(), hypergrad.finite_difference(radius=0.1)]

@@ -12,6 +12,7 @@ from unoptimised import QUICK
 from weights import initial_weights
 
 from autoreg_jax import config
+from autoreg_jax.bilevel import PairBatch
 from autoreg_jax.networks import RegistrationNetwork, Structure, Wiring
 from autoreg_jax.programs import (
     Layout,
@@ -27,7 +28,6 @@ from autoreg_jax.programs import (
     on_device,
 )
 from autoreg_jax.programs._cohort import gather
-from autoreg_jax.search import PairBatch
 from autoreg_jax.search_space import ArchitectureLogits, Genotype, decode
 from autoreg_jax.workflows import Journal
 

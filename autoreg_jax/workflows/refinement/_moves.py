@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.bilevel import normalised_steps
 from autoreg_jax.config import RefineSearchConfig
 from autoreg_jax.inference import AtMinimum
-from autoreg_jax.search import normalised_steps
 
 logger = logging.getLogger(__name__)
 

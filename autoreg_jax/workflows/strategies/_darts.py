@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from autoreg_jax.bilevel import ratio_names
 from autoreg_jax.losses import image_terms
 from autoreg_jax.programs import (
     Stage,
@@ -16,7 +17,6 @@ from autoreg_jax.programs import (
     schedule,
     told_network,
 )
-from autoreg_jax.search import ratio_names
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._pairs import SearchData, search_data

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.bilevel import agreement_judge, landmark_judge, overlap_judge
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.inference import warp_labels
@@ -15,7 +16,6 @@ from autoreg_jax.losses import Objective, image_terms
 from autoreg_jax.metrics import dice, folding_fraction
 from autoreg_jax.programs import Network, Programs, gather_pair, make_lambda
 from autoreg_jax.runtime import ONE_DEVICE
-from autoreg_jax.search import agreement_judge, landmark_judge, overlap_judge
 from autoreg_jax.workflows._images import split_images
 from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows.trials._trial import SCORES

@@ -11,9 +11,7 @@ import pytest
 from unoptimised import QUICK
 
 from autoreg_jax import hypergrad
-from autoreg_jax.losses import PAPER_WEIGHTS, Objective
-from autoreg_jax.networks import Registration
-from autoreg_jax.search import (
+from autoreg_jax.bilevel import (
     PairBatch,
     SearchProblem,
     architecture_problem,
@@ -22,6 +20,8 @@ from autoreg_jax.search import (
     overlap_judge,
     with_leaking_lambda,
 )
+from autoreg_jax.losses import PAPER_WEIGHTS, Objective
+from autoreg_jax.networks import Registration
 from autoreg_jax.spatial import Pyramid, resize_displacement
 
 SHAPE, OBJECTIVE = (8, 8), Objective(windows=(3, 3, 3))

@@ -10,6 +10,7 @@ import optax
 from flax import struct
 from jax import Array
 
+from autoreg_jax.bilevel._problem import PairBatch, SearchProblem
 from autoreg_jax.hypergrad import (
     Hypergradient,
     HypergradientEstimator,
@@ -17,7 +18,6 @@ from autoreg_jax.hypergrad import (
     cosine,
 )
 from autoreg_jax.losses import Terms, Weights
-from autoreg_jax.search._problem import PairBatch, SearchProblem
 
 
 @struct.dataclass

@@ -12,15 +12,15 @@ from unoptimised import quick
 from weights import initial_weights
 
 from autoreg_jax import hypergrad
-from autoreg_jax.losses import PAPER_WEIGHTS, Objective, one_hot
-from autoreg_jax.networks import RegistrationNetwork, Structure
-from autoreg_jax.search import (
+from autoreg_jax.bilevel import (
     PairBatch,
     SearchProblem,
     make_search,
     objective_problem,
     over_pairs,
 )
+from autoreg_jax.losses import PAPER_WEIGHTS, Objective, one_hot
+from autoreg_jax.networks import RegistrationNetwork, Structure
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 
 

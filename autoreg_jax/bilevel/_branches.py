@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.losses import Weights
-from autoreg_jax.search._far import (
+from autoreg_jax.bilevel._far import (
     Control,
     FarAlgorithm,
     FarState,
@@ -23,9 +22,10 @@ from autoreg_jax.search._far import (
     taken,
     where,
 )
-from autoreg_jax.search._log_ratios import ratio_names
-from autoreg_jax.search._problem import PairBatch
-from autoreg_jax.search._step import InnerInfo, SearchAlgorithm, SearchState
+from autoreg_jax.bilevel._log_ratios import ratio_names
+from autoreg_jax.bilevel._problem import PairBatch
+from autoreg_jax.bilevel._step import InnerInfo, SearchAlgorithm, SearchState
+from autoreg_jax.losses import Weights
 
 
 def make_branches(

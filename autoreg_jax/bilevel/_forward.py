@@ -9,15 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.hypergrad import (
-    BilevelProblem,
-    Hypergradient,
-    Point,
-    from_optax,
-    online_forward_mode,
-)
-from autoreg_jax.losses import Weights
-from autoreg_jax.search._far import (
+from autoreg_jax.bilevel._far import (
     Control,
     FarAlgorithm,
     FarState,
@@ -28,9 +20,17 @@ from autoreg_jax.search._far import (
     taken,
     where,
 )
-from autoreg_jax.search._log_ratios import moved_ratios, ratio_names
-from autoreg_jax.search._problem import PairBatch
-from autoreg_jax.search._step import InnerInfo, SearchAlgorithm, SearchState
+from autoreg_jax.bilevel._log_ratios import moved_ratios, ratio_names
+from autoreg_jax.bilevel._problem import PairBatch
+from autoreg_jax.bilevel._step import InnerInfo, SearchAlgorithm, SearchState
+from autoreg_jax.hypergrad import (
+    BilevelProblem,
+    Hypergradient,
+    Point,
+    from_optax,
+    online_forward_mode,
+)
+from autoreg_jax.losses import Weights
 
 
 class Carried(NamedTuple):

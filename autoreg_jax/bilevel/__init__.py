@@ -1,8 +1,8 @@
 """Algorithm 1 as pure functions: its problems and one iteration."""
 
-from autoreg_jax.search._amortised import make_amortised, told
-from autoreg_jax.search._branches import make_branches
-from autoreg_jax.search._far import (
+from autoreg_jax.bilevel._amortised import make_amortised, told
+from autoreg_jax.bilevel._branches import make_branches
+from autoreg_jax.bilevel._far import (
     ON_DEVICE,
     ON_HOST,
     Control,
@@ -11,15 +11,15 @@ from autoreg_jax.search._far import (
     MoveInfo,
     no_move,
 )
-from autoreg_jax.search._forward import make_forward, tangent_step
-from autoreg_jax.search._log_ratios import (
+from autoreg_jax.bilevel._forward import make_forward, tangent_step
+from autoreg_jax.bilevel._log_ratios import (
     normalised_steps,
     of_log_ratios,
     ratio_names,
     spread_ratios,
 )
-from autoreg_jax.search._own_estimator import checked_estimator
-from autoreg_jax.search._problem import (
+from autoreg_jax.bilevel._own_estimator import checked_estimator
+from autoreg_jax.bilevel._problem import (
     Judge,
     PairBatch,
     SearchProblem,
@@ -30,7 +30,7 @@ from autoreg_jax.search._problem import (
     over_pairs,
     overlap_judge,
 )
-from autoreg_jax.search._step import (
+from autoreg_jax.bilevel._step import (
     InnerInfo,
     OuterInfo,
     SearchAlgorithm,

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from autoreg_jax import hypergrad
-from autoreg_jax.search import (
+from autoreg_jax.bilevel import (
     ON_DEVICE,
     ON_HOST,
     PairBatch,
@@ -17,7 +17,7 @@ from autoreg_jax.search import (
     normalised_steps,
     ratio_names,
 )
-from autoreg_jax.search._log_ratios import log_ratios, spread
+from autoreg_jax.bilevel._log_ratios import log_ratios, spread
 
 LAM = {"full": 3.0, "smooth": 2.0, "half": 0.5}
 TARGETS = {"full": [1.0, -1.0], "smooth": [0.0, 0.0], "half": [2.0, 0.5]}

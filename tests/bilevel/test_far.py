@@ -13,7 +13,7 @@ import pytest
 from unoptimised import quick
 
 from autoreg_jax import hypergrad
-from autoreg_jax.search import (
+from autoreg_jax.bilevel import (
     ON_DEVICE,
     PairBatch,
     SearchProblem,

@@ -10,9 +10,9 @@ import optax
 from flax import struct
 from jax import Array
 
+from autoreg_jax.bilevel._log_ratios import moved_ratios, ratio_names
+from autoreg_jax.bilevel._step import InnerInfo
 from autoreg_jax.losses import Weights
-from autoreg_jax.search._log_ratios import moved_ratios, ratio_names
-from autoreg_jax.search._step import InnerInfo
 
 
 @struct.dataclass
