@@ -20,15 +20,17 @@ from autoreg_jax.programs import Programs, cells_of, set_genotype
 from autoreg_jax.report._trials import trials_sentence
 from autoreg_jax.runtime import ONE_DEVICE
 from autoreg_jax.workflows.strategies import _optuna
-from autoreg_jax.workflows.strategies._race import plan_race
+from autoreg_jax.workflows.strategies._race import _ranked_by, plan_race
 from autoreg_jax.workflows.trials import (
     START,
     Outcome,
     Trainer,
     Trial,
     _price,
+    at_the_end,
     choose_judge,
     combined,
+    early_judges,
     finalists_of,
     gain,
     is_affordable,
@@ -371,6 +373,47 @@ def test_a_judge_that_asks_for_no_motion_is_replaced(caplog):
     rest["dice"] = np.full(4, 0.5)
     assert choose_judge("auto", verdicts(rest, start, [start], start)) == "dice"
     assert "cannot tell" in caplog.text
+
+
+def said_of(name, rest, *scores):
+    """What a judge says of trials with these mean scores, the start first."""
+    start, *others = (
+        Outcome(Trial(str(k)), 10, {name: np.array([score, score + 0.01])})
+        for k, score in enumerate(scores)
+    )
+    return verdicts({name: np.array([rest, rest + 0.01])}, start, others)[0]
+
+
+def test_a_judge_is_doubted_only_at_the_end(caplog):
+    begun = [said_of("dice", 0.64, 0.58, 0.62), said_of("mind", -0.03, -0.02, -0.01)]
+    assert early_judges("auto", begun) == ["dice", "mind"]
+    assert early_judges("mind", begun) == ["mind"]
+    moving = [said_of("dice", 0.5, 0.58), begun[1]]
+    assert early_judges("auto", moving) == ["dice"]
+    trained = [said_of("dice", 0.64, 0.63, 0.66), begun[1]]
+    ended = at_the_end([replace(b, sees_smoothness=False) for b in begun], trained)
+    assert choose_judge("auto", ended) == "dice"
+    assert "dice cannot tell the start from one with more smoothness" in caplog.text
+    assert choose_judge("auto", begun) == "mind"
+
+
+def test_finalists_come_from_both_judges():
+    rest = {"dice": np.array([0.6, 0.61]), "mind": np.array([-0.03, -0.031])}
+
+    def outcome(name, dice, mind):
+        scores = {"dice": np.array([dice, dice]), "mind": np.array([mind, mind])}
+        return Outcome(Trial(name), 10, scores)
+
+    start = outcome(START, 0.5, -0.03)
+    both, overlap, alike = (
+        outcome("1", 0.56, -0.025),
+        outcome("2", 0.58, -0.028),
+        outcome("3", 0.51, -0.01),
+    )
+    found = _ranked_by(["dice", "mind"], rest, start, [both, overlap, alike])
+    assert [one.trial.name for one in found] == ["2", "3", "1"]
+    found = _ranked_by(["dice"], rest, start, [both, overlap, alike])
+    assert [one.trial.name for one in found] == ["2", "1", "3"]
 
 
 def test_a_combination_has_the_changes_of_both():

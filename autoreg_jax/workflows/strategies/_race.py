@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,10 @@ from autoreg_jax.workflows.trials import (
     Trial,
     Tried,
     affordable,
+    at_the_end,
     choose_judge,
     combined,
+    early_judges,
     finalists_of,
     finish,
     gains_of,
@@ -110,6 +113,9 @@ def race(job: SearchJob) -> SearchResult:
     much. The better one replaces the start only if its gain on validation pairs is more
     than noise, or if the start diverges. The model of the winner is that of the run.
 
+    While the trials have only begun and the judge prefers no registration to all of
+    them, the best by the next judge is a finalist, too; who decides shows at the end.
+
     Raises:
         ConfigError: If the space or the budget is wrong.
         NonFiniteError: If all trials diverge.
@@ -138,28 +144,25 @@ def race(job: SearchJob) -> SearchResult:
             others = [one for one in others if one is not first]
         smoother = _smoother(others, job.config.objective.smooth)
         said = verdicts(rest, first, others, smoother)
-        judge = choose_judge(search.judge, said)
-        name = judge or said[0].name
-        ranked = _ranked(rest, name, first, others)[:_FINALISTS]
+        judges = early_judges(search.judge, said)
+        ranked = _ranked_by(judges, rest, first, others)[:_FINALISTS]
         if child := _child(ranked):
-            ranked = _ranked(rest, name, first, ranked + run([child], plan.early))
+            ranked = _ranked_by(judges, rest, first, ranked + run([child], plan.early))
         ranked = finalists_of(ranked, plan.finalists, seen, first, train.steps, budget)
         finalists = [outcome.trial for outcome in ranked]
         last, *finals = run([start, *finalists], train.steps)
         sound = [outcome for outcome in finals if not outcome.diverged]
-        best = max(sound, key=lambda one: one.mean(judge), default=None)
         if last.diverged:
-            for trial in _spare(seen, judge):
+            for trial in _spare(seen, judges[0]):
                 if sound and trial.name != USUAL:
                     break
                 found = run([trial], train.steps)
                 sound += [outcome for outcome in found if not outcome.diverged]
-            best = max(sound, key=lambda one: one.mean(judge), default=None)
-        if judge is None and not last.diverged:
-            said = verdicts(rest, last, finals)
-            judge = choose_judge(search.judge, said)
-        tried = Tried(judge, said, last, seen, best)
-        return finish(job, trainer, tried)
+        if reference := next((o for o in (last, *sound) if not o.diverged), None):
+            said = at_the_end(said, verdicts(rest, reference, sound))
+        judge = choose_judge(search.judge, said)
+        best = max(sound, key=lambda one: one.mean(judge), default=None)
+        return finish(job, trainer, Tried(judge, said, last, seen, best))
 
 
 def _spare(seen: list[Outcome], judge: str | None) -> list[Trial]:
@@ -175,6 +178,18 @@ def _spare(seen: list[Outcome], judge: str | None) -> list[Trial]:
         return outcome.trial.name != USUAL, -outcome.steps, -outcome.mean(judge)
 
     return [outcome.trial for outcome in sorted(sound, key=rank)]
+
+
+def _ranked_by(
+    judges: list[str],
+    rest: Mapping[str, np.ndarray],
+    start: Outcome,
+    others: list[Outcome],
+) -> list[Outcome]:
+    """The trials that may be better by some judge, the best of each in turn."""
+    orders = [_ranked(rest, judge, start, others) for judge in judges]
+    in_turn = (one for row in zip_longest(*orders) for one in row if one is not None)
+    return list(dict.fromkeys(in_turn))
 
 
 def _ranked(

@@ -22,7 +22,13 @@ from autoreg_jax.workflows.trials._gain import (
     gains_of,
     seed_noise,
 )
-from autoreg_jax.workflows.trials._judge import Verdict, choose_judge, verdicts
+from autoreg_jax.workflows.trials._judge import (
+    Verdict,
+    at_the_end,
+    choose_judge,
+    early_judges,
+    verdicts,
+)
 from autoreg_jax.workflows.trials._judging import Judging
 from autoreg_jax.workflows.trials._price import finalists_of, is_affordable, price
 from autoreg_jax.workflows.trials._start import (
@@ -48,10 +54,12 @@ __all__ = [
     "Verdict",
     "adopt",
     "affordable",
+    "at_the_end",
     "choose_judge",
     "chosen_by",
     "combined",
     "drawn",
+    "early_judges",
     "finalists_of",
     "finish",
     "found_settings",

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,18 +75,40 @@ def verdicts(
     return found
 
 
-def choose_judge(asked: str, found: list[Verdict]) -> str | None:
-    """The judge that is asked for, or the next one if that one asks for no motion.
+def early_judges(asked: str, found: list[Verdict]) -> list[str]:
+    """By whom trials are compared that have only begun.
 
-    None if all of them prefer no registration: so it may be after a few steps, when
-    networks still carry the random motion of their first weights.
+    The judge that is asked for; and, if by that one no registration is better than any
+    trial, the next that sees motion. It may be a wrong judge, or the trials have
+    learned too little: which one it is shows at the end.
 
     Args:
         asked: A score; any other word takes the most trusted one.
         found: What each judge says.
     """
-    wanted = asked if asked in SCORES else found[0].name
-    order = sorted(found, key=lambda one: one.name != wanted)
+    first = _in_order(asked, found)[0]
+    others = [one.name for one in found if one.prefers_motion]
+    return [first.name] if first.prefers_motion else [first.name, *others[:1]]
+
+
+def at_the_end(early: list[Verdict], late: list[Verdict]) -> list[Verdict]:
+    """What each judge says in the end, and what it has seen of smoothness before."""
+    seen = {one.name: one.sees_smoothness for one in early}
+    return [replace(one, sees_smoothness=seen.get(one.name)) for one in late]
+
+
+def choose_judge(asked: str, found: list[Verdict]) -> str | None:
+    """The judge that is asked for, or the next one if that one asks for no motion.
+
+    None if all of them prefer no registration. To be asked at the end: after a few
+    steps networks still carry the random motion of their first weights.
+
+    Args:
+        asked: A score; any other word takes the most trusted one.
+        found: What each judge says.
+    """
+    order = _in_order(asked, found)
+    wanted = order[0].name
     for one in order:
         logger.info("%s", _words(one))
     chosen = next((one for one in order if one.prefers_motion), None)
@@ -105,6 +127,12 @@ def choose_judge(asked: str, found: list[Verdict]) -> str | None:
             chosen.name,
         )
     return chosen.name
+
+
+def _in_order(asked: str, found: list[Verdict]) -> list[Verdict]:
+    """The judge that is asked for, then the others, the most trusted first."""
+    wanted = asked if asked in SCORES else found[0].name
+    return sorted(found, key=lambda one: one.name != wanted)
 
 
 def _words(one: Verdict) -> str:
