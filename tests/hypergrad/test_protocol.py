@@ -308,6 +308,7 @@ def on_an_explicit_mesh():
             assert found.shape == outer.shape, name
 
 
+@pytest.mark.slow
 def test_batches_on_four_devices_are_those_of_one(tmp_path):
     inner, outer, *batches = arrays()
     environment = os.environ | {

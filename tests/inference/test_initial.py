@@ -42,7 +42,15 @@ def points_of(volume):
     return corners[::37]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "model",
+        "no model",
+        pytest.param("model refined", marks=pytest.mark.slow),
+        pytest.param("alignment", marks=pytest.mark.slow),
+    ],
+)
 def test_an_affine_start_is_a_header(way, pair, model):
     turn = np.eye(4)
     turn[:2, :2] = [[0.96, -0.28], [0.28, 0.96]]

@@ -171,6 +171,7 @@ def test_refinement_alone_finds_a_translation():
     np.testing.assert_allclose(found, [3, -3, 0], atol=0.9)
 
 
+@pytest.mark.slow
 def test_without_a_model_the_default_is_deformable(planes):
     found = inference.register(*planes, affine="none")
     assert found.refined_steps > 0
@@ -187,6 +188,7 @@ def test_zero_steps_without_a_model_give_the_alignment_alone(planes):
     np.testing.assert_array_equal(found.displacement_mm, asked.displacement_mm)
 
 
+@pytest.mark.slow
 def test_refinement_improves_what_a_network_says(pair, model):
     """One that has learned nothing: two fifths of its field are folded."""
     plain = register(*pair, model=model)

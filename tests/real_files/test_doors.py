@@ -71,6 +71,7 @@ def test_alignment_in_a_program_that_uses_double_precision():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_registration_in_a_program_that_uses_double_precision():
     fixed, moving = Volume(smooth(0), AFFINE), Volume(smooth(0, (0.7, 0, 0)), AFFINE)
     options = {"affine": "none", "refine": 3}

@@ -356,6 +356,7 @@ def test_rows_of_methods_of_an_earlier_call_stay(protocol, tmp_path):
     assert list(_rows(tmp_path)) == ["none", "shift"]
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_is_trained_like_a_rival(protocol, tmp_path):
     tiny = import_module("rival_network").Tiny
     few = config.merge(protocol.config, {"train": {"steps": 3}})

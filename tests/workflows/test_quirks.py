@@ -95,6 +95,7 @@ def test_wiring_of_the_network_options(base):
     assert make_structure(base) == Structure()
 
 
+@pytest.mark.slow
 def test_losses(base):
     rng = np.random.default_rng(0)
     images = [jnp.asarray(rng.random((1, 16, 16, 1)), jnp.float32) for _ in range(2)]

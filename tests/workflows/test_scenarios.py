@@ -79,10 +79,8 @@ def test_pairs_of_a_scenario(name, split, population, settings):
         assert kinds == {("T2", "T2")}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param("scenario_atlas_oasis", marks=pytest.mark.slow), "scenario_t2_t1"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["scenario_atlas_oasis", "scenario_t2_t1"])
 def test_scenario_runs_from_start_to_end(name, population, settings, tmp_path):
     run = at_smoke_size(name, settings)
     summary = auto(population, tmp_path / "run", run, with_report=False).summary

@@ -269,6 +269,7 @@ def test_devices_agree_in_double_precision(tmp_path):
     on_meshes(tmp_path, "in_double", MESHES, 1e-10)
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_goes_on_in_one_after_a_death(tmp_path):
     port, run = free_port(), tmp_path / "run"
     first, second = (

@@ -46,6 +46,7 @@ def without_times(records):
 
 
 @pytest.mark.parametrize("in_one_program", [True, False])
+@pytest.mark.slow
 def test_a_streamed_training_is_that_in_memory_bit_for_bit(
     large, settings, in_one_program
 ):
