@@ -49,7 +49,7 @@ def make_amortised(
     Args:
         algorithm: Its `inner_step` trains ω of a network that is told the log ratios of
             λ, the condition of the batch.
-        slope: Of the judge of the same network; it tells the network λ, see `told`.
+        slope: Of the judge of the same network; it passes λ to the network, see `told`.
         optimizer: Of the log ratios.
         control: How loops are run.
         reach: Largest distance of a log ratio, > 0.

@@ -11,6 +11,7 @@ from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._accuracy import known_error, label_overlap
 from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._heard import heard
+from autoreg_jax.inference._initial import initial_files
 from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._outputs import is_too_long, output_paths
 from autoreg_jax.inference._register import register
@@ -54,7 +55,7 @@ def register_files(
         moved=moved,
         displacement=displacement,
         with_labels=pair.moving_labels is not None,
-        inputs=pair.files,
+        inputs=(*pair.files, *initial_files(options.get("init"))),
     )
     one_field = one_field or displacement is not None
     return _register(pair, paths, options, one_field=one_field)
@@ -133,14 +134,15 @@ def register_many(
         OSError: If a file cannot be written, as on a full disk.
     """
     start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
-    paths = [_paths_of(pair, start) for pair in pairs]
+    begin = initial_files(options.get("init"))
+    paths = [_paths_of(pair, start, begin) for pair in pairs]
     if isinstance(options.get("model"), Path | str):
         options["model"] = load_model(options["model"])
     summaries: dict[str, dict[str, Any]] = {}
     with progress("register", len(pairs)) as advance:
         for pair, names in zip(pairs, paths, strict=True):
             try:
-                names = names or _paths_of(pair, start, is_checked=True)
+                names = names or _paths_of(pair, start, begin, is_checked=True)
                 found = _register(pair, names, options, one_field=one_field)
             except AutoRegError as error:
                 found = {"error": str(error)}
@@ -150,12 +152,14 @@ def register_many(
 
 
 def _paths_of(
-    pair: PairFiles, start: str, *, is_checked: bool = False
+    pair: PairFiles, start: str, others: Sequence[Path], *, is_checked: bool = False
 ) -> dict[str, Path]:
     """The outputs of a pair; none if its names are too long, which ends no batch."""
     begin = f"{start}{pair.name}_"
     if not is_checked and is_too_long(Path(f"{begin}displacement.nii.gz")):
         return {}
     return output_paths(
-        begin, with_labels=pair.moving_labels is not None, inputs=pair.files
+        begin,
+        with_labels=pair.moving_labels is not None,
+        inputs=(*pair.files, *others),
     )

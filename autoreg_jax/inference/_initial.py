@@ -17,9 +17,10 @@ from autoreg_jax.transforms import (
     Transform,
     check_whole,
     read_chain,
+    split_word,
 )
 
-__all__ = ["Initial", "Start", "found_transform", "initial_transform"]
+__all__ = ["Initial", "Start", "found_transform", "initial_files", "initial_transform"]
 
 Start = Transform | Path | str | Sequence[Path | str] | None
 """A transform, a file, or files in the order of `autoreg apply`."""
@@ -128,6 +129,14 @@ def found_transform(
         matrix = matrix[np.ix_([0, 1, 3], [0, 1, 3])]
     linear = Transform.affine(matrix)
     return linear @ field if displacement_mm.any() else linear
+
+
+def initial_files(given: Start) -> list[Path]:
+    """The files of a start, which are inputs and must not be overwritten."""
+    if given is None or isinstance(given, Transform):
+        return []
+    words = [given] if isinstance(given, Path | str) else given
+    return [split_word(word)[0] for word in words]
 
 
 def _product(second: Affine, first: Affine) -> Affine:

@@ -32,7 +32,8 @@ class Run:
         config: Text of `config.yaml`.
         is_of_model: Whether the evaluation is that of the model in the folder; None if
             that is not known.
-        is_front_of_model: The same of the scores under several weights.
+        is_front_of_model: Whether the scores under several weights are those of
+            the stored model.
     """
 
     name: str

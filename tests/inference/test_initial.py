@@ -158,6 +158,9 @@ def test_files_of_the_result_hold_the_start_once(pair, model, tmp_path):
     np.testing.assert_allclose(chain.displacement_on(fixed.grid), wanted, atol=5e-3)
     away = fixed.affine[:3, 3] - 500
     np.testing.assert_allclose(chain.points_to_moving(away), away + SHIFT, atol=1e-3)
+    # The start is an input: no output takes its name.
+    assert main([*words, str(tmp_path / "out_affine.mat")]) == 2
+    assert parts[1].is_file()
     # A line of a table may have a start of its own.
     table = tmp_path / "pairs.csv"
     table.write_text("fixed,moving,init\nfixed.nii.gz,moving.nii.gz,both.mat\n")
