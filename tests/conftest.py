@@ -1,11 +1,14 @@
 """Settings of the test session and the fixtures that several packages use."""
 
+import functools
+import gc
 import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import chex
 import jax
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 from jax._src import pjit
 
+from autoreg_jax.alignment import _align, _search
 from autoreg_jax.geometry import Volume
 
 # Compiling is most of what the tests cost. XLA's older emitters of CPU kernels, which
@@ -24,17 +28,25 @@ if jax.__version_info__ < (0, 12):
 # Where programs are large and run for a moment, they are compiled without optimisation.
 _UNOPTIMISED = {
     "bilevel",
+    "cli",
     "hypergrad",
     "inference",
     "losses",
     "metrics",
     "networks",
+    "real_files",
     "search_space",
     "spatial",
     "studies",
     "training",
     "workflows",
 }
+
+_OF_ALIGNMENT = (
+    (_align, "quality"),
+    (_search, "initial_losses"),
+    (_search, "optimise"),
+)
 
 # Programs of their own, which need the extra `peers`.
 collect_ignore_glob = ["benchmarks/*"]
@@ -49,6 +61,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+# Tracing makes many small objects that stay; looking for cycles among them again and
+# again takes a fifth of its time.
+gc.set_threshold(200_000, 20, 100)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, so that no worker waits for one at the end."""
     longest = "test_notebooks", "tests/workflows", "tests/studies", "tests/inference"
@@ -61,6 +78,31 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     is_quick = item.path.parent.name in _UNOPTIMISED
     is_quick = is_quick and not item.get_closest_marker("optimised")
     jax.config.update("jax_disable_most_optimizations", is_quick)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _align_optimised() -> Iterator[None]:
+    """Compile alignments as users do: they run for longer than they compile.
+
+    A program is kept as it was compiled first, whatever a later test asks for.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in _OF_ALIGNMENT:
+            patch.setattr(module, name, _optimised(getattr(module, name)))
+        yield
+
+
+def _optimised(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **options: Any) -> Any:
+        is_quick = jax.config.read("jax_disable_most_optimizations")
+        jax.config.update("jax_disable_most_optimizations", False)
+        try:
+            return function(*args, **options)
+        finally:
+            jax.config.update("jax_disable_most_optimizations", is_quick)
+
+    return run
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -116,6 +116,8 @@ def _row(row: Mapping[str, Any], judge: str) -> TrialRow:
     steps = str(row["steps"])
     if "diverged" in row:
         return TrialRow(words or "start", steps, "diverged", "–", "–")
+    if "too_dear" in row:
+        return TrialRow(words, steps, "too dear", "–", f"{row['too_dear']:.2f}")
     gain = row.get("gain")
     text = "–"
     if gain is not None:

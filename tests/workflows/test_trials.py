@@ -20,13 +20,14 @@ from autoreg_jax.programs import Programs, cells_of, set_genotype
 from autoreg_jax.report._trials import trials_sentence
 from autoreg_jax.runtime import ONE_DEVICE
 from autoreg_jax.workflows.strategies import _optuna
-from autoreg_jax.workflows.strategies._race import _ranked_by, plan_race
+from autoreg_jax.workflows.strategies._race import _child, _ranked_by, plan_race
 from autoreg_jax.workflows.trials import (
     START,
     Outcome,
     Trainer,
     Trial,
     _price,
+    _trainer,
     at_the_end,
     choose_judge,
     combined,
@@ -34,6 +35,7 @@ from autoreg_jax.workflows.trials import (
     finalists_of,
     gain,
     is_affordable,
+    parents_of,
     seed_noise,
     verdicts,
 )
@@ -88,7 +90,7 @@ def same(one, other):
 def test_a_start_that_learns_nothing_is_replaced_by_what_learns(
     cohorts, space, tmp_path
 ):
-    bad = racing(space, BAD)
+    bad = racing(space, BAD, trainings=3.5)
     found = search(cohorts, bad, run=tmp_path)
     assert set(found.settings) == {"train.learning_rate"}
     rate = found.settings["train.learning_rate"]
@@ -132,8 +134,8 @@ def test_a_start_that_diverges_at_the_end_is_replaced(cohorts, space, monkeypatc
     """Its weights are fine until then, and nothing has beaten it before."""
     whole = Trainer.advance
 
-    def advance(self, trial, steps, devices=ONE_DEVICE):
-        found = whole(self, trial, steps, devices)
+    def advance(self, trial, steps, devices=ONE_DEVICE, most_seconds=1e9):
+        found = whole(self, trial, steps, devices, most_seconds)
         is_start = trial.name == "start"
         why = "made up" if is_start and steps == 24 else found.diverged
         worse = {n: s - (0 if is_start else 1) for n, s in found.scores.items()}
@@ -267,8 +269,8 @@ def _weights(model):
 def test_a_budget_is_divided():
     early, trials, finalists = plan_race(400, 10, 3.0)
     assert (early, finalists) == (100, 2)
-    # The field, a combination of two, and two that go on to the end.
-    spent = (trials + 1) * early + 2 * (400 - early)
+    # The field, a combination, a reserve of as much, and two that go on to the end.
+    spent = (trials + 2) * early + 2 * (400 - early)
     assert spent <= 3 * 400 < spent + early
     # A small budget trains one to the end: 100 + 300 steps and the field.
     assert plan_race(400, 10, 1.5) == (100, 2, 1)
@@ -300,18 +302,38 @@ def test_dear_trials_leave_less_for_others(caplog):
         return [outcome.trial.name for outcome in found]
 
     assert chosen([like, cheap], 3.0) == ["2", "1"]
-    # 0.875 + 1.5 + 0.75 = 3.125, and no more than half a training above the budget.
-    assert chosen([dear, like], 2.7) == ["3", "2"]
-    assert chosen([dear, like], 2.6) == ["3"]
-    assert chosen([dear, like, cheap], 2.3) == ["3", "1"]
+    # 0.875 + 1.5 + 0.75 = 3.125, and no more than 0.75 trainings above the budget.
+    assert chosen([dear, like], 2.4) == ["3", "2"]
+    assert chosen([dear, like], 2.3) == ["3"]
+    assert chosen([dear, like, cheap], 2.1) == ["3", "1"]
     # Alone it costs 1.5 more: beyond the whole budget it is not trained.
     with caplog.at_level(logging.INFO):
         assert chosen([dear, like], 1.4) == ["2"]
     assert "(search.trainings)" in caplog.text
     # The start's own training is not counted; a price that is not known is that of it.
-    assert is_affordable([trial_of("1", 1.0, 400)], start, 400, 1.5)
-    assert not is_affordable([trial_of("1", 1.1, 400)], start, 400, 1.5)
-    assert is_affordable([trial_of("1", 0.0, 400)], start, 400, 1.5)
+    assert is_affordable([trial_of("1", 1.0, 400)], start, 400, 1.25)
+    assert not is_affordable([trial_of("1", 1.1, 400)], start, 400, 1.25)
+    assert is_affordable([trial_of("1", 0.0, 400)], start, 400, 1.25)
+    # Of parents a whole training has to fit: 0.875 + 2 is 2.875.
+    for budget, names in ((2.2, ["3", "2"]), (2.1, ["2", "1"])):
+        seen = [start, cheap, like, dear]
+        found = parents_of([dear, like, cheap], 2, seen, start, 400, budget)
+        assert [outcome.trial.name for outcome in found] == names
+
+
+def test_a_trial_that_is_too_dear_is_left(cohorts, space, tmp_path, monkeypatch):
+    monkeypatch.setattr(_trainer, "_TELLING", 0.0)
+    settings = racing(space, USUAL)
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    trainer = Trainer(*cohorts[:2], settings, tmp_path, genotype, PROGRAMS)
+    like = trainer.advance(Trial("1"), 12, most_seconds=1e3)
+    dear = trainer.advance(Trial("2"), 12, most_seconds=1e-9)
+    assert (like.steps, like.is_too_dear) == (12, False)
+    # The first record holds compilation, the next two tell how long a step takes.
+    assert (dear.steps, dear.is_too_dear, dear.scores) == (6, True, {})
+    assert dear.seconds > 1e-9
+    again = trainer.advance(Trial("2"), 12)
+    assert (again.steps, again.is_too_dear) == (6, True)
 
 
 def test_time_may_be_less_than_the_budget(cohorts, space):
@@ -422,3 +444,21 @@ def test_a_combination_has_the_changes_of_both():
     assert both is not None
     assert dict(both.changes) == {"a": 1, "b": 2, "c": 4}
     assert combined(one, Trial("3", {"b": 9}), "none") is None
+
+
+def test_all_that_may_be_better_is_combined(cohorts, space, tmp_path):
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    trainer = Trainer(*cohorts[:2], BASE, tmp_path, genotype, PROGRAMS)
+
+    def child_of(*changes):
+        trials = [Trial(str(n), one) for n, one in enumerate(changes)]
+        child = _child([Outcome(trial, 12, {}) for trial in trials], trainer)
+        return child and dict(child.changes)
+
+    rate, pairs = {"train.learning_rate": 0.06}, {"train.batch_size": 2}
+    both = {"train.learning_rate": 0.01, "train.directions": "both"}
+    assert child_of(rate, pairs, both) == {**both, **pairs, **rate}
+    # What cannot be set together is left out, and one trial alone is no combination.
+    assert child_of(rate, {"network.scales": 0}, pairs) == {**rate, **pairs}
+    assert child_of(rate, {"train.learning_rate": 0.01}) is None
+    assert child_of() is None

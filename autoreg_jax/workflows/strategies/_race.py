@@ -16,6 +16,7 @@ from autoreg_jax.workflows.trials import (
     START,
     USUAL,
     Outcome,
+    Trainer,
     Trial,
     Tried,
     affordable,
@@ -26,6 +27,8 @@ from autoreg_jax.workflows.trials import (
     finalists_of,
     finish,
     gains_of,
+    is_possible,
+    parents_of,
     proposals,
     seed_noise,
     start_of,
@@ -40,8 +43,9 @@ logger = logging.getLogger(__name__)
 # Parts of the training after which trials are compared, and the least steps: before
 # that the seed decides more than the settings.
 _PARTS, _FEWEST = (1 / 8, 1 / 4), 50
-# Trials that are trained to the end: after a quarter the seed still decides much.
-_FINALISTS = 2
+# Trials that are combined, and trials that are trained to the end: after a quarter the
+# seed still decides much.
+_PARENTS, _FINALISTS = 3, 2
 
 
 class Plan(NamedTuple):
@@ -62,8 +66,9 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
     """How many trials a budget allows.
 
     The training of the start costs nothing: the run needs one. Beyond it there are a
-    combination of two trials, the rest of two finalists, or of one where the budget is
-    small, and for what remains all other trials up to a quarter of the training.
+    combination of trials, the rest of two finalists, or of one where the budget is
+    small, and for what remains all other trials up to a quarter of the training. With
+    two finalists another quarter is kept for steps that take longer.
 
     Args:
         num_steps: Steps of the training.
@@ -75,11 +80,11 @@ def plan_race(num_steps: int, log_every: int, trainings: float) -> Plan:
 
     Examples:
         >>> plan_race(400, 10, 3.0)
-        Plan(early=100, trials=5, finalists=2)
+        Plan(early=100, trials=4, finalists=2)
     """
     early = _record(max(_PARTS[1] * num_steps, _FEWEST), -(-num_steps // 2), log_every)
     for finalists in range(_FINALISTS, 0, -1):
-        fixed = early + finalists * (num_steps - early)
+        fixed = finalists * early + finalists * (num_steps - early)
         count = math.floor((trainings * num_steps - fixed) / early)
         if count >= 1:
             return Plan(early, count, finalists)
@@ -106,12 +111,14 @@ def comparisons(num_steps: int, log_every: int) -> tuple[int, int, int]:
 def race(job: SearchJob) -> SearchResult:
     """Train candidates for a while on the same pairs, and continue the better ones.
 
-    The start is always among them. Candidates are the usual settings, neighbours of the
-    start in `config.search.space` and combinations. After a quarter of the training the
-    best two and a combination of both are compared, and the best two of these three are
-    trained to the end, or one where their steps take longer and two would cost too
-    much. The better one replaces the start only if its gain on validation pairs is more
-    than noise, or if the start diverges. The model of the winner is that of the run.
+    The start is always among them. Candidates are the usual settings and neighbours of
+    the start in `config.search.space`; one whose steps take so long that a whole
+    training costs more than the budget is left at once. After a quarter of the training
+    those that may be better are combined, and the combination, if it may be better,
+    and the best other one are trained to the end: by then the seed decides more than
+    most single settings. It is one trial where two would cost too much. The better one
+    replaces the start only if its gain on validation pairs is more than noise, or if
+    the start diverges. The model of the winner is that of the run.
 
     While the trials have only begun and the judge prefers no registration to all of
     them, the best by the next judge is a finalist, too; who decides shows at the end.
@@ -132,12 +139,14 @@ def race(job: SearchJob) -> SearchResult:
         field = proposals(trainer.reduced(space), trainer, plan.trials, rng)
         seen: list[Outcome] = []
 
-        def run(trials: list[Trial], steps: int) -> list[Outcome]:
-            found = train_together(trainer, trials, steps, job.devices, executor)
+        def run(trials: list[Trial], steps: int, most: float) -> list[Outcome]:
+            found = train_together(trainer, trials, steps, job.devices, executor, most)
             seen.extend(found)
-            return found
+            return [outcome for outcome in found if not outcome.is_too_dear]
 
-        first, *others = run([start, *field], plan.early)
+        (first,) = run([start], plan.early, math.inf)
+        most = budget * first.seconds or math.inf
+        others = run(field, plan.early, most)
         if first.diverged:
             first = _instead(first, others, search.judge)
             start = first.trial
@@ -145,18 +154,22 @@ def race(job: SearchJob) -> SearchResult:
         smoother = _smoother(others, job.config.objective.smooth)
         said = verdicts(rest, first, others, smoother)
         judges = early_judges(search.judge, said)
-        ranked = _ranked_by(judges, rest, first, others)[:_FINALISTS]
-        if child := _child(ranked):
-            ranked = _ranked_by(judges, rest, first, ranked + run([child], plan.early))
+        ranked = _ranked_by(judges, rest, first, others)
+        alone = [outcome for outcome in ranked if outcome is not smoother]
+        parents = parents_of(alone, _PARENTS, seen, first, train.steps, budget)
+        # Where two judges compete, each needs a finalist of its own.
+        if len(judges) == 1 and (child := _child(parents, trainer)):
+            found = _ranked_by(judges, rest, first, run([child], plan.early, most))
+            ranked = found + ranked
         ranked = finalists_of(ranked, plan.finalists, seen, first, train.steps, budget)
         finalists = [outcome.trial for outcome in ranked]
-        last, *finals = run([start, *finalists], train.steps)
+        last, *finals = run([start, *finalists], train.steps, math.inf)
         sound = [outcome for outcome in finals if not outcome.diverged]
         if last.diverged:
             for trial in _spare(seen, judges[0]):
                 if sound and trial.name != USUAL:
                     break
-                found = run([trial], train.steps)
+                found = run([trial], train.steps, math.inf)
                 sound += [outcome for outcome in found if not outcome.diverged]
         if reference := next((o for o in (last, *sound) if not o.diverged), None):
             said = at_the_end(said, verdicts(rest, reference, sound))
@@ -172,7 +185,7 @@ def _spare(seen: list[Outcome], judge: str | None) -> list[Trial]:
     diverges; then the best of those that were trained longest.
     """
     last = {outcome.trial.name: outcome for outcome in seen}
-    sound = [outcome for outcome in last.values() if not outcome.diverged]
+    sound = [o for o in last.values() if not (o.diverged or o.is_too_dear)]
 
     def rank(outcome: Outcome) -> tuple[bool, int, float]:
         return outcome.trial.name != USUAL, -outcome.steps, -outcome.mean(judge)
@@ -220,11 +233,17 @@ def _ranked(
     return [outcome for _, outcome in sorted(rows, key=lambda row: -row[0])]
 
 
-def _child(ranked: list[Outcome]) -> Trial | None:
-    """A combination of the best two, if there are two that can be combined."""
-    if len(ranked) < 2:
+def _child(parents: list[Outcome], trainer: Trainer) -> Trial | None:
+    """A combination of the trials that can be combined; None if there are not two."""
+    if not parents:
         return None
-    return combined(ranked[0].trial, ranked[1].trial, "combination")
+    first, *others = [outcome.trial for outcome in parents]
+    child = None
+    for other in others:
+        both = combined(child or first, other, "combination")
+        if both is not None and is_possible(trainer, both):
+            child = both
+    return child
 
 
 def _smoother(others: list[Outcome], smooth: float) -> Outcome | None:

@@ -30,7 +30,12 @@ from autoreg_jax.workflows.trials._judge import (
     verdicts,
 )
 from autoreg_jax.workflows.trials._judging import Judging
-from autoreg_jax.workflows.trials._price import finalists_of, is_affordable, price
+from autoreg_jax.workflows.trials._price import (
+    finalists_of,
+    is_affordable,
+    parents_of,
+    price,
+)
 from autoreg_jax.workflows.trials._start import (
     START,
     affordable,
@@ -69,6 +74,7 @@ __all__ = [
     "is_affordable",
     "is_possible",
     "keep_settings",
+    "parents_of",
     "price",
     "proposals",
     "seed_noise",

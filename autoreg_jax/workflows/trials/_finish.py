@@ -156,6 +156,9 @@ def _content(
         if outcome.diverged:
             rows.append(row | {"diverged": outcome.diverged})
             continue
+        if outcome.is_too_dear:
+            rows.append(row | {"too_dear": price(outcome, tried.start)})
+            continue
         row["scores"] = {k: float(np.nanmean(v)) for k, v in outcome.scores.items()}
         row["folding_percent"] = outcome.folding
         row["price"] = price(outcome, tried.start)

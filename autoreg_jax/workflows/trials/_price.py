@@ -9,7 +9,7 @@ from autoreg_jax.workflows.trials._trial import Outcome
 logger = logging.getLogger(__name__)
 
 # A trial begins if no more than this goes beyond the budget: seconds of a step vary.
-_BEYOND = 0.5
+_BEYOND = 0.75
 
 
 def price(outcome: Outcome, start: Outcome) -> float:
@@ -38,6 +38,28 @@ def is_affordable(
 ) -> bool:
     """Whether another training as dear as the start fits into a budget."""
     return cost(outcomes, start, steps) + 1 <= budget + _BEYOND
+
+
+def parents_of(
+    ranked: Sequence[Outcome],
+    count: int,
+    seen: Sequence[Outcome],
+    start: Outcome,
+    steps: int,
+    budget: float,
+) -> list[Outcome]:
+    """The trials that are combined: a training as dear as each fits into the budget.
+
+    Args:
+        ranked: Trials that may be better than the start, the best first.
+        count: Most parents.
+        seen: All trials so far, the start among them or not.
+        start: The start, as far as it was trained.
+        steps: Of the whole training.
+        budget: In trainings of the start.
+    """
+    left = budget + _BEYOND - cost(seen, start, steps)
+    return [one for one in ranked if price(one, start) <= left][:count]
 
 
 def finalists_of(

@@ -1,6 +1,7 @@
 """Trains several trials, one after the other or side by side."""
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -21,6 +22,7 @@ def train_together(
     steps: int,
     devices: Placement,
     executor: Executor | None = None,
+    most_seconds: float = math.inf,
 ) -> list[Outcome]:
     """Train each trial until it has so many steps.
 
@@ -35,17 +37,19 @@ def train_together(
         steps: Steps that each trial has afterwards.
         devices: Those of the run.
         executor: Anything with the interface of `concurrent.futures.Executor`.
+        most_seconds: Of a step; a trial whose steps take longer is left.
     """
     for trial in trials:
         logger.info("Trial %s to step %d: %s.", trial.name, steps, trial.describe())
     if executor is not None:
         tasks: list[Future[Outcome]] = [
-            executor.submit(_advance, trainer, trial, steps) for trial in trials
+            executor.submit(_advance, trainer, trial, steps, most_seconds)
+            for trial in trials
         ]
         return [task.result() for task in tasks]
 
     def advance(place: int, group: Placement) -> Outcome:
-        return trainer.advance(trials[place], steps, group)
+        return trainer.advance(trials[place], steps, group, most_seconds)
 
     return side_by_side(advance, len(trials), devices)
 
@@ -74,5 +78,7 @@ def _share_processors(count: int) -> None:
         os.sched_setaffinity(0, mine[number * size : (number + 1) * size])
 
 
-def _advance(trainer: Trainer, trial: Trial, steps: int) -> Outcome:
-    return trainer.advance(trial, steps)
+def _advance(
+    trainer: Trainer, trial: Trial, steps: int, most_seconds: float
+) -> Outcome:
+    return trainer.advance(trial, steps, most_seconds=most_seconds)

@@ -1,6 +1,8 @@
 """Trains a trial up to a step, from where it was left."""
 
 import contextlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ from autoreg_jax.workflows.training import trained_model
 from autoreg_jax.workflows.trials._judging import Judging
 from autoreg_jax.workflows.trials._trial import Outcome, Trial
 
+# Seconds that show how long a step takes; before it is not worth leaving a trial.
+_TELLING = 2.0
 # Needs label maps of the training subjects.
 _OVERLAP = "objective.extra.dice"
 
@@ -124,11 +128,16 @@ class Trainer:
 
     @in_single_precision
     def advance(
-        self, trial: Trial, steps: int, devices: Placement = ONE_DEVICE
+        self,
+        trial: Trial,
+        steps: int,
+        devices: Placement = ONE_DEVICE,
+        most_seconds: float = math.inf,
     ) -> Outcome:
         """Train a trial until it has so many steps, and judge it.
 
-        What was done before is not done again. A training that diverges is an outcome.
+        What was done before is not done again. A training that diverges is an outcome,
+        and so is one whose steps take longer than `most_seconds`: it is left.
         """
         journal = self._journal(trial)
         for record in journal.of_stage("scores"):
@@ -138,20 +147,25 @@ class Trainer:
         record = {"stage": "scores", "step": steps, "scores": {}, "folding": 0.0}
         try:
             _, network, programs = self.network(trial)
-            state = self._trained(journal, config, network, programs, steps, devices)
+            state = self._trained(
+                journal, config, network, programs, steps, devices, most_seconds
+            )
         except NonFiniteError as error:
             record["diverged"] = str(error)
         else:
-            scores, folding, why = self.judging(
-                programs,
-                network,
-                state.chosen,
-                _lam(config),
-                is_over=steps == config.train.steps,
-            )
-            scores = {name: values.tolist() for name, values in scores.items()}
-            record |= {"scores": scores, "folding": folding, "diverged": why}
-        record["seconds"] = _seconds_of_a_step(journal)
+            if (done := _steps_done(journal)) < steps:
+                record |= {"is_too_dear": True, "done": done}
+            else:
+                scores, folding, why = self.judging(
+                    programs,
+                    network,
+                    state.chosen,
+                    _lam(config),
+                    is_over=steps == config.train.steps,
+                )
+                scores = {name: values.tolist() for name, values in scores.items()}
+                record |= {"scores": scores, "folding": folding, "diverged": why}
+        record["seconds"] = _seconds(journal.of_stage("train"))
         journal.add(record)
         return _outcome(trial, record)
 
@@ -180,6 +194,7 @@ class Trainer:
         programs: Programs,
         steps: int,
         devices: Placement,
+        most_seconds: float = math.inf,
     ) -> Any:
         is_judged = config.train.keep == "best"
         task = training_task(
@@ -193,9 +208,11 @@ class Trainer:
         )
 
         def stop(records: list[dict[str, Any]]) -> dict[str, Any]:
-            return {"paused": True} if records[-1]["step"] >= steps else {}
+            is_enough = records[-1]["step"] >= steps
+            is_enough |= _is_too_dear(records, most_seconds)
+            return {"paused": True} if is_enough else {}
 
-        if (journal.last("train") or {}).get("step", 0) >= steps:
+        if _steps_done(journal) >= steps:
             return last_state(task, journal)
         if steps < task.steps:
             task = replace(task, stop=stop)
@@ -238,12 +255,29 @@ def _outcome(trial: Trial, record: dict[str, Any]) -> Outcome:
             f"trial {trial.name}: its scores in metrics.jsonl are damaged ({error!r}); "
             "restore the file, or search again."
         ) from error
-    return Outcome(trial, record["step"], *numbers, record.get("diverged", ""))
+    why, is_too_dear = record.get("diverged", ""), record.get("is_too_dear", False)
+    return Outcome(
+        trial, record.get("done", record["step"]), *numbers, why, is_too_dear
+    )
 
 
-def _seconds_of_a_step(journal: Journal) -> float:
-    """From the second record on, as the first contains compilation; 0 if not known."""
-    records = journal.of_stage("train")
+def _steps_done(journal: Journal) -> int:
+    return (journal.last("train") or {}).get("step", 0)
+
+
+def _is_too_dear(records: Sequence[dict[str, Any]], most_seconds: float) -> bool:
+    """Whether a step takes longer than it may, as soon as that can be told."""
+    if len(records) < 3:
+        return False
+    spent = records[-1]["seconds"] - records[1]["seconds"]
+    return spent > _TELLING and _seconds(records) > most_seconds
+
+
+def _seconds(records: Sequence[dict[str, Any]]) -> float:
+    """Of a step, from the second record on; 0 if not known.
+
+    The first one contains compilation.
+    """
     if len(records) < 3:
         return 0.0
     first, last = records[1], records[-1]

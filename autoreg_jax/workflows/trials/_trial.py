@@ -61,6 +61,8 @@ class Outcome:
         seconds: Of a step, compilation not counted.
         folding: Percentage of folded voxels, the mean over the pairs.
         diverged: Why its weights are useless; empty if they are not.
+        is_too_dear: Whether it was left before, since its steps take too long; there
+            are no scores.
     """
 
     trial: Trial
@@ -69,6 +71,7 @@ class Outcome:
     seconds: float = 0.0
     folding: float = 0.0
     diverged: str = ""
+    is_too_dear: bool = False
 
     def mean(self, judge: str | None) -> float:
         """Mean score by a judge, or by the one that every dataset has."""
