@@ -212,7 +212,7 @@ def _ranked(
     others: list[Outcome],
 ) -> list[Outcome]:
     """The trials that may be better than the start, the best first."""
-    noise = seed_noise(start.scores[judge], rest[judge])
+    noise = seed_noise(start.scores[judge], rest[judge], start.steps)
     gains = gains_of(others, start, judge, noise)
     rows = []
     for outcome, found in zip(others, gains, strict=True):

@@ -71,7 +71,7 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
         winner = best if best and tried.start.diverged else tried.start
     elif not tried.start.diverged:
         rest = trainer.judging.unregistered[tried.judge]
-        noise = seed_noise(tried.start.scores[tried.judge], rest)
+        noise = seed_noise(tried.start.scores[tried.judge], rest, tried.start.steps)
         if best is not None:
             scores = best.scores[tried.judge], tried.start.scores[tried.judge]
             compared = gain(*scores, noise, _finalists(tried))
@@ -166,7 +166,9 @@ def _content(
         is_other = outcome.trial.name != start
         if is_other and tried.judge and reference and not reference.diverged:
             judged = outcome.scores[tried.judge], reference.scores[tried.judge]
-            row["gain"] = asdict(gain(*judged, noise))
+            rest = trainer.judging.unregistered[tried.judge]
+            seeds = seed_noise(judged[1], rest, outcome.steps)
+            row["gain"] = asdict(gain(*judged, seeds))
         rows.append(row)
     # Of each the one after the most steps, which comes last.
     means = {row["trial"]: row["gain"]["mean"] for row in rows if "gain" in row}

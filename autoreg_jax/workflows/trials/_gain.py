@@ -9,10 +9,12 @@ from scipy import stats
 
 from autoreg_jax.workflows.trials._trial import Outcome
 
-# Standard deviation of a result over seeds, as a share of what registration gains over
-# none, and the degrees of freedom behind it: 19 settings with three seeds each have
-# 0.005 (tests/benchmarks/RESULTS.md, "What each ingredient is worth").
-_SHARE, _MEASUREMENTS = 0.005, 38
+# Standard deviation of a result over seeds, as a share of what registration changes,
+# and the degrees of freedom behind it. It falls with the steps: 19 settings with three
+# seeds each have 0.005 after a thousand, the trials of races 0.06 after 50 and 0.015
+# after 200 (tests/benchmarks/RESULTS.md, "What each ingredient is worth" and "Task by
+# task, from the default").
+_SHARE, _EARLY, _MEASUREMENTS = 0.005, 3.0, 38
 _LEVEL = 0.95
 
 
@@ -43,14 +45,16 @@ class Gain:
         return self.mean / self.error if self.error > 0 else 0.0
 
 
-def seed_noise(start: np.ndarray, unregistered: np.ndarray) -> float:
+def seed_noise(start: np.ndarray, unregistered: np.ndarray, steps: int) -> float:
     """Standard deviation of a mean score over seeds, as it usually is.
 
     Args:
         start: Score of each pair after a training.
         unregistered: Scores without registration.
+        steps: Of the training.
     """
-    return _SHARE * abs(float(np.nanmean(start - unregistered)))
+    share = max(_SHARE, _EARLY / steps)
+    return share * float(np.nanmean(np.abs(start - unregistered)))
 
 
 def gain(trial: np.ndarray, start: np.ndarray, noise: float, tries: int = 1) -> Gain:
