@@ -26,14 +26,8 @@ def test_there_are_notebooks():
     assert NOTEBOOKS[0].name == "01_search_in_five_minutes.ipynb"
 
 
-# The first one runs with every change, the others with `make test-slow`.
-RUNS = [
-    pytest.param(path, marks=[pytest.mark.slow] if number else [], id=path.stem)
-    for number, path in enumerate(NOTEBOOKS)
-]
-
-
-@pytest.mark.parametrize("path", RUNS)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_at_smoke_size(path, tmp_path, monkeypatch):
     pytest.importorskip("nilearn", reason="the template comes with nilearn")
     monkeypatch.setenv("AUTOREG_NOTEBOOK_SMOKE", "1")

@@ -1,6 +1,7 @@
 """Along the walks of a pair and of a cohort nothing is read or computed twice."""
 
 import numpy as np
+import pytest
 from scipy.ndimage import gaussian_filter
 from walk import follow
 
@@ -30,6 +31,7 @@ def test_a_walk_notices_what_is_read_again(tmp_path):
     assert "nifti/_place.py" in walk.modules
 
 
+@pytest.mark.slow
 def test_a_pair_is_read_checked_and_mapped_once(tmp_path, capsys):
     for name, volume in (("f", image(0)), ("m", image(1, (15, 17), shift=1.0))):
         data.write_volume(tmp_path / f"{name}.nii.gz", volume)

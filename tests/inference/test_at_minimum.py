@@ -88,6 +88,7 @@ def picture(shift):
     return jnp.asarray((0.5 * disc + 0.4 * ring)[None, ..., None]), labels[None]
 
 
+@pytest.mark.slow
 def test_the_derivative_of_a_pair_is_that_of_pairs_solved_again(x64):
     (fixed, inside), (moving, moved) = picture(np.zeros(2)), picture(np.array([1.5, 1]))
     similarity = find_similarity("ncc")

@@ -46,7 +46,7 @@ def points_of(volume):
     "way",
     [
         "model",
-        "no model",
+        pytest.param("no model", marks=pytest.mark.slow),
         pytest.param("model refined", marks=pytest.mark.slow),
         pytest.param("alignment", marks=pytest.mark.slow),
     ],

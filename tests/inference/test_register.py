@@ -214,6 +214,7 @@ def test_refinement_starts_from_the_network_and_obeys_its_weights(plane_model, p
     jax.tree.map(np.testing.assert_array_equal, before, plane_model.params)
 
 
+@pytest.mark.slow
 def test_masks_of_any_grid_hide_voxels(planes):
     fixed, moving = planes
     spoiled = Volume(moving.array.copy(), moving.affine)

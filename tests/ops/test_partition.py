@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.sharding import AxisType
 from unoptimised import quick
 from weights import initial_weights
@@ -157,6 +158,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.slow
 def test_on_eight_devices():
     flags = f"--xla_force_host_platform_device_count={DEVICES}"
     environment = os.environ | {

@@ -78,7 +78,11 @@ def itk_image(path, dimension):
     return image if dimension == 3 else image[:, :, 0]
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["plane", "volume"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(2, marks=pytest.mark.slow), 3],
+    ids=["plane", "volume"],
+)
 def registered(request, tmp_path_factory):
     """Folder of an aligned registration that the command has written."""
     folder = tmp_path_factory.mktemp("aligned")

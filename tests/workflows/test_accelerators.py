@@ -127,7 +127,7 @@ def registering():
     ("programs", "platforms", "gathers", "transposes"),
     [
         pytest.param(searching_alpha, ("tpu",), 70, 88, marks=pytest.mark.slow),
-        (searching_lambda, ("cuda",), 64, 79),
+        pytest.param(searching_lambda, ("cuda",), 64, 79, marks=pytest.mark.slow),
         (registering, ("tpu", "cuda"), 53, 11),
     ],
 )

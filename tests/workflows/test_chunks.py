@@ -146,6 +146,7 @@ def in_calls_of_three(cohorts, settings, programs):
     return searched(cohorts, settings, 3, programs)
 
 
+@pytest.mark.slow
 def test_the_size_of_a_chunk_changes_no_bit_of_a_search(
     in_calls_of_three, cohorts, settings, programs
 ):

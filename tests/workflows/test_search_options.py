@@ -124,7 +124,7 @@ def test_a_growing_eigenvalue_goes_back_to_an_earlier_alpha(cohorts, settings):
 @pytest.mark.parametrize(
     "parts",
     [
-        ("deformation",),
+        pytest.param(("deformation",), marks=pytest.mark.slow),
         pytest.param(("feature", "deformation"), marks=pytest.mark.slow),
     ],
 )
@@ -289,7 +289,14 @@ def test_labels_that_are_asked_for_must_be_there(cohorts, settings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "at", [("joint", 3), ("lam", 2), ("joint-2", 2), ("lam-2", 3)], ids=str
+    "at",
+    [
+        pytest.param(("joint", 3), marks=pytest.mark.slow),
+        pytest.param(("lam", 2), marks=pytest.mark.slow),
+        pytest.param(("joint-2", 2), marks=pytest.mark.slow),
+        ("lam-2", 3),
+    ],
+    ids=str,
 )
 def test_all_options_interrupted_and_resumed(everything, cohorts, tmp_path, at):
     found, options = everything
