@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 _PARTS, _FEWEST = (1 / 8, 1 / 4), 50
 # Trials that are combined, and trials that are trained to the end: after a quarter the
 # seed still decides much.
-_PARENTS, _FINALISTS = 3, 2
+_PARENTS, _FINALISTS = 4, 2
 
 
 class Plan(NamedTuple):

@@ -29,8 +29,9 @@ def proposals(
 ) -> list[Trial]:
     """Trials around the start, the most promising first.
 
-    The usual settings, if the run has others; twice the smoothness; then one change
-    each, in the order of the space, and now and then two at random.
+    The usual settings, if the run has others, or else twice the smoothness, by which
+    the judge is checked; then one change each, in the order of the space, and now and
+    then two at random.
 
     Args:
         space: What may be changed.
@@ -43,7 +44,7 @@ def proposals(
     usual.pop("objective.similarity", None)  # which the data have decided
     names = [choice.name for choice in space.choices]
     first: list[Changes] = [usual] if usual else []
-    if "objective.smooth" in names and config.objective.smooth:
+    if not usual and "objective.smooth" in names and config.objective.smooth:
         first.append({"objective.smooth": SMOOTHER * config.objective.smooth})
     near = list(space.neighbours(config))
     found = chain(
