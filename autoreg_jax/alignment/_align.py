@@ -91,6 +91,15 @@ class Prealignment:
         matrix = np.linalg.inv(self.alignment.matrix)
         return Volume(volume.array, matrix @ volume.affine, volume.path)
 
+    def place_points(
+        self, points: Float[np.ndarray, "n 3"]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Points in the world of the moving image, mm, moved into the fixed one."""
+        if self.alignment is None or not self.is_used:
+            return points
+        matrix = np.linalg.inv(self.alignment.matrix)
+        return points @ matrix[:3, :3].T + matrix[:3, 3]
+
 
 @in_single_precision
 def align(

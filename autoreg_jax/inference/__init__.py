@@ -13,6 +13,7 @@ from autoreg_jax.inference._apply import Conventions, apply_files
 from autoreg_jax.inference._at_minimum import AtMinimum, RefinementDerivative
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
+from autoreg_jax.inference._guide import Guide
 from autoreg_jax.inference._labels import warp_labels
 from autoreg_jax.inference._model import (
     RegistrationModel,
@@ -24,11 +25,17 @@ from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference._seen import Seen
-from autoreg_jax.inference.optimisation import Refined, register_pair
+from autoreg_jax.inference.optimisation import (
+    Guidance,
+    Refined,
+    register_pair,
+)
 
 __all__ = [
     "AtMinimum",
     "Conventions",
+    "Guidance",
+    "Guide",
     "KnownError",
     "ModelDescription",
     "Overlap",

@@ -194,6 +194,7 @@ def check_options(
     smoothness: float | None,
     *,
     has_mask: bool,
+    is_guided: bool,
 ) -> None:
     """Reject invalid options of `register` before any file is read.
 
@@ -227,7 +228,13 @@ def check_options(
             "smoothness: an alignment alone has none to change; refine (e.g. 100 "
             "steps), or give a model."
         )
-    if model is not None and has_mask:
+    if model is not None and has_mask and refine == 0:
         raise ConfigError(
-            "masks are supported only without a model; leave out one of the two."
+            "a network does not know masks: refine its result (e.g. 100 steps), which "
+            "uses them, or leave out the masks."
+        )
+    if is_guided and refine == 0:
+        raise ConfigError(
+            "guide: labels and landmarks guide the optimisation alone; refine (e.g. "
+            "100 steps), or leave them out."
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from autoreg_jax.alignment import Prealignment
 from autoreg_jax.errors import ConfigError, GeometryError
@@ -62,6 +63,16 @@ class Initial:
         else:
             array = self.transform.apply(volume.array, volume.grid, grid, interpolation)
         return Volume(array, fixed.affine, volume.path)
+
+    def place_points(
+        self, points: Float[np.ndarray, "n 3"]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Points of the moving image, mm, moved into the world of the fixed one.
+
+        Raises:
+            TransformError: If the transform folds there.
+        """
+        return self.transform.points_to_fixed(points)
 
     def before(self, found: Transform) -> Transform:
         """What was found between fixed and placed image, and then this transform.

@@ -170,6 +170,7 @@ class RegistrationModel:
         learning_rate: float = 0.2,
         similarity: str | Similarity | None = None,
         smoothness: float | None = None,
+        **pair: Any,
     ) -> Refined:
         """Optimise the prediction for one pair, see `register_pair`.
 
@@ -182,12 +183,12 @@ class RegistrationModel:
             fixed: The same shape.
             start: Displacement `(1, *grid, d)`, in voxels of any grid that covers the
                 images; default: the `start` of the prediction.
-            steps: Largest number of steps at half resolution, ≥ 1; full resolution
-                takes a third.
+            steps: Most steps at half resolution, ≥ 1; at full resolution a third.
             learning_rate: Initial learning rate, voxels of half resolution per step.
             similarity: To optimise instead of the one of the training.
             smoothness: Factor on the weight of the smoothness (> 0); default: that of
                 the model.
+            pair: `fixed_mask`, `moving_mask` and `guidance` of `register_pair`.
 
         Returns:
             The best iterate, the start at half resolution included.
@@ -208,6 +209,7 @@ class RegistrationModel:
             smoothness=factor * SMOOTHNESS * about.smoothness,
             similarity=similarity or about.similarity,
             start=start,
+            **pair,
         )
 
     def save(self, folder: Path | str) -> Path:

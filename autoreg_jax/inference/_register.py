@@ -1,17 +1,13 @@
 """Registration of two images of any grid, orientation and spacing."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
 
 from autoreg_jax.alignment import prealign
 from autoreg_jax.config import Intensity
@@ -34,16 +30,15 @@ from autoreg_jax.inference._comparable import (
     check_compared,
     check_options,
 )
+from autoreg_jax.inference._estimate import correlations, estimate, folding
 from autoreg_jax.inference._fill import Fill, check_fill
+from autoreg_jax.inference._guide import Guide
 from autoreg_jax.inference._initial import Start, found_transform, initial_transform
 from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.inference.optimisation import SMOOTHNESS, register_pair
-from autoreg_jax.losses import Objective, Similarity, local_ncc
-from autoreg_jax.metrics import folding_fraction
+from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
-from autoreg_jax.spatial import warp
 
 # Window of the local correlation that is reported without a model, and steps of the
 # optimisation without a model at each resolution.
@@ -64,6 +59,7 @@ def register(  # noqa: PLR0913
     smoothness: float | None = None,
     fixed_mask: Volume | Path | str | None = None,
     moving_mask: Volume | Path | str | None = None,
+    guide: Guide | None = None,
     fill: Fill = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
@@ -96,9 +92,10 @@ def register(  # noqa: PLR0913
             for it (`network.conditions`), within a range; one that is not leaves it to
             the refinement. Default: as the model was trained, or the usual weight.
         fixed_mask: Compare only where this mask of the fixed image is not 0 (from 0.5
-            if a file holds probabilities, see `data.read_mask`); only without a model.
-        moving_mask: Compare only inside this mask of the moving image; only without a
-            model.
+            if a file holds probabilities, see `data.read_mask`). A network does not
+            know masks: with a model they are those of the refinement.
+        moving_mask: Compare only inside this mask of the moving image.
+        guide: Structures and landmarks that the optimisation brings together.
         fill: Value of the moved image where the moving one has no voxels, see
             `Registered.apply`.
 
@@ -110,7 +107,8 @@ def register(  # noqa: PLR0913
         ConfigError: If there is nothing to do (no model, `refine` 0 and `affine`
             "none"), an option has an unknown value, or nothing takes `smoothness`: the
             factor is out of the model's range, or there is neither a model that is
-            trained for it nor an optimisation.
+            trained for it nor an optimisation; if masks with a model or a guide have no
+            optimisation.
         DataError: If an image file cannot be used, an image has no contrast, alone or
             where the images are compared, or a mask is empty.
         GeometryError: If the images differ in the number of axes, among themselves or
@@ -123,7 +121,15 @@ def register(  # noqa: PLR0913
     elif model is None and refine == 0 and affine == "auto":
         affine = "affine"
     has_mask = fixed_mask is not None or moving_mask is not None
-    check_options(model, affine, refine, similarity, smoothness, has_mask=has_mask)
+    check_options(
+        model,
+        affine,
+        refine,
+        similarity,
+        smoothness,
+        has_mask=has_mask,
+        is_guided=guide is not None,
+    )
     fixed = fixed if isinstance(fixed, Volume) else read_image(fixed)
     moving = moving if isinstance(moving, Volume) else read_image(moving)
     check_fill(fill)
@@ -142,6 +148,8 @@ def register(  # noqa: PLR0913
         if mask is not None
         for sentence in check_companion(mask, image, "mask")
     ]
+    read = guide and guide.read(fixed, moving)
+    doubts += read.doubts if read else ()
     initial = initial_transform(init, fixed, moving)
     given, moving = moving, initial.place(moving, fixed)
     masks = (masks[0], masks[1] and initial.place(masks[1], fixed, "nearest"))
@@ -177,7 +185,15 @@ def register(  # noqa: PLR0913
         [None if w is None else _bare(w) for w in weights],
         grid,
     )
-    displacement = _displacement(
+    of_pair: dict[str, Any] = {}
+    if refine > 0:
+        of_pair = {"fixed_mask": weights[0], "moving_mask": weights[1]}
+        of_pair["guidance"] = read and read.on_grid(
+            grid,
+            lambda labels: prealignment.place(initial.place(labels, fixed, "nearest")),
+            lambda points: prealignment.place_points(initial.place_points(points)),
+        )
+    displacement = estimate(
         fixed_array,
         moving_array,
         model,
@@ -186,11 +202,11 @@ def register(  # noqa: PLR0913
         learning_rate=learning_rate,
         similarity=similarity,
         smoothness=smoothness,
-        masks=weights,
+        **of_pair,
     )
     usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
-    before, after = _correlations(
+    before, after = correlations(
         fixed_array, unaligned, moving_array, displacement, window=window
     )
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
@@ -203,7 +219,7 @@ def register(  # noqa: PLR0913
         fixed=fixed,
         moving=given,
         transform=transform,
-        folding_fraction=_folding(displacement_mm, fixed),
+        folding_fraction=folding(displacement_mm, fixed),
         similarity_before=float(before),
         similarity=float(after),
         seconds=time.perf_counter() - begin,
@@ -233,64 +249,3 @@ def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
             "model of that dimension."
         )
     return working_grid(fixed, about.orientation, about.spacing)
-
-
-def _displacement(  # noqa: PLR0913
-    fixed: Array,
-    moving: Array,
-    model: RegistrationModel | None,
-    *,
-    spacing: tuple[float, ...],
-    steps: int,
-    learning_rate: float | None,
-    similarity: str | Similarity | None,
-    smoothness: float | None,
-    masks: Sequence[Array | None],
-) -> Array:
-    """The displacement in voxels: predicted, optimised, or both."""
-    if model is None and steps == 0:
-        return jnp.zeros((*fixed.shape[:-1], len(spacing)), fixed.dtype)
-    rate: Any = {} if learning_rate is None else {"learning_rate": learning_rate}
-    if model is None:
-        return register_pair(
-            moving,
-            fixed,
-            jnp.asarray(spacing, fixed.dtype),
-            num_iterations=steps,
-            **rate,
-            smoothness=SMOOTHNESS * (1.0 if smoothness is None else smoothness),
-            similarity=similarity or Objective.similarity,
-            fixed_mask=masks[0],
-            moving_mask=masks[1],
-        ).displacement
-    if steps == 0:
-        return model(moving, fixed).displacements.full
-    return model.refine(
-        moving,
-        fixed,
-        steps=steps,
-        similarity=similarity,
-        smoothness=smoothness,
-        **rate,
-    ).displacement
-
-
-@partial(jax.jit, static_argnames="window")
-def _correlations(
-    fixed: Array, unaligned: Array, moving: Array, displacement: Array, *, window: int
-) -> tuple[Array, Array]:
-    """Mean local correlation before and after, on the grid of the comparison."""
-    moved = warp(moving, displacement)
-    return (
-        jnp.mean(local_ncc(fixed, unaligned, window)),
-        jnp.mean(local_ncc(fixed, moved, window)),
-    )
-
-
-_folding_fraction = jax.jit(folding_fraction)
-
-
-def _folding(displacement_mm: Float[np.ndarray, "*space 3"], fixed: Volume) -> float:
-    """Folding of the returned field, on the fixed grid."""
-    to_voxels = np.linalg.inv(fixed.affine)[: fixed.ndim, :3].astype(np.float32)
-    return float(_folding_fraction(jnp.asarray(displacement_mm @ to_voxels.T)[None]))

@@ -8,11 +8,13 @@ from autoreg_jax.inference.optimisation._classical import (
     velocity_step,
 )
 from autoreg_jax.inference.optimisation._discrete import discrete_velocity
+from autoreg_jax.inference.optimisation._guidance import Guidance
 from autoreg_jax.inference.optimisation._level import Level, displacements, level_loss
 from autoreg_jax.inference.optimisation._optimise import descend
 
 __all__ = [
     "SMOOTHNESS",
+    "Guidance",
     "Level",
     "Refined",
     "descend",

@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float
 
 from autoreg_jax.inference.optimisation._discrete import discrete_velocity
+from autoreg_jax.inference.optimisation._guidance import Guidance
 from autoreg_jax.inference.optimisation._level import (
     NUM_STEPS,
     WINDOW,
@@ -74,6 +75,7 @@ def register_pair(  # noqa: PLR0913
     fixed_mask: Float[Array, "1 *space 1"] | None = None,
     moving_mask: Float[Array, "1 *space 1"] | None = None,
     start: Float[Array, "1 *grid d"] | None = None,
+    guidance: Guidance | None = None,
 ) -> Refined:
     """Find the displacement that brings a moving image onto a fixed one.
 
@@ -106,6 +108,8 @@ def register_pair(  # noqa: PLR0913
             the image; default: all 1.
         start: Displacement `(1, *grid, d)`, such as that of a network, in voxels of any
             grid that covers the images; default: none.
+        guidance: Structures, whose lost overlap is added, and landmarks, whose mean
+            squared distance in voxels is added a hundredth; default: none.
 
     Returns:
         The best iterate at full resolution; the start, or no motion, if nothing was
@@ -115,7 +119,7 @@ def register_pair(  # noqa: PLR0913
     if start is not None:
         start = resize_displacement(start, half_shape(space))
     levels, velocity, compared = pair_levels(
-        Level(fixed, moving, fixed_mask, moving_mask, start, spacing),
+        Level(fixed, moving, fixed_mask, moving_mask, start, spacing, guidance),
         find_similarity(similarity),
     )
     loss = rest_loss = jnp.zeros((), fixed.dtype)

@@ -8,6 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from autoreg_jax.inference.optimisation._guidance import (
+    Guidance,
+    coarser_guidance,
+    guidance_loss,
+)
 from autoreg_jax.losses import Similarity
 from autoreg_jax.spatial import (
     coarser_shape,
@@ -37,6 +42,7 @@ class Level(NamedTuple):
     moving_mask: Array | None
     start: Array | None
     spacing: Array
+    guidance: Guidance | None = None
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -55,13 +61,15 @@ def coarser_level(level: Level) -> Level:
     """The pair at half of the resolution."""
     shape = coarser_shape(level.space)
     images = jax.tree.map(
-        partial(downsample, shape=shape), level._replace(start=None, spacing=None)
+        partial(downsample, shape=shape),
+        level._replace(start=None, spacing=None, guidance=None),
     )
     spacing = level.spacing * _steps_between(level.space, shape)
     start = level.start
     if start is not None:
         start = resize_displacement(start, half_shape(shape))
-    return images._replace(start=start, spacing=spacing)
+    guidance = level.guidance and coarser_guidance(level.guidance, shape)
+    return images._replace(start=start, spacing=spacing, guidance=guidance)
 
 
 @partial(jax.jit, static_argnames="space")
@@ -94,7 +102,10 @@ def level_loss(
     spacing = level.spacing * _steps_between(level.space, half.shape[1:-1])
     roughness = smoothness * _roughness(half, spacing)
     lacking = jax.nn.relu(_NEARLY_FOLDED - jacobian_determinant(displacement))
-    return difference + roughness + _FOLDING * jnp.mean(lacking)
+    loss = difference + roughness + _FOLDING * jnp.mean(lacking)
+    if level.guidance is not None:
+        loss += guidance_loss(level.guidance, half, level.space)
+    return loss
 
 
 def masked_mean(differences: Array, level: Level, displacement: Array) -> Array:
