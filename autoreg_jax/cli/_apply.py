@@ -10,7 +10,7 @@ from autoreg_jax.cli._show import show_json, show_line
 
 
 class Apply(Verb):
-    r"""Apply transforms to an image, a label map or points.
+    r"""Apply transforms to images, label maps or points.
 
     Reads transforms of autoreg, ITK, ANTs, Slicer, Learn2Reg, VoxelMorph, NiftyReg,
     SPM, FSL, FreeSurfer and AFNI; CONVENTIONS.md says how. Give several as
@@ -26,7 +26,7 @@ class Apply(Verb):
       autoreg apply -i points.csv -t 1Warp.nii.gz 0GenericAffine.mat -o moved.csv
     """
 
-    usage = "-i IMAGE -r IMAGE -t FILE ... -o PATH [options]\n"
+    usage = "-i IMAGE ... -r IMAGE -t FILE ... -o PATH [options]\n"
     usage += "-i POINTS -t FILE ... -o POINTS [options]"
 
     @staticmethod
@@ -37,9 +37,11 @@ class Apply(Verb):
             "-i",
             "--input",
             type=Path,
+            nargs="+",
+            action="extend",
             required=True,
             metavar="PATH",
-            help="image, label map or points of the moving subject",
+            help="images, label maps or points of the moving subject",
         )
         add(
             "-r",
@@ -63,8 +65,8 @@ class Apply(Verb):
             type=Path,
             required=True,
             metavar="PATH",
-            help="file to write: .nii.gz, .nii, .mha, .nrrd, .mgz; points get the "
-            "ending of the input",
+            help="file (.nii.gz, .nii, .mha, .nrrd, .mgz; points: as the input), or a "
+            "folder for several inputs",
         )
         group = parser.add_argument_group("options")
         add = group.add_argument
@@ -74,7 +76,7 @@ class Apply(Verb):
             choices=("linear", "nearest", "label"),
             default="linear",
             metavar="KIND",
-            help="linear (images, default); nearest or label (label maps)",
+            help="linear (default), or for label maps nearest or label",
         )
         add(
             "--inverse",
@@ -89,7 +91,7 @@ class Apply(Verb):
         """Read, apply, write."""
         from autoreg_jax import inference
 
-        inference.apply_files(
+        written = inference.apply_files(
             options.input,
             options.transform,
             options.output,
@@ -106,9 +108,10 @@ class Apply(Verb):
             ),
         )
         if options.json:
-            show_json({"output": options.output, "transforms": options.transform})
-        else:
-            show_line("written", options.output)
+            found = {"output": options.output, "files": written}
+            show_json(found | {"transforms": options.transform})
+        for path in () if options.json else written:
+            show_line("written", path)
         return 0
 
 

@@ -23,6 +23,7 @@ _NUMBERS = (
     ("mean displacement, mm", "", "displacement_mean_mm", "{:.2f}"),
     ("largest displacement, mm", "", "displacement_max_mm", "{:.2f}"),
     ("folding, fraction of voxels", "folding", "folding_fraction", "{:.5f}"),
+    ("inverse error, mm", "", "inverse_error_mean_mm", "{:.4f}"),
     ("seconds", "seconds", "seconds", "{:.2f}"),
 )
 
@@ -37,8 +38,6 @@ class Register(Verb):
 
     Examples:
       autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_
-      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --model runs/mine
-      autoreg register -f fixed.nii.gz -m moving.nii.gz -o out_ --affine-only
       autoreg register --pairs pairs.csv -o results/ --model runs/mine --refine 100
     """
 
@@ -70,8 +69,7 @@ class Register(Verb):
         add("--moved", help="file name of the moved image", **path)
         add(
             "--warp",
-            help="one file for the whole map instead: .h5 or .tfm (ITK), or .nii.gz, "
-            ".npz, which end with the fixed grid",
+            help="one file for the whole map: .h5, .tfm, .nii.gz or .npz",
             **path,
         )
         add_fill(group)
@@ -80,6 +78,13 @@ class Register(Verb):
             action="store_true",
             help="the displacement holds the alignment, too; no affine.mat",
         )
+        flag: Any = {"action": "append_const", "dest": "extra", "default": []}
+        help_ = "also the inverse, and the fixed image moved by it"
+        add("--inverse", const="inverse", help=help_, **flag)
+        help_ = "also the Jacobian determinant of the map"
+        add("--jacobian", const="jacobian", help=help_, **flag)
+        help_ = "also a grid deformed as the moving image is"
+        add("--grid", const="grid", help=help_, **flag)
         add = parser.add_argument_group("registration").add_argument
         add("--model", help="trained network: a run, its model/, or brain", **path)
         add(
@@ -153,7 +158,11 @@ class Register(Verb):
             _say_what_is_done(given)
             enable_compilation_cache()
             summaries = inference.register_many(
-                pairs, options.output, one_field=options.one_field, **given
+                pairs,
+                options.output,
+                one_field=options.one_field,
+                extra=options.extra,
+                **given,
             )
             _show_many(summaries, options)
             return int(any("error" in summary for summary in summaries.values()))
@@ -177,6 +186,7 @@ class Register(Verb):
             moved=options.moved,
             displacement=options.warp,
             one_field=options.one_field,
+            extra=options.extra,
             **given,
         )
         _show_one(summary, options)

@@ -154,6 +154,7 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
         ("Dice", "dice", 1, "{:.3f}"),
         ("HD95, mm", "hd95", 1, "{:.2f}"),
         ("TRE, mm", "tre", 1, "{:.2f}"),
+        ("local correlation", "ncc", 1, "{:.3f}"),
         ("displacement error, mm", "displacement_error", 1, "{:.2f}"),
         ("folding, % of voxels", "folding_fraction", 100, "{:.3f}"),
         ("seconds a pair", "seconds_per_pair", 1, "{:.2f}"),

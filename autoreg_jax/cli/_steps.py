@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from autoreg_jax.cli import _options as shared
 from autoreg_jax.cli._auto import Auto
@@ -13,6 +14,7 @@ from autoreg_jax.cli._show import (
     show_line,
     show_table,
 )
+from autoreg_jax.errors import ConfigError
 
 # Of the last record of a training.
 _SHOWN = (
@@ -152,20 +154,37 @@ class Train(Verb):
 
 
 class Evaluate(Verb):
-    """Evaluate the model of a run on pairs that it has not seen.
+    """Evaluate a model on pairs that it has not seen.
+
+    With -o on other data (external validation): subjects of any origin and grid,
+    with or without labels, those of the split test or else all of them. The run
+    stays as it is.
 
     Examples:
       autoreg evaluate runs/mine --set evaluate.pairs=50
       autoreg evaluate runs/mine --smoothness 0.1 0.3 1 3 10
+      autoreg evaluate runs/mine --dataset other.csv -o runs/elsewhere
+      autoreg evaluate --model brain --dataset other.csv -o runs/elsewhere
     """
 
-    usage = "RUN [options]"
+    usage = "RUN [options]\n{RUN|--model MODEL} --dataset OTHER -o FOLDER [options]"
     interrupted = "The results of an earlier evaluation were not changed."
 
     @staticmethod
     def add_options(parser: ArgumentParser) -> None:
-        """Run, settings."""
-        shared.add_run(parser, "run folder with a finished training")
+        """Model, data, settings."""
+        add = parser.add_argument_group("run").add_argument
+        path: Any = {"type": Path}
+        text = "run folder with a finished training"
+        add("run", nargs="?", metavar="RUN", help=text, **path)
+        add(
+            "--model", help="instead of RUN, with -o: a model/ folder, or brain", **path
+        )
+        add(
+            "--dataset", help="the data, if they were moved; with -o any others", **path
+        )
+        text = "new folder for the results on other data"
+        add("-o", "--output", metavar="FOLDER", help=text, **path)
         group = parser.add_argument_group("settings")
         group.add_argument(
             "--smoothness",
@@ -183,27 +202,56 @@ class Evaluate(Verb):
         """Evaluate, and print the scores."""
         from autoreg_jax import runtime, workflows
 
-        run = options.run
-        settings = shared.settings_of(options, workflows.config_of(run))
+        _check_evaluated(options)
+        model, folder = options.run or options.model, options.output
+        where = model if folder is None else folder
+        source = workflows.config_beside if folder else workflows.config_of
+        settings = shared.settings_of(options, source(model))
         runtime.enable_compilation_cache()
-        if options.smoothness is not None:
-            factors = options.smoothness
-            rows = workflows.smoothness_run(
-                run, factors, settings, dataset=options.dataset
-            )
+        factors, data = options.smoothness, options.dataset
+        if factors is not None:
+            if folder is None:
+                rows = workflows.smoothness_run(model, factors, settings, dataset=data)
+            else:
+                rows = workflows.smoothness_dataset(
+                    model, factors, data, folder, settings
+                )
             if options.json:
-                show_json({"run": run, "rows": rows})
+                show_json({"run": where, "rows": rows})
                 return 0
-            show_front(rows, str(run))
-            show_line("next", f"autoreg report {run}")
-            return 0
-        evaluation = workflows.evaluate_run(run, settings, dataset=options.dataset)
-        if options.json:
-            show_json(evaluation.summary | {"run": run})
-            return 0
-        show_evaluation(evaluation.summary, str(run))
-        show_line("next", f"autoreg report {run}")
+            show_front(rows, str(where))
+        else:
+            if folder is None:
+                found = workflows.evaluate_run(model, settings, dataset=data)
+            else:
+                found = workflows.evaluate_dataset(model, data, folder, settings)
+            if options.json:
+                show_json(found.summary | {"run": where})
+                return 0
+            show_evaluation(found.summary, str(where))
+        show_line("next", f"autoreg report {where}")
         return 0
+
+
+def _check_evaluated(options: Namespace) -> None:
+    """Refuse what does not say on which data which model is evaluated.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if (options.run is None) == (options.model is None):
+        raise ConfigError(
+            "give one model: RUN, or --model MODEL with --dataset and -o."
+        )
+    if options.output is not None and options.dataset is None:
+        raise ConfigError(
+            "-o is for other data than those of the run; name them with --dataset."
+        )
+    if options.model is not None and options.output is None:
+        raise ConfigError(
+            "--model needs other data and a new folder for the results: --dataset "
+            "OTHER -o FOLDER."
+        )
 
 
 class Report(Verb):

@@ -2,7 +2,7 @@
 
 from autoreg_jax.files._arrays import read_arrays
 from autoreg_jax.files._gzip import compressed
-from autoreg_jax.files._owner import make_folder, owned
+from autoreg_jax.files._owner import contents, make_folder, owned
 from autoreg_jax.files._partial import remove_partials
 from autoreg_jax.files._records import (
     append_record,
@@ -26,6 +26,7 @@ from autoreg_jax.files._writer import is_writer, write_here
 __all__ = [
     "append_record",
     "compressed",
+    "contents",
     "csv_text",
     "flush_to_disk",
     "is_writer",

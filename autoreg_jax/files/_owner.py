@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.files._partial import partial_beside, remove_partials
+from autoreg_jax.files._partial import is_partial, partial_beside, remove_partials
 from autoreg_jax.files._process import is_gone, is_here, this_process
 from autoreg_jax.files._strict import parse_json
 from autoreg_jax.files._writer import is_writer
@@ -72,6 +72,17 @@ def owned(folder: Path | str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             for path in made:
                 path.rmdir()
+
+
+def contents(folder: Path) -> list[Path]:
+    """What is in a folder besides its lock and incomplete files, sorted.
+
+    Examples:
+        >>> contents(Path("no such folder"))
+        []
+    """
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [p for p in found if p.name != _LOCK and not is_partial(p)]
 
 
 def make_folder(folder: Path) -> list[Path]:

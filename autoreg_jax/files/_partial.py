@@ -18,6 +18,11 @@ def partial_beside(path: Path) -> Path:
     return path.with_name(f".{_host()}-{os.getpid()}-{secrets.token_hex(8)}.partial")
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file is one that is not complete yet, by its name."""
+    return _NAME.fullmatch(path.name) is not None
+
+
 def remove_partials(folder: Path, *, depth: int = 0) -> None:
     """Remove the incomplete files of processes of this host that have ended.
 

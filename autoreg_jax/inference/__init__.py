@@ -9,11 +9,13 @@ from autoreg_jax.inference._accuracy import (
     known_error,
     label_overlap,
 )
-from autoreg_jax.inference._apply import Conventions, apply_files
+from autoreg_jax.inference._apply import apply_files
+from autoreg_jax.inference._applying import Conventions
 from autoreg_jax.inference._at_minimum import AtMinimum, RefinementDerivative
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
 from autoreg_jax.inference._guide import Guide
+from autoreg_jax.inference._inverse import InverseError
 from autoreg_jax.inference._labels import warp_labels
 from autoreg_jax.inference._model import (
     RegistrationModel,
@@ -36,6 +38,7 @@ __all__ = [
     "Conventions",
     "Guidance",
     "Guide",
+    "InverseError",
     "KnownError",
     "ModelDescription",
     "Overlap",

@@ -13,8 +13,14 @@ from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._heard import heard
 from autoreg_jax.inference._initial import initial_files
 from autoreg_jax.inference._model import load_model
-from autoreg_jax.inference._outputs import is_too_long, output_paths
+from autoreg_jax.inference._outputs import (
+    Extra,
+    is_too_long,
+    longest_name,
+    output_paths,
+)
 from autoreg_jax.inference._register import register
+from autoreg_jax.inference._write import full_summary
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import ImagePair, Transform, check_whole
 
@@ -26,6 +32,7 @@ def register_files(
     moved: Path | str | None = None,
     displacement: Path | str | None = None,
     one_field: bool = False,
+    extra: Sequence[Extra] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results.
@@ -38,13 +45,15 @@ def register_files(
         moved: Another name for the moved image.
         displacement: One file for the whole map, see `Registered.save`.
         one_field: The displacement holds an alignment, too, see `Registered.save`.
+        extra: What else is written, see `Registered.save`.
         **options: Options of `register`: `model`, `affine`, `refine`, ...
 
     Returns:
         The content of summary.json: that of `Registered.summary`, `dice_before` and
         `dice` where both images have labels, `displacement_error_before` and
-        `displacement_error` (mm) where the true displacement is known. And the written
-        `files`.
+        `displacement_error` (mm) where the true displacement is known, and with an
+        inverse `inverse_error_mean_mm` and `inverse_error_max_mm`, see `InverseError`.
+        And the written `files`.
 
     Raises:
         ConfigError: If an output has an unknown ending or is an input.
@@ -55,6 +64,7 @@ def register_files(
         moved=moved,
         displacement=displacement,
         with_labels=pair.moving_labels is not None,
+        extra=extra,
         inputs=(*pair.files, *initial_files(options.get("init"))),
     )
     one_field = one_field or displacement is not None
@@ -87,7 +97,7 @@ def _register(
             **{**options, **begin},
         )
     result = replace(result, warnings=(*said, *doubts, *result.warnings))
-    summary = result.summary()
+    summary = full_summary(result, paths)
     if fixed_labels and moving_labels:
         overlap = label_overlap(result, fixed_labels, moving_labels)
         summary["dice_before"], summary["dice"] = overlap.means()
@@ -112,6 +122,7 @@ def register_many(
     prefix: Path | str,
     *,
     one_field: bool = False,
+    extra: Sequence[Extra] = (),
     **options: Any,
 ) -> dict[str, dict[str, Any]]:
     """Register many pairs of files; a pair that fails does not stop the others.
@@ -123,6 +134,7 @@ def register_many(
         prefix: Prefix of all output files, which are named PREFIX MOVING_to_FIXED_*; a
             folder ends in "/".
         one_field: As for `register_files`.
+        extra: As for `register_files`.
         **options: Options of `register`.
 
     Returns:
@@ -135,14 +147,14 @@ def register_many(
     """
     start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
     begin = initial_files(options.get("init"))
-    paths = [_paths_of(pair, start, begin) for pair in pairs]
+    paths = [_paths_of(pair, start, begin, extra) for pair in pairs]
     if isinstance(options.get("model"), Path | str):
         options["model"] = load_model(options["model"])
     summaries: dict[str, dict[str, Any]] = {}
     with progress("register", len(pairs)) as advance:
         for pair, names in zip(pairs, paths, strict=True):
             try:
-                names = names or _paths_of(pair, start, begin, is_checked=True)
+                names = names or _paths_of(pair, start, begin, extra, is_checked=True)
                 found = _register(pair, names, options, one_field=one_field)
             except AutoRegError as error:
                 found = {"error": str(error)}
@@ -152,14 +164,20 @@ def register_many(
 
 
 def _paths_of(
-    pair: PairFiles, start: str, others: Sequence[Path], *, is_checked: bool = False
+    pair: PairFiles,
+    start: str,
+    others: Sequence[Path],
+    extra: Sequence[Extra],
+    *,
+    is_checked: bool = False,
 ) -> dict[str, Path]:
     """The outputs of a pair; none if its names are too long, which ends no batch."""
     begin = f"{start}{pair.name}_"
-    if not is_checked and is_too_long(Path(f"{begin}displacement.nii.gz")):
+    if not is_checked and is_too_long(Path(begin + longest_name(extra))):
         return {}
     return output_paths(
         begin,
         with_labels=pair.moving_labels is not None,
+        extra=extra,
         inputs=(*pair.files, *others),
     )

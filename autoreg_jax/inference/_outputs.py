@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from autoreg_jax.data import ENDINGS
 from autoreg_jax.errors import ConfigError
@@ -13,8 +14,19 @@ _NAMES = {
     "displacement": "displacement.nii.gz",
     "affine": "affine.mat",
     "labels": "moved_labels.nii.gz",
+    "inverse_displacement": "inverse_displacement.nii.gz",
+    "inverse_moved": "inverse_moved.nii.gz",
+    "jacobian": "jacobian.nii.gz",
+    "grid": "grid.nii.gz",
     "summary": "summary.json",
 }
+# What is written only if it is asked for, by the word that asks for it.
+_EXTRA = {
+    "inverse": ("inverse_displacement", "inverse_moved"),
+    "jacobian": ("jacobian",),
+    "grid": ("grid",),
+}
+Extra = Literal["inverse", "jacobian", "grid"]
 _LONGEST = 255
 _ENDINGS = {
     "displacement": tuple(
@@ -31,6 +43,7 @@ def output_paths(
     moved: Path | str | None = None,
     displacement: Path | str | None = None,
     with_labels: bool = False,
+    extra: Sequence[Extra] = (),
     inputs: Sequence[Path | str] = (),
 ) -> dict[str, Path]:
     """Paths of the results of a registration.
@@ -43,15 +56,17 @@ def output_paths(
             map; `.nii.gz`, or a format of ITK (`.h5`, `.tfm`, `.txt`) or Learn2Reg
             (`.npz`).
         with_labels: Whether moved labels are written.
+        extra: What else is written: "inverse", "jacobian", "grid"; needs a prefix.
         inputs: Files that must not be overwritten.
 
     Returns:
         Paths by "moved", "displacement", "affine" (written after an alignment alone),
-        "labels" and "summary"; without a prefix only the given names.
+        "labels", "summary" and what is extra, "inverse" as "inverse_displacement" and
+        "inverse_moved"; without a prefix only the given names.
 
     Raises:
         ConfigError: If a name has an unknown ending, is too long or is an input, or if
-            there is nothing to write.
+            there is nothing to write, or if `extra` is unknown or has no prefix.
 
     Examples:
         >>> [path.name for path in output_paths("out_", moved="m.nii").values()]
@@ -59,11 +74,14 @@ def output_paths(
         >>> output_paths("brain/")["moved"].as_posix()
         'brain/moved.nii.gz'
     """
+    _check_extra(extra, prefix)
     paths = {}
     if prefix is not None:
+        asked = {kind for word in extra for kind in _EXTRA[word]}
+        asked |= {"labels"} if with_labels else set()
+        optional = {"labels", *(kind for kinds in _EXTRA.values() for kind in kinds)}
         paths = _beginning_with(prefix, displacement)
-        if not with_labels:
-            del paths["labels"]
+        paths = {k: v for k, v in paths.items() if k in asked or k not in optional}
     for kind, name in (("moved", moved), ("displacement", displacement)):
         if name is not None:
             paths[kind] = Path(name)
@@ -74,6 +92,17 @@ def output_paths(
         _check(kind, path, taken)
         taken.add(path.resolve())
     return paths
+
+
+def _check_extra(extra: Sequence[Extra], prefix: Path | str | None) -> None:
+    """Refuse unknown words, and files that have no name."""
+    for word in extra:
+        if word not in _EXTRA:
+            raise ConfigError(f"extra: must be of {', '.join(_EXTRA)}, got {word!r}.")
+        if prefix is None:
+            raise ConfigError(
+                f"{word}: its file is named by the output prefix; give one (-o)."
+            )
 
 
 def _check(kind: str, path: Path, taken: set[Path]) -> None:
@@ -95,6 +124,12 @@ def _check(kind: str, path: Path, taken: set[Path]) -> None:
         raise ConfigError(
             f"{path}: is an input or another output; choose another name."
         )
+
+
+def longest_name(extra: Sequence[Extra]) -> str:
+    """The longest of the names that follow a prefix, but for moved labels."""
+    kinds = [kind for word in extra for kind in _EXTRA.get(word, ())]
+    return max((_NAMES[kind] for kind in ("displacement", *kinds)), key=len)
 
 
 def is_too_long(path: Path) -> bool:

@@ -1,7 +1,5 @@
 """The result of a registration: the map, and what can be done with it."""
 
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,17 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.alignment import Alignment
-from autoreg_jax.data import read_image, read_labels, write_volume
-from autoreg_jax.errors import GeometryError, ImageWarning
-from autoreg_jax.files import together, write_json
+from autoreg_jax.data import read_image, read_labels
+from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
-from autoreg_jax.inference._outputs import output_paths
-from autoreg_jax.transforms import Affine, Displacement, Transform
-
-_LOGGER = logging.getLogger(__name__)
-# Fraction of the volume of moved labels below which something may be wrong.
-_LITTLE = 0.25
+from autoreg_jax.inference._grid_image import grid_image
+from autoreg_jax.inference._inverse import InverseError, inverse_error
+from autoreg_jax.inference._outputs import Extra, output_paths
+from autoreg_jax.inference._write import write_results
+from autoreg_jax.transforms import Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +82,46 @@ class Registered:
         Where the moving image has no voxels it is `fill`, 0 by default.
         """
         return self.apply(self.moving, fill=self.fill)
+
+    @cached_property
+    def inverse_displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
+        """v(y) = φ⁻¹(y) - y at every voxel of the moving image, float32.
+
+        In mm along R, A, S, of the whole map, an alignment and `init` too: what lies at
+        y in the moving image lies at y + v(y) in the fixed one. Where φ folds or is too
+        steep, the nearest point that was found; `inverse_error` measures it.
+        """
+        inverse = self.transform.inverse(exact=False)
+        return inverse.displacement_on(self.moving.grid).astype(np.float32)
+
+    @cached_property
+    def inverse_moved(self) -> Volume:
+        """The fixed image on the moving grid, interpolated once, filled as `moved`."""
+        grid = self.moving.grid
+        inverse = Transform.displacement(self.inverse_displacement_mm, grid)
+        array = moved_image(inverse, self.fixed, grid, self.fill)
+        return Volume(array, self.moving.affine, space=self.moving.space)
+
+    def inverse_error(self) -> InverseError:
+        """How well `inverse_displacement_mm` inverts the map, see `InverseError`."""
+        return inverse_error(
+            self.displacement_mm,
+            self.fixed.grid,
+            self.inverse_displacement_mm,
+            self.moving.grid,
+        )
+
+    def grid_image(self) -> Volume:
+        """A regular grid, drawn on the moving image and deformed with it.
+
+        As the deformed grids of ITK and ANTs: 0 on its lines (in 3-D planes), 255 far
+        from them, uint8 on the fixed grid. The lines follow the axes of the moving
+        image, one through its first voxel, and are 8 voxels apart, of the coarser of
+        the two images along each axis. They have no end.
+        """
+        fixed, moving = self.fixed, self.moving
+        array = grid_image(self.displacement_mm, fixed.grid, moving.grid)
+        return Volume(array, fixed.affine, space=fixed.space)
 
     def apply(
         self,
@@ -174,6 +210,7 @@ class Registered:
         displacement: Path | str | None = None,
         labels: Volume | None = None,
         one_field: bool = False,
+        extra: Sequence[Extra] = (),
     ) -> tuple[Path, ...]:
         """Write the results, each file whole or not at all.
 
@@ -191,13 +228,18 @@ class Registered:
                 as `out_moved_labels.nii.gz`.
             one_field: `out_displacement.nii.gz` holds the whole map and there is no
                 `out_affine.mat`.
+            extra: With a prefix, what else is written: "inverse" writes
+                `out_inverse_displacement.nii.gz` and `out_inverse_moved.nii.gz` on the
+                grid of the moving image, "jacobian" `out_jacobian.nii.gz`, the
+                determinant of the whole map on the fixed grid, and "grid"
+                `out_grid.nii.gz`, see `grid_image`.
 
         Returns:
             The files.
 
         Raises:
-            ConfigError: If a name has an unknown ending or is an input, or no output
-                is named.
+            ConfigError: If a name has an unknown ending or is an input, no output is
+                named, or `extra` is unknown or has no prefix.
         """
         given = (self.fixed, self.moving, labels)
         inputs = [v.path for v in given if v is not None and v.path is not None]
@@ -206,6 +248,7 @@ class Registered:
             moved=moved,
             displacement=displacement,
             with_labels=labels is not None,
+            extra=extra,
             inputs=inputs,
         )
         one_field = one_field or displacement is not None
@@ -228,62 +271,10 @@ class Registered:
             paths: From `output_paths`.
             labels: Label map of the moving image.
             one_field: As for `save`.
-            summary: Numbers for `summary.json`; default: `summary()`.
+            summary: Numbers for `summary.json`; default: `summary()`, with an inverse
+                also the numbers of `inverse_error`.
 
         Returns:
             The files that were written.
         """
-        written = []
-        with together():
-            if "moved" in paths:
-                written.append(write_volume(paths["moved"], self.moved))
-            if "displacement" in paths:
-                written += self._write_map(paths, one_field=one_field)
-            if labels is not None and "labels" in paths:
-                moved_labels = self.apply(labels, "label")
-                _say_what_is_lost(labels, moved_labels, self.fixed)
-                written.append(write_volume(paths["labels"], moved_labels))
-            if "summary" in paths:
-                write_json(paths["summary"], summary or self.summary())
-                written.append(paths["summary"])
-        if "displacement" in paths:
-            _remove_earlier(paths.get("affine"), written)
-        return tuple(written)
-
-    def _write_map(self, paths: Mapping[str, Path], *, one_field: bool) -> list[Path]:
-        """Write the map as one file, or as a displacement and what follows it."""
-        path, follows = paths["displacement"], paths.get("affine")
-        match self.transform.links:
-            case (Affine() as affine, *rest) if follows and not one_field:
-                # In space, as the vectors of the displacement are, also for a plane.
-                Transform.affine(affine.full).write(follows)
-                before = Transform(tuple(rest)).displacement_on(self.fixed.grid)
-                field = Displacement(before, self.fixed.grid, followed_by=follows.name)
-                return [Transform((field,)).write(path), follows]
-        return [self.transform.write(path, grid=self.fixed.grid)]
-
-
-def _remove_earlier(affine: Path | None, written: Sequence[Path]) -> None:
-    """Remove the affine map of an earlier run, if this one has none."""
-    if affine and affine not in written and affine.is_file():
-        affine.unlink()
-        _LOGGER.warning(
-            "%s: of an earlier run, removed: this run has no affine map beside the "
-            "displacement.",
-            affine,
-        )
-
-
-def _say_what_is_lost(labels: Volume, moved: Volume, fixed: Volume) -> None:
-    """Warn if little of a label map is left on the fixed grid."""
-    before, after = (
-        np.count_nonzero(v.array) * np.prod(v.spacing) / 1000 for v in (labels, moved)
-    )
-    if after < _LITTLE * before:
-        warnings.warn(
-            f"{labels.path or 'the moving labels'}: {after:.3g} of {before:.3g} ml are "
-            f"left on the grid of {fixed.path or 'the fixed image'}; the rest lies "
-            "outside of it. Check the headers.",
-            ImageWarning,
-            stacklevel=3,
-        )
+        return write_results(self, paths, labels, one_field, summary)

@@ -112,16 +112,22 @@ def render_page(run: Run) -> str:
             _pairs(run),
             _structures(run),
             *_front(run),
-            *_trials(run),
-            _architecture(run),
-            replace(_weights(run), sentence=refinement_sentence(run.refinement)),
-            _losses(run),
-            _hypergradients(run),
+            *_made(run),
         ),
         provenance=provenance_rows(run.provenance or {}),
         missing=MISSING,
         config=run.config,
     )
+
+
+def _made(run: Run) -> Iterator[Section]:
+    """How the model came about; nothing where that of another folder was evaluated."""
+    if "model" not in (run.provenance or {}):
+        yield from _trials(run)
+        yield _architecture(run)
+        yield replace(_weights(run), sentence=refinement_sentence(run.refinement))
+        yield _losses(run)
+        yield _hypergradients(run)
 
 
 def _number(value: float | None, digits: int) -> str:

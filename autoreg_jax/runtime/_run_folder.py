@@ -21,6 +21,7 @@ _PROVENANCE = {
     "trained_on": str,
     "seconds": dict,
     "initial": dict,
+    "model": dict,
 }
 
 
@@ -226,6 +227,7 @@ class RunFolder(os.PathLike[str]):
         trained_on: str | os.PathLike[str] | None = None,
         seconds: Mapping[str, float] | None = None,
         initial: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
     ) -> None:
         """Write provenance.json: this program, machine and command, seed, data, times.
 
@@ -237,6 +239,7 @@ class RunFolder(os.PathLike[str]):
             trained_on: The data of the training, if they are others.
             seconds: Times by name, beside those of metrics.jsonl.
             initial: The model from which the training started.
+            model: The model of another folder that was evaluated.
 
         Raises:
             ArtifactError: If provenance.json or metrics.jsonl is damaged.
@@ -246,8 +249,9 @@ class RunFolder(os.PathLike[str]):
         content |= provenance() | {"dataset": self.relative(dataset)}
         if trained_on is not None:
             content["trained_on"] = self.relative(trained_on)
-        if initial is not None:
-            content["initial"] = dict(initial)
+        for name, origin in (("initial", initial), ("model", model)):
+            if origin is not None:
+                content[name] = dict(origin)
         if waiting := self.waiting():
             content["share_of_time_waiting_for_images"] = waiting
         content |= {"seed": seed, "seconds": times}

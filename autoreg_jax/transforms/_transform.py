@@ -24,6 +24,7 @@ from autoreg_jax.transforms.links import (
     Velocity,
     as_displacement,
     determinant,
+    inverted,
     map_points,
     over_grid,
 )
@@ -186,14 +187,15 @@ class Transform:
         """
         return self.inverse().points_to_moving(points)
 
-    def inverse(self) -> "Transform":
+    def inverse(self, *, exact: bool = True) -> "Transform":
         """The map from moving to fixed.
 
         Affine maps are inverted exactly, velocities by exp(-v), which is exact but for
         the interpolation between voxels. Displacements are inverted numerically, to
-        1e-4 of a voxel, wherever the inverse is evaluated, which fails where they fold.
+        1e-4 of a voxel, wherever the inverse is evaluated; where they fold that fails
+        or, if it need not be `exact`, gives the nearest point that is found.
         """
-        return Transform(tuple(link.inverse() for link in reversed(self.links)))
+        return Transform(inverted(self.links, exact=exact))
 
     def apply(
         self,
@@ -256,15 +258,13 @@ class Transform:
     def jacobian_determinant(self, grid: Grid) -> Float[np.ndarray, "*space"]:
         """Determinant of ∂φ/∂x at the voxels of a grid: local change of volume.
 
-        By central differences of neighbouring voxels, one-sided at the border.
-        Dimensionless; above one where the moving image is locally larger than the fixed
-        one, zero or negative where φ folds.
+        Dimensionless, by central differences, one-sided at the border. Above one where
+        the moving image is locally larger, zero or negative where φ folds.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        mapped = over_grid(lambda _, q: q, self.links, grid)
-        return determinant(mapped, grid)
+        return determinant(over_grid(lambda _, q: q, self.links, grid), grid)
 
     def write(
         self,

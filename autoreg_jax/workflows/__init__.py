@@ -12,12 +12,14 @@ from autoreg_jax.workflows._run_steps import (
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._stepped import SearchProgress, SteppedSearch
-from autoreg_jax.workflows._stored import config_of
+from autoreg_jax.workflows._stored import config_beside, config_of
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import (
     Evaluation,
     evaluate,
+    evaluate_dataset,
     read_evaluation,
+    smoothness_dataset,
     smoothness_front,
 )
 from autoreg_jax.workflows.planning import (
@@ -51,9 +53,11 @@ __all__ = [
     "as_lists",
     "auto",
     "check_run",
+    "config_beside",
     "config_of",
     "demo",
     "evaluate",
+    "evaluate_dataset",
     "evaluate_run",
     "plan",
     "plan_summary",
@@ -64,6 +68,7 @@ __all__ = [
     "search_refinement",
     "search_run",
     "selfcheck",
+    "smoothness_dataset",
     "smoothness_front",
     "smoothness_run",
     "train",

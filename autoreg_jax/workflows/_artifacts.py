@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 from autoreg_jax.config import RunConfig, dump
 from autoreg_jax.config import load as load_config
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.files import write_json, write_text
+from autoreg_jax.inference import RegistrationModel, included_models
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 
@@ -23,6 +25,15 @@ def genotype_digest(genotype: Genotype | str) -> str:
     """Digest by which objective.json names the genotype that was found with it."""
     text = genotype if isinstance(genotype, str) else genotype.to_json()
     return _digest(text)
+
+
+def model_origin(
+    path: Path | str, model: RegistrationModel, folder: RunFolder
+) -> dict[str, str]:
+    """Which model it is, as provenance.json of a folder says it."""
+    is_included = str(path) in included_models() and not Path(path).is_dir()
+    place = {"included": str(path)} if is_included else {"path": folder.relative(path)}
+    return place | {"sha256": model.digest}
 
 
 def write_config(folder: RunFolder, config: RunConfig) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import read_dataset, read_image
 from autoreg_jax.files import write_json
-from autoreg_jax.inference import included_models, load_model
+from autoreg_jax.inference import load_model
 from autoreg_jax.programs import layout_of, trained_vector, weights_of
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows._artifacts import (
     genotype_digest,
+    model_origin,
     write_config,
     write_genotype,
 )
@@ -69,8 +70,6 @@ def begin_from(
     content = {"format": 1, "similarity": similarity, "lam": lam, "lam_start": start}
     more = {"judge": "none", "genotype": genotype_digest(about.genotype)}
     write_json(folder.objective, content | more, is_sealed=True)
-    is_included = str(path) in included_models() and not Path(path).is_dir()
-    place = {"included": str(path)} if is_included else {"path": folder.relative(path)}
-    origin = place | {"sha256": model.digest}
+    origin = model_origin(path, model, folder)
     folder.write_provenance(config.seed, source, initial=origin)
     return config

@@ -31,6 +31,12 @@ def config_of(run: Path | str) -> RunConfig:
     return changed(read_config(RunFolder(run)), found_settings(RunFolder(run)))
 
 
+def config_beside(model: Path | str) -> RunConfig:
+    """The settings of the run that a model is named by; the defaults without a run."""
+    is_run = RunFolder(model).config.is_file()
+    return config_of(model) if is_run else RunConfig()
+
+
 class Found(NamedTuple):
     """What a search has found, or what stands for it.
 

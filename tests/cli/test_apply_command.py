@@ -69,6 +69,34 @@ def test_a_header_that_is_wrong(command, images, files):
     np.testing.assert_allclose(values(out)[:-1, 2:], expected, rtol=1e-5)
 
 
+def test_several_inputs(command, images, files):
+    """Each as alone, in a folder, or none of them."""
+    inputs = [images / "moving.nii.gz", images / "fixed.nii.gz", files / "points.csv"]
+    words = ["-r", images / "fixed_labels.nii.gz", "-t", files / "u.nii.gz"]
+    folder = files / "many"
+    code, text, err = command("apply", "-i", *inputs, "-o", folder, *words)
+    written = [folder / path.name for path in inputs]
+    assert (code, err) == (0, "")
+    assert text == "".join(f"written: {path}\n" for path in written)
+    for source, path in zip(inputs, written, strict=True):
+        alone = files / f"alone{''.join(source.suffixes)}"
+        assert command("apply", "-i", source, "-o", alone, *words)[0] == 0
+        if source.suffix == ".csv":
+            assert path.read_text() == alone.read_text()
+        else:
+            np.testing.assert_array_equal(values(path), values(alone))
+    for given, output, message in [
+        ([*inputs, files / "no.nii.gz"], files / "none", "no.nii.gz"),
+        (inputs, files / "out.nii.gz", "several inputs need a folder"),
+        ([inputs[0]] * 2, files / "none", "name of several inputs"),
+        (inputs, images, "is an input"),
+    ]:
+        code, _, err = command("apply", "-i", *given, "-o", output, *words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert message in err
+    assert not (files / "none").exists() or not any((files / "none").iterdir())
+
+
 def test_an_image_by_the_inverse(command, images, files):
     moving, out = images / "moving.nii.gz", files / "out.nii.gz"
     words = ["apply", "-i", moving, "-r", moving, "-o", out, "--inverse"]

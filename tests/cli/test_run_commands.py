@@ -15,6 +15,7 @@ from autoreg_jax.search_space import Genotype
 from autoreg_jax.studies import Column, Table
 from autoreg_jax.studies.reproduce import EXPERIMENTS, Reproduction, _paper
 from autoreg_jax.workflows import _from_model, _run_steps
+from autoreg_jax.workflows.evaluation import _external
 from autoreg_jax.workflows.planning import _prepare
 
 LAM = {"full": 9.0, "smooth": 14.0, "half": 3.0, "quarter": 0.5}
@@ -55,6 +56,8 @@ def calls(monkeypatch, model):
 
         where = workflows if name in ("auto", "demo") else _run_steps
         monkeypatch.setattr(where, name, call)
+        if name == "evaluate":
+            monkeypatch.setattr(_external, name, call)
 
     genotype = Genotype.uniform("dil_conv_3")
     job("search", workflows.SearchResult(genotype, None, LAM, LAM, []))
@@ -413,3 +416,29 @@ def test_the_whole_dataset_decides_the_classes(command, calls, dataset, tmp_path
     assert command("search", dataset, "-o", tmp_path / "run")[0] == 0
     train, validation, _ = calls.pop()[1]
     assert train.structures == validation.structures == ("3", "8")
+
+
+def test_evaluate_on_other_data(command, calls, dataset, model, tmp_path):
+    """The test split of any dataset, into a folder of its own."""
+    new = tmp_path / "new"
+    words = ["evaluate", "--model", model, "--dataset", dataset, "-o", new]
+    code, out, err = command(*words, "--set", "evaluate.pairs=2")
+    assert (code, err) == (0, "")
+    assert f"next: autoreg report {new}" in out
+    assert "0.710 ± 0.050" in out
+    _, (cohort, loaded, settings), options = calls.pop()
+    assert (cohort.names, cohort.spacing) == (("s2", "s5"), (2.0, 2.0, 2.0))
+    assert loaded.digest == inference.load_model(model).digest
+    assert (settings.evaluate.pairs, options["run"]) == (2, new)
+    made = files.read_json(new / "provenance.json")["model"]
+    assert made["sha256"] == loaded.digest
+    assert command(*words)[0] == 2
+    for words, message in [
+        (["--dataset", dataset, "-o", new], "give one model"),
+        ([model, "--model", model, "--dataset", dataset, "-o", new], "give one model"),
+        (["--model", model, "--dataset", dataset], "-o FOLDER"),
+        ([model, "-o", new], "name them with --dataset"),
+    ]:
+        code, _, err = command("evaluate", *words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert message in err

@@ -259,6 +259,13 @@ def test_splits_depend_on_the_names_alone(tmp_path):
     assert "23 of 37" in note
 
 
+def test_what_is_held_out_needs_no_splits(touch, tmp_path):
+    touch("a.nii.gz", "b.nii.gz", "train/c.nii.gz", "train/d.nii.gz")
+    found = read_dataset(tmp_path, held_out=True)
+    splits = {subject.name: subject.split for subject in found.subjects}
+    assert splits == {"a": "test", "b": "test", "c": "train", "d": "train"}
+
+
 def test_three_people_with_two_scans_each_are_enough(tmp_path):
     assigned, _ = choose_splits(tmp_path, list("aabbcc"))
     assert sorted(split for split, _ in assigned) == sorted(

@@ -14,7 +14,7 @@ from autoreg_jax.data.datasets._bids_files import (
 )
 from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._names import is_image_file, stem
-from autoreg_jax.data.datasets._splits import choose_splits
+from autoreg_jax.data.datasets._splits import Choose, choose_splits
 from autoreg_jax.errors import DataError
 
 __all__ = ["is_bids", "read_bids"]
@@ -29,7 +29,7 @@ def is_bids(path: Path) -> bool:
     return any(True for _ in _anatomies(path))
 
 
-def read_bids(path: Path) -> Dataset:
+def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
     """Read the T1w and T2w scans of a BIDS folder, raw or of derivatives.
 
     Label maps are `*_dseg` files, in `derivatives` or beside the scans, such as those
@@ -42,6 +42,7 @@ def read_bids(path: Path) -> Dataset:
 
     Args:
         path: The folder with `sub-*`.
+        choose: Completes the splits, as `choose_splits` does.
 
     Returns:
         One subject for each scan, named after its file; the notes say which label maps
@@ -71,7 +72,7 @@ def read_bids(path: Path) -> Dataset:
         if file.suffix == "mask" and file.entities.get("desc", "brain") == "brain"
     ]
     of_masks, _ = belonging(scans, masks, "mask")
-    splits, note = choose_splits(path, [scan.entities["sub"] for scan in scans])
+    splits, note = choose(path, [scan.entities["sub"] for scan in scans])
     subjects = tuple(
         Subject(
             name=stem(scan.path),
@@ -85,7 +86,7 @@ def read_bids(path: Path) -> Dataset:
         for scan, (split, why) in zip(scans, splits, strict=True)
     )
     first = f"BIDS: {len(scans)} scans, {len(found.labels)} with a label map."
-    return Dataset(path, subjects, (first, *found.notes, *more, note))
+    return Dataset(path, subjects, (first, *found.notes, *more, *filter(None, [note])))
 
 
 class _Labelled(NamedTuple):

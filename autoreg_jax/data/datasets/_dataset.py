@@ -140,14 +140,17 @@ class Dataset:
         if atlas is not None and not named:
             raise DataError(
                 f"{self.path}: no subject is named {atlas!r}, but pairs.fixed asks for "
-                "it; set pairs.fixed to a name in the column 'subject'."
+                "it; set pairs.fixed to a name in the column 'subject', or to null for "
+                "pairs of all subjects."
             )
         subjects += tuple(s for s in named if s not in subjects)
         for kind in ("labels", "velocity", "landmarks"):
             without = [s.name for s in subjects if getattr(s, kind) is None]
             if without and len(without) < len(subjects):
+                others = any(s.split != name for s in self.subjects)
+                where = f"in the split {name!r} " if others else ""
                 raise DataError(
-                    f"{self.path}: in the split {name!r} the subject {without[0]!r} "
+                    f"{self.path}: {where}the subject {without[0]!r} "
                     f"has no {kind}, but others have; provide {kind} for all of them "
                     "or for none."
                 )

@@ -28,7 +28,7 @@ from autoreg_jax.data.datasets._lists import (
 )
 from autoreg_jax.data.datasets._names import is_image_file, located, people_of, stem
 from autoreg_jax.data.datasets._nnunet import is_nnunet, with_lists
-from autoreg_jax.data.datasets._splits import Assigned, choose_splits
+from autoreg_jax.data.datasets._splits import Assigned, Choose, choose_splits
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
@@ -61,7 +61,7 @@ def find_description(folder: Path) -> Path | None:
     return next((file for file in found if _is_description(file)), None)
 
 
-def read_description(path: Path) -> Dataset:
+def read_description(path: Path, choose: Choose = choose_splits) -> Dataset:
     """Read a `dataset.json` of Learn2Reg, Decathlon or nnU-Net.
 
     Images of `registration_val` and `validation` are for validation, those of `test`
@@ -70,6 +70,7 @@ def read_description(path: Path) -> Dataset:
 
     Args:
         path: The JSON file.
+        choose: Completes the splits, as `choose_splits` does.
 
     Returns:
         One subject for each image, named after its file.
@@ -89,7 +90,7 @@ def read_description(path: Path) -> Dataset:
             "list the images in a dataset CSV."
         )
     people = people_of([stem(one.file) for one in listed])
-    splits, note = choose_splits(path, people, [one.given for one in listed])
+    splits, note = choose(path, people, [one.given for one in listed])
     modalities = _by_number(content.get("modality") or content.get("channel_names"))
     subjects = tuple(
         Subject(

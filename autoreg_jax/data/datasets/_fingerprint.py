@@ -114,11 +114,15 @@ class Fingerprint:
 
     @property
     def reference(self) -> Scan:
-        """The training image whose position and size are closest to the median."""
+        """The training image whose position and size are closest to the median.
+
+        Any image where none is for training.
+        """
         corners = np.stack([[s.content.low, s.content.high] for s in self.scans])
         distance = np.abs(corners - np.median(corners, 0)).sum((1, 2))
         is_train = np.asarray([s.subject.split == "train" for s in self.scans])
-        return self.scans[int(np.argmin(np.where(is_train, distance, np.inf)))]
+        is_used = is_train if is_train.any() else ~is_train
+        return self.scans[int(np.argmin(np.where(is_used, distance, np.inf)))]
 
     def distances_mm(self) -> Float[np.ndarray, " n"]:
         """Distances of the centres of mass from that of the reference, mm."""

@@ -13,14 +13,19 @@ from autoreg_jax.data.datasets._names import (
     scan_parts,
     stem,
 )
-from autoreg_jax.data.datasets._splits import Assigned, choose_splits, split_named
+from autoreg_jax.data.datasets._splits import (
+    Assigned,
+    Choose,
+    choose_splits,
+    split_named,
+)
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
 __all__ = ["read_folder"]
 
 
-def read_folder(path: Path) -> Dataset:
+def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
     """Read a folder of NIfTI images, with or without label maps and masks.
 
     A label map has the name of its image with `_seg`, `label` or the like at one end,
@@ -32,6 +37,7 @@ def read_folder(path: Path) -> Dataset:
 
     Args:
         path: The folder; subfolders are read too.
+        choose: Completes the splits, as `choose_splits` does.
 
     Returns:
         One subject for each image, in the order of the names.
@@ -62,7 +68,7 @@ def read_folder(path: Path) -> Dataset:
     }
     names = _names(images)
     named = [_split(image.relative_to(path)) for image in images]
-    splits, note = choose_splits(path, people_of(names), named)
+    splits, note = choose(path, people_of(names), named)
     notes = [
         f"A folder of scans: {len(images)} images, {len(by_role['labels'])} label maps "
         f"and {len(by_role['mask'])} masks, identified by their names."

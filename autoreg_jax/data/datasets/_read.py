@@ -14,7 +14,12 @@ from autoreg_jax.data.datasets._description import find_description, read_descri
 from autoreg_jax.data.datasets._folder import read_folder
 from autoreg_jax.data.datasets._names import located, people_of
 from autoreg_jax.data.datasets._same_images import check_images
-from autoreg_jax.data.datasets._splits import Assigned, choose_splits
+from autoreg_jax.data.datasets._splits import (
+    Assigned,
+    Choose,
+    choose_splits,
+    given_splits,
+)
 from autoreg_jax.data.datasets._subject_folders import (
     find_subject_folders,
     read_subject_folders,
@@ -33,7 +38,7 @@ STRUCTURES_FILE = "structures.csv"
 _FILES = ("labels", "mask", "landmarks", "velocity")
 
 
-def read_dataset(path: Path | str) -> Dataset:
+def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
     """Read the list of subjects of a dataset and check it.
 
     The path decides how:
@@ -55,6 +60,8 @@ def read_dataset(path: Path | str) -> Dataset:
 
     Args:
         path: File or folder.
+        held_out: Nothing of it is for training: a subject for which no split is given
+            is in `test`, and any number of them will do.
 
     Returns:
         The subjects, whose files all exist, and notes on what was inferred.
@@ -64,7 +71,7 @@ def read_dataset(path: Path | str) -> Dataset:
             or unknown, a file does not exist, a subject appears twice, an image is in
             two splits, or a split has an unknown name or a single subject.
     """
-    dataset = _read(Path(path))
+    dataset = _read(Path(path), given_splits if held_out else choose_splits)
     for subject in dataset.subjects:
         for file in filter(None, (subject.image, subject.labels, subject.mask)):
             check_file(file, f"{dataset.path}, subject {subject.name!r}")
@@ -72,17 +79,17 @@ def read_dataset(path: Path | str) -> Dataset:
     return dataset
 
 
-def _read(path: Path) -> Dataset:
+def _read(path: Path, choose: Choose) -> Dataset:
     if path.is_dir():
         if (path / "dataset.csv").is_file():
-            return _read_csv(path / "dataset.csv")
+            return _read_csv(path / "dataset.csv", choose)
         if description := find_description(path):
-            return read_description(description)
+            return read_description(description, choose)
         if is_bids(path):
-            return read_bids(path)
+            return read_bids(path, choose)
         if layout := find_subject_folders(path):
-            return read_subject_folders(path, layout)
-        return read_folder(path)
+            return read_subject_folders(path, layout, choose)
+        return read_folder(path, choose)
     if not path.exists():
         raise DataError(
             f"dataset: {path} does not exist; name a CSV file, a dataset.json, or "
@@ -90,24 +97,24 @@ def _read(path: Path) -> Dataset:
         )
     kind = path.suffix.lower()
     if kind == ".json":
-        return read_description(path)
+        return read_description(path, choose)
     if kind not in (".csv", ".txt"):
         raise DataError(
             f"{path}: not a dataset; name a CSV file (.csv), a dataset.json of "
             "Learn2Reg, Decathlon or nnU-Net, or a folder of scans."
         )
-    return _read_csv(path)
+    return _read_csv(path, choose)
 
 
-def _read_csv(path: Path) -> Dataset:
+def _read_csv(path: Path, choose: Choose) -> Dataset:
     """The subjects of a CSV file, one a line."""
     table = read_table(path, ("subject", "image"), (*_FILES, "split", "modality"))
     notes: tuple[str, ...] = ()
     splits = [Assigned(c.get("split", ""), "column 'split'") for _, c in table]
     if "split" not in table[0][1]:
         people = people_of([cells["subject"] for _, cells in table])
-        splits, note = choose_splits(path, people)
-        notes = (note,)
+        splits, note = choose(path, people)
+        notes = (note,) if note else ()
     subjects = []
     for (line, cells), (split, why) in zip(table, splits, strict=True):
         where = f"{path}, line {line}, subject {cells['subject']!r}"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._names import people_of
-from autoreg_jax.data.datasets._splits import choose_splits
+from autoreg_jax.data.datasets._splits import Choose, choose_splits
 from autoreg_jax.errors import DataError
 
 __all__ = ["find_subject_folders", "read_subject_folders"]
@@ -51,12 +51,15 @@ def find_subject_folders(path: Path) -> Layout | None:
     return None
 
 
-def read_subject_folders(path: Path, layout: Layout) -> Dataset:
+def read_subject_folders(
+    path: Path, layout: Layout, choose: Choose = choose_splits
+) -> Dataset:
     """Read one image and label map of each person, the same for all.
 
     Args:
         path: The folder of the folders.
         layout: Of `find_subject_folders`.
+        choose: Completes the splits, as `choose_splits` does.
 
     Returns:
         One subject for each person, named after their folder.
@@ -83,7 +86,7 @@ def read_subject_folders(path: Path, layout: Layout) -> Dataset:
         (label for label in candidates if all((p / label).is_file() for p in everyone)),
         None,
     )
-    splits, note = choose_splits(path, _one_person_each(names))
+    splits, note = choose(path, _one_person_each(names))
     subjects = tuple(
         Subject(
             name=person.name,
@@ -95,7 +98,7 @@ def read_subject_folders(path: Path, layout: Layout) -> Dataset:
         for person, (split, why) in zip(everyone, splits, strict=True)
     )
     chosen = f"{layout.name}: {image} of each person with {labels or 'no label map'}."
-    return Dataset(path, subjects, (chosen, note))
+    return Dataset(path, subjects, (chosen, *filter(None, [note])))
 
 
 def _one_person_each(names: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from autoreg_jax.transforms.links._chain import (
     Link,
     as_displacement,
     grid_of,
+    inverted,
     map_points,
     over_grid,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "as_displacement",
     "determinant",
     "grid_of",
+    "inverted",
     "linear_fit",
     "map_points",
     "nearest_affine",

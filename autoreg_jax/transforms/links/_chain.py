@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from autoreg_jax.transforms.links._displacement import (
 from autoreg_jax.transforms.links._spline import Spline
 from autoreg_jax.transforms.links._velocity import Velocity
 
-__all__ = ["Link", "as_displacement", "grid_of", "map_points", "over_grid"]
+__all__ = ["Link", "as_displacement", "grid_of", "inverted", "map_points", "over_grid"]
 
 Link = Affine | Displacement | InverseDisplacement | Spline | Velocity
 
@@ -41,6 +42,15 @@ def map_points(
     for link in reversed(links):
         points = link.map(points)
     return points
+
+
+def inverted(links: Sequence[Link], *, exact: bool = True) -> tuple[Link, ...]:
+    """The inverse of a chain; `exact` as `InverseDisplacement.is_exact`."""
+    found = [link.inverse() for link in reversed(links)]
+    return tuple(
+        replace(link, is_exact=exact) if isinstance(link, InverseDisplacement) else link
+        for link in found
+    )
 
 
 def over_grid(

@@ -95,9 +95,12 @@ class InverseDisplacement:
 
     Attributes:
         displacement: The displacement, on a grid or by splines.
+        is_exact: Points that come from several places, or for which the iteration does
+            not converge, are refused; otherwise the nearest x that was met is taken.
     """
 
     displacement: "Displacement | Spline"
+    is_exact: bool = True
 
     @property
     def ndim(self) -> int:
@@ -113,11 +116,13 @@ class InverseDisplacement:
         """Where the points come from.
 
         Raises:
-            TransformError: If the displacement folds where a point comes from, so that
-                it comes from several places, or the iteration does not converge.
+            TransformError: If it is exact, and the displacement folds where a point
+                comes from, so that it comes from several places, or the iteration does
+                not converge.
         """
         goal = np.asarray(points, np.float64).reshape(-1, 3)
-        self._refuse_folds(goal)
+        if self.is_exact:
+            self._refuse_folds(goal)
         found = self._solve(goal)
         touched = self.displacement.contains(found) | self.displacement.contains(goal)
         return np.where(touched[:, None], found, goal).reshape(points.shape)
@@ -155,6 +160,7 @@ class InverseDisplacement:
     def _solve(self, goal: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """Iterate x ← x + s (y - x - u(x)) at each point until it converges."""
         found = goal - self.displacement.extended(goal)
+        nearest, least = found.copy(), np.full(len(goal), np.inf)
         last = np.full(len(goal), np.inf)
         step = np.ones(len(goal))
         left = np.arange(len(goal))
@@ -166,11 +172,16 @@ class InverseDisplacement:
             # A steep displacement makes the iteration overshoot: go half as far.
             step[left[length > last[left]]] *= 0.5
             last[left] = length
+            is_nearer = length < least[left]
+            nearer = left[is_nearer]
+            nearest[nearer], least[nearer] = here[is_nearer], length[is_nearer]
             wrong = length > tolerance
             left, error = left[wrong], error[wrong]
             if not len(left):
-                return found
+                return nearest
             found[left] += step[left, None] * error
+        if not self.is_exact:
+            return nearest
         raise TransformError(
             f"the displacement cannot be inverted at {len(left)} of {len(goal)} "
             f"points, e.g. {np.round(goal[left[0]], 2).tolist()} mm: an error of "

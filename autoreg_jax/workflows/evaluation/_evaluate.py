@@ -1,5 +1,6 @@
 """Evaluates a model on pairs that neither search nor training has seen."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,6 +121,7 @@ def evaluate(
     config: RunConfig,
     *,
     run: Path | str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Register pairs of unseen subjects, with the network alone and refined.
 
@@ -133,6 +135,7 @@ def evaluate(
         config: The run; its `evaluate`, `pairs` and `seed` are used.
         run: Folder for evaluation.csv, evaluation_pairs.csv, panels.npz and
             evaluation.json.
+        more: What else evaluation.json says.
 
     Returns:
         Scores of each pair and structure, and their summary.
@@ -154,7 +157,7 @@ def evaluate(
     scored = [result.scored for result in results]
     evaluation = Evaluation(
         summary(scored, is_simulated=test.velocity is not None)
-        | {"model": model.digest},
+        | {"model": model.digest, **(more or {})},
         structures(scored, test.structures),
         cases(scored),
     )

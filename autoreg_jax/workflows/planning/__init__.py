@@ -1,5 +1,6 @@
 """What a run does with its data: the plan, and the data prepared by it."""
 
+from autoreg_jax.workflows.planning._for_model import plan_for_model
 from autoreg_jax.workflows.planning._plan import Plan, plan, summary
 from autoreg_jax.workflows.planning._prepare import (
     Prepared,
@@ -13,6 +14,7 @@ __all__ = [
     "Prepared",
     "load_planned",
     "plan",
+    "plan_for_model",
     "prepare",
     "prepare_again",
     "summary",

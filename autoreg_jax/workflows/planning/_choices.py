@@ -115,7 +115,13 @@ def choose_intensity(found: Fingerprint) -> Choice:
     )
 
 
-def describe(found: Fingerprint) -> str:
+_ADVICE = (
+    "Edit what you know better; search, train and evaluate obey this file. It "
+    "overrides config.yaml in metric, batch and precision."
+)
+
+
+def describe(found: Fingerprint, advice: str = _ADVICE) -> str:
     """The head of plan.yaml."""
     dataset = found.dataset
     splits = ", ".join(
@@ -126,8 +132,7 @@ def describe(found: Fingerprint) -> str:
         f"Plan of {dataset.path.name}: {len(dataset.subjects)} images in "
         f"{found.ndim}-D: {splits}; {_describe_labels(found)}; modalities of the "
         f"{len(found.scans)} sampled images: {modalities}. {' '.join(dataset.notes)}"
-        "\n\nEdit what you know better; search, train and evaluate obey this file. It "
-        "overrides config.yaml in metric, batch and precision."
+        f"\n\n{advice}"
     )
 
 

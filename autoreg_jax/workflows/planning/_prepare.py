@@ -185,7 +185,9 @@ def _preprocessing(table: Dataset, plan: PlanConfig) -> Preprocessing:
     if not named:
         raise ConfigError(
             f"plan.yaml: reference: {plan.reference!r} is not a subject of "
-            f"{table.path}; name one, for example {table.subjects[0].name!r}."
+            f"{table.path}; name one, for example {table.subjects[0].name!r}. If these "
+            "are other subjects, evaluate a model on them into a folder of their own: "
+            "autoreg evaluate RUN --dataset OTHER -o FOLDER."
         )
     reference = read_image(named[0].image)
     if len(plan.grid.shape) != reference.ndim:
