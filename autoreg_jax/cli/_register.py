@@ -1,7 +1,6 @@
 """`autoreg register`."""
 
 import sys
-import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,23 +8,11 @@ from typing import Any
 
 from autoreg_jax.cli._options import add_fill
 from autoreg_jax.cli._parser import Verb
-from autoreg_jax.cli._show import show_json, show_line, show_table
-from autoreg_jax.errors import ConfigError, ImageWarning
+from autoreg_jax.cli._registrations import show_many, show_one
+from autoreg_jax.errors import ConfigError
 
 # Options that go to `inference.register` under the same names.
 _OPTIONS = ("model", "init", "affine", "refine", "similarity", "smoothness", "fill")
-# Label in the table of a pair, in the table of many pairs, key, format.
-_NUMBERS = (
-    ("Dice", "Dice", "dice", "{:.3f}"),
-    ("error, mm", "error, mm", "displacement_error", "{:.2f}"),
-    ("alignment", "", "score", "{:.3f}"),
-    ("local correlation", "correlation", "similarity", "{:.3f}"),
-    ("mean displacement, mm", "", "displacement_mean_mm", "{:.2f}"),
-    ("largest displacement, mm", "", "displacement_max_mm", "{:.2f}"),
-    ("folding, fraction of voxels", "folding", "folding_fraction", "{:.5f}"),
-    ("inverse error, mm", "", "inverse_error_mean_mm", "{:.4f}"),
-    ("seconds", "seconds", "seconds", "{:.2f}"),
-)
 
 
 class Register(Verb):
@@ -60,7 +47,8 @@ class Register(Verb):
             type=Path,
             metavar="CSV",
             help="many pairs: columns fixed,moving and, optional, fixed_labels, "
-            "moving_labels, fixed_mask, moving_mask, init, displacement (true one)",
+            "moving_labels, fixed_mask, moving_mask, fixed_landmarks, "
+            "moving_landmarks, init, displacement (true one)",
         )
         group = parser.add_argument_group("output")
         add = group.add_argument
@@ -124,15 +112,28 @@ class Register(Verb):
             metavar="FACTOR",
             help="on the smoothness: 3 is smoother, 0.3 less (default: 1)",
         )
-        add = parser.add_argument_group("labels and masks").add_argument
+        add = parser.add_argument_group("labels, masks, points").add_argument
         add("--fixed-labels", help="label map of the fixed image, for Dice", **path)
         add(
             "--moving-labels",
             help="label map of the moving image; it is moved as well",
             **path,
         )
-        add("--fixed-mask", help="compare only inside this mask (no --model)", **path)
+        add("--fixed-mask", help="compare only inside this mask", **path)
         add("--moving-mask", help="the same for the moving image", **path)
+        table: Any = path | {"metavar": "CSV"}
+        help_ = "points in mm, RAS, for their distance"
+        add("--fixed-landmarks", help=help_, **table)
+        help_ = "the same places in the moving image"
+        add("--moving-landmarks", help=help_, **table)
+        add(
+            "--guide",
+            nargs="+",
+            choices=("labels", "landmarks"),
+            default=(),
+            metavar="KIND",
+            help="labels, landmarks or both also guide the optimisation",
+        )
 
     @staticmethod
     def run(options: Namespace) -> int:
@@ -162,14 +163,17 @@ class Register(Verb):
                 options.output,
                 one_field=options.one_field,
                 extra=options.extra,
+                guide=options.guide,
                 **given,
             )
-            _show_many(summaries, options)
+            show_many(summaries, options)
             return int(any("error" in summary for summary in summaries.values()))
         if fixed is None or moving is None:
             raise ConfigError("give a fixed and a moving image (-f, -m), or --pairs.")
         if options.fixed_labels and not options.moving_labels:
             raise ConfigError("--fixed-labels needs --moving-labels to compare with.")
+        if (options.fixed_landmarks is None) != (options.moving_landmarks is None):
+            raise ConfigError("give --fixed-landmarks and --moving-landmarks, both.")
         pair = data.PairFiles(
             fixed,
             moving,
@@ -177,6 +181,8 @@ class Register(Verb):
             options.moving_labels,
             options.fixed_mask,
             options.moving_mask,
+            fixed_landmarks=options.fixed_landmarks,
+            moving_landmarks=options.moving_landmarks,
         )
         _say_what_is_done(given)
         enable_compilation_cache()
@@ -187,9 +193,10 @@ class Register(Verb):
             displacement=options.warp,
             one_field=options.one_field,
             extra=options.extra,
+            guide=options.guide,
             **given,
         )
-        _show_one(summary, options)
+        show_one(summary, options)
         return 0
 
 
@@ -202,11 +209,12 @@ def _check_many(options: Namespace) -> None:
     if options.pairs is not None and (options.fixed or options.moving):
         raise ConfigError("--pairs excludes -f and -m.")
     single = ("moved", "warp", "fixed_labels", "moving_labels")
-    for name in (*single, "fixed_mask", "moving_mask"):
+    parts = ("fixed_mask", "moving_mask", "fixed_landmarks", "moving_landmarks")
+    for name in (*single, *parts):
         if getattr(options, name) is not None:
             raise ConfigError(
-                f"--{name.replace('_', '-')} is for one pair; give labels and masks of "
-                "many pairs as columns of --pairs."
+                f"--{name.replace('_', '-')} is for one pair; give labels, masks and "
+                "landmarks of many pairs as columns of --pairs."
             )
     if options.output is None:
         raise ConfigError("no output; give an output prefix (-o).")
@@ -223,69 +231,3 @@ def _say_what_is_done(given: Mapping[str, Any]) -> None:
     if given["affine"] in ("rigid", "affine"):
         text = f"{given['affine']} alignment alone; to register deformably add --refine"
     print(f"autoreg register: {text}", file=sys.stderr)
-
-
-def _show_one(summary: dict[str, Any], options: Namespace) -> None:
-    """Print the numbers of a pair and where the files are."""
-    if options.json:
-        show_json(summary)
-        return
-    for warning in summary["warnings"]:
-        warnings.warn(warning, ImageWarning, stacklevel=2)
-    if summary["is_aligned"]:
-        summary |= summary["alignment"]
-    rows = [
-        [label, *(_number(summary.get(k), form) for k in (f"{key}_before", key))]
-        for label, _, key, form in _NUMBERS
-        if key in summary
-    ]
-    show_table(str(options.moving), ["", "before", "after"], rows)
-    for path in summary["files"]:
-        show_line("written", path)
-
-
-def _show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) -> None:
-    """Print a row for each pair, their mean, and what failed."""
-    if options.json:
-        show_json({"pairs": summaries})
-        return
-    done = {name: s for name, s in summaries.items() if "error" not in s}
-    columns = [
-        (title, key, form)
-        for _, label, name, form in _NUMBERS
-        for title, key in ((_before(label), f"{name}_before"), (label, name))
-        if label and any(key in summary for summary in done.values())
-    ]
-    rows = [
-        [name, *(_number(summary.get(key), form) for _, key, form in columns)]
-        for name, summary in done.items()
-    ]
-    if len(rows) > 1:
-        values = ([s[key] for s in done.values() if key in s] for _, key, _ in columns)
-        means = [sum(known) / len(known) for known in values]
-        forms = [form for *_, form in columns]
-        rows.append(["mean", *map(_number, means, forms)])
-    titles = [title for title, *_ in columns]
-    show_table(
-        f"{len(done)} of {len(summaries)} pairs",
-        ["", *titles],
-        rows,
-        drop=[title for title in titles if " before" in title],
-    )
-    for name, summary in done.items():
-        for warning in summary["warnings"]:
-            warnings.warn(f"{name}: {warning}", ImageWarning, stacklevel=2)
-    for name, summary in summaries.items():
-        if "error" in summary:
-            show_line(f"failed: {name}", summary["error"])
-    show_line("written", f"{options.output}*")
-
-
-def _before(label: str) -> str:
-    """`error, mm` as `error before, mm`."""
-    name, comma, unit = label.partition(",")
-    return f"{name} before{comma}{unit}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else form.format(value)

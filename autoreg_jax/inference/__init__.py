@@ -8,6 +8,7 @@ from autoreg_jax.inference._accuracy import (
     Overlap,
     known_error,
     label_overlap,
+    landmark_error,
 )
 from autoreg_jax.inference._apply import apply_files
 from autoreg_jax.inference._applying import Conventions
@@ -51,6 +52,7 @@ __all__ = [
     "included_models",
     "known_error",
     "label_overlap",
+    "landmark_error",
     "load_model",
     "output_paths",
     "register",

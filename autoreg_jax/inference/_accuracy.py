@@ -34,7 +34,7 @@ class Overlap(NamedTuple):
 
 
 class KnownError(NamedTuple):
-    """Mean Euclidean distance to the true displacement, mm.
+    """Mean Euclidean distance to the true displacement, or of landmarks, mm.
 
     Attributes:
         before: Distance of no displacement.
@@ -110,6 +110,28 @@ def known_error(
         return KnownError(float("nan"), float("nan"))
     found = result.displacement_mm[counts]
     before, after = (np.linalg.norm(u - true, axis=-1).mean() for u in (0, found))
+    return KnownError(float(before), float(after))
+
+
+def landmark_error(
+    result: Registered,
+    fixed: Float[np.ndarray, "n 3"],
+    moving: Float[np.ndarray, "n 3"],
+) -> KnownError:
+    """Evaluate a registration by places that are known in both images.
+
+    Args:
+        result: The registration.
+        fixed: Points of the fixed image, mm, RAS+.
+        moving: The same places in the moving image.
+
+    Returns:
+        The mean distance between where a fixed point goes and its counterpart.
+    """
+    found = result.points_to_moving(fixed)
+    before, after = (
+        np.linalg.norm(points - moving, axis=-1).mean() for points in (fixed, found)
+    )
     return KnownError(float(before), float(after))
 
 

@@ -8,10 +8,16 @@ from typing import Any
 from autoreg_jax.data import PairFiles, read_image, read_labels, read_mask
 from autoreg_jax.errors import AutoRegError
 from autoreg_jax.geometry import Volume
-from autoreg_jax.inference._accuracy import known_error, label_overlap
+from autoreg_jax.inference._accuracy import (
+    known_error,
+    label_overlap,
+    landmark_error,
+)
 from autoreg_jax.inference._comparable import check_companion
+from autoreg_jax.inference._guide import make_guide
 from autoreg_jax.inference._heard import heard
 from autoreg_jax.inference._initial import initial_files
+from autoreg_jax.inference._landmarks import read_landmarks
 from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._outputs import (
     Extra,
@@ -33,6 +39,7 @@ def register_files(
     displacement: Path | str | None = None,
     one_field: bool = False,
     extra: Sequence[Extra] = (),
+    guide: Sequence[str] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results.
@@ -46,11 +53,14 @@ def register_files(
         displacement: One file for the whole map, see `Registered.save`.
         one_field: The displacement holds an alignment, too, see `Registered.save`.
         extra: What else is written, see `Registered.save`.
+        guide: "labels", "landmarks" or both: what of the pair also guides the
+            optimisation, see `Guide`.
         **options: Options of `register`: `model`, `affine`, `refine`, ...
 
     Returns:
         The content of summary.json: that of `Registered.summary`, `dice_before` and
-        `dice` where both images have labels, `displacement_error_before` and
+        `dice` where both images have labels, `landmark_error_before` and
+        `landmark_error` (mm) where both have landmarks, `displacement_error_before` and
         `displacement_error` (mm) where the true displacement is known, and with an
         inverse `inverse_error_mean_mm` and `inverse_error_max_mm`, see `InverseError`.
         And the written `files`.
@@ -68,7 +78,7 @@ def register_files(
         inputs=(*pair.files, *initial_files(options.get("init"))),
     )
     one_field = one_field or displacement is not None
-    return _register(pair, paths, options, one_field=one_field)
+    return _register(pair, paths, options, one_field=one_field, guide=guide)
 
 
 def _register(
@@ -77,6 +87,7 @@ def _register(
     options: Mapping[str, Any],
     *,
     one_field: bool,
+    guide: Sequence[str],
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
     with heard() as said:
@@ -87,6 +98,11 @@ def _register(
         doubts: tuple[str, ...] = ()
         if moving_labels and moving_labels.ndim == moving.ndim:
             doubts = check_companion(moving_labels, moving, "label map")
+        points = None
+        if pair.fixed_landmarks and pair.moving_landmarks:
+            given = pair.fixed_landmarks, pair.moving_landmarks
+            points = read_landmarks(given, fixed, moving)
+        guided = make_guide(guide, fixed_labels, moving_labels, points)
         truth = pair.displacement and _truth(pair.displacement, fixed, moving)
         begin = {} if pair.init is None else {"init": pair.init}
         result = register(
@@ -94,6 +110,7 @@ def _register(
             moving,
             fixed_mask=pair.fixed_mask,
             moving_mask=pair.moving_mask,
+            guide=guided,
             **{**options, **begin},
         )
     result = replace(result, warnings=(*said, *doubts, *result.warnings))
@@ -101,6 +118,9 @@ def _register(
     if fixed_labels and moving_labels:
         overlap = label_overlap(result, fixed_labels, moving_labels)
         summary["dice_before"], summary["dice"] = overlap.means()
+    if points:
+        error = landmark_error(result, *points)
+        summary["landmark_error_before"], summary["landmark_error"] = error
     if truth:
         mask = pair.fixed_mask and read_mask(pair.fixed_mask)
         error = known_error(result, truth, mask)
@@ -123,6 +143,7 @@ def register_many(
     *,
     one_field: bool = False,
     extra: Sequence[Extra] = (),
+    guide: Sequence[str] = (),
     **options: Any,
 ) -> dict[str, dict[str, Any]]:
     """Register many pairs of files; a pair that fails does not stop the others.
@@ -135,6 +156,7 @@ def register_many(
             folder ends in "/".
         one_field: As for `register_files`.
         extra: As for `register_files`.
+        guide: As for `register_files`.
         **options: Options of `register`.
 
     Returns:
@@ -155,7 +177,9 @@ def register_many(
         for pair, names in zip(pairs, paths, strict=True):
             try:
                 names = names or _paths_of(pair, start, begin, extra, is_checked=True)
-                found = _register(pair, names, options, one_field=one_field)
+                found = _register(
+                    pair, names, options, one_field=one_field, guide=guide
+                )
             except AutoRegError as error:
                 found = {"error": str(error)}
             summaries[pair.name] = found

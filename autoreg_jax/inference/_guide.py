@@ -1,9 +1,10 @@
 """Structures and landmarks of both images, which guide a registration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +14,13 @@ from jaxtyping import Float, Int
 
 from autoreg_jax.data import read_labels
 from autoreg_jax.errors import ConfigError, DataError, GeometryError
-from autoreg_jax.geometry import Grid, Volume, is_inside, resample
+from autoreg_jax.geometry import Grid, Volume, resample
 from autoreg_jax.inference._comparable import check_companion
+from autoreg_jax.inference._landmarks import Landmarks, read_landmarks
 from autoreg_jax.inference.optimisation import Guidance
 from autoreg_jax.spatial import downsample, half_shape
-from autoreg_jax.transforms import read_points
 
 Labels = Volume | Path | str
-Landmarks = Float[np.ndarray, "n 3"] | Path | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class Guide:
                 )
             labels = one, other
         if self.landmarks is not None:
-            landmarks = _landmarks(self.landmarks, fixed, moving)
+            landmarks = read_landmarks(self.landmarks, fixed, moving)
         return ReadGuide(labels, landmarks, tuple(doubts))
 
 
@@ -130,6 +130,37 @@ class ReadGuide:
         return Guidance(labels, landmarks)
 
 
+def make_guide(
+    kinds: Sequence[str],
+    fixed_labels: Volume | None,
+    moving_labels: Volume | None,
+    landmarks: tuple[np.ndarray, np.ndarray] | None,
+) -> Guide | None:
+    """A guide of those parts of a pair that are asked for.
+
+    Args:
+        kinds: "labels", "landmarks" or both; nothing for no guide.
+        fixed_labels: Label map of the fixed image, if there is one.
+        moving_labels: Label map of the moving image, if there is one.
+        landmarks: Of both images, if there are any.
+
+    Raises:
+        ConfigError: If one is unknown, or the pair has no such part.
+    """
+    parts: dict[str, Any] = {"labels": None, "landmarks": landmarks}
+    if fixed_labels is not None and moving_labels is not None:
+        parts["labels"] = fixed_labels, moving_labels
+    for kind in kinds:
+        if kind not in parts:
+            raise ConfigError(f"guide: must be of {', '.join(parts)}, got {kind!r}.")
+        if parts[kind] is None:
+            raise ConfigError(
+                f"guide: the pair has no {kind} of both images; give them, or leave "
+                f"{kind} out of the guide."
+            )
+    return Guide(**{kind: parts[kind] for kind in kinds}) if kinds else None
+
+
 def _common(one: Volume, other: Volume) -> np.ndarray:
     """Labels above the background that both maps have."""
     found = np.intersect1d(one.array, other.array)
@@ -153,42 +184,3 @@ def _shares(indices: Int[Array, "1 *space"], count: int) -> Float[Array, "1 *hal
 
     shares = jax.lax.map(share, jnp.arange(1, count + 1, dtype=indices.dtype))
     return jnp.moveaxis(shares[..., 0], 0, -1)
-
-
-def _landmarks(
-    given: tuple[Landmarks, Landmarks], fixed: Volume, moving: Volume
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both lists in mm, checked."""
-    lists = []
-    for part, image, kind in zip(
-        given, (fixed, moving), ("fixed", "moving"), strict=True
-    ):
-        name = f"the {kind} landmarks"
-        if isinstance(part, Path | str):
-            name, part = str(part), read_points(part, drawn_on=image.grid).positions
-        points = np.asarray(part, np.float64)
-        if points.ndim != 2 or points.shape[1] not in (image.ndim, 3):
-            raise DataError(
-                f"{name}: must be a list of points with 3 coordinates each, got the "
-                f"shape {points.shape}."
-            )
-        if not len(points) or not np.isfinite(points).all():
-            raise DataError(f"{name}: must be finite numbers of one point at least.")
-        points = np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
-        outside = ~is_inside(image.grid.to_voxels(points), image.shape)
-        if outside.any():
-            number = int(np.argmax(outside))
-            where = ", ".join(f"{x:.4g}" for x in points[number])
-            raise GeometryError(
-                f"{name}: {outside.sum()} of {len(points)} lie outside of "
-                f"{image.path or f'the {kind} image'}, the first is number "
-                f"{number + 1} at ({where}) mm, RAS; give the points of this image, "
-                "and in RAS (an LPS point has the other sign of x and y)."
-            )
-        lists.append(points)
-    if len(lists[0]) != len(lists[1]):
-        raise DataError(
-            f"{len(lists[0])} fixed and {len(lists[1])} moving landmarks; give the "
-            "same places of both images in the same order."
-        )
-    return lists[0], lists[1]

@@ -25,6 +25,8 @@ OPTIONAL = (
     "moving_mask",
     "displacement",
     "init",
+    "fixed_landmarks",
+    "moving_landmarks",
 )
 
 
@@ -42,6 +44,8 @@ class PairFiles:
         displacement: The true displacement of the fixed grid, if it is known: a file
             that `transforms` reads.
         init: Transform from which the registration begins, if not the headers.
+        fixed_landmarks: Points of the fixed image, if any.
+        moving_landmarks: The same places in the moving image, in the same order.
     """
 
     fixed: Path
@@ -52,6 +56,8 @@ class PairFiles:
     moving_mask: Path | None = None
     displacement: Path | None = None
     init: Path | None = None
+    fixed_landmarks: Path | None = None
+    moving_landmarks: Path | None = None
 
     @property
     def name(self) -> str:
@@ -70,8 +76,8 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
     """Read a CSV of pairs and check that every file exists.
 
     The columns are `fixed,moving` and optionally `fixed_labels`, `moving_labels`,
-    `fixed_mask`, `moving_mask`, `displacement` (the true one), `init` (where to begin).
-    Paths are relative to the CSV file.
+    `fixed_mask`, `moving_mask`, `displacement` (the true one), `init` (where to begin),
+    `fixed_landmarks` and `moving_landmarks`. Paths are relative to the CSV file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.
@@ -81,7 +87,8 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
 
     Raises:
         DataError: If the file is not such a table, a file does not exist, a pair has
-            fixed labels but no moving ones, or two pairs have the same name.
+            fixed labels but no moving ones or landmarks of one image only, or two
+            pairs have the same name.
     """
     path = Path(path)
     pairs = []
@@ -92,6 +99,10 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
             raise DataError(
                 f"{where}: fixed_labels has nothing to be compared with; add "
                 "moving_labels, too."
+            )
+        if ("fixed_landmarks" in files) != ("moving_landmarks" in files):
+            raise DataError(
+                f"{where}: landmarks of one image only; add those of the other one."
             )
         pairs.append(PairFiles(**files))
     return _distinct(pairs, path)
