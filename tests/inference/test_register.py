@@ -255,7 +255,7 @@ def test_impossible_pairs_are_refused(pair, model, plane_model):
     far = Volume(moving.array, np.diag([2.0, 2, 2, 1]) + np.eye(4, k=3) * 500)
     with pytest.raises(ConfigError, match="nothing to do"):
         register(fixed, moving, affine="none", refine=0)
-    with pytest.raises(ConfigError, match="masks are supported only without a model"):
+    with pytest.raises(ConfigError, match="a network does not know masks"):
         register(fixed, moving, model=model, fixed_mask=fixed)
     with pytest.raises(ConfigError, match="affine"):
         register(fixed, moving, model=model, affine="elastic")
