@@ -20,7 +20,7 @@ from autoreg_jax.inference._outputs import (
     output_paths,
 )
 from autoreg_jax.inference._register import register
-from autoreg_jax.inference._write import full_summary
+from autoreg_jax.inference._write import Page, check_page, full_summary
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import ImagePair, Transform, check_whole
 
@@ -33,6 +33,7 @@ def register_files(
     displacement: Path | str | None = None,
     one_field: bool = False,
     extra: Sequence[Extra] = (),
+    page: Page | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results.
@@ -46,6 +47,7 @@ def register_files(
         displacement: One file for the whole map, see `Registered.save`.
         one_field: The displacement holds an alignment, too, see `Registered.save`.
         extra: What else is written, see `Registered.save`.
+        page: Makes the page for "report" in `extra`, such as `report.pair_page`.
         **options: Options of `register`: `model`, `affine`, `refine`, ...
 
     Returns:
@@ -59,6 +61,7 @@ def register_files(
         ConfigError: If an output has an unknown ending or is an input.
         AutoRegError: As `register`.
     """
+    check_page(extra, page)
     paths = output_paths(
         prefix,
         moved=moved,
@@ -68,7 +71,7 @@ def register_files(
         inputs=(*pair.files, *initial_files(options.get("init"))),
     )
     one_field = one_field or displacement is not None
-    return _register(pair, paths, options, one_field=one_field)
+    return _register(pair, paths, options, one_field=one_field, page=page)
 
 
 def _register(
@@ -77,6 +80,7 @@ def _register(
     options: Mapping[str, Any],
     *,
     one_field: bool,
+    page: Page | None,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
     with heard() as said:
@@ -105,7 +109,9 @@ def _register(
         mask = pair.fixed_mask and read_mask(pair.fixed_mask)
         error = known_error(result, truth, mask)
         summary["displacement_error_before"], summary["displacement_error"] = error
-    written = result.write(paths, moving_labels, one_field=one_field, summary=summary)
+    written = result.write(
+        paths, moving_labels, one_field=one_field, summary=summary, page=page
+    )
     return {**summary, "files": written}
 
 
@@ -123,6 +129,7 @@ def register_many(
     *,
     one_field: bool = False,
     extra: Sequence[Extra] = (),
+    page: Page | None = None,
     **options: Any,
 ) -> dict[str, dict[str, Any]]:
     """Register many pairs of files; a pair that fails does not stop the others.
@@ -135,6 +142,7 @@ def register_many(
             folder ends in "/".
         one_field: As for `register_files`.
         extra: As for `register_files`.
+        page: As for `register_files`.
         **options: Options of `register`.
 
     Returns:
@@ -145,6 +153,7 @@ def register_many(
         ConfigError: If an output of any pair would overwrite an input.
         OSError: If a file cannot be written, as on a full disk.
     """
+    check_page(extra, page)
     start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
     begin = initial_files(options.get("init"))
     paths = [_paths_of(pair, start, begin, extra) for pair in pairs]
@@ -155,7 +164,7 @@ def register_many(
         for pair, names in zip(pairs, paths, strict=True):
             try:
                 names = names or _paths_of(pair, start, begin, extra, is_checked=True)
-                found = _register(pair, names, options, one_field=one_field)
+                found = _register(pair, names, options, one_field=one_field, page=page)
             except AutoRegError as error:
                 found = {"error": str(error)}
             summaries[pair.name] = found
