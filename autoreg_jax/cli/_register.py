@@ -73,6 +73,8 @@ class Register(Verb):
         add("--jacobian", const="jacobian", help=help_, **flag)
         help_ = "also a grid deformed as the moving image is"
         add("--grid", const="grid", help=help_, **flag)
+        help_ = "also a page with slider, checkerboard, contours, folds"
+        add("--report", const="report", help=help_, **flag)
         add = parser.add_argument_group("registration").add_argument
         add("--model", help="trained network: a run, its model/, or brain", **path)
         add(
@@ -86,8 +88,7 @@ class Register(Verb):
             choices=("auto", "rigid", "affine", "none"),
             default="auto",
             metavar="KIND",
-            help="alignment before: rigid, affine, none (trust the headers) or auto "
-            "(default: affine if clearly better)",
+            help="alignment before: rigid, affine, none or auto (default)",
         )
         add(
             "--affine-only",
@@ -148,6 +149,9 @@ class Register(Verb):
             if options.smoothness is not None:
                 raise ConfigError("--affine-only has no smoothness to change.")
             given["refine"] = 0
+        page = None
+        if "report" in options.extra:
+            from autoreg_jax.report import pair_page as page
         fixed, moving = options.fixed, options.moving
         folders = any(path is not None and path.is_dir() for path in (fixed, moving))
         if options.pairs is not None or folders:
@@ -164,6 +168,7 @@ class Register(Verb):
                 one_field=options.one_field,
                 extra=options.extra,
                 guide=options.guide,
+                page=page,
                 **given,
             )
             show_many(summaries, options)
@@ -194,6 +199,7 @@ class Register(Verb):
             one_field=options.one_field,
             extra=options.extra,
             guide=options.guide,
+            page=page,
             **given,
         )
         show_one(summary, options)

@@ -26,7 +26,7 @@ from autoreg_jax.inference._outputs import (
     output_paths,
 )
 from autoreg_jax.inference._register import register
-from autoreg_jax.inference._write import full_summary
+from autoreg_jax.inference._write import Page, check_page, full_summary
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import ImagePair, Transform, check_whole
 
@@ -40,6 +40,7 @@ def register_files(
     one_field: bool = False,
     extra: Sequence[Extra] = (),
     guide: Sequence[str] = (),
+    page: Page | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results.
@@ -55,6 +56,7 @@ def register_files(
         extra: What else is written, see `Registered.save`.
         guide: "labels", "landmarks" or both: what of the pair also guides the
             optimisation, see `Guide`.
+        page: Makes the page for "report" in `extra`, such as `report.pair_page`.
         **options: Options of `register`: `model`, `affine`, `refine`, ...
 
     Returns:
@@ -69,6 +71,7 @@ def register_files(
         ConfigError: If an output has an unknown ending or is an input.
         AutoRegError: As `register`.
     """
+    check_page(extra, page)
     paths = output_paths(
         prefix,
         moved=moved,
@@ -78,7 +81,7 @@ def register_files(
         inputs=(*pair.files, *initial_files(options.get("init"))),
     )
     one_field = one_field or displacement is not None
-    return _register(pair, paths, options, one_field=one_field, guide=guide)
+    return _register(pair, paths, options, one_field=one_field, guide=guide, page=page)
 
 
 def _register(
@@ -88,6 +91,7 @@ def _register(
     *,
     one_field: bool,
     guide: Sequence[str],
+    page: Page | None,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
     with heard() as said:
@@ -125,7 +129,9 @@ def _register(
         mask = pair.fixed_mask and read_mask(pair.fixed_mask)
         error = known_error(result, truth, mask)
         summary["displacement_error_before"], summary["displacement_error"] = error
-    written = result.write(paths, moving_labels, one_field=one_field, summary=summary)
+    written = result.write(
+        paths, moving_labels, one_field=one_field, summary=summary, page=page
+    )
     return {**summary, "files": written}
 
 
@@ -144,6 +150,7 @@ def register_many(
     one_field: bool = False,
     extra: Sequence[Extra] = (),
     guide: Sequence[str] = (),
+    page: Page | None = None,
     **options: Any,
 ) -> dict[str, dict[str, Any]]:
     """Register many pairs of files; a pair that fails does not stop the others.
@@ -157,6 +164,7 @@ def register_many(
         one_field: As for `register_files`.
         extra: As for `register_files`.
         guide: As for `register_files`.
+        page: As for `register_files`.
         **options: Options of `register`.
 
     Returns:
@@ -167,6 +175,7 @@ def register_many(
         ConfigError: If an output of any pair would overwrite an input.
         OSError: If a file cannot be written, as on a full disk.
     """
+    check_page(extra, page)
     start = f"{prefix}/" if Path(prefix).is_dir() else str(prefix)
     begin = initial_files(options.get("init"))
     paths = [_paths_of(pair, start, begin, extra) for pair in pairs]
@@ -178,7 +187,12 @@ def register_many(
             try:
                 names = names or _paths_of(pair, start, begin, extra, is_checked=True)
                 found = _register(
-                    pair, names, options, one_field=one_field, guide=guide
+                    pair,
+                    names,
+                    options,
+                    one_field=one_field,
+                    guide=guide,
+                    page=page,
                 )
             except AutoRegError as error:
                 found = {"error": str(error)}

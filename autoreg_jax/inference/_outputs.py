@@ -18,6 +18,7 @@ _NAMES = {
     "inverse_moved": "inverse_moved.nii.gz",
     "jacobian": "jacobian.nii.gz",
     "grid": "grid.nii.gz",
+    "report": "report.html",
     "summary": "summary.json",
 }
 # What is written only if it is asked for, by the word that asks for it.
@@ -25,14 +26,16 @@ _EXTRA = {
     "inverse": ("inverse_displacement", "inverse_moved"),
     "jacobian": ("jacobian",),
     "grid": ("grid",),
+    "report": ("report",),
 }
-Extra = Literal["inverse", "jacobian", "grid"]
+Extra = Literal["inverse", "jacobian", "grid", "report"]
 _LONGEST = 255
 _ENDINGS = {
     "displacement": tuple(
         ending for kind in FORMATS if not kind.affine_only for ending in kind.endings
     ),
     "affine": (".mat",),
+    "report": (".html",),
     "summary": (".json",),
 }
 
@@ -56,7 +59,8 @@ def output_paths(
             map; `.nii.gz`, or a format of ITK (`.h5`, `.tfm`, `.txt`) or Learn2Reg
             (`.npz`).
         with_labels: Whether moved labels are written.
-        extra: What else is written: "inverse", "jacobian", "grid"; needs a prefix.
+        extra: What else is written: "inverse", "jacobian", "grid", "report"; needs a
+            prefix.
         inputs: Files that must not be overwritten.
 
     Returns:

@@ -17,7 +17,7 @@ from autoreg_jax.inference._fill import Fill, moved_image
 from autoreg_jax.inference._grid_image import grid_image
 from autoreg_jax.inference._inverse import InverseError, inverse_error
 from autoreg_jax.inference._outputs import Extra, output_paths
-from autoreg_jax.inference._write import write_results
+from autoreg_jax.inference._write import Page, write_results
 from autoreg_jax.transforms import Transform
 
 
@@ -261,6 +261,7 @@ class Registered:
         *,
         one_field: bool = False,
         summary: Mapping[str, Any] | None = None,
+        page: Page | None = None,
     ) -> tuple[Path, ...]:
         """Write the results to the paths of `output_paths`, all or none, see `save`.
 
@@ -273,8 +274,9 @@ class Registered:
             one_field: As for `save`.
             summary: Numbers for `summary.json`; default: `summary()`, with an inverse
                 also the numbers of `inverse_error`.
+            page: Makes the page, for "report"; `report.pair_page` is one.
 
         Returns:
             The files that were written.
         """
-        return write_results(self, paths, labels, one_field, summary)
+        return write_results(self, paths, labels, one_field, summary, page)

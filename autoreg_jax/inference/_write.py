@@ -2,22 +2,25 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autoreg_jax.data import write_volume
-from autoreg_jax.errors import ImageWarning
-from autoreg_jax.files import together, write_json
+from autoreg_jax.errors import ConfigError, ImageWarning
+from autoreg_jax.files import together, write_json, write_text
 from autoreg_jax.geometry import Volume
 from autoreg_jax.transforms import Affine, Displacement, Transform
 
 if TYPE_CHECKING:
     from autoreg_jax.inference._registered import Registered
 
-__all__ = ["full_summary", "write_results"]
+__all__ = ["Page", "check_page", "full_summary", "write_results"]
+
+Page = Callable[["Registered", Mapping[str, Any]], str]
+"""Makes a page of a registration and its numbers, as `report.pair_page` does."""
 
 _LOGGER = logging.getLogger(__name__)
 # Fraction of the volume of moved labels below which something may be wrong.
@@ -30,8 +33,10 @@ def write_results(
     labels: Volume | None,
     one_field: bool,
     summary: Mapping[str, Any] | None,
+    page: Page | None = None,
 ) -> tuple[Path, ...]:
     """Write what `paths` names, see `Registered.write`."""
+    check_page(paths, page)
     written = []
     with together():
         if "moved" in paths:
@@ -43,12 +48,29 @@ def write_results(
             _say_what_is_lost(labels, moved_labels, found.fixed)
             written.append(write_volume(paths["labels"], moved_labels))
         written += _write_extra(found, paths)
+        if summary is None and not {"report", "summary"}.isdisjoint(paths):
+            summary = full_summary(found, paths)
+        if "report" in paths and page is not None and summary is not None:
+            written.append(write_text(paths["report"], page(found, summary)))
         if "summary" in paths:
-            write_json(paths["summary"], summary or full_summary(found, paths))
+            write_json(paths["summary"], summary)
             written.append(paths["summary"])
     if "displacement" in paths:
         _remove_earlier(paths.get("affine"), written)
     return tuple(written)
+
+
+def check_page(kinds: Iterable[str], page: Page | None) -> None:
+    """Refuse a report that nothing makes.
+
+    Raises:
+        ConfigError: If "report" is asked for and there is no `page`.
+    """
+    if "report" in kinds and page is None:
+        raise ConfigError(
+            "report: nothing makes the page; give page=autoreg_jax.report.pair_page to "
+            "register_files, register_many or Registered.write."
+        )
 
 
 def full_summary(found: "Registered", paths: Mapping[str, Path]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autoreg_jax.report._curves import loss_curves as loss_curves
     from autoreg_jax.report._dice import dice_by_structure as dice_by_structure
     from autoreg_jax.report._dice import method_boxes as method_boxes
+    from autoreg_jax.report._pair_page import pair_page as pair_page
     from autoreg_jax.report._panel import registration_panel as registration_panel
 
 __all__ = [
@@ -34,11 +35,12 @@ __all__ = [
     "loss_curves",
     "method_boxes",
     "method_panels",
+    "pair_page",
     "registration_panel",
     "write_report",
 ]
 
-_FIGURES = {
+_DRAWING = {
     "ablation_means": "_comparison",
     "alpha_heatmap": "_architecture",
     "dice_by_structure": "_dice",
@@ -49,18 +51,19 @@ _FIGURES = {
     "loss_curves": "_curves",
     "method_boxes": "_dice",
     "method_panels": "_comparison",
+    "pair_page": "_pair_page",
     "registration_panel": "_panel",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Load a figure function on first use.
+    """Load a function that draws on first use.
 
     Raises:
         AttributeError: If `name` is not public.
         AutoRegError: If matplotlib or jinja2 is not installed.
     """
-    if name not in _FIGURES:
+    if name not in _DRAWING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_extra()
-    return getattr(import_module(f"{__name__}.{_FIGURES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_DRAWING[name]}"), name)

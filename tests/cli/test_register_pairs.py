@@ -32,7 +32,7 @@ def test_a_table_of_pairs(command, table, model, tmp_path):
     out = f"{tmp_path / 'many'}/"
     words = ["register", "--pairs", table, "-o", out, "--model", model]
     words += ["--affine", "none"]
-    code, text, _ = command(*words, "--inverse", "--jacobian", "--grid")
+    code, text, _ = command(*words, "--inverse", "--jacobian", "--grid", "--report")
     assert code == 1
     assert "2 of 3 pairs" in text
     assert "mean" in text
@@ -48,9 +48,15 @@ def test_a_table_of_pairs(command, table, model, tmp_path):
         "fixed_to_moving_displacement.nii.gz",
         "fixed_to_moving_summary.json",
         *(
-            f"{pair}_{name}.nii.gz"
+            f"{pair}_{name}"
             for pair in ("moving_to_fixed", "fixed_to_moving")
-            for name in ("inverse_displacement", "inverse_moved", "jacobian", "grid")
+            for name in (
+                "inverse_displacement.nii.gz",
+                "inverse_moved.nii.gz",
+                "jacobian.nii.gz",
+                "grid.nii.gz",
+                "report.html",
+            )
         ),
     }
     # Each result is that of the pair alone.

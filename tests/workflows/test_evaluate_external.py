@@ -11,7 +11,7 @@ import pytest
 from autoreg_jax import config, data, workflows
 from autoreg_jax.config import Intensity
 from autoreg_jax.data import read_dataset
-from autoreg_jax.errors import ArtifactError, DataError, GeometryError
+from autoreg_jax.errors import ArtifactError, ConfigError, DataError, GeometryError
 from autoreg_jax.files import read_json
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference import ModelDescription, RegistrationModel, Seen
@@ -170,6 +170,8 @@ def test_what_cannot_be_evaluated_leaves_no_folder(other, tmp_path, monkeypatch)
     refused(DataError, "no pair .*moving_modality=t2", settings=asked)
     atlas = config.merge(SETTINGS, {"pairs": {"fixed": "mean"}})
     refused(DataError, "'mean', but pairs.fixed asks .* or to null", settings=atlas)
+    with pytest.raises(ConfigError, match="trained for one smoothness alone"):
+        workflows.smoothness_dataset("model", [2.0], other, tmp_path / "new", SETTINGS)
     labels = data.read_labels(other.parent / "a_labels.nii.gz")
     values = (0, 0, 1000)
     for name, add in zip("abc", values, strict=True):

@@ -54,6 +54,7 @@ COMMANDS = {
     "train from": lambda t, r: workflows.train_run(r, dataset=t, initial="brain"),
     "evaluate": lambda _, r: workflows.evaluate_run(r),
     "evaluate a cohort": _evaluate,
+    "evaluate on other data": lambda t, r: workflows.evaluate_dataset("brain", t, r),
     "report": lambda _, r: write_report(r),
     "bench": _bench,
     "compare": lambda _, r: studies.compare("quadratic", r),
