@@ -1,13 +1,22 @@
 """The bilevel problem, the estimate, and the protocol of every estimator."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from functools import wraps
+from typing import Any, NamedTuple, Protocol, Self
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
+from autoreg_jax.hypergrad._given import (
+    Uses,
+    check_floats,
+    check_kind,
+    check_same,
+    checked_loss,
+    is_traced,
+)
 from autoreg_jax.hypergrad._trees import inner_product
 
 Inner = Any
@@ -61,8 +70,17 @@ class InnerUpdate(NamedTuple):
 AnyUpdate = InnerUpdate | UpdateFn
 
 
-class BilevelProblem(NamedTuple):
+class _Losses(NamedTuple):
+    inner_loss: Loss
+    outer_loss: Loss
+    mixed_product: MixedProduct | None
+
+
+class BilevelProblem(_Losses):
     """`min_a L_v(ω*(a), a)` subject to `ω*(a) = argmin_ω L_t(ω, a)`.
+
+    A loss returns one number, its value alone; another value raises `ValueError` where
+    the loss is first traced, and what a loss raises gets a note with its arguments.
 
     Attributes:
         inner_loss: L_t, `(inner, outer, batch) -> scalar`.
@@ -71,9 +89,19 @@ class BilevelProblem(NamedTuple):
             compiled or in closed form; default: `mixed_product` of the inner loss.
     """
 
-    inner_loss: Loss
-    outer_loss: Loss
-    mixed_product: MixedProduct | None = None
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        inner_loss: Loss,
+        outer_loss: Loss,
+        mixed_product: MixedProduct | None = None,
+    ) -> Self:
+        """Both losses are looked at when they are called; one loss stays one."""
+        inner = checked_loss("inner_loss", inner_loss)
+        is_one = outer_loss is inner_loss
+        outer = inner if is_one else checked_loss("outer_loss", outer_loss)
+        return super().__new__(cls, inner, outer, mixed_product)
 
 
 class Point(NamedTuple):
@@ -145,19 +173,85 @@ class EstimateFn(Protocol):
         ...
 
 
-class HypergradientEstimator(NamedTuple):
+class _Pair(NamedTuple):
+    init: Callable[[Inner, Outer], State]
+    estimate: EstimateFn
+
+
+class HypergradientEstimator(_Pair):
     """A pair of pure functions, like an Optax gradient transformation.
 
     Call them inside of `jax.jit`: most estimates are loops, which JAX compiles anew in
     each call outside of it.
+
+    Whatever the estimator, `estimate` raises `ValueError` for a leaf of ω or a that is
+    not floating-point and for a state that is not like that of `init`; and, where it is
+    traced, if neither loss nor the update uses a.
 
     Attributes:
         init: `(inner, outer) -> state`; an empty tuple for a stateless estimator.
         estimate: See `EstimateFn`.
     """
 
-    init: Callable[[Inner, Outer], State]
-    estimate: EstimateFn
+    __slots__ = ()
+
+    def __new__(
+        cls, init: Callable[[Inner, Outer], State], estimate: EstimateFn
+    ) -> Self:
+        """Arguments of `estimate` are looked at."""
+        return super().__new__(cls, init, _checked(init, estimate))
+
+
+def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> EstimateFn:
+    @wraps(estimate)
+    def checked(
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
+        check_kind("problem", problem, BilevelProblem)
+        check_kind("point", point, Point)
+        check_floats(inner=point.inner, outer=point.outer)
+        _check_state(init, state, point)
+        uses = Uses(point.outer)
+        if is_traced((state, point)) and not _takes_outer(inner_update):
+            problem = watched(problem, uses)
+        found = estimate(problem, state, point, inner_update=inner_update)
+        uses.check()
+        return found
+
+    return checked
+
+
+def watched(problem: BilevelProblem, uses: Uses) -> BilevelProblem:
+    """The problem, whose losses tell whether they use the outer variable.
+
+    The problem itself if it has a mixed product of its own, which may use it, too.
+    """
+    if problem.mixed_product is not None:
+        return problem
+    names = ("inner_loss", "outer_loss")
+    losses = {name: uses.watched(name, getattr(problem, name)) for name in names}
+    return problem._replace(**losses)
+
+
+def _takes_outer(update: Any) -> bool:
+    """Whether a acts through the update or the initial weights."""
+    return isinstance(update, InnerUpdate) and (
+        update.takes_outer or update.start is not None
+    )
+
+
+def _check_state(
+    init: Callable[[Inner, Outer], State], state: State, point: Point
+) -> None:
+    if init is no_state:
+        return
+    expected = jax.eval_shape(init, point.inner, point.outer)
+    if not jax.tree.leaves(expected):
+        return
+    remedy = (
+        "Begin with `estimator.init(inner, outer)` and pass on what a call returns."
+    )
+    check_same("The state of the estimator", state, expected, remedy)
 
 
 def no_state(inner: Inner, outer: Outer) -> State:

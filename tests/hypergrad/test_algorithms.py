@@ -240,6 +240,37 @@ def test_refusals():
         ValueError, match=r"valid_data\['x'\]: batches of 3 must divide"
     ):
         hg.minibatches(jnp.ones(3), {"x": jnp.ones(4)}, 3, 3)
+    with pytest.raises(ValueError, match="train_data: its leaves have 4, 6 examples"):
+        hg.minibatches((jnp.ones(4), jnp.ones(6)), jnp.ones(2), 2, 2)
     algorithm = hg.alternating(hg.t1t2(), 0.1, 0.1, None)
     with pytest.raises(ValueError, match="takes none: set inner_steps"):
         hg.solve(problem, algorithm, STILL, 1, key, start)
+
+
+@pytest.mark.parametrize("name", ON_A_QUADRATIC)
+def test_what_an_algorithm_cannot_take_is_refused_in_a_sentence(name):
+    algorithm, key = ON_A_QUADRATIC[name][0], jax.random.key(0)
+    problem, pair = quadratic()[0].problem, (jnp.zeros(6), jnp.zeros(3))
+    unused = hg.BilevelProblem(*[lambda omega, a, b: jnp.sum(omega**2)] * 2)
+    vector = hg.BilevelProblem(*[lambda omega, a, b: omega * jnp.sum(a)] * 2)
+
+    def tried(problem=problem, sampler=STILL, start=pair):
+        def run(start):
+            return hg.solve(problem, algorithm, sampler, 2, key, start)
+
+        return jax.eval_shape(run, start)
+
+    tried()
+    other = "soba" if name != "soba" else "amigo"
+    foreign = ON_A_QUADRATIC[other][0].init(problem, STILL, *pair)
+    cases = (
+        ({"start": foreign}, "The state of the algorithm has another structure"),
+        ({"start": (jnp.arange(6), pair[1])}, r"inner must .* found int64\[6\]"),
+        ({"start": (*pair, None)}, r"start must be a pair \(inner, outer\)"),
+        ({"sampler": lambda key: None}, r"sampler must return a pair .* found None"),
+        ({"problem": unused}, "The outer variable has no part in"),
+        ({"problem": vector}, r"must return its value alone, .* found float64\[6\]"),
+    )
+    for given, words in cases:
+        with pytest.raises(ValueError, match=words):
+            tried(**given)

@@ -352,3 +352,28 @@ def test_memory_of_checkpoints_grows_with_the_square_root():
     # √K starts, and 2√K of one segment.
     slope = np.diff(repeated) / np.diff(np.sqrt(steps))
     np.testing.assert_allclose(slope, 3, rtol=0.3)
+
+
+def test_a_missing_state_and_a_foreign_batch_are_named():
+    adam, point = optax.adam(0.1), hg.Point(jnp.ones(3), {"pull": jnp.ones(3)}, 0.1)
+
+    def tried(update, point=point, problem=PROBLEM):
+        estimate = hg.unroll(2).estimate
+        jax.eval_shape(lambda: estimate(problem, (), point, inner_update=update))
+
+    with pytest.raises(ValueError, match=r"from_optax\(optimizer, its state\)"):
+        tried(hg.from_optax(adam, ()))
+    with pytest.raises(ValueError, match=r"another shape .* float64\[2\], expected"):
+        tried(hg.from_optax(adam, adam.init(jnp.ones(2))))
+    with pytest.raises(ValueError, match=r"inner_update must .* GradientTransf"):
+        tried(adam)
+    with pytest.raises(ValueError, match=r"point must be a Point\(inner, outer, tr"):
+        tried(hg.gradient_descent(0.1), tuple(point))
+    with pytest.raises(ValueError, match=r"problem must be a BilevelProblem\(inner_l"):
+        tried(hg.gradient_descent(0.1), problem=tuple(PROBLEM))
+    keyed = hg.BilevelProblem(lambda o, a, b: jnp.sum(o * b["x"]), PROBLEM.outer_loss)
+    with pytest.raises(TypeError) as caught:
+        tried(hg.gradient_descent(0.1), problem=keyed)
+    (note,) = [x for x in caught.value.__notes__ if "BilevelProblem" in x]
+    assert "inner_loss of a BilevelProblem, called with inner = float64[3]" in note
+    assert note.endswith("batch = float64[].")
