@@ -130,29 +130,101 @@ def slow(rate):
 
 
 # Two of two batches: 24 rows say little about each other, so that the noise is large.
+# The penalty grows, the bias and the share of the noise shrink; bome has no noise.
 ON_RIDGE = {
-    "saba": (hg.saba(0.1, 0.1, 1.0), 1e-9),
-    "soba": (hg.soba(slow(0.2), slow(0.2), shrinking(2.0, 40)), 2e-3),
-    "amigo": (hg.amigo(3, 3, slow(0.2), slow(0.2), shrinking(2.0, 40)), 2e-3),
-    "stocbio": (hg.stocbio(3, 10, slow(0.2), 0.2, shrinking(2.0, 40)), 2e-3),
+    "saba": (hg.saba(0.1, 0.1, 1.0), 12, 1e-9),
+    "soba": (hg.soba(slow(0.2), slow(0.2), shrinking(2.0, 40)), 12, 2e-3),
+    "amigo": (hg.amigo(3, 3, slow(0.2), slow(0.2), shrinking(2.0, 40)), 12, 2e-3),
+    "stocbio": (hg.stocbio(3, 10, slow(0.2), 0.2, shrinking(2.0, 40)), 12, 2e-3),
+    "f2sa": (
+        hg.f2sa(
+            3, slow(0.2), shrinking(1.0, 40), lambda step: 5 * (1 + step / 20) ** 0.5
+        ),
+        12,
+        2e-3,
+    ),
+    "f2sa_whole": (
+        hg.f2sa(3, 0.2, shrinking(1.0, 100), lambda step: 10 + step / 10),
+        24,
+        1e-7,
+    ),
+    "bome": (hg.bome(10, 0.3, shrinking(1.0, 100)), 24, 1e-7),
 }
 
 
 @pytest.mark.parametrize("name", ON_RIDGE)
 def test_the_optimum_of_a_ridge_selection_on_small_batches(name):
     example, optimum, gap = ridge()
-    algorithm, bound = ON_RIDGE[name]
+    algorithm, size, bound = ON_RIDGE[name]
 
     @quick
     def run(key):
         start = jnp.zeros(2), jnp.zeros(2)
-        args = example.problem, algorithm, batches(example, 12), 6000, key, start
+        args = example.problem, algorithm, batches(example, size), 6000, key, start
         found = hg.solve(*args, every=6000)
         return found.outer, gap(found.outer)
 
     outer, missing = run(jax.random.key(0))
     assert abs(missing) < bound
     assert np.abs(outer - optimum).max() < 5 * bound**0.5
+
+
+@functools.cache
+def cleaning():
+    """Three clusters; a third of the training labels are wrong."""
+
+    def draw(count, seed):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(count) % 3
+        return 2 * np.eye(3)[labels] + 0.5 * rng.normal(size=(count, 3)), labels
+
+    (x, labels), valid = draw(24, 0), draw(15, 1)
+    is_wrong = np.arange(24) % 8 < 3
+    train = x, np.where(is_wrong, (labels + 1) % 3, labels)
+    data = jax.tree.map(jnp.asarray, (train, valid))
+    example = hg.problems.hyper_cleaning(*data, 3, 0.05)
+    sampler = hg.minibatches((*data[0], jnp.arange(24)), data[1], 8, 5)
+
+    @quick
+    def values(outer):
+        """The true outer loss at first, at a, and if a knew the wrong labels."""
+        known = jnp.where(is_wrong, -20.0, 20.0)
+        return jax.lax.map(
+            lambda a: example.problem.outer_loss(
+                example.solution(a), a, example.point.valid_batch
+            ),
+            jnp.stack([example.point.outer, outer, known]),
+        )
+
+    return example, sampler, is_wrong, values
+
+
+ON_CLEANING = {
+    "f2sa": hg.f2sa(
+        3, slow(0.5), shrinking(50.0, 200), lambda step: 5 * (1 + step / 20) ** 0.5
+    ),
+    "bome": hg.bome(10, 0.5, shrinking(20.0, 200)),
+}
+
+
+@pytest.mark.parametrize("name", ON_CLEANING)
+def test_wrong_labels_lose_their_weight(name):
+    """And the true outer loss falls almost to where perfect knowledge leads it."""
+    example, sampler, is_wrong, values = cleaning()
+    point = example.point
+    if name == "bome":
+        sampler = hg.whole_batches(*point[2:])
+
+    @quick
+    def run(key):
+        start = point.inner, point.outer
+        args = example.problem, ON_CLEANING[name], sampler, 2000, key, start
+        return hg.solve(*args, every=2000).outer
+
+    outer = run(jax.random.key(0))
+    assert outer[is_wrong].max() < outer[~is_wrong].min()
+    first, last, wanted = values(outer)
+    assert first - last > 0.9 * (first - wanted)
 
 
 def test_a_run_that_goes_on_is_one_run_and_step_sizes_are_mapped_over():
