@@ -73,6 +73,9 @@ from autoreg_jax.hypergrad.estimators._forward_mode import (
     forward_mode,
     online_forward_mode,
 )
+from autoreg_jax.hypergrad.estimators._generalised_minimal_residual import (
+    generalised_minimal_residual,
+)
 from autoreg_jax.hypergrad.estimators._linear_systems import (
     conjugate_gradient,
     full_hessian,
@@ -147,6 +150,7 @@ __all__ = [
     "from_optax",
     "fsla",
     "full_hessian",
+    "generalised_minimal_residual",
     "gradient_descent",
     "gradient_response",
     "implicit",
