@@ -13,6 +13,7 @@ from autoreg_jax.hypergrad._base import (
     make_hypergradient,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._fixed_point import fixed_point, repeated
 from autoreg_jax.hypergrad._implicit import LinearSolution, implicit
 from autoreg_jax.hypergrad._second_order import (
     MixedBackend,
@@ -145,6 +146,7 @@ __all__ = [
     "finite_difference",
     "finite_response",
     "first_order",
+    "fixed_point",
     "forward_mode",
     "forward_over_reverse",
     "from_optax",
@@ -174,6 +176,7 @@ __all__ = [
     "preconditioned_identity",
     "problems",
     "pzobo",
+    "repeated",
     "reverse_over_forward",
     "saba",
     "smoothed_product",
