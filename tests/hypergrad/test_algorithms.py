@@ -1,7 +1,14 @@
-"""Algorithms reach the optimum of problems whose optimum is known."""
+"""Algorithms reach the optimum of problems whose optimum is known.
+
+Run as a program this file computes on eight devices.
+"""
 
 import functools
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +16,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.optimize
+from jax.sharding import AxisType
 from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
@@ -346,3 +354,108 @@ def test_what_an_algorithm_cannot_take_is_refused_in_a_sentence(name):
     for given, words in cases:
         with pytest.raises(ValueError, match=words):
             tried(**given)
+
+
+DEVICES = 8
+DIVIDED = {
+    "saba": hg.saba(0.1, 0.1, 0.1),
+    **{name: algorithm for name, (algorithm, _) in ON_A_QUADRATIC.items()},
+    "stocbio": hg.stocbio(2, 2, 0.1, 0.1, 0.1),
+    "ttsa": hg.ttsa(3, 0.1, 0.1, 0.1),
+    "pzobo": hg.pzobo(2, 2, 0.1, 0.1),
+    "alternating": hg.alternating(hg.unroll(2), 0.1, 0.1),
+}
+
+
+def weighted_fit(omega, outer, batch):
+    """Each example has a weight and a row of shifts in the outer variable."""
+    x, y = batch
+    error = jnp.sum((x - outer["shifts"]) * omega[None], axis=1) - y
+    return jnp.mean(jax.nn.sigmoid(outer["weights"]) * error**2) + jnp.sum(omega**2)
+
+
+def fit(omega, outer, batch):
+    x, y = batch
+    error = jnp.sum(x * omega[None], axis=1) - y
+    return jnp.mean(error**2) + 0.01 * jnp.mean(outer["shifts"] ** 2)
+
+
+def rows():
+    """The outer variable, and two batches of each kind, stacked."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape):
+        return rng.normal(size=shape)
+
+    outer = {"weights": draw(DEVICES), "shifts": draw(DEVICES, 3)}
+    return outer, [(draw(2, DEVICES, 3), draw(2, DEVICES)) for _ in range(2)]
+
+
+def two_steps(name, outer, stacked):
+    problem = hg.BilevelProblem(weighted_fit, fit)
+    start = jnp.array([0.5, -0.2, 0.1]), outer
+    args = problem, DIVIDED[name], hg.FiniteSum(*stacked), 2, jax.random.key(0), start
+    return hg.solve(*args).outer
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_an_outer_variable_that_is_divided_stays_divided(name):
+    """By the types of an explicit mesh, without devices; the batches are divided."""
+    mesh = jax.sharding.AbstractMesh(
+        (DEVICES,), ("rows",), axis_types=(AxisType.Explicit,)
+    )
+
+    def divided(tree, *axes):
+        dealt = jax.NamedSharding(mesh, jax.P(*axes))
+        return jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=dealt), tree
+        )
+
+    outer, stacked = rows()
+    given = divided(outer, "rows"), divided(stacked, None, "rows")
+    with jax.sharding.use_abstract_mesh(mesh):
+        found = jax.eval_shape(functools.partial(two_steps, name), *given)
+    for leaf in jax.tree.leaves(found):
+        assert leaf.sharding.spec[0] == "rows"
+
+
+@pytest.mark.slow
+def test_on_eight_devices_algorithms_find_the_same():
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, __file__],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def on_devices():
+    """Outer variable and batches are divided on both kinds of mesh, or are not."""
+    outer, stacked = jax.tree.map(jnp.asarray, rows())
+
+    @quick
+    def everything(outer, stacked):
+        return {name: two_steps(name, outer, stacked) for name in DIVIDED}
+
+    wanted = everything(outer, stacked)
+    for kind in AxisType.Auto, AxisType.Explicit:
+        mesh = jax.make_mesh((DEVICES,), ("rows",), axis_types=(kind,))
+        with jax.set_mesh(mesh):
+            found = everything(
+                jax.device_put(outer, jax.NamedSharding(mesh, jax.P("rows"))),
+                jax.device_put(stacked, jax.NamedSharding(mesh, jax.P(None, "rows"))),
+            )
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+if __name__ == "__main__":
+    with jax.enable_x64(True):
+        on_devices()
