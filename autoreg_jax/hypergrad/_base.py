@@ -13,7 +13,7 @@ from autoreg_jax.hypergrad._given import (
     Uses,
     check_floats,
     check_kind,
-    check_same,
+    check_state,
     checked_loss,
     is_traced,
 )
@@ -207,51 +207,20 @@ def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> Est
     def checked(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
-        check_kind("problem", problem, BilevelProblem)
+        # One whose losses are compiled may be an estimator that is given no problem.
+        if problem is not None:
+            check_kind("problem", problem, BilevelProblem)
         check_kind("point", point, Point)
         check_floats(inner=point.inner, outer=point.outer)
-        _check_state(init, state, point)
+        check_state(init, state, point.inner, point.outer)
         uses = Uses(point.outer)
-        if is_traced((state, point)) and not _takes_outer(inner_update):
-            problem = watched(problem, uses)
+        if problem is not None and is_traced((state, point)):
+            problem = uses.watched_by(problem, inner_update)
         found = estimate(problem, state, point, inner_update=inner_update)
         uses.check()
         return found
 
     return checked
-
-
-def watched(problem: BilevelProblem, uses: Uses) -> BilevelProblem:
-    """The problem, whose losses tell whether they use the outer variable.
-
-    The problem itself if it has a mixed product of its own, which may use it, too.
-    """
-    if problem.mixed_product is not None:
-        return problem
-    names = ("inner_loss", "outer_loss")
-    losses = {name: uses.watched(name, getattr(problem, name)) for name in names}
-    return problem._replace(**losses)
-
-
-def _takes_outer(update: Any) -> bool:
-    """Whether a acts through the update or the initial weights."""
-    return isinstance(update, InnerUpdate) and (
-        update.takes_outer or update.start is not None
-    )
-
-
-def _check_state(
-    init: Callable[[Inner, Outer], State], state: State, point: Point
-) -> None:
-    if init is no_state:
-        return
-    expected = jax.eval_shape(init, point.inner, point.outer)
-    if not jax.tree.leaves(expected):
-        return
-    remedy = (
-        "Begin with `estimator.init(inner, outer)` and pass on what a call returns."
-    )
-    check_same("The state of the estimator", state, expected, remedy)
 
 
 def no_state(inner: Inner, outer: Outer) -> State:

@@ -101,11 +101,42 @@ def check_same(what: str, found: Any, expected: Any, remedy: str) -> None:
             )
 
 
+def check_state(
+    init: Callable[[Any, Any], Any], state: Any, inner: Any, outer: Any
+) -> None:
+    """Refuse a state of an estimator that is not like that of `init`.
+
+    Raises:
+        ValueError: If it has another structure or other shapes.
+    """
+    expected = jax.eval_shape(init, inner, outer)
+    if jax.tree.leaves(expected):
+        remedy = (
+            "Begin with `estimator.init(inner, outer)`; pass on what a call returns."
+        )
+        check_same("The state of the estimator", state, expected, remedy)
+
+
 class Uses:
     """Whether the losses of a problem use its outer variable, while they are traced."""
 
     def __init__(self, outer: Any) -> None:
         self._outer, self.found = outer, dict[str, bool]()
+
+    def watched_by(self, problem: Any, update: Any = None) -> Any:
+        """The problem, whose losses are looked at in their first call.
+
+        The problem itself if its outer variable may act through its own mixed product,
+        the update or the initial weights.
+        """
+        through = getattr(update, "takes_outer", False) or getattr(
+            update, "start", None
+        )
+        if through or problem.mixed_product is not None:
+            return problem
+        names = ("inner_loss", "outer_loss")
+        losses = {name: self.watched(name, getattr(problem, name)) for name in names}
+        return problem._replace(**losses)
 
     def watched(self, name: str, loss: Callable[..., Any]) -> Callable[..., Any]:
         """The same loss; its first call is traced once more."""

@@ -13,7 +13,6 @@ from autoreg_jax.hypergrad._base import (
     BilevelProblem,
     Inner,
     Outer,
-    watched,
 )
 from autoreg_jax.hypergrad._checks import Number
 from autoreg_jax.hypergrad._given import (
@@ -120,7 +119,7 @@ def _checked_step(init: InitFn, step: StepFn) -> StepFn:
         )
         check_same("The state of the algorithm", state, expected, _REMEDY)
         uses = Uses(state.outer)
-        found = step(watched(problem, uses), sampler, state, key)
+        found = step(uses.watched_by(problem), sampler, state, key)
         uses.check()
         return found
 
