@@ -103,6 +103,9 @@ from autoreg_jax.hypergrad.estimators._persistent_strategies import (
 from autoreg_jax.hypergrad.estimators._preconditioned_identity import (
     preconditioned_identity,
 )
+from autoreg_jax.hypergrad.estimators._rank_one import (
+    unbiased_online_recurrent_optimisation,
+)
 from autoreg_jax.hypergrad.estimators._unroll import unroll
 from autoreg_jax.hypergrad.estimators._value_function import value_function
 
@@ -185,6 +188,7 @@ __all__ = [
     "stocbio",
     "t1t2",
     "ttsa",
+    "unbiased_online_recurrent_optimisation",
     "unroll",
     "value_function",
     "warm_started_linear_system",

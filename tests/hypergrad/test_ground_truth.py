@@ -287,6 +287,44 @@ def test_online_forward_mode_is_an_unroll_that_never_ends():
         omega, moments = update.step(omega, gradient, moments)
 
 
+def test_a_random_product_of_rank_one_has_the_mean_of_the_tangents():
+    """Over seeds, at each of three calls; momentum is part of the state."""
+    optimizer = optax.sgd(RATE, momentum=0.9)
+    problem = hg.BilevelProblem(Q.inner_loss, Q.outer_loss)
+    start, a = jnp.asarray(Q.omega), jnp.asarray(Q.a)
+
+    @quick
+    def everything(seeds):
+        moments = optimizer.init(start)
+
+        def calls(seed):
+            estimator = hg.unbiased_online_recurrent_optimisation(moments, seed)
+
+            def body(carry, _):
+                (omega, moments), state = carry
+                hyper, state = estimator.estimate(
+                    problem,
+                    state,
+                    hg.Point(omega, a),
+                    inner_update=hg.from_optax(optimizer, moments),
+                )
+                return (tuple(hyper.end), state), hyper.grad
+
+            begin = (start, moments), estimator.init(start, a)
+            return jax.lax.scan(body, begin, length=3)[1]
+
+        update = hg.from_optax(optimizer, moments)
+        kinds = *map(hg.unroll, (1, 2, 3)), hg.unroll(3, truncate=1)
+        wanted = [at(kind, Q, (), start, update)[0].grad for kind in kinds]
+        return jax.vmap(calls)(seeds), jnp.stack(wanted)
+
+    found, (*wanted, last) = map(np.asarray, everything(jnp.arange(8000)))
+    error = found.std(axis=0) / len(found) ** 0.5
+    assert np.abs((found.mean(axis=0) - wanted) / error).max() < 3.5
+    # The last step alone would be seen.
+    assert np.abs((found.mean(axis=0)[2] - last) / error[2]).max() > 6
+
+
 def test_warm_start_goes_on_where_it_stopped():
     estimator = hg.warm_started_linear_system(7, RATE)
     _, state = run(estimator)

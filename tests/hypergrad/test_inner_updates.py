@@ -100,6 +100,34 @@ def test_settings_of_the_update_and_initial_weights_are_outer_variables():
             np.testing.assert_allclose(a, b, rtol=1e-12, err_msg=name)
 
 
+def test_settings_of_the_update_are_outer_variables_of_a_random_product():
+    """In the mean over seeds, of one step from a state that is not fresh."""
+
+    @quick
+    def everything(outer, seeds):
+        _, moments = trained(outer, 2)
+        update = hg.from_optax(optimizer, moments)
+        point = hg.Point(jnp.full(3, 0.7), outer, BATCHES[0])
+
+        def one(estimator):
+            state = estimator.init(point.inner, outer)
+            return estimator.estimate(PROBLEM, state, point, inner_update=update)[0]
+
+        def of_seed(seed):
+            kind = hg.unbiased_online_recurrent_optimisation(moments, seed)
+            return one(kind).indirect
+
+        return jax.vmap(of_seed)(seeds), one(hg.one_step_unroll()).indirect
+
+    given = jax.tree.map(jnp.asarray, OUTER), jnp.arange(2000)
+    found, wanted = jax.device_get(everything(*given))
+    for key in ("log_rate", "decay", "momentum", "pull"):
+        error = found[key].std(axis=0) / len(found[key]) ** 0.5
+        mean = found[key].mean(axis=0)
+        assert np.abs((mean - wanted[key]) / error).max() < 3.5, key
+        assert np.abs(wanted[key] / error).max() > 6, key
+
+
 def test_a_schedule_over_a_whole_training_by_forward_mode():
     """Three rates and weights for seven steps: those of ⌊3k/7⌋, and all of the loss."""
     windows, steps = 3, 7
