@@ -15,6 +15,7 @@ Estimator = Literal[
     "neumann",
     "conjugate_gradient",
     "minimal_residual",
+    "generalised_minimal_residual",
     "nystrom",
     "warm_started_linear_system",
     "unroll",
@@ -55,8 +56,8 @@ class HypergradientConfig:
     horizon of real training steps see `search.lam_search`."""
 
     damping: float = 1e-2
-    """Added to the Hessian by `conjugate_gradient`, `minimal_residual` (>= 0) and
-    `nystrom` (> 0)."""
+    """Added to the Hessian by `conjugate_gradient`, `minimal_residual`,
+    `generalised_minimal_residual` (>= 0) and `nystrom` (> 0)."""
 
     penalty: float = 100.0
     """γ, weight of the inner loss in `value_function` (> 0)."""

@@ -13,6 +13,7 @@ from autoreg_jax.hypergrad._base import (
     make_hypergradient,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._fixed_point import fixed_point, repeated
 from autoreg_jax.hypergrad._implicit import LinearSolution, implicit
 from autoreg_jax.hypergrad._second_order import (
     MixedBackend,
@@ -73,6 +74,9 @@ from autoreg_jax.hypergrad.estimators._forward_mode import (
     forward_mode,
     online_forward_mode,
 )
+from autoreg_jax.hypergrad.estimators._generalised_minimal_residual import (
+    generalised_minimal_residual,
+)
 from autoreg_jax.hypergrad.estimators._linear_systems import (
     conjugate_gradient,
     full_hessian,
@@ -98,6 +102,9 @@ from autoreg_jax.hypergrad.estimators._persistent_strategies import (
 )
 from autoreg_jax.hypergrad.estimators._preconditioned_identity import (
     preconditioned_identity,
+)
+from autoreg_jax.hypergrad.estimators._rank_one import (
+    unbiased_online_recurrent_optimisation,
 )
 from autoreg_jax.hypergrad.estimators._unroll import unroll
 from autoreg_jax.hypergrad.estimators._value_function import value_function
@@ -142,11 +149,13 @@ __all__ = [
     "finite_difference",
     "finite_response",
     "first_order",
+    "fixed_point",
     "forward_mode",
     "forward_over_reverse",
     "from_optax",
     "fsla",
     "full_hessian",
+    "generalised_minimal_residual",
     "gradient_descent",
     "gradient_response",
     "implicit",
@@ -170,6 +179,7 @@ __all__ = [
     "preconditioned_identity",
     "problems",
     "pzobo",
+    "repeated",
     "reverse_over_forward",
     "saba",
     "smoothed_product",
@@ -178,6 +188,7 @@ __all__ = [
     "stocbio",
     "t1t2",
     "ttsa",
+    "unbiased_online_recurrent_optimisation",
     "unroll",
     "value_function",
     "warm_started_linear_system",

@@ -17,8 +17,9 @@ from autoreg_jax.hypergrad._base import (
     Point,
 )
 from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._given import checked_loss
 from autoreg_jax.hypergrad._trajectory import as_inner_update, descend
-from autoreg_jax.hypergrad._trees import inner_product, split_floats
+from autoreg_jax.hypergrad._trees import inner_product, like_floats, split_floats
 
 InnerSolver = Callable[[Loss, Outer, Batch], Inner]
 """`(loss, outer, batch) -> inner`, a minimiser by any means."""
@@ -57,6 +58,7 @@ def argmin(
         >>> tuple(float(x) for x in jax.grad(minimum, argnums=(0, 1))(2.0, 3.0))
         (3.0, 2.0)
     """
+    loss = checked_loss("the loss of argmin", loss)
 
     @jax.custom_vjp
     def minimum(outer: Outer, batch: Batch) -> Inner:
@@ -79,8 +81,9 @@ def argmin(
 
         problem = BilevelProblem(inner_loss, outer_loss)
         state, point = estimator.init(inner, floats), Point(inner, floats)
-        hyper, _ = estimator.estimate(problem, state, point, inner_update=_no_update)
-        return _merged(given, hyper.indirect)
+        hyper, _ = estimator.estimate(problem, state, point, inner_update=no_steps)
+        slopes, of_batch = like_floats(given, hyper.indirect)
+        return slopes, of_batch
 
     minimum.defvjp(forward, backward)
     return minimum
@@ -110,18 +113,10 @@ def descent_solver(inner_update: AnyUpdate, steps: int, inner: Inner) -> InnerSo
     return solver
 
 
-def _merged(given: Any, slopes: list[Any]) -> tuple[Outer, Batch]:
-    """The slopes in the place of the floating-point leaves, None in that of others."""
-    leaves, structure = jax.tree.flatten(given)
-    source = iter(slopes)
-    placed = [next(source) if split_floats(leaf)[0] else None for leaf in leaves]
-    outer, batch = jax.tree.unflatten(structure, placed)
-    return outer, batch
-
-
-def _no_update(inner: Inner, gradient: Inner) -> Inner:
+def no_steps(inner: Inner, gradient: Inner) -> Inner:
+    """The inner update of a pullback, which refuses to be one."""
     raise ValueError(
-        "argmin takes no inner steps in its pullback: give it an estimator by the "
-        "implicit function theorem, such as conjugate_gradient(10), not one that "
-        "differentiates steps."
+        "argmin and fixed_point take no inner steps in the pullback: give them an "
+        "estimator by the implicit function theorem, such as conjugate_gradient(10), "
+        "not one that differentiates steps."
     )

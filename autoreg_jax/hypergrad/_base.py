@@ -1,13 +1,22 @@
 """The bilevel problem, the estimate, and the protocol of every estimator."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from functools import wraps
+from typing import Any, NamedTuple, Protocol, Self
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
+from autoreg_jax.hypergrad._given import (
+    Uses,
+    check_floats,
+    check_kind,
+    check_state,
+    checked_loss,
+    is_traced,
+)
 from autoreg_jax.hypergrad._trees import inner_product
 
 Inner = Any
@@ -61,8 +70,17 @@ class InnerUpdate(NamedTuple):
 AnyUpdate = InnerUpdate | UpdateFn
 
 
-class BilevelProblem(NamedTuple):
+class _Losses(NamedTuple):
+    inner_loss: Loss
+    outer_loss: Loss
+    mixed_product: MixedProduct | None
+
+
+class BilevelProblem(_Losses):
     """`min_a L_v(ω*(a), a)` subject to `ω*(a) = argmin_ω L_t(ω, a)`.
+
+    A loss returns one number, its value alone; another value raises `ValueError` where
+    the loss is first traced, and what a loss raises gets a note with its arguments.
 
     Attributes:
         inner_loss: L_t, `(inner, outer, batch) -> scalar`.
@@ -71,9 +89,19 @@ class BilevelProblem(NamedTuple):
             compiled or in closed form; default: `mixed_product` of the inner loss.
     """
 
-    inner_loss: Loss
-    outer_loss: Loss
-    mixed_product: MixedProduct | None = None
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        inner_loss: Loss,
+        outer_loss: Loss,
+        mixed_product: MixedProduct | None = None,
+    ) -> Self:
+        """Both losses are looked at when they are called; one loss stays one."""
+        inner = checked_loss("inner_loss", inner_loss)
+        is_one = outer_loss is inner_loss
+        outer = inner if is_one else checked_loss("outer_loss", outer_loss)
+        return super().__new__(cls, inner, outer, mixed_product)
 
 
 class Point(NamedTuple):
@@ -145,19 +173,54 @@ class EstimateFn(Protocol):
         ...
 
 
-class HypergradientEstimator(NamedTuple):
+class _Pair(NamedTuple):
+    init: Callable[[Inner, Outer], State]
+    estimate: EstimateFn
+
+
+class HypergradientEstimator(_Pair):
     """A pair of pure functions, like an Optax gradient transformation.
 
     Call them inside of `jax.jit`: most estimates are loops, which JAX compiles anew in
     each call outside of it.
+
+    Whatever the estimator, `estimate` raises `ValueError` for a leaf of ω or a that is
+    not floating-point and for a state that is not like that of `init`; and, where it is
+    traced, if neither loss nor the update uses a.
 
     Attributes:
         init: `(inner, outer) -> state`; an empty tuple for a stateless estimator.
         estimate: See `EstimateFn`.
     """
 
-    init: Callable[[Inner, Outer], State]
-    estimate: EstimateFn
+    __slots__ = ()
+
+    def __new__(
+        cls, init: Callable[[Inner, Outer], State], estimate: EstimateFn
+    ) -> Self:
+        """Arguments of `estimate` are looked at."""
+        return super().__new__(cls, init, _checked(init, estimate))
+
+
+def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> EstimateFn:
+    @wraps(estimate)
+    def checked(
+        problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
+    ) -> Estimated:
+        # One whose losses are compiled may be an estimator that is given no problem.
+        if problem is not None:
+            check_kind("problem", problem, BilevelProblem)
+        check_kind("point", point, Point)
+        check_floats(inner=point.inner, outer=point.outer)
+        check_state(init, state, point.inner, point.outer)
+        uses = Uses(point.outer)
+        if problem is not None and is_traced((state, point)):
+            problem = uses.watched_by(problem, inner_update)
+        found = estimate(problem, state, point, inner_update=inner_update)
+        uses.check()
+        return found
+
+    return checked
 
 
 def no_state(inner: Inner, outer: Outer) -> State:

@@ -55,8 +55,8 @@ def implicit(
 ) -> HypergradientEstimator:
     """An estimator by the implicit function theorem, evaluated at ω itself.
 
-    The estimator takes no inner step and does not use `inner_update`; its `estimate`
-    raises `ValueError` if that depends on a.
+    The estimator takes no inner step and does not use `inner_update`, which may be
+    None; its `estimate` raises `ValueError` if that depends on a.
 
     Args:
         solve: `(operator, v, state) -> LinearSolution` with `operator(p) = H p`, a tree
@@ -77,7 +77,8 @@ def implicit(
     def estimate(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
-        without_outer(inner_update)
+        if inner_update is not None:
+            without_outer(inner_update)
         inner, outer, train_batch, _ = point
         value, cotangent, direct = outer_gradient(problem, point)
 

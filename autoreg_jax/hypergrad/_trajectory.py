@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._base import (
     AnyUpdate,
@@ -20,11 +19,14 @@ from autoreg_jax.hypergrad._base import (
     State,
 )
 from autoreg_jax.hypergrad._checks import Number, check_positive
+from autoreg_jax.hypergrad._given import check_same
 from autoreg_jax.hypergrad._trees import (
     add_scale,
     finite_or_zero,
+    flat_kind,
     inner_product,
     split_floats,
+    unflattened,
 )
 
 
@@ -91,7 +93,8 @@ def from_optax(
         start: `outer -> inner`, initial weights that are outer variables.
 
     Returns:
-        The update with its state, for any number of steps.
+        The update with its state, for any number of steps. A step raises `ValueError`
+        if the state is not like that of `optimizer.init`.
 
     Examples:
         >>> def optimizer(outer):
@@ -103,6 +106,9 @@ def from_optax(
 
     def stepped(of: optax.GradientTransformation, *args: Any) -> tuple[Inner, State]:
         inner, gradient, state = args
+        expected = jax.eval_shape(of.init, inner)
+        remedy = "Begin with `optimizer.init(inner)`: from_optax(optimizer, its state)."
+        check_same("The state of the inner optimizer", state, expected, remedy)
         updates, state = of.update(gradient, state, inner)
         return optax.apply_updates(inner, updates), state
 
@@ -124,9 +130,18 @@ def as_inner_update(update: AnyUpdate) -> InnerUpdate:
 
     Returns:
         The same with `step`, `begin` and `advance`.
+
+    Raises:
+        ValueError: If it is neither, such as an Optax transformation without its state.
     """
     if isinstance(update, InnerUpdate):
         return update
+    if not callable(update):
+        raise ValueError(
+            "inner_update must be an InnerUpdate, as gradient_descent(rate) or "
+            "from_optax(optimizer, optimizer.init(inner)) makes it, or a function "
+            f"(inner, gradient) -> inner, found a {type(update).__name__}."
+        )
     return InnerUpdate(
         (), lambda inner, gradient, state: (update(inner, gradient), state)
     )
@@ -245,7 +260,7 @@ def tangent_step(
 
 def no_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[Any]]:
     """Tangents of (ω, s) before the first step, which do not depend on a."""
-    size = ravel_pytree(outer)[0].size
+    size, _ = flat_kind(outer)
     inner, state = start
     return jax.tree.map(
         lambda x: jnp.zeros((size, *jnp.shape(x)), jnp.result_type(x)),
@@ -277,6 +292,5 @@ def through_start(
 
 def contract(cotangent: Inner, tangents: Inner, outer: Outer) -> Outer:
     """Zᵀ v, a tree like a."""
-    flat, unravel = ravel_pytree(outer)
     products = jax.vmap(lambda z: inner_product(cotangent, z))(tangents)
-    return unravel(jnp.asarray(products, flat.dtype))
+    return unflattened(jnp.asarray(products), outer)

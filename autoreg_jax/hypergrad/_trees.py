@@ -1,13 +1,14 @@
 """Sums and products of trees that keep the types of their leaves."""
 
+import math
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
 from autoreg_jax.hypergrad._checks import Number
 
@@ -49,14 +50,36 @@ def gaussian_like(key: Array, tree: Any) -> Any:
 
     The numbers depend on the flat vector only, not on the structure of the tree.
     """
-    flat, unravel = ravel_pytree(tree)
-    return unravel(jax.random.normal(key, flat.shape, flat.dtype))
+    size, dtype = flat_kind(tree)
+    return unflattened(jax.random.normal(key, (size,), dtype), tree)
 
 
 def unit_vectors(tree: Any) -> Any:
     """The unit vectors of a tree, stacked on a leading axis."""
-    flat, unravel = ravel_pytree(tree)
-    return jax.vmap(unravel)(jnp.eye(flat.size, dtype=flat.dtype))
+    size, dtype = flat_kind(tree)
+    return jax.vmap(lambda e: unflattened(e, tree))(jnp.eye(size, dtype=dtype))
+
+
+def flat_kind(tree: Any) -> tuple[int, Any]:
+    """Length and type of the vector that the tree would be."""
+    leaves = jax.tree.leaves(tree)
+    dtype = jnp.result_type(*leaves) if leaves else jnp.zeros(()).dtype
+    return sum(math.prod(jnp.shape(x)) for x in leaves), dtype
+
+
+def unflattened(vector: Array, tree: Any) -> Any:
+    """A tree of the shapes and dtypes of another one from a vector.
+
+    Of the other one nothing but its shapes is used: an array that is divided over a
+    mesh cannot always be made flat.
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    ends = list(accumulate(math.prod(jnp.shape(x)) for x in leaves))
+    parts = [
+        _like(x, vector[begin:end].reshape(jnp.shape(x)))
+        for x, begin, end in zip(leaves, [0, *ends], ends, strict=False)
+    ]
+    return jax.tree.unflatten(structure, parts)
 
 
 def finite_or_zero(slopes: Any, given: Any) -> tuple[Any, Array]:
@@ -97,3 +120,11 @@ def split_floats(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
     chosen = [x for x, is_float in zip(leaves, floats, strict=True) if is_float]
     return chosen, merge
+
+
+def like_floats(tree: Any, values: list[Any]) -> Any:
+    """The values in the place of the floating-point leaves, None in that of others."""
+    leaves, structure = jax.tree.flatten(tree)
+    source = iter(values)
+    placed = [next(source) if split_floats(leaf)[0] else None for leaf in leaves]
+    return jax.tree.unflatten(structure, placed)

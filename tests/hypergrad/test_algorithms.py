@@ -1,7 +1,14 @@
-"""Algorithms reach the optimum of problems whose optimum is known."""
+"""Algorithms reach the optimum of problems whose optimum is known.
+
+Run as a program this file computes on eight devices.
+"""
 
 import functools
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +16,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.optimize
+from jax.sharding import AxisType
 from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
@@ -130,29 +138,101 @@ def slow(rate):
 
 
 # Two of two batches: 24 rows say little about each other, so that the noise is large.
+# The penalty grows, the bias and the share of the noise shrink; bome has no noise.
 ON_RIDGE = {
-    "saba": (hg.saba(0.1, 0.1, 1.0), 1e-9),
-    "soba": (hg.soba(slow(0.2), slow(0.2), shrinking(2.0, 40)), 2e-3),
-    "amigo": (hg.amigo(3, 3, slow(0.2), slow(0.2), shrinking(2.0, 40)), 2e-3),
-    "stocbio": (hg.stocbio(3, 10, slow(0.2), 0.2, shrinking(2.0, 40)), 2e-3),
+    "saba": (hg.saba(0.1, 0.1, 1.0), 12, 1e-9),
+    "soba": (hg.soba(slow(0.2), slow(0.2), shrinking(2.0, 40)), 12, 2e-3),
+    "amigo": (hg.amigo(3, 3, slow(0.2), slow(0.2), shrinking(2.0, 40)), 12, 2e-3),
+    "stocbio": (hg.stocbio(3, 10, slow(0.2), 0.2, shrinking(2.0, 40)), 12, 2e-3),
+    "f2sa": (
+        hg.f2sa(
+            3, slow(0.2), shrinking(1.0, 40), lambda step: 5 * (1 + step / 20) ** 0.5
+        ),
+        12,
+        2e-3,
+    ),
+    "f2sa_whole": (
+        hg.f2sa(3, 0.2, shrinking(1.0, 100), lambda step: 10 + step / 10),
+        24,
+        1e-7,
+    ),
+    "bome": (hg.bome(10, 0.3, shrinking(1.0, 100)), 24, 1e-7),
 }
 
 
 @pytest.mark.parametrize("name", ON_RIDGE)
 def test_the_optimum_of_a_ridge_selection_on_small_batches(name):
     example, optimum, gap = ridge()
-    algorithm, bound = ON_RIDGE[name]
+    algorithm, size, bound = ON_RIDGE[name]
 
     @quick
     def run(key):
         start = jnp.zeros(2), jnp.zeros(2)
-        args = example.problem, algorithm, batches(example, 12), 6000, key, start
+        args = example.problem, algorithm, batches(example, size), 6000, key, start
         found = hg.solve(*args, every=6000)
         return found.outer, gap(found.outer)
 
     outer, missing = run(jax.random.key(0))
     assert abs(missing) < bound
     assert np.abs(outer - optimum).max() < 5 * bound**0.5
+
+
+@functools.cache
+def cleaning():
+    """Three clusters; a third of the training labels are wrong."""
+
+    def draw(count, seed):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(count) % 3
+        return 2 * np.eye(3)[labels] + 0.5 * rng.normal(size=(count, 3)), labels
+
+    (x, labels), valid = draw(24, 0), draw(15, 1)
+    is_wrong = np.arange(24) % 8 < 3
+    train = x, np.where(is_wrong, (labels + 1) % 3, labels)
+    data = jax.tree.map(jnp.asarray, (train, valid))
+    example = hg.problems.hyper_cleaning(*data, 3, 0.05)
+    sampler = hg.minibatches((*data[0], jnp.arange(24)), data[1], 8, 5)
+
+    @quick
+    def values(outer):
+        """The true outer loss at first, at a, and if a knew the wrong labels."""
+        known = jnp.where(is_wrong, -20.0, 20.0)
+        return jax.lax.map(
+            lambda a: example.problem.outer_loss(
+                example.solution(a), a, example.point.valid_batch
+            ),
+            jnp.stack([example.point.outer, outer, known]),
+        )
+
+    return example, sampler, is_wrong, values
+
+
+ON_CLEANING = {
+    "f2sa": hg.f2sa(
+        3, slow(0.5), shrinking(50.0, 200), lambda step: 5 * (1 + step / 20) ** 0.5
+    ),
+    "bome": hg.bome(10, 0.5, shrinking(20.0, 200)),
+}
+
+
+@pytest.mark.parametrize("name", ON_CLEANING)
+def test_wrong_labels_lose_their_weight(name):
+    """And the true outer loss falls almost to where perfect knowledge leads it."""
+    example, sampler, is_wrong, values = cleaning()
+    point = example.point
+    if name == "bome":
+        sampler = hg.whole_batches(*point[2:])
+
+    @quick
+    def run(key):
+        start = point.inner, point.outer
+        args = example.problem, ON_CLEANING[name], sampler, 2000, key, start
+        return hg.solve(*args, every=2000).outer
+
+    outer = run(jax.random.key(0))
+    assert outer[is_wrong].max() < outer[~is_wrong].min()
+    first, last, wanted = values(outer)
+    assert first - last > 0.9 * (first - wanted)
 
 
 def test_a_run_that_goes_on_is_one_run_and_step_sizes_are_mapped_over():
@@ -240,6 +320,142 @@ def test_refusals():
         ValueError, match=r"valid_data\['x'\]: batches of 3 must divide"
     ):
         hg.minibatches(jnp.ones(3), {"x": jnp.ones(4)}, 3, 3)
+    with pytest.raises(ValueError, match="train_data: its leaves have 4, 6 examples"):
+        hg.minibatches((jnp.ones(4), jnp.ones(6)), jnp.ones(2), 2, 2)
     algorithm = hg.alternating(hg.t1t2(), 0.1, 0.1, None)
     with pytest.raises(ValueError, match="takes none: set inner_steps"):
         hg.solve(problem, algorithm, STILL, 1, key, start)
+
+
+@pytest.mark.parametrize("name", ON_A_QUADRATIC)
+def test_what_an_algorithm_cannot_take_is_refused_in_a_sentence(name):
+    algorithm, key = ON_A_QUADRATIC[name][0], jax.random.key(0)
+    problem, pair = quadratic()[0].problem, (jnp.zeros(6), jnp.zeros(3))
+    unused = hg.BilevelProblem(*[lambda omega, a, b: jnp.sum(omega**2)] * 2)
+    vector = hg.BilevelProblem(*[lambda omega, a, b: omega * jnp.sum(a)] * 2)
+
+    def tried(problem=problem, sampler=STILL, start=pair):
+        def run(start):
+            return hg.solve(problem, algorithm, sampler, 2, key, start)
+
+        return jax.eval_shape(run, start)
+
+    tried()
+    other = "soba" if name != "soba" else "amigo"
+    foreign = ON_A_QUADRATIC[other][0].init(problem, STILL, *pair)
+    cases = (
+        ({"start": foreign}, "The state of the algorithm has another structure"),
+        ({"start": (jnp.arange(6), pair[1])}, r"inner must .* found int64\[6\]"),
+        ({"start": (*pair, None)}, r"start must be a pair \(inner, outer\)"),
+        ({"sampler": lambda key: None}, r"sampler must return a pair .* found None"),
+        ({"problem": unused}, "The outer variable has no part in"),
+        ({"problem": vector}, r"must return its value alone, .* found float64\[6\]"),
+    )
+    for given, words in cases:
+        with pytest.raises(ValueError, match=words):
+            tried(**given)
+
+
+DEVICES = 8
+DIVIDED = {
+    "saba": hg.saba(0.1, 0.1, 0.1),
+    **{name: algorithm for name, (algorithm, _) in ON_A_QUADRATIC.items()},
+    "stocbio": hg.stocbio(2, 2, 0.1, 0.1, 0.1),
+    "ttsa": hg.ttsa(3, 0.1, 0.1, 0.1),
+    "pzobo": hg.pzobo(2, 2, 0.1, 0.1),
+    "alternating": hg.alternating(hg.unroll(2), 0.1, 0.1),
+}
+
+
+def weighted_fit(omega, outer, batch):
+    """Each example has a weight and a row of shifts in the outer variable."""
+    x, y = batch
+    error = jnp.sum((x - outer["shifts"]) * omega[None], axis=1) - y
+    return jnp.mean(jax.nn.sigmoid(outer["weights"]) * error**2) + jnp.sum(omega**2)
+
+
+def fit(omega, outer, batch):
+    x, y = batch
+    error = jnp.sum(x * omega[None], axis=1) - y
+    return jnp.mean(error**2) + 0.01 * jnp.mean(outer["shifts"] ** 2)
+
+
+def rows():
+    """The outer variable, and two batches of each kind, stacked."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape):
+        return rng.normal(size=shape)
+
+    outer = {"weights": draw(DEVICES), "shifts": draw(DEVICES, 3)}
+    return outer, [(draw(2, DEVICES, 3), draw(2, DEVICES)) for _ in range(2)]
+
+
+def two_steps(name, outer, stacked):
+    problem = hg.BilevelProblem(weighted_fit, fit)
+    start = jnp.array([0.5, -0.2, 0.1]), outer
+    args = problem, DIVIDED[name], hg.FiniteSum(*stacked), 2, jax.random.key(0), start
+    return hg.solve(*args).outer
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_an_outer_variable_that_is_divided_stays_divided(name):
+    """By the types of an explicit mesh, without devices; the batches are divided."""
+    mesh = jax.sharding.AbstractMesh(
+        (DEVICES,), ("rows",), axis_types=(AxisType.Explicit,)
+    )
+
+    def divided(tree, *axes):
+        dealt = jax.NamedSharding(mesh, jax.P(*axes))
+        return jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=dealt), tree
+        )
+
+    outer, stacked = rows()
+    given = divided(outer, "rows"), divided(stacked, None, "rows")
+    with jax.sharding.use_abstract_mesh(mesh):
+        found = jax.eval_shape(functools.partial(two_steps, name), *given)
+    for leaf in jax.tree.leaves(found):
+        assert leaf.sharding.spec[0] == "rows"
+
+
+@pytest.mark.slow
+def test_on_eight_devices_algorithms_find_the_same():
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, __file__],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def on_devices():
+    """Outer variable and batches are divided on both kinds of mesh, or are not."""
+    outer, stacked = jax.tree.map(jnp.asarray, rows())
+
+    @quick
+    def everything(outer, stacked):
+        return {name: two_steps(name, outer, stacked) for name in DIVIDED}
+
+    wanted = everything(outer, stacked)
+    for kind in AxisType.Auto, AxisType.Explicit:
+        mesh = jax.make_mesh((DEVICES,), ("rows",), axis_types=(kind,))
+        with jax.set_mesh(mesh):
+            found = everything(
+                jax.device_put(outer, jax.NamedSharding(mesh, jax.P("rows"))),
+                jax.device_put(stacked, jax.NamedSharding(mesh, jax.P(None, "rows"))),
+            )
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+if __name__ == "__main__":
+    with jax.enable_x64(True):
+        on_devices()

@@ -94,6 +94,81 @@ def test_gradients_in_the_outer_variable_and_the_data(dtype, bound):
             assert miss < bound, (name, miss)
 
 
+def test_a_descent_step_as_a_map_has_the_derivatives_of_its_minimum():
+    """By each estimator for maps, with whole numbers in the batch; the closed form."""
+    estimators = (
+        hg.generalised_minimal_residual(2 * SIZE),
+        hg.full_hessian(),
+        hg.neumann(800, 1.0),
+    )
+
+    def descent_step(omega, outer, batch):
+        slope = jax.grad(loss)(omega, outer, batch)
+        return optax.tree.add_scale(omega, -0.05, slope)
+
+    def slopes(minimum, outer, batch):
+        def value(outer, floats):
+            return curved(minimum, outer, batch | floats)
+
+        return jax.grad(value, (0, 1))(outer, {key: batch[key] for key in "xy"})
+
+    @quick
+    def everything(outer, batch):
+        solver = hg.repeated(400, {"w": jnp.zeros(SIZE)})
+        found = [
+            slopes(hg.fixed_point(descent_step, solver, one), outer, batch)
+            for one in estimators
+        ]
+        minimum = hg.argmin(
+            loss, lambda _, *args: closed_form(*args), hg.full_hessian()
+        )
+        return found, slopes(minimum, outer, batch)
+
+    found, wanted = everything(*given("float64"))
+    for one in found:
+        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-10)
+
+
+def test_the_fixed_point_of_a_map_that_descends_on_nothing():
+    """Along a direction, against differences; the second derivative, too."""
+    rng = np.random.default_rng(3)
+    # A contraction, whose derivative is not symmetric.
+    weights, given = 0.2 * rng.normal(size=(SIZE, SIZE)), rng.normal(size=SIZE)
+    assert np.linalg.norm(weights, 2) < 1
+    assert np.linalg.norm(weights - weights.T) > 0.3
+
+    def layer(omega, outer, batch):
+        return jnp.tanh(weights @ omega + outer * batch)
+
+    def value(minimum, outer):
+        return jnp.sum(jnp.sin(minimum(outer, jnp.asarray(given))) * WEIGHTS)
+
+    minimum = hg.fixed_point(
+        layer,
+        hg.repeated(200, jnp.zeros(SIZE)),
+        hg.generalised_minimal_residual(SIZE),
+    )
+    step, outer = 1e-4, jnp.linspace(0.5, 1.5, SIZE)
+    along = jnp.array([0.6, -0.2, 0.3, 0.7])
+
+    @quick
+    def everything(outer):
+        slope = jax.grad(lambda a: value(minimum, a))
+        probes = jnp.stack([outer, outer + step * along, outer - step * along])
+        return (
+            jax.lax.map(lambda a: value(minimum, a), probes),
+            jax.lax.map(slope, probes),
+            jax.grad(lambda a: slope(a) @ along)(outer),
+        )
+
+    values, slopes, second = everything(outer)
+    difference = (values[1] - values[2]) / (2 * step)
+    np.testing.assert_allclose(slopes[0] @ along, difference, rtol=1e-7)
+    curvature = (slopes[1] - slopes[2]) / (2 * step)
+    np.testing.assert_allclose(second, curvature, rtol=1e-5, atol=1e-8)
+
+
 def test_second_derivatives_steps_and_maps():
     """The Hessian of a function of ω*; ω* by descent; a batch of outer variables."""
     solver = hg.descent_solver(
@@ -140,5 +215,5 @@ def test_three_levels_by_an_argmin_inside_of_an_estimator():
 def test_an_estimator_that_takes_steps_is_refused():
     minimum = hg.argmin(loss, lambda _, *args: closed_form(*args), hg.unroll(3))
     outer, batch = given("float64")
-    with pytest.raises(ValueError, match="takes no inner steps in its pullback"):
+    with pytest.raises(ValueError, match="take no inner steps in the pullback"):
         jax.grad(functools.partial(curved, minimum))(outer, batch)

@@ -153,6 +153,11 @@ CASES = {
         Q.minimal_residual(Q.omega, 5),
         1e-12,
     ),
+    "generalised_minimal_residual_5": (
+        hg.generalised_minimal_residual(5),
+        Q.minimal_residual(Q.omega, 5),
+        1e-12,
+    ),
     "warm": (
         hg.warm_started_linear_system(21, RATE),
         Q.neumann(Q.omega, 20),
@@ -163,6 +168,7 @@ AT_OPTIMUM = {
     "neumann_200": (hg.neumann(200, 0.1), 1e-5),  # the rate 1/L
     "cg_p": (hg.conjugate_gradient(P), 1e-10),
     "minimal_residual_p": (hg.minimal_residual(P), 1e-10),
+    "generalised_minimal_residual_p": (hg.generalised_minimal_residual(P), 1e-12),
     "nystrom_p": (hg.nystrom(P, 1e-8), 1e-5),
     "full_hessian": (hg.full_hessian(), 1e-13),
 }
@@ -279,6 +285,44 @@ def test_online_forward_mode_is_an_unroll_that_never_ends():
         assert relative(hyper.grad, wanted.grad) < 1e-13
         gradient = jax.grad(Q.inner_loss)(omega, jnp.asarray(Q.a), None)
         omega, moments = update.step(omega, gradient, moments)
+
+
+def test_a_random_product_of_rank_one_has_the_mean_of_the_tangents():
+    """Over seeds, at each of three calls; momentum is part of the state."""
+    optimizer = optax.sgd(RATE, momentum=0.9)
+    problem = hg.BilevelProblem(Q.inner_loss, Q.outer_loss)
+    start, a = jnp.asarray(Q.omega), jnp.asarray(Q.a)
+
+    @quick
+    def everything(seeds):
+        moments = optimizer.init(start)
+
+        def calls(seed):
+            estimator = hg.unbiased_online_recurrent_optimisation(moments, seed)
+
+            def body(carry, _):
+                (omega, moments), state = carry
+                hyper, state = estimator.estimate(
+                    problem,
+                    state,
+                    hg.Point(omega, a),
+                    inner_update=hg.from_optax(optimizer, moments),
+                )
+                return (tuple(hyper.end), state), hyper.grad
+
+            begin = (start, moments), estimator.init(start, a)
+            return jax.lax.scan(body, begin, length=3)[1]
+
+        update = hg.from_optax(optimizer, moments)
+        kinds = *map(hg.unroll, (1, 2, 3)), hg.unroll(3, truncate=1)
+        wanted = [at(kind, Q, (), start, update)[0].grad for kind in kinds]
+        return jax.vmap(calls)(seeds), jnp.stack(wanted)
+
+    found, (*wanted, last) = map(np.asarray, everything(jnp.arange(8000)))
+    error = found.std(axis=0) / len(found) ** 0.5
+    assert np.abs((found.mean(axis=0) - wanted) / error).max() < 3.5
+    # The last step alone would be seen.
+    assert np.abs((found.mean(axis=0)[2] - last) / error[2]).max() > 6
 
 
 def test_warm_start_goes_on_where_it_stopped():
@@ -419,31 +463,61 @@ def test_negative_curvature_stops_conjugate_gradients():
     assert relative(damped.grad, Q.implicit(Q.omega)) < 1e-10
 
 
-def test_minimal_residuals_solve_where_curvature_is_negative():
+@pytest.mark.parametrize("kind", [hg.minimal_residual, hg.generalised_minimal_residual])
+def test_minimal_residuals_solve_where_curvature_is_negative(kind):
     """Saddles: exact after dim(ω) steps, the least residual of a Krylov space before.
 
     Further steps change nothing, nor is zero divided if v is zero.
     """
-    q = Quadratic()
+    q, single, still = Quadratic(), Quadratic(), Quadratic()
     q.A = q.A - 3.2 * np.eye(P)
     assert np.sum(np.linalg.eigvalsh(q.A) < 0) == 5
-    still = Quadratic()
     still.F = 0 * q.F
+    vars(single).update({k: np.float32(v) for k, v in vars(q).items()})
 
     @quick
     def everything(omega):
-        estimators = [hg.minimal_residual(count) for count in (6, P + 1, 3 * P)]
-        found = [at(one, q, (), omega) for one in estimators]
-        return [hyper for hyper, _ in found], at(estimators[0], still, (), omega)[0]
+        estimators = [kind(count) for count in (6, P + 1, 3 * P)]
+        found = [at(one, q, (), omega)[0] for one in estimators]
+        small = omega.astype(jnp.float32)
+        in_single = at(estimators[1], single, (), small)[0]
+        return found, in_single, at(estimators[0], still, (), omega)[0]
 
-    (few, exact, more), zero = everything(jnp.asarray(q.omega))
+    (few, exact, more), in_single, zero = everything(jnp.asarray(q.omega))
     assert relative(few.grad, q.minimal_residual(q.omega, 6)) < 1e-10
     for hyper in (exact, more):
         assert relative(hyper.grad, q.implicit(q.omega)) < 1e-8
         assert float(hyper.diagnostics["residual"]) < 1e-8
+    assert in_single.grad.dtype == np.float32
+    assert relative(in_single.grad, q.implicit(q.omega)) < 1e-4
     assert 0.01 < float(few.diagnostics["residual"]) < 1
-    assert int(more.diagnostics["iterations"]) < 2 * P
+    assert P <= int(more.diagnostics["iterations"]) < 2 * P
     np.testing.assert_array_equal(zero.indirect, 0)
+
+
+def test_a_whole_basis_keeps_what_three_vectors_lose_to_rounding():
+    """Eigenvalues of both signs over four decades: dim(ω) steps are enough for one."""
+    q = Quadratic()
+    signs = np.where(np.arange(P) % 2, 1, -1)
+    basis, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(P, P)))
+    q.A = basis @ np.diag(signs * np.geomspace(1e-2, 1e2, P)) @ basis.T
+    single = Quadratic()
+    vars(single).update({k: np.float32(v) for k, v in vars(q).items()})
+    kinds = hg.minimal_residual(P), hg.generalised_minimal_residual(P)
+
+    @quick
+    def everything(omega):
+        small = omega.astype(jnp.float32)
+        return [
+            [at(kind, of, (), x)[0].grad for kind in kinds]
+            for of, x in ((q, omega), (single, small))
+        ]
+
+    wanted = q.implicit(q.omega)
+    (three, whole), (_, in_single) = everything(jnp.asarray(q.omega))
+    assert relative(whole, wanted) < 1e-9
+    assert relative(three, wanted) > 1e-4
+    assert relative(in_single, wanted) < 1e-2
 
 
 def test_an_update_that_is_constant_in_its_gradient_is_said_to_be():

@@ -100,6 +100,34 @@ def test_settings_of_the_update_and_initial_weights_are_outer_variables():
             np.testing.assert_allclose(a, b, rtol=1e-12, err_msg=name)
 
 
+def test_settings_of_the_update_are_outer_variables_of_a_random_product():
+    """In the mean over seeds, of one step from a state that is not fresh."""
+
+    @quick
+    def everything(outer, seeds):
+        _, moments = trained(outer, 2)
+        update = hg.from_optax(optimizer, moments)
+        point = hg.Point(jnp.full(3, 0.7), outer, BATCHES[0])
+
+        def one(estimator):
+            state = estimator.init(point.inner, outer)
+            return estimator.estimate(PROBLEM, state, point, inner_update=update)[0]
+
+        def of_seed(seed):
+            kind = hg.unbiased_online_recurrent_optimisation(moments, seed)
+            return one(kind).indirect
+
+        return jax.vmap(of_seed)(seeds), one(hg.one_step_unroll()).indirect
+
+    given = jax.tree.map(jnp.asarray, OUTER), jnp.arange(2000)
+    found, wanted = jax.device_get(everything(*given))
+    for key in ("log_rate", "decay", "momentum", "pull"):
+        error = found[key].std(axis=0) / len(found[key]) ** 0.5
+        mean = found[key].mean(axis=0)
+        assert np.abs((mean - wanted[key]) / error).max() < 3.5, key
+        assert np.abs(wanted[key] / error).max() > 6, key
+
+
 def test_a_schedule_over_a_whole_training_by_forward_mode():
     """Three rates and weights for seven steps: those of ⌊3k/7⌋, and all of the loss."""
     windows, steps = 3, 7
@@ -352,3 +380,28 @@ def test_memory_of_checkpoints_grows_with_the_square_root():
     # √K starts, and 2√K of one segment.
     slope = np.diff(repeated) / np.diff(np.sqrt(steps))
     np.testing.assert_allclose(slope, 3, rtol=0.3)
+
+
+def test_a_missing_state_and_a_foreign_batch_are_named():
+    adam, point = optax.adam(0.1), hg.Point(jnp.ones(3), {"pull": jnp.ones(3)}, 0.1)
+
+    def tried(update, point=point, problem=PROBLEM):
+        estimate = hg.unroll(2).estimate
+        jax.eval_shape(lambda: estimate(problem, (), point, inner_update=update))
+
+    with pytest.raises(ValueError, match=r"from_optax\(optimizer, its state\)"):
+        tried(hg.from_optax(adam, ()))
+    with pytest.raises(ValueError, match=r"another shape .* float64\[2\], expected"):
+        tried(hg.from_optax(adam, adam.init(jnp.ones(2))))
+    with pytest.raises(ValueError, match=r"inner_update must .* GradientTransf"):
+        tried(adam)
+    with pytest.raises(ValueError, match=r"point must be a Point\(inner, outer, tr"):
+        tried(hg.gradient_descent(0.1), tuple(point))
+    with pytest.raises(ValueError, match=r"problem must be a BilevelProblem\(inner_l"):
+        tried(hg.gradient_descent(0.1), problem=tuple(PROBLEM))
+    keyed = hg.BilevelProblem(lambda o, a, b: jnp.sum(o * b["x"]), PROBLEM.outer_loss)
+    with pytest.raises(TypeError) as caught:
+        tried(hg.gradient_descent(0.1), problem=keyed)
+    (note,) = [x for x in caught.value.__notes__ if "BilevelProblem" in x]
+    assert "inner_loss of a BilevelProblem, called with inner = float64[3]" in note
+    assert note.endswith("batch = float64[].")

@@ -250,6 +250,53 @@ def test_a_diverged_model_shows(name):
     assert any(np.isnan(leaf).any() for leaf in jax.tree.leaves(hyper.grad))
 
 
+def with_both(loss):
+    return hg.BilevelProblem(
+        lambda *args: loss(inner_loss, *args), lambda *args: loss(outer_loss, *args)
+    )
+
+
+UNFIT = {
+    "pair": (
+        with_both(lambda loss, *args: (loss(*args), {"terms": jnp.ones(3)})),
+        r"must return its value alone, one floating-point number, found "
+        r"\(float64\[\], \{terms: float64\[3\]\}\)",
+    ),
+    "vector": (
+        with_both(lambda loss, *args: loss(*args) * jnp.ones(2)),
+        r"found float64\[2\]\. Take its mean or its sum",
+    ),
+    "unused": (
+        with_both(lambda loss, inner, *_: jnp.sum(inner["w"] ** 2)),
+        "outer variable",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_what_it_cannot_take_is_refused_in_a_sentence(name):
+    """While it is traced; not deep inside of JAX."""
+    inner, outer, *batches = arrays()
+
+    def tried(inner=inner, outer=outer, problem=PROBLEM, state=None):
+        carry = begin(name, *arrays()[:2])
+        carry = inner, carry[1], outer, carry[3] if state is None else state
+        jax.eval_shape(lambda c: estimate(name, c, *batches, problem), carry)
+
+    for problem, words in UNFIT.values():
+        with pytest.raises(ValueError, match=words):
+            tried(problem=problem)
+    with pytest.raises(
+        ValueError, match=r"inner\['n'\] must be an array of .* found int64\[\]"
+    ):
+        tried(inner=inner | {"n": jnp.array(3)})
+    with pytest.raises(ValueError, match=r"outer\['gain'\] .* found int64\[3\]"):
+        tried(outer=outer | {"gain": jnp.arange(3)})
+    if jax.tree.leaves(begin(name, inner, outer)[-1]):
+        with pytest.raises(ValueError, match=r"Begin with `estimator\.init"):
+            tried(state=())
+
+
 def test_an_estimator_of_ones_own_is_compared_with_others():
     """200 steps of the whole unroll are exact; half of the indirect part misses."""
     example = hg.problems.quadratic(jax.random.key(3))

@@ -74,6 +74,7 @@ def test_a_run_can_name_every_estimator_of_the_library_that_fits_it():
         "implicit",
         "online_forward_mode",
         "preconditioned_identity",
+        "unbiased_online_recurrent_optimisation",
     }
 
 

@@ -1,8 +1,10 @@
 """What a bilevel algorithm is: a pair of pure functions on a problem and a sampler."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from functools import wraps
+from typing import Any, NamedTuple, Protocol, Self
 
+import jax
 import optax
 from jax import Array
 
@@ -13,6 +15,13 @@ from autoreg_jax.hypergrad._base import (
     Outer,
 )
 from autoreg_jax.hypergrad._checks import Number
+from autoreg_jax.hypergrad._given import (
+    Uses,
+    check_floats,
+    check_kind,
+    check_same,
+    described,
+)
 
 Sampler = Callable[[Array], tuple[Batch, Batch]]
 """`key -> (train_batch, valid_batch)`, drawn independently for each key."""
@@ -54,13 +63,79 @@ class StepFn(Protocol):
         ...
 
 
-class Algorithm(NamedTuple):
+InitFn = Callable[[BilevelProblem, Sampler, Inner, Outer], AlgorithmState]
+
+
+class _Pair(NamedTuple):
+    init: InitFn
+    step: StepFn
+
+
+class Algorithm(_Pair):
     """A pair of pure functions that solves a bilevel problem, step by step.
+
+    Whatever the algorithm, both raise `ValueError` for a leaf of ω or a that is not
+    floating-point and for a sampler that draws no pair; `step` for a state that is not
+    like that of `init` or if neither loss uses a.
 
     Attributes:
         init: `(problem, sampler, inner, outer) -> AlgorithmState`.
         step: See `StepFn`.
     """
 
-    init: Callable[[BilevelProblem, Sampler, Inner, Outer], AlgorithmState]
-    step: StepFn
+    __slots__ = ()
+
+    def __new__(cls, init: InitFn, step: StepFn) -> Self:
+        """Arguments of both functions are looked at."""
+        return super().__new__(cls, _checked_init(init), _checked_step(init, step))
+
+
+def _checked_init(init: InitFn) -> InitFn:
+    @wraps(init)
+    def checked(
+        problem: BilevelProblem, sampler: Sampler, inner: Inner, outer: Outer
+    ) -> AlgorithmState:
+        check_kind("problem", problem, BilevelProblem)
+        check_floats(inner=inner, outer=outer)
+        _check_sampler(sampler)
+        return init(problem, sampler, inner, outer)
+
+    return checked
+
+
+def _checked_step(init: InitFn, step: StepFn) -> StepFn:
+    @wraps(step)
+    def checked(
+        problem: BilevelProblem, sampler: Sampler, state: AlgorithmState, key: Array
+    ) -> tuple[AlgorithmState, Mapping[str, Array]]:
+        check_kind("problem", problem, BilevelProblem)
+        check_kind("state", state, AlgorithmState)
+        check_floats(inner=state.inner, outer=state.outer)
+        _check_sampler(sampler)
+        expected = jax.eval_shape(
+            lambda inner, outer: init(problem, sampler, inner, outer),
+            state.inner,
+            state.outer,
+        )
+        check_same("The state of the algorithm", state, expected, _REMEDY)
+        uses = Uses(state.outer)
+        found = step(uses.watched_by(problem), sampler, state, key)
+        uses.check()
+        return found
+
+    return checked
+
+
+_REMEDY = (
+    "Begin with `algorithm.init(problem, sampler, inner, outer)` and go on from a "
+    "state of the same algorithm."
+)
+
+
+def _check_sampler(sampler: Sampler) -> None:
+    drawn = jax.eval_shape(sampler, jax.random.key(0))
+    if not isinstance(drawn, tuple | list) or len(drawn) != 2:
+        raise ValueError(
+            "The sampler must return a pair (train_batch, valid_batch) for a key, "
+            f"found {described(drawn)}."
+        )

@@ -45,8 +45,8 @@ def f2sa(
 
     Both trajectories go on from step to step. The reference writes α λ for the ρ of y.
     The optimum has a bias of the order 1/λ; the step γ has to shrink as λ grows. Every
-    inner step has batches of its own; the difference of the last line is taken on one
-    batch, which is unbiased and much less noisy than on two.
+    inner step has a fresh batch of L_t, the same for ω and y, and the difference of the
+    last line is taken on one batch: λ multiplies only the noise in which they differ.
 
     Diagnostics: `value`, L_v(y) on the batch; `penalty` λ; `distance` ‖y − ω‖;
     `outer_norm`.
@@ -75,7 +75,8 @@ def f2sa(
         problem: BilevelProblem, sampler: Sampler, state: AlgorithmState, key: Array
     ) -> tuple[AlgorithmState, dict[str, Array]]:
         memory, outer, lam = state.memory, state.outer, schedule(state.step)
-        first, second, last = jax.random.split(key, 3)
+        steps, last = jax.random.split(key)
+        keys = jax.random.split(steps, inner_steps)
 
         def penalised(omega: Inner, a: Outer, batches: tuple[Batch, Batch]) -> Array:
             train, valid = batches
@@ -89,7 +90,7 @@ def f2sa(
             optimizers[0],
             (state.inner, moments),
             outer,
-            jax.random.split(first, inner_steps),
+            keys,
         )
         pulled, kept = descent(
             BilevelProblem(penalised, problem.outer_loss),
@@ -97,7 +98,7 @@ def f2sa(
             optimizers[0],
             (memory["pulled"], memory["pulled_optimizer"]),
             outer,
-            jax.random.split(second, inner_steps),
+            keys,
         )
         train, valid = sampler(last)
         value, _, direct = outer_gradient(problem, Point(pulled, outer, train, valid))

@@ -21,7 +21,7 @@ from autoreg_jax.hypergrad.algorithms._algorithm import (
     Rate,
     Sampler,
 )
-from autoreg_jax.hypergrad.algorithms._samplers import FiniteSum
+from autoreg_jax.hypergrad.algorithms._samplers import FiniteSum, row, with_row
 from autoreg_jax.hypergrad.algorithms._single_loop import (
     begin_all,
     move_all,
@@ -95,13 +95,11 @@ def saba(inner_rate: Rate, linear_rate: Rate, outer_rate: Rate) -> Algorithm:
         for index, new, table, mean in zip(
             drawn, rows, memory["tables"], memory["means"], strict=True
         ):
-            change = jax.tree.map(lambda x, t, i=index: x - t[i], new, table)
+            change = optax.tree.sub(new, row(table, index))
             reduced.append(optax.tree.add(change, mean))
             count = len(jax.tree.leaves(table)[0])
             means.append(add_scale(mean, 1 / count, change))
-            tables.append(
-                jax.tree.map(lambda t, x, i=index: t.at[i].set(x), table, new)
-            )
+            tables.append(with_row(table, index, new))
         (slope, hessian, mixed), (cotangent, direct) = reduced
         linear, outer = (
             optax.tree.sub(hessian, cotangent),

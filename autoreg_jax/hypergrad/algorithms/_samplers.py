@@ -59,11 +59,25 @@ class FiniteSum(NamedTuple):
 
     def take(self, train: Array | int, valid: Array | int) -> tuple[Batch, Batch]:
         """The batches of these indices."""
-        return _at(self.train, train), _at(self.valid, valid)
+        return row(self.train, train), row(self.valid, valid)
 
 
-def _at(batches: Batch, index: Array | int) -> Batch:
-    return jax.tree.map(lambda x: x[index], batches)
+def row(table: Any, index: Array | int) -> Any:
+    """Entry of the leading axis of every leaf.
+
+    Without the gather of x[index], which would have to be told how the other axes are
+    divided over a mesh.
+    """
+    return jax.tree.map(
+        lambda x: jax.lax.dynamic_index_in_dim(x, index, keepdims=False), table
+    )
+
+
+def with_row(table: Any, index: Array, new: Any) -> Any:
+    """The table with another entry of the leading axis; without a scatter."""
+    return jax.tree.map(
+        lambda t, x: jax.lax.dynamic_update_index_in_dim(t, x, index, 0), table, new
+    )
 
 
 def minibatches(
@@ -84,7 +98,8 @@ def minibatches(
         A sampler of these batches.
 
     Raises:
-        ValueError: If a size is not positive or does not divide the examples.
+        ValueError: If a size is not positive or does not divide the examples, or if
+            leaves have different numbers of them.
 
     Examples:
         >>> minibatches(jnp.arange(6), jnp.arange(4), 2, 4).counts
@@ -103,6 +118,13 @@ def minibatches(
                 )
             return leaf.reshape(-1, size, *leaf.shape[1:])
 
+        counts = {len(leaf) for leaf in jax.tree.leaves(data) if jnp.ndim(leaf)}
+        if len(counts) > 1:
+            found = ", ".join(map(str, sorted(counts)))
+            raise ValueError(
+                f"{name}: its leaves have {found} examples on their leading axes, and "
+                "must have as many as each other."
+            )
         return jax.tree_util.tree_map_with_path(one, data)
 
     return FiniteSum(

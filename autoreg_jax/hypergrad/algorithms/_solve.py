@@ -8,6 +8,7 @@ from jax import Array
 
 from autoreg_jax.hypergrad._base import BilevelProblem, Inner, Outer
 from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._given import described
 from autoreg_jax.hypergrad.algorithms._algorithm import (
     Algorithm,
     AlgorithmState,
@@ -66,8 +67,8 @@ def solve(
         ω, a, the state and the trace, see `Solution`.
 
     Raises:
-        ValueError: If `steps` or `every` is not positive or `steps` is no multiple of
-            `every`.
+        ValueError: If `steps` or `every` is not positive, `steps` is no multiple of
+            `every`, or `start` neither a pair nor a state; see `Algorithm` for more.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -86,6 +87,11 @@ def solve(
     if steps % every:
         raise ValueError(f"steps must be a multiple of every = {every}, got {steps}.")
     if not isinstance(start, AlgorithmState):
+        if not isinstance(start, tuple) or len(start) != 2:
+            raise ValueError(
+                "start must be a pair (inner, outer) or the state of an earlier "
+                f"solution, found {described(start)}."
+            )
         start = algorithm.init(problem, sampler, *start)
 
     def advance(state: AlgorithmState, _: None) -> tuple[AlgorithmState, Any]:

@@ -1,10 +1,6 @@
 """The direct part only."""
 
-from typing import Any
-
-import jax
 import optax
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from autoreg_jax.hypergrad._base import (
     AnyUpdate,
@@ -17,6 +13,7 @@ from autoreg_jax.hypergrad._base import (
     no_state,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._dependence import depends_on
 
 
 def first_order() -> HypergradientEstimator:
@@ -37,8 +34,7 @@ def first_order() -> HypergradientEstimator:
     ) -> Estimated:
         del inner_update
         inner, outer, _, valid_batch = point
-        program = jax.make_jaxpr(lambda a: problem.outer_loss(inner, a, valid_batch))
-        if not _depends_on_input(program(outer)):
+        if not depends_on(lambda a: problem.outer_loss(inner, a, valid_batch), outer):
             raise ValueError(
                 "first_order needs an outer loss that depends on the outer variable; "
                 "this one does not, so the estimate would always be zero. Use "
@@ -50,37 +46,3 @@ def first_order() -> HypergradientEstimator:
         return make_hypergradient(direct, zero, value, cotangent_norm=norm), state
 
     return HypergradientEstimator(no_state, estimate)
-
-
-def _depends_on_input(program: ClosedJaxpr) -> bool:
-    """Whether an output of the program can depend on any of its inputs.
-
-    Nested calls are inspected; all operands of a loop or a condition count as used.
-    """
-    return any(_used_inputs(program.jaxpr))
-
-
-def _used_inputs(jaxpr: Jaxpr) -> list[bool]:
-    """For each input, whether an output may depend on it."""
-    needed = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
-    for equation in reversed(jaxpr.eqns):
-        if not needed.isdisjoint(equation.outvars):
-            used = _inner_inputs(equation) or [True] * len(equation.invars)
-            needed |= {
-                v
-                for v, is_used in zip(equation.invars, used, strict=True)
-                if is_used and not isinstance(v, Literal)
-            }
-    return [v in needed for v in jaxpr.invars]
-
-
-def _inner_inputs(equation: Any) -> list[bool] | None:
-    """The used inputs of a call, None for any other equation."""
-    if equation.primitive.name in {"while", "scan", "cond"}:
-        return None
-    for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
-        called = equation.params.get(name)
-        called = getattr(called, "jaxpr", called)
-        if isinstance(called, Jaxpr) and len(called.invars) == len(equation.invars):
-            return _used_inputs(called)
-    return None
