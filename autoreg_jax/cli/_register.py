@@ -64,7 +64,7 @@ class Register(Verb):
         add(
             "--one-field",
             action="store_true",
-            help="the displacement holds the alignment, too; no affine.mat",
+            help="the displacement holds the alignment; no affine.mat",
         )
         flag: Any = {"action": "append_const", "dest": "extra", "default": []}
         help_ = "also the inverse, and the fixed image moved by it"
@@ -99,7 +99,7 @@ class Register(Verb):
             "--refine",
             type=int,
             metavar="STEPS",
-            help="steps at each resolution (default: 100, with a model 0)",
+            help="steps at each resolution (default: 100; model: 0)",
         )
         add(
             "--similarity",
@@ -111,7 +111,7 @@ class Register(Verb):
             "--smoothness",
             type=float,
             metavar="FACTOR",
-            help="on the smoothness: 3 is smoother, 0.3 less (default: 1)",
+            help="on the smoothness: above 1 smoother, below 1 less",
         )
         add = parser.add_argument_group("labels, masks, points").add_argument
         add("--fixed-labels", help="label map of the fixed image, for Dice", **path)

@@ -48,13 +48,13 @@ def write_results(
             _say_what_is_lost(labels, moved_labels, found.fixed)
             written.append(write_volume(paths["labels"], moved_labels))
         written += _write_extra(found, paths)
-        if summary is None and not {"report", "summary"}.isdisjoint(paths):
-            summary = full_summary(found, paths)
-        if "report" in paths and page is not None and summary is not None:
-            written.append(write_text(paths["report"], page(found, summary)))
-        if "summary" in paths:
-            write_json(paths["summary"], summary)
-            written.append(paths["summary"])
+        if "report" in paths or "summary" in paths:
+            content = full_summary(found, paths) if summary is None else summary
+            if "report" in paths and page is not None:
+                written.append(write_text(paths["report"], page(found, content)))
+            if "summary" in paths:
+                write_json(paths["summary"], content)
+                written.append(paths["summary"])
     if "displacement" in paths:
         _remove_earlier(paths.get("affine"), written)
     return tuple(written)
