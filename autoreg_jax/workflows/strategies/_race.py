@@ -155,8 +155,9 @@ def race(job: SearchJob) -> SearchResult:
         said = verdicts(rest, first, others, smoother)
         judges = early_judges(search.judge, said)
         ranked = _ranked_by(judges, rest, first, others)
-        alone = [outcome for outcome in ranked if outcome is not smoother]
-        parents = parents_of(alone, _PARENTS, seen, first, train.steps, budget)
+        # Twice the smoothness only checks the judge.
+        others = [o for o in ranked if o is not smoother or o.trial.name == USUAL]
+        parents = parents_of(others, _PARENTS, seen, first, train.steps, budget)
         # Where two judges compete, each needs a finalist of its own.
         if len(judges) == 1 and (child := _child(parents, trainer)):
             found = _ranked_by(judges, rest, first, run([child], plan.early, most))

@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -274,11 +275,14 @@ def _is_too_dear(records: Sequence[dict[str, Any]], most_seconds: float) -> bool
 
 
 def _seconds(records: Sequence[dict[str, Any]]) -> float:
-    """Of a step, from the second record on; 0 if not known.
+    """The fewest of a step between two records from the second on; 0 if not known.
 
-    The first one contains compilation.
+    The first one contains compilation, and a busy machine only makes steps longer.
     """
-    if len(records) < 3:
-        return 0.0
-    first, last = records[1], records[-1]
-    return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+    return min(
+        (
+            (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+            for first, last in pairwise(records[1:])
+        ),
+        default=0.0,
+    )
