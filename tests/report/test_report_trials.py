@@ -47,6 +47,19 @@ def test_every_trial_is_there_once_the_best_first():
     assert rows[2].score == "diverged"
 
 
+def test_a_trial_that_was_left_shows_why():
+    dear = {"trial": "3", "changes": {"network.resolution": "full"}, "steps": 30}
+    found = FOUND | {"trials": [*FOUND["trials"], dear | {"too_dear": 3.456}]}
+    (row,) = (r for r in trial_rows(found) if r.changes == "network.resolution full")
+    assert (row.steps, row.score, row.gain, row.price) == (
+        "30",
+        "too dear",
+        "–",
+        "3.46",
+    )
+    assert "3 other settings" in trials_sentence(found)
+
+
 def test_the_decision_is_said_in_words():
     assert "2 other settings" in trials_sentence(FOUND)
     assert "2.5 times its standard error; the whole" in trials_sentence(FOUND)
