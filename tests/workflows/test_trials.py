@@ -19,6 +19,7 @@ from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.programs import Programs, cells_of, set_genotype
 from autoreg_jax.report._trials import trials_sentence
 from autoreg_jax.runtime import ONE_DEVICE
+from autoreg_jax.workflows.planning import estimate_memory
 from autoreg_jax.workflows.strategies import _optuna
 from autoreg_jax.workflows.strategies._race import _child, _ranked_by, plan_race
 from autoreg_jax.workflows.trials import (
@@ -26,6 +27,7 @@ from autoreg_jax.workflows.trials import (
     Outcome,
     Trainer,
     Trial,
+    _memory,
     _price,
     _trainer,
     at_the_end,
@@ -35,6 +37,7 @@ from autoreg_jax.workflows.trials import (
     finalists_of,
     gain,
     is_affordable,
+    is_possible,
     parents_of,
     seed_noise,
     verdicts,
@@ -319,6 +322,42 @@ def test_dear_trials_leave_less_for_others(caplog):
         seen = [start, cheap, like, dear]
         found = parents_of([dear, like, cheap], 2, seen, start, 400, budget)
         assert [outcome.trial.name for outcome in found] == names
+
+
+def test_a_trial_without_the_memory_costs_one_candidate(
+    cohorts, space, tmp_path, monkeypatch
+):
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    trainer = Trainer(*cohorts[:2], BASE, tmp_path, genotype, PROGRAMS)
+    wide, full = (
+        Trial("1", {"network.width": 2.0}),
+        Trial("2", {"network.resolution": "full"}),
+    )
+    assert is_possible(trainer, full)
+    # One image of 16 x 16 voxels takes 2 kB, a step with the start some 0.1 MB.
+    least = estimate_memory((16, 16), 4, BASE)
+    most = int(1.01 * (least.train + least.images))
+    monkeypatch.setattr(_memory, "device_memory", lambda: ("gpu", most))
+    assert not is_possible(trainer, full)
+    assert not is_possible(trainer, wide)
+    assert is_possible(trainer, Trial("3", {"train.learning_rate": 0.05}))
+    # The start is trained whatever the estimate says, and what takes no more.
+    monkeypatch.setattr(_memory, "device_memory", lambda: ("gpu", 1))
+    assert is_possible(trainer, Trial("3", {"train.learning_rate": 0.05}))
+    monkeypatch.setattr(_memory, "device_memory", lambda: ("tpu", None))
+    assert is_possible(trainer, full)
+
+    def fail(message):
+        def trained(*_):
+            raise jax.errors.JaxRuntimeError(message)
+
+        return trained
+
+    monkeypatch.setattr(trainer, "_trained", fail("RESOURCE_EXHAUSTED: no 9 GiB"))
+    assert "memory of the device" in trainer.advance(Trial("4"), 2).diverged
+    monkeypatch.setattr(trainer, "_trained", fail("INTERNAL: no device"))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="no device"):
+        trainer.advance(Trial("5"), 2)
 
 
 def test_a_trial_that_is_too_dear_is_left(cohorts, space, tmp_path, monkeypatch):

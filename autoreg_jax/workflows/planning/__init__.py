@@ -1,6 +1,7 @@
 """What a run does with its data: the plan, and the data prepared by it."""
 
 from autoreg_jax.workflows.planning._for_model import plan_for_model
+from autoreg_jax.workflows.planning._memory import estimate_memory
 from autoreg_jax.workflows.planning._plan import Plan, plan, summary
 from autoreg_jax.workflows.planning._prepare import (
     Prepared,
@@ -12,6 +13,7 @@ from autoreg_jax.workflows.planning._prepare import (
 __all__ = [
     "Plan",
     "Prepared",
+    "estimate_memory",
     "load_planned",
     "plan",
     "plan_for_model",

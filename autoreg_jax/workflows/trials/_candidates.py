@@ -9,6 +9,7 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.search_space import Candidate, Genotype, searched_names
 from autoreg_jax.spaces import Changes, Space, changed
+from autoreg_jax.workflows.trials._memory import fits_memory
 from autoreg_jax.workflows.trials._trainer import Trainer
 from autoreg_jax.workflows.trials._trial import Trial
 
@@ -154,10 +155,12 @@ def _operations(trainer: Trainer) -> Sequence[Candidate]:
 
 
 def is_possible(trainer: Trainer, trial: Trial) -> bool:
-    """Whether the settings are allowed and the genotype fits them."""
+    """Whether the settings are allowed, the genotype fits and there is the memory."""
     try:
         trainer.network(trial)
     except ConfigError:
+        return False
+    if not fits_memory(trainer.settings(trial), trainer.config, trainer.train):
         return False
     return changed(trainer.config, dict(trial.changes)) != trainer.config or (
         trial.genotype not in (None, trainer.genotype)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from autoreg_jax.config import RunConfig
@@ -33,6 +34,7 @@ from autoreg_jax.workflows._loop import last_state, repeat
 from autoreg_jax.workflows._train import training_task
 from autoreg_jax.workflows.training import trained_model
 from autoreg_jax.workflows.trials._judging import Judging
+from autoreg_jax.workflows.trials._memory import LACKING, is_out_of_memory
 from autoreg_jax.workflows.trials._trial import Outcome, Trial
 
 # Seconds that show how long a step takes; before it is not worth leaving a trial.
@@ -137,8 +139,9 @@ class Trainer:
     ) -> Outcome:
         """Train a trial until it has so many steps, and judge it.
 
-        What was done before is not done again. A training that diverges is an outcome,
-        and so is one whose steps take longer than `most_seconds`: it is left.
+        What was done before is not done again. A training that diverges or does not fit
+        into the memory is an outcome, and so is one whose steps take longer than
+        `most_seconds`: it is left.
         """
         journal = self._journal(trial)
         for record in journal.of_stage("scores"):
@@ -153,6 +156,10 @@ class Trainer:
             )
         except NonFiniteError as error:
             record["diverged"] = str(error)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            record["diverged"] = LACKING
         else:
             if (done := _steps_done(journal)) < steps:
                 record |= {"is_too_dear": True, "done": done}
