@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 
 from autoreg_jax import workflows
 from autoreg_jax.workflows import _doctor
@@ -11,6 +12,8 @@ def test_selfcheck_passes_here():
     checks = workflows.selfcheck()
     assert {check.name for check in checks} == set(_doctor._CHECKS)
     assert all(check.ok for check in checks), checks
+    (adafactor,) = [check.detail for check in checks if check.name == "adafactor"]
+    assert "agrees with a difference" in adafactor
     assert sum(check.seconds for check in checks) < 10
 
 
@@ -24,3 +27,23 @@ def test_selfcheck_reports_wrong_numbers_and_broken_checks(monkeypatch):
     (check,) = workflows.selfcheck()
     assert not check.ok
     assert "ZeroDivisionError" in check.detail
+
+
+def test_a_wrong_pullback_of_adafactor_is_reported(monkeypatch):
+    whole = optax.adafactor
+
+    @jax.custom_vjp
+    def same(x):
+        return x
+
+    same.defvjp(lambda x: (x, None), lambda _, v: (1.13 * v,))
+
+    def faulty(rate):
+        inner = whole(rate)
+        return inner._replace(
+            update=lambda g, *rest: inner.update(same(g), *rest),
+        )
+
+    monkeypatch.setattr(optax, "adafactor", faulty)
+    _, detail = _doctor._adafactor_pullback()
+    assert "13% off" in detail
