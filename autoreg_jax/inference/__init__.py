@@ -16,7 +16,6 @@ from autoreg_jax.inference._at_minimum import AtMinimum, RefinementDerivative
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._files import register_files, register_many
 from autoreg_jax.inference._guide import Guide
-from autoreg_jax.inference._inverse import InverseError
 from autoreg_jax.inference._labels import warp_labels
 from autoreg_jax.inference._model import (
     RegistrationModel,
@@ -24,7 +23,6 @@ from autoreg_jax.inference._model import (
     load_model,
     stored_digest,
 )
-from autoreg_jax.inference._outputs import output_paths
 from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference._seen import Seen
@@ -33,6 +31,7 @@ from autoreg_jax.inference.optimisation import (
     Refined,
     register_pair,
 )
+from autoreg_jax.inference.writing import InverseError, output_paths
 
 __all__ = [
     "AtMinimum",

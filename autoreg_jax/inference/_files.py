@@ -19,14 +19,16 @@ from autoreg_jax.inference._heard import heard
 from autoreg_jax.inference._initial import initial_files
 from autoreg_jax.inference._landmarks import read_landmarks
 from autoreg_jax.inference._model import load_model
-from autoreg_jax.inference._outputs import (
+from autoreg_jax.inference._register import register
+from autoreg_jax.inference.writing import (
     Extra,
+    Page,
+    check_page,
+    full_summary,
     is_too_long,
     longest_name,
     output_paths,
 )
-from autoreg_jax.inference._register import register
-from autoreg_jax.inference._write import Page, check_page, full_summary
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import ImagePair, Transform, check_whole
 

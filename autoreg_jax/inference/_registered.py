@@ -14,10 +14,15 @@ from autoreg_jax.data import read_image, read_labels
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
-from autoreg_jax.inference._grid_image import grid_image
-from autoreg_jax.inference._inverse import InverseError, inverse_error
-from autoreg_jax.inference._outputs import Extra, output_paths
-from autoreg_jax.inference._write import Page, write_results
+from autoreg_jax.inference.writing import (
+    Extra,
+    InverseError,
+    Page,
+    grid_image,
+    inverse_error,
+    output_paths,
+    write_results,
+)
 from autoreg_jax.transforms import Transform
 
 

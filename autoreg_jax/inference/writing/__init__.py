@@ -1,0 +1,30 @@
+"""What a registration writes: names, files, the inverse, a deformed grid, a page."""
+
+from autoreg_jax.inference.writing._grid_image import grid_image
+from autoreg_jax.inference.writing._inverse import InverseError, inverse_error
+from autoreg_jax.inference.writing._outputs import (
+    Extra,
+    is_too_long,
+    longest_name,
+    output_paths,
+)
+from autoreg_jax.inference.writing._write import (
+    Page,
+    check_page,
+    full_summary,
+    write_results,
+)
+
+__all__ = [
+    "Extra",
+    "InverseError",
+    "Page",
+    "check_page",
+    "full_summary",
+    "grid_image",
+    "inverse_error",
+    "is_too_long",
+    "longest_name",
+    "output_paths",
+    "write_results",
+]
