@@ -48,12 +48,12 @@ def write_results(
             _say_what_is_lost(labels, moved_labels, found.fixed)
             written.append(write_volume(paths["labels"], moved_labels))
         written += _write_extra(found, paths)
-        if summary is None and not {"report", "summary"}.isdisjoint(paths):
-            summary = full_summary(found, paths)
-        if "report" in paths and page is not None and summary is not None:
-            written.append(write_text(paths["report"], page(found, summary)))
+        is_told = "report" in paths or "summary" in paths
+        content = summary or (full_summary(found, paths) if is_told else {})
+        if "report" in paths and page is not None:
+            written.append(write_text(paths["report"], page(found, content)))
         if "summary" in paths:
-            write_json(paths["summary"], summary)
+            write_json(paths["summary"], content)
             written.append(paths["summary"])
     if "displacement" in paths:
         _remove_earlier(paths.get("affine"), written)
