@@ -19,15 +19,26 @@ from autoreg_jax.geometry import Volume
 from autoreg_jax.inference import Guide, label_overlap, register
 
 
-def lungs(folder: Path) -> None:
-    fixed, moving = (
-        read_image(folder / f"lung_{x}.nii.gz") for x in ("fixed", "moving")
-    )
+def coarser(image: Volume, factor: int) -> Volume:
+    """Every voxel as the mean of so many along each axis; what is over is left out."""
+    shape = [size // factor for size in image.shape]
+    array = image.array[tuple(slice(0, n * factor) for n in shape)]
+    blocks = array.reshape([x for n in shape for x in (n, factor)])
+    affine = image.affine.copy()
+    affine[:3, 3] += image.affine[:3, :3].sum(1) * (factor - 1) / 2
+    affine[:3, :3] *= factor
+    return Volume(blocks.mean((1, 3, 5)).astype(np.float32), affine)
+
+
+def lungs(folder: Path, factor: int) -> None:
+    # The landmarks are in voxels of the whole images.
+    whole = [read_image(folder / f"lung_{x}.nii.gz") for x in ("fixed", "moving")]
+    fixed, moving = (coarser(image, factor) for image in whole)
     with (folder / "landmarks_voxel.csv").open() as file:
         rows = np.asarray([list(map(float, row)) for row in list(csv.reader(file))[1:]])
     points = [
         image.grid.to_world(rows[:, at])
-        for image, at in ((fixed, slice(-6, -3)), (moving, slice(-3, None)))
+        for image, at in zip(whole, (slice(-6, -3), slice(-3, None)), strict=True)
     ]
     before = np.linalg.norm(points[0] - points[1], axis=-1)
     print(f"lungs: {before.mean():.2f} mm before", flush=True)
@@ -87,10 +98,12 @@ def brains(folder: Path, pairs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--pairs", type=int, default=4, help="of brains; 0 for none")
+    parser.add_argument("--factor", type=int, default=1, help="on the voxels of lungs")
     options = parser.parse_args()
-    lungs(options.data / "lung")
-    brains(options.data, options.pairs)
+    lungs(options.data / "lung", options.factor)
+    if options.pairs:
+        brains(options.data, options.pairs)
 
 
 if __name__ == "__main__":

@@ -398,8 +398,10 @@ def test_an_interval_covers_pairs_and_seeds():
     assert seed_noise(start, rest, 1000) == pytest.approx(0.001)
     assert seed_noise(7 * start, 7 * rest, 1000) == pytest.approx(7 * 0.001)
     # Short trainings depend more on it, and gains and losses do not cancel.
-    assert seed_noise(start, rest, 200) == pytest.approx(0.003)
-    assert seed_noise(np.zeros(2), np.array([0.2, -0.2]), 50) == pytest.approx(0.012)
+    assert seed_noise(start, rest, 200) == pytest.approx(0.007)
+    assert seed_noise(start, rest, 100) == pytest.approx(0.2 * (0.064 * 0.035) ** 0.5)
+    assert seed_noise(start, rest, 9000) == pytest.approx(0.001)
+    assert seed_noise(np.zeros(2), np.array([0.2, -0.2]), 9) == pytest.approx(0.0128)
 
 
 @pytest.mark.parametrize("tries", [1, 3])
