@@ -98,7 +98,6 @@ def test_a_descent_step_as_a_map_has_the_derivatives_of_its_minimum():
     """By each estimator for maps, with whole numbers in the batch; the closed form."""
     estimators = (
         hg.generalised_minimal_residual(2 * SIZE),
-        hg.full_hessian(),
         hg.neumann(800, 1.0),
     )
 

@@ -100,6 +100,7 @@ def test_settings_of_the_update_and_initial_weights_are_outer_variables():
             np.testing.assert_allclose(a, b, rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 def test_settings_of_the_update_are_outer_variables_of_a_random_product():
     """In the mean over seeds, of one step from a state that is not fresh."""
 
