@@ -11,8 +11,8 @@ from autoreg_jax.workflows.trials._trial import Outcome
 
 # Standard deviation of a result over seeds, as a share of what registration changes, by
 # the steps of the training: measured on 25 settings of four tasks after 50 steps, 8
-# after 200, and 19 after a thousand, two to six seeds each (tests/benchmarks/RESULTS.md,
-# "Task by task, from the default" and "What each ingredient is worth").
+# after 200, and 19 after a thousand, two to six seeds each: "Task by task, from the
+# default" and "What each ingredient is worth" in tests/benchmarks/RESULTS.md.
 _SHARES = {50: 0.064, 200: 0.035, 1000: 0.005}
 # Degrees of freedom behind the smallest of them.
 _MEASUREMENTS = 15
