@@ -10,7 +10,8 @@
 the others judge the search. `pairs.csv` holds the suggested pairs. With `--grid 4` both
 images and labels are made coarser by blocks. With `--t2like` moving images are T1 and
 fixed ones T2-like, and nobody is in two splits. `--more-judges` moves some subjects for
-training to those that judge, without whom few pairs are left to search by.
+training to those that judge, without whom few pairs are left to search by. `--slice`
+keeps the axial slice in the middle alone.
 `ixi/dataset.csv`, with `--t2like` `patients/dataset.csv`, is there to train a model
 elsewhere.
 """
@@ -66,15 +67,19 @@ def coarser(values: np.ndarray, *, is_labels: bool) -> np.ndarray:
 class Writer:
     """Puts volumes on the grid that is asked for and names them below a folder."""
 
-    def __init__(self, data: Path, output: Path, grid: int) -> None:
+    def __init__(
+        self, data: Path, output: Path, grid: int, *, is_slice: bool = False
+    ) -> None:
         """Make the folder.
 
         Args:
             data: Folder of the data sets.
             output: Folder to write.
             grid: Voxel size, 2 or 4 mm.
+            is_slice: Keep the slice in the middle alone.
         """
         self.data, self.output, self.grid = data, output, grid
+        self.is_slice = is_slice
         self.codes, names = structures(data / "labels.csv")
         output.mkdir(parents=True, exist_ok=True)
         _table(output / "structures.csv", ("value", "name"), sorted(names.items()))
@@ -82,7 +87,7 @@ class Writer:
     def image(self, place: str) -> str:
         """An image of the data sets, by its path below their folder."""
         source = self.data / place
-        if self.grid == 2:
+        if self.grid == 2 and not self.is_slice:
             return os.path.relpath(source, self.output)
         stored = nib.nifti1.load(source)
         return self._save(source.name, np.asarray(stored.dataobj), stored.affine)
@@ -98,6 +103,11 @@ class Writer:
             values = coarser(values, is_labels=is_labels)
             affine = affine @ np.diag([2, 2, 2, 1.0])
             affine[:3, 3] -= affine[:3, :3].sum(1) / 4
+        if self.is_slice:
+            middle = values.shape[2] // 2
+            values = values[:, :, middle : middle + 1]
+            affine = affine.copy()
+            affine[:3, 3] += middle * affine[:3, 2]
         nib.save(nib.nifti1.Nifti1Image(values, affine), self.output / name)
         return name
 
@@ -117,6 +127,7 @@ def write(
     with_ixi: bool,
     grid: int = 2,
     more_judges: bool = False,
+    is_slice: bool = False,
 ) -> Path:
     """Write label maps and dataset.csv of one contrast.
 
@@ -126,13 +137,14 @@ def write(
         with_ixi: Train on the subjects of IXI too, which have no labels here.
         grid: Voxel size, 2 or 4 mm.
         more_judges: Five subjects judge instead of three.
+        is_slice: Keep the slice in the middle alone.
 
     Returns:
         The dataset.csv.
     """
     judges = JUDGES + MORE * more_judges
     splits = json.loads((data / "splits.json").read_text())
-    writer, rows, images = Writer(data, output, grid), [], {}
+    writer, rows, images = Writer(data, output, grid, is_slice=is_slice), [], {}
     for subject in (*splits["oasis"]["train"], *splits["oasis"]["val"]):
         labels = writer.labels(subject)
         images[subject] = writer.image(f"oasis2mm/{subject}_t1.nii.gz")
@@ -143,7 +155,7 @@ def write(
     if with_ixi:
         rows += _ixi(writer, splits)
     else:
-        apart = Writer(data, output / "ixi", grid)
+        apart = Writer(data, output / "ixi", grid, is_slice=is_slice)
         _table(output / "ixi" / "dataset.csv", HEADER, _ixi(apart, splits))
     pairs = [
         (images[fixed], images[moving], f"{fixed}_30.nii.gz", f"{moving}_30.nii.gz")
@@ -211,13 +223,15 @@ def main() -> None:
     parser.add_argument("--with-ixi", action="store_true")
     parser.add_argument("--t2like", action="store_true")
     parser.add_argument("--more-judges", action="store_true")
+    parser.add_argument("--slice", action="store_true", help="not with --t2like")
     arguments = parser.parse_args()
     where = arguments.data, arguments.output
     how = {"grid": arguments.grid, "more_judges": arguments.more_judges}
     if arguments.t2like:
         print(write_t2like(*where, **how))
     else:
-        print(write(*where, with_ixi=arguments.with_ixi, **how))
+        with_ixi, is_slice = arguments.with_ixi, arguments.slice
+        print(write(*where, with_ixi=with_ixi, is_slice=is_slice, **how))
 
 
 if __name__ == "__main__":
