@@ -11,7 +11,7 @@ from unoptimised import quick
 
 from autoreg_jax import inference
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.inference import _model, _register
+from autoreg_jax.inference import _estimate, _model
 from autoreg_jax.inference.optimisation import _classical
 from autoreg_jax.networks import Conditions, RegistrationNetwork, Structure
 from autoreg_jax.programs import initial_vector, layout_of
@@ -110,7 +110,7 @@ def weights(monkeypatch):
         still = jnp.zeros((*fixed.shape[:-1], len(spacing)))
         return _classical.Refined(moving, still, jnp.zeros(()), jnp.zeros(()))
 
-    for module in (_model, _register):
+    for module in (_model, _estimate):
         monkeypatch.setattr(module, "register_pair", note)
     return found
 
