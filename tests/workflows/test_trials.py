@@ -305,18 +305,18 @@ def test_dear_trials_leave_less_for_others(caplog):
         return [outcome.trial.name for outcome in found]
 
     assert chosen([like, cheap], 3.0) == ["2", "1"]
-    # 0.875 + 1.5 + 0.75 = 3.125, and no more than 0.75 trainings above the budget.
-    assert chosen([dear, like], 2.4) == ["3", "2"]
-    assert chosen([dear, like], 2.3) == ["3"]
-    assert chosen([dear, like, cheap], 2.1) == ["3", "1"]
+    # 0.875 + 1.5 + 0.75 = 3.125, and no more than half a training above the budget.
+    assert chosen([dear, like], 2.7) == ["3", "2"]
+    assert chosen([dear, like], 2.6) == ["3"]
+    assert chosen([dear, like, cheap], 2.3) == ["3", "1"]
     # Alone it costs 1.5 more: beyond the whole budget it is not trained.
     with caplog.at_level(logging.INFO):
         assert chosen([dear, like], 1.4) == ["2"]
     assert "(search.trainings)" in caplog.text
     # The start's own training is not counted; a price that is not known is that of it.
-    assert is_affordable([trial_of("1", 1.0, 400)], start, 400, 1.25)
-    assert not is_affordable([trial_of("1", 1.1, 400)], start, 400, 1.25)
-    assert is_affordable([trial_of("1", 0.0, 400)], start, 400, 1.25)
+    assert is_affordable([trial_of("1", 1.0, 400)], start, 400, 1.5)
+    assert not is_affordable([trial_of("1", 1.1, 400)], start, 400, 1.5)
+    assert is_affordable([trial_of("1", 0.0, 400)], start, 400, 1.5)
     # Of parents a whole training has to fit: 0.875 + 2 is 2.875.
     for budget, names in ((2.2, ["3", "2"]), (2.1, ["2", "1"])):
         seen = [start, cheap, like, dear]

@@ -9,7 +9,8 @@ from autoreg_jax.workflows.trials._trial import Outcome
 logger = logging.getLogger(__name__)
 
 # A trial begins if no more than this goes beyond the budget: seconds of a step vary.
-_BEYOND = 0.75
+# What several promising settings give together is worth a little more.
+_BEYOND, _TOGETHER = 0.5, 0.75
 
 
 def price(outcome: Outcome, start: Outcome) -> float:
@@ -58,7 +59,7 @@ def parents_of(
         steps: Of the whole training.
         budget: In trainings of the start.
     """
-    left = budget + _BEYOND - cost(seen, start, steps)
+    left = budget + _TOGETHER - cost(seen, start, steps)
     return [one for one in ranked if price(one, start) <= left][:count]
 
 
