@@ -79,6 +79,8 @@ def gradient(name, omega, a, **numbers):
     estimator = make(name, **numbers)
     if name == "online_forward_mode":
         estimator = hg.online_forward_mode(OPTIMIZER.init(omega))
+    if name == "unbiased_online_recurrent_optimisation":
+        estimator = getattr(hg, name)(OPTIMIZER.init(omega), **numbers)
     if name in ("persistent_evolution_strategies", "noise_reuse_evolution_strategies"):
         estimator = getattr(hg, name)(
             COUNTS["pairs"],
