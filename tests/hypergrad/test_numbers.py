@@ -171,6 +171,16 @@ def test_weights_of_several_types_keep_them():
             gradient("finite_difference", omega, a)
 
 
+def test_a_random_product_needs_the_state_of_the_optimizer():
+    omega, a = map(jnp.asarray, POINT[:2])
+    estimator = hg.unbiased_online_recurrent_optimisation()
+    update = hg.from_optax(OPTIMIZER, OPTIMIZER.init(omega))
+    with pytest.raises(ValueError, match=r"keeps 1 arrays of floats, .* has 0; give"):
+        estimator.estimate(
+            PROBLEM, estimator.init(omega, a), hg.Point(omega, a), inner_update=update
+        )
+
+
 @pytest.mark.parametrize("number", [0.0, -1.0, np.nan, np.float32(-1), jnp.zeros(())])
 def test_a_number_that_is_known_is_checked_inside_of_a_program_too(number):
     for name, key in PLACES:

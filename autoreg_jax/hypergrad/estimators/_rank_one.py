@@ -80,7 +80,7 @@ def unbiased_online_recurrent_optimisation(
     Returns:
         An estimator whose state is s, θ and its number of calls; `end` is ω′ with the
         new state of its optimizer. `estimate` raises `ValueError` if the update has a
-        `start`.
+        `start`, or another state than `optimizer_state`.
 
     References:
         Tallec and Ollivier, "Unbiased Online Recurrent Optimization", ICLR 2018.
@@ -95,6 +95,13 @@ def unbiased_online_recurrent_optimisation(
         problem: BilevelProblem, state: State, point: Point, *, inner_update: AnyUpdate
     ) -> Estimated:
         update = without_start(inner_update, "unbiased_online_recurrent_optimisation")
+        kept, told = len(split_floats(update.state)[0]), len(state.left[1])
+        if kept != told:
+            raise ValueError(
+                "unbiased_online_recurrent_optimisation: the optimizer of ω keeps "
+                f"{kept} arrays of floats, but optimizer_state has {told}; give "
+                "optimizer.init(inner)."
+            )
         stacked, along = (
             jax.tree.map(lambda x: jnp.asarray(x)[None], tree)
             for tree in (state.left, optax.tree.zeros_like(point.outer))
