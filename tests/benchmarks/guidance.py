@@ -20,7 +20,7 @@ from autoreg_jax.inference import Guide, label_overlap, register
 
 
 def coarser(image: Volume, factor: int) -> Volume:
-    """Every voxel as the mean of so many along each axis; what is over is left out."""
+    """Reduce an image by block means; incomplete blocks are dropped."""
     shape = [size // factor for size in image.shape]
     array = image.array[tuple(slice(0, n * factor) for n in shape)]
     blocks = array.reshape([x for n in shape for x in (n, factor)])

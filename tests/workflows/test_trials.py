@@ -502,7 +502,7 @@ def test_all_that_may_be_better_is_combined(cohorts, space, tmp_path):
     rate, pairs = {"train.learning_rate": 0.06}, {"train.batch_size": 2}
     both = {"train.learning_rate": 0.01, "train.directions": "both"}
     assert child_of(rate, pairs, both) == {**both, **pairs, **rate}
-    # What cannot be set together is left out, and one trial alone is no combination.
+    # Settings that exclude each other are not combined; one trial is no combination.
     assert child_of(rate, {"network.scales": 0}, pairs) == {**rate, **pairs}
     assert child_of(rate, {"train.learning_rate": 0.01}) is None
     assert child_of() is None

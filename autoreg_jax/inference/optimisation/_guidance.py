@@ -70,7 +70,7 @@ def lost_overlap(
 
     Args:
         fixed: Share of each structure in each voxel.
-        moving: The same of the moving image.
+        moving: Share of each structure in each voxel of the moving image.
         displacement: Moves the latter, voxels.
     """
     moved = warp(moving, displacement)
