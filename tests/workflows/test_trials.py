@@ -19,11 +19,14 @@ from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.programs import Programs, cells_of, set_genotype
 from autoreg_jax.report._trials import trials_sentence
 from autoreg_jax.runtime import ONE_DEVICE
+from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows.planning import estimate_memory
 from autoreg_jax.workflows.strategies import _optuna
-from autoreg_jax.workflows.strategies._race import _child, _ranked_by, plan_race
+from autoreg_jax.workflows.strategies._race import _child, plan_race
+from autoreg_jax.workflows.strategies._ranking import base_of, ranked_by
 from autoreg_jax.workflows.trials import (
     START,
+    Judging,
     Outcome,
     Trainer,
     Trial,
@@ -39,9 +42,12 @@ from autoreg_jax.workflows.trials import (
     is_affordable,
     is_possible,
     parents_of,
+    proposals,
     seed_noise,
+    usual_trial,
     verdicts,
 )
+from autoreg_jax.workflows.trials._contrast import usual_similarity
 
 USUAL, BAD = 0.1, 0.003
 RATES = f"choices: {{train.learning_rate: {{values: [{USUAL}, 1.0e+8, 0.1001]}}}}"
@@ -305,10 +311,10 @@ def test_dear_trials_leave_less_for_others(caplog):
         return [outcome.trial.name for outcome in found]
 
     assert chosen([like, cheap], 3.0) == ["2", "1"]
-    # 0.875 + 1.5 + 0.75 = 3.125, and no more than half a training above the budget.
-    assert chosen([dear, like], 2.7) == ["3", "2"]
-    assert chosen([dear, like], 2.6) == ["3"]
-    assert chosen([dear, like, cheap], 2.3) == ["3", "1"]
+    # 0.875 + 1.5 + 0.75 = 3.125, and 0.875 + 1.5 + 0.375 = 2.75.
+    assert chosen([dear, like], 3.2) == ["3", "2"]
+    assert chosen([dear, like], 3.1) == ["3"]
+    assert chosen([dear, like, cheap], 2.8) == ["3", "1"]
     # Alone it costs 1.5 more: beyond the whole budget it is not trained.
     with caplog.at_level(logging.INFO):
         assert chosen([dear, like], 1.4) == ["2"]
@@ -317,11 +323,63 @@ def test_dear_trials_leave_less_for_others(caplog):
     assert is_affordable([trial_of("1", 1.0, 400)], start, 400, 1.5)
     assert not is_affordable([trial_of("1", 1.1, 400)], start, 400, 1.5)
     assert is_affordable([trial_of("1", 0.0, 400)], start, 400, 1.5)
-    # Of parents a whole training has to fit: 0.875 + 2 is 2.875.
-    for budget, names in ((2.2, ["3", "2"]), (2.1, ["2", "1"])):
-        seen = [start, cheap, like, dear]
-        found = parents_of([dear, like, cheap], 2, seen, start, 400, budget)
+    # A whole training of each parent has to fit into the budget.
+    for budget, names in ((2.0, ["3", "2"]), (1.9, ["2", "1"])):
+        found = parents_of([dear, like, cheap], 2, start, budget)
         assert [outcome.trial.name for outcome in found] == names
+
+
+def test_candidates_change_the_usual_settings_unless_the_start_is_better():
+    rest = {name: np.zeros(20) for name in ("dice", "mind")}
+    step = np.linspace(-0.1, 0.1, 20)
+
+    def scored(name, mean):
+        scores = dict.fromkeys(rest, mean + step)
+        return Outcome(Trial(name), 50, scores)
+
+    start = scored(START, 0.5)
+    for mean, base in ((0.9, "usual"), (0.5, "usual"), (0.48, "usual"), (0.1, START)):
+        assert base_of("auto", rest, start, [scored("usual", mean)]).trial.name == base
+    assert base_of("auto", rest, start, []) is start
+    lost, usual = replace(start, diverged="made up"), scored("usual", 0.1)
+    assert base_of("auto", rest, lost, [usual]) is usual
+
+
+def test_trials_lie_around_what_they_change(cohorts, tmp_path):
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    macro, rng = read_space("macro"), np.random.default_rng(0)
+    odd = {"objective": {"similarity": "mind", "smooth": 0.5}}
+    trainer = Trainer(*cohorts[:2], config.merge(BASE, odd), tmp_path, genotype)
+    usual = usual_trial(macro, trainer)
+    assert usual.name == "usual"
+    # One contrast: the correlation, which the images say and not the configuration.
+    assert usual.changes["objective.similarity"] == "ncc"
+    smooth = config.RunConfig().objective.smooth
+    assert usual.changes["objective.smooth"] == smooth
+    assert set(usual.changes) >= {"network.scales", "objective.windows"}
+    near = proposals(macro, trainer, 4, rng, usual)
+    assert len(near) == 4
+    for trial in near:
+        assert trial.changes.keys() >= usual.changes.keys()
+        differs = {n for n, v in trial.changes.items() if usual.changes.get(n) != v}
+        assert 1 <= len(differs) <= 2
+    # Around the usual settings there is nothing to return to, and the judge is checked.
+    there = Trainer(*cohorts[:2], trainer.settings(usual), tmp_path, genotype)
+    assert usual_trial(macro, there) is None
+    first, *_ = proposals(macro, there, 2, rng)
+    assert first.changes == {"objective.smooth": 2 * smooth}
+
+
+def test_the_usual_similarity_is_that_of_the_contrasts(cohorts):
+    alike = Judging(cohorts[1], BASE)
+    assert usual_similarity(alike) == "ncc"
+    images = np.array(cohorts[1].images)
+    moving = sorted({one for one, _ in alike.pairs[:1]})
+    images[moving] = np.where(images[moving] > 0.1, 1.1 - images[moving], 0)
+    unlike = Judging(replace(cohorts[1], images=images), BASE, alike.pairs[:1])
+    assert usual_similarity(unlike) == "mind"
+    flat = replace(cohorts[1], images=np.full_like(images, 0.5))
+    assert usual_similarity(Judging(flat, BASE)) is None
 
 
 def test_a_trial_without_the_memory_costs_one_candidate(
@@ -476,9 +534,9 @@ def test_finalists_come_from_both_judges():
         outcome("2", 0.58, -0.028),
         outcome("3", 0.51, -0.01),
     )
-    found = _ranked_by(["dice", "mind"], rest, start, [both, overlap, alike])
+    found = ranked_by(["dice", "mind"], rest, start, [both, overlap, alike])
     assert [one.trial.name for one in found] == ["2", "3", "1"]
-    found = _ranked_by(["dice"], rest, start, [both, overlap, alike])
+    found = ranked_by(["dice"], rest, start, [both, overlap, alike])
     assert [one.trial.name for one in found] == ["2", "1", "3"]
 
 

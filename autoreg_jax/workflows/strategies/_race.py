@@ -1,17 +1,20 @@
 """Real short trainings of candidates, which the better ones continue."""
 
-import logging
 import math
-from collections.abc import Mapping
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
 
-from autoreg_jax.errors import ConfigError, NonFiniteError
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import Stream
 from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
+from autoreg_jax.workflows.strategies._ranking import (
+    base_of,
+    instead_of,
+    ranked_by,
+    spare,
+)
 from autoreg_jax.workflows.trials import (
     START,
     USUAL,
@@ -26,19 +29,16 @@ from autoreg_jax.workflows.trials import (
     early_judges,
     finalists_of,
     finish,
-    gains_of,
     is_possible,
     parents_of,
     proposals,
-    seed_noise,
     start_of,
     train_together,
     trials_folder,
+    usual_trial,
     verdicts,
     workers,
 )
-
-logger = logging.getLogger(__name__)
 
 # Parts of the training after which trials are compared, and the least steps: before
 # that the seed decides more than the settings.
@@ -111,14 +111,16 @@ def comparisons(num_steps: int, log_every: int) -> tuple[int, int, int]:
 def race(job: SearchJob) -> SearchResult:
     """Train candidates for a while on the same pairs, and continue the better ones.
 
-    The start is always among them. Candidates are the usual settings and neighbours of
-    the start in `config.search.space`; one whose steps take so long that a whole
-    training costs more than the budget is left at once. After a quarter of the training
-    those that may be better are combined, and the combination, if it may be better,
-    and the best other one are trained to the end: by then the seed decides more than
-    most single settings. It is one trial where two would cost too much. The better one
-    replaces the start only if its gain on validation pairs is more than noise, or if
-    the start diverges. The model of the winner is that of the run.
+    The start is always among them. Where the run has unusual settings the usual ones
+    are trained next, and unless they are worse for certain all candidates are
+    neighbours of those in `config.search.space`, else of the start. One whose steps
+    take so long that a whole training costs more than the budget is left at once. After
+    a quarter of the training those that may be better are combined, and the
+    combination, if it may be better, and the best other one are trained to the end: by
+    then the seed decides more than most single settings. It is one trial where two
+    would cost too much. The better one replaces the start only if its gain on
+    validation pairs is more than noise, or if the start diverges. The model of the
+    winner is that of the run.
 
     While the trials have only begun and the judge prefers no registration to all of
     them, the best by the next judge is a finalist, too; who decides shows at the end.
@@ -128,15 +130,14 @@ def race(job: SearchJob) -> SearchResult:
         NonFiniteError: If all trials diverge.
     """
     search, train = job.config.search, job.config.train
-    space = read_space(search.space)
     with trials_folder(job) as folder, workers(search.workers) as executor:
         trainer = start_of(job, folder)
         rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
-        start, rest = Trial(START), trainer.judging.unregistered
+        rest = trainer.judging.unregistered
+        space = trainer.reduced(read_space(search.space))
         first_look = comparisons(train.steps, train.log_every)[0]
         budget = affordable(job, trainer, first_look)
         plan = plan_race(train.steps, train.log_every, budget)
-        field = proposals(trainer.reduced(space), trainer, plan.trials, rng)
         seen: list[Outcome] = []
 
         def run(trials: list[Trial], steps: int, most: float) -> list[Outcome]:
@@ -144,30 +145,37 @@ def race(job: SearchJob) -> SearchResult:
             seen.extend(found)
             return [outcome for outcome in found if not outcome.is_too_dear]
 
-        (first,) = run([start], plan.early, math.inf)
+        (first,) = run([Trial(START)], plan.early, math.inf)
         most = budget * first.seconds or math.inf
+        known = usual_trial(space, trainer)
+        usual = run([known], plan.early, most) if known is not None else []
+        sound = [outcome for outcome in usual if not outcome.diverged]
+        base = base_of(search.judge, rest, first, sound)
+        count = plan.trials - (known is not None)
+        field = proposals(space, trainer, count, rng, base.trial)
         others = run(field, plan.early, most)
         if first.diverged:
-            first = _instead(first, others, search.judge)
-            start = first.trial
-            others = [one for one in others if one is not first]
+            first = instead_of(first, [*sound, *others], search.judge)
+            base = first if base.diverged else base
+        others = [one for one in others if one is not first]
         smoother = _smoother(others, job.config.objective.smooth)
-        said = verdicts(rest, first, others, smoother)
+        said = verdicts(rest, first, [*sound, *others], smoother)
         judges = early_judges(search.judge, said)
-        ranked = _ranked_by(judges, rest, first, others)
+        ranked = ranked_by(judges, rest, base, others)
         # Twice the smoothness only checks the judge.
-        others = [o for o in ranked if o is not smoother or o.trial.name == USUAL]
-        parents = parents_of(others, _PARENTS, seen, first, train.steps, budget)
+        better = [outcome for outcome in ranked if outcome is not smoother]
+        parents = parents_of(better, _PARENTS, first, budget)
         # Where two judges compete, each needs a finalist of its own.
         if len(judges) == 1 and (child := _child(parents, trainer)):
-            found = _ranked_by(judges, rest, first, run([child], plan.early, most))
+            found = ranked_by(judges, rest, base, run([child], plan.early, most))
             ranked = found + ranked
+        ranked += [base] if base is not first else []
         ranked = finalists_of(ranked, plan.finalists, seen, first, train.steps, budget)
-        finalists = [outcome.trial for outcome in ranked]
+        start, finalists = first.trial, [outcome.trial for outcome in ranked]
         last, *finals = run([start, *finalists], train.steps, math.inf)
         sound = [outcome for outcome in finals if not outcome.diverged]
         if last.diverged:
-            for trial in _spare(seen, judges[0]):
+            for trial in spare(seen, judges[0]):
                 if sound and trial.name != USUAL:
                     break
                 found = run([trial], train.steps, math.inf)
@@ -177,61 +185,6 @@ def race(job: SearchJob) -> SearchResult:
         judge = choose_judge(search.judge, said)
         best = max(sound, key=lambda one: one.mean(judge), default=None)
         return finish(job, trainer, Tried(judge, said, last, seen, best))
-
-
-def _spare(seen: list[Outcome], judge: str | None) -> list[Trial]:
-    """The trials that were left behind in good order.
-
-    The usual settings first, since a rate that is too large may look best until it
-    diverges; then the best of those that were trained longest.
-    """
-    last = {outcome.trial.name: outcome for outcome in seen}
-    sound = [o for o in last.values() if not (o.diverged or o.is_too_dear)]
-
-    def rank(outcome: Outcome) -> tuple[bool, int, float]:
-        return outcome.trial.name != USUAL, -outcome.steps, -outcome.mean(judge)
-
-    return [outcome.trial for outcome in sorted(sound, key=rank)]
-
-
-def _ranked_by(
-    judges: list[str],
-    rest: Mapping[str, np.ndarray],
-    start: Outcome,
-    others: list[Outcome],
-) -> list[Outcome]:
-    """The trials that may be better by some judge, the best of each in turn."""
-    orders = [_ranked(rest, judge, start, others) for judge in judges]
-    in_turn = (one for row in zip_longest(*orders) for one in row if one is not None)
-    return list(dict.fromkeys(in_turn))
-
-
-def _ranked(
-    rest: Mapping[str, np.ndarray],
-    judge: str,
-    start: Outcome,
-    others: list[Outcome],
-) -> list[Outcome]:
-    """The trials that may be better than the start, the best first."""
-    noise = seed_noise(start.scores[judge], rest[judge], start.steps)
-    gains = gains_of(others, start, judge, noise)
-    rows = []
-    for outcome, found in zip(others, gains, strict=True):
-        if found is None:
-            logger.info("Trial %s diverged: %s.", outcome.trial.name, outcome.diverged)
-            continue
-        logger.info(
-            "Trial %s after %d steps: %+.4f (%+.4f to %+.4f) in %s.",
-            outcome.trial.name,
-            outcome.steps,
-            found.mean,
-            found.low,
-            found.high,
-            judge,
-        )
-        if found.high > 0:
-            rows.append((found.mean, outcome))
-    return [outcome for _, outcome in sorted(rows, key=lambda row: -row[0])]
 
 
 def _child(parents: list[Outcome], trainer: Trainer) -> Trial | None:
@@ -257,25 +210,3 @@ def _smoother(others: list[Outcome], smooth: float) -> Outcome | None:
         ):
             return outcome
     return None
-
-
-def _instead(start: Outcome, others: list[Outcome], judge: str) -> Outcome:
-    """The best trial in the place of a start that diverges.
-
-    Raises:
-        NonFiniteError: If all of them diverge.
-    """
-    sound = [outcome for outcome in others if not outcome.diverged]
-    if not sound:
-        raise NonFiniteError(
-            f"search: the training of the run diverges ({start.diverged}), and so do "
-            f"the {len(others)} others that were tried; lower train.learning_rate."
-        )
-    best = max(sound, key=lambda outcome: outcome.mean(judge))
-    logger.warning(
-        "The training of the run itself diverges: %s. Trial %s takes its place: %s.",
-        start.diverged,
-        best.trial.name,
-        best.trial.describe(),
-    )
-    return best

@@ -14,6 +14,7 @@ from autoreg_jax.workflows.trials._candidates import (
     drawn,
     is_possible,
     proposals,
+    usual_trial,
 )
 from autoreg_jax.workflows.trials._finish import Tried, finish
 from autoreg_jax.workflows.trials._gain import (
@@ -82,6 +83,7 @@ __all__ = [
     "train_together",
     "trained_winner",
     "trials_folder",
+    "usual_trial",
     "verdicts",
     "workers",
 ]

@@ -9,7 +9,9 @@ from autoreg_jax.config import RunConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.search_space import Candidate, Genotype, searched_names
 from autoreg_jax.spaces import Changes, Space, changed
+from autoreg_jax.workflows.trials._contrast import usual_similarity
 from autoreg_jax.workflows.trials._memory import fits_memory
+from autoreg_jax.workflows.trials._start import START
 from autoreg_jax.workflows.trials._trainer import Trainer
 from autoreg_jax.workflows.trials._trial import Trial
 
@@ -25,27 +27,46 @@ _TRIES = 100
 _COMBINED = 4
 
 
-def proposals(
-    space: Space, trainer: Trainer, count: int, rng: np.random.Generator
-) -> list[Trial]:
-    """Trials around the start, the most promising first.
+def usual_trial(space: Space, trainer: Trainer) -> Trial | None:
+    """The usual settings of the choices of a space; None if the run has them.
 
-    The usual settings, if the run has others, or else twice the smoothness, by which
-    the judge is checked; then one change each, in the order of the space, and now and
-    then two at random.
+    The usual similarity is the one for the contrasts of the judged pairs.
+    """
+    config, name = trainer.config, "objective.similarity"
+    usual = space.usual(config, RunConfig())
+    if any(choice.name == name for choice in space.choices):
+        usual.pop(name, None)
+        similarity = usual_similarity(trainer.judging)
+        if similarity not in (None, config.objective.similarity):
+            usual[name] = similarity
+    trial = Trial(USUAL, usual)
+    return trial if is_possible(trainer, trial) else None
+
+
+def proposals(
+    space: Space,
+    trainer: Trainer,
+    count: int,
+    rng: np.random.Generator,
+    base: Trial | None = None,
+) -> list[Trial]:
+    """Trials around the start or another trial, the most promising first.
+
+    Around the start first twice the smoothness, by which the judge is checked; then one
+    change each, in the order of the space, and now and then two at random.
 
     Args:
         space: What may be changed.
         trainer: Knows the settings and the genotype of the run.
         count: Most trials.
         rng: Random numbers.
+        base: What they change; None for the start.
     """
-    config = trainer.config
-    usual = space.usual(config, RunConfig())
-    usual.pop("objective.similarity", None)  # which the data have decided
+    base = base or Trial(START)
+    config = trainer.settings(base)
     names = [choice.name for choice in space.choices]
-    first: list[Changes] = [usual] if usual else []
-    if not usual and "objective.smooth" in names and config.objective.smooth:
+    first: list[Changes] = []
+    if not base.changes and "objective.smooth" in names and config.objective.smooth:
         first.append({"objective.smooth": SMOOTHER * config.objective.smooth})
     near = list(space.neighbours(config))
     found = chain(
@@ -54,13 +75,12 @@ def proposals(
     )
     trials: list[Trial] = []
     for changes, genotype in found:
-        is_usual = bool(usual) and changes == usual and genotype is None
-        name = USUAL if is_usual else f"{len(trials) + 1}"
-        trial = Trial(name, changes, genotype)
-        if is_possible(trainer, trial) and not _is_there(trial, trials):
-            trials.append(trial)
         if len(trials) == count:
             break
+        every = {**base.changes, **changes}
+        trial = Trial(f"{len(trials) + 1}", every, genotype or base.genotype)
+        if is_possible(trainer, trial) and not _is_there(trial, [base, *trials]):
+            trials.append(trial)
     return trials
 
 

@@ -9,8 +9,7 @@ from autoreg_jax.workflows.trials._trial import Outcome
 logger = logging.getLogger(__name__)
 
 # A trial begins if no more than this goes beyond the budget: seconds of a step vary.
-# What several promising settings give together is worth a little more.
-_BEYOND, _TOGETHER = 0.5, 0.75
+_BEYOND = 0.5
 
 
 def price(outcome: Outcome, start: Outcome) -> float:
@@ -42,25 +41,17 @@ def is_affordable(
 
 
 def parents_of(
-    ranked: Sequence[Outcome],
-    count: int,
-    seen: Sequence[Outcome],
-    start: Outcome,
-    steps: int,
-    budget: float,
+    ranked: Sequence[Outcome], count: int, start: Outcome, budget: float
 ) -> list[Outcome]:
-    """The trials that are combined: a training as dear as each fits into the budget.
+    """The trials that are combined: a training of each costs no more than the budget.
 
     Args:
-        ranked: Trials that may be better than the start, the best first.
+        ranked: Trials that may be better, the best first.
         count: Most parents.
-        seen: All trials so far, the start among them or not.
         start: The start, as far as it was trained.
-        steps: Of the whole training.
         budget: In trainings of the start.
     """
-    left = budget + _TOGETHER - cost(seen, start, steps)
-    return [one for one in ranked if price(one, start) <= left][:count]
+    return [one for one in ranked if price(one, start) <= budget][:count]
 
 
 def finalists_of(
@@ -87,7 +78,7 @@ def finalists_of(
     spent, kept = cost(seen, start, steps), []
     for outcome in ranked:
         rest = price(outcome, start) * (1 - outcome.steps / steps)
-        if rest > budget or (kept and spent + rest > budget + _BEYOND):
+        if rest > budget or (kept and spent + rest > budget):
             logger.info(
                 "Trial %s (%s) is not trained to the end: it would cost %.1f trainings "
                 "more, %.1f are spent of %.3g (search.trainings).",
