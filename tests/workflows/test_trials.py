@@ -552,9 +552,10 @@ def test_all_that_may_be_better_is_combined(cohorts, space, tmp_path):
     genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
     trainer = Trainer(*cohorts[:2], BASE, tmp_path, genotype, PROGRAMS)
 
-    def child_of(*changes):
+    def child_of(*changes, base=None):
         trials = [Trial(str(n), one) for n, one in enumerate(changes)]
-        child = _child([Outcome(trial, 12, {}) for trial in trials], trainer)
+        parents = [Outcome(trial, 12, {}) for trial in trials]
+        child = _child(Trial("usual", base or {}), parents, trainer)
         return child and dict(child.changes)
 
     rate, pairs = {"train.learning_rate": 0.06}, {"train.batch_size": 2}
@@ -564,3 +565,7 @@ def test_all_that_may_be_better_is_combined(cohorts, space, tmp_path):
     assert child_of(rate, {"network.scales": 0}, pairs) == {**rate, **pairs}
     assert child_of(rate, {"train.learning_rate": 0.01}) is None
     assert child_of() is None
+    # What all of them have from the base does not hide what one of them changes of it.
+    base = {"train.learning_rate": 0.03, "network.matching": [1]}
+    found = child_of({**base, **pairs}, {**base, **rate}, base=base)
+    assert found == {"network.matching": [1], **pairs, **rate}

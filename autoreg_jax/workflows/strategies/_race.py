@@ -1,6 +1,7 @@
 """Real short trainings of candidates, which the better ones continue."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -166,7 +167,7 @@ def race(job: SearchJob) -> SearchResult:
         better = [outcome for outcome in ranked if outcome is not smoother]
         parents = parents_of(better, _PARENTS, first, budget)
         # Where two judges compete, each needs a finalist of its own.
-        if len(judges) == 1 and (child := _child(parents, trainer)):
+        if len(judges) == 1 and (child := _child(base.trial, parents, trainer)):
             found = ranked_by(judges, rest, base, run([child], plan.early, most))
             ranked = found + ranked
         ranked += [base] if base is not first else []
@@ -187,17 +188,34 @@ def race(job: SearchJob) -> SearchResult:
         return finish(job, trainer, Tried(judge, said, last, seen, best))
 
 
-def _child(parents: list[Outcome], trainer: Trainer) -> Trial | None:
-    """A combination of the trials that can be combined; None if there are not two."""
+def _child(base: Trial, parents: list[Outcome], trainer: Trainer) -> Trial | None:
+    """What the trials that can be combined change of the base, all together.
+
+    None if there are not two of them.
+    """
     if not parents:
         return None
-    first, *others = [outcome.trial for outcome in parents]
+    first, *others = [_beside(base, outcome.trial) for outcome in parents]
     child = None
     for other in others:
         both = combined(child or first, other, "combination")
-        if both is not None and is_possible(trainer, both):
+        if both is None:
+            continue
+        whole = replace(both, changes={**base.changes, **both.changes})
+        if is_possible(trainer, whole):
             child = both
-    return child
+    return child and replace(child, changes={**base.changes, **child.changes})
+
+
+def _beside(base: Trial, trial: Trial) -> Trial:
+    """A trial with what it changes of the base alone."""
+    same = base.changes.items()
+    own = {
+        name: value
+        for name, value in trial.changes.items()
+        if (name, value) not in same
+    }
+    return replace(trial, changes=own)
 
 
 def _smoother(others: list[Outcome], smooth: float) -> Outcome | None:
