@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autoreg_jax.compat import registration
     from autoreg_jax.inference import load_model, register
     from autoreg_jax.transforms import Transform
     from autoreg_jax.workflows import evaluate, search, train
@@ -24,6 +25,7 @@ _OBJECTS = {
     "evaluate": "workflows",
     "load_model": "inference",
     "register": "inference",
+    "registration": "compat",
     "search": "workflows",
     "train": "workflows",
 }
@@ -31,6 +33,7 @@ _MODULES = (
     "alignment",
     "baselines",
     "bilevel",
+    "compat",
     "config",
     "data",
     "errors",
@@ -55,7 +58,15 @@ _MODULES = (
     "workflows",
 )
 
-__all__ = ["Transform", "evaluate", "load_model", "register", "search", "train"]
+__all__ = [
+    "Transform",
+    "evaluate",
+    "load_model",
+    "register",
+    "registration",
+    "search",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

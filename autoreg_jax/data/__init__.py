@@ -26,6 +26,8 @@ from autoreg_jax.data.datasets import (
 )
 from autoreg_jax.data.images import (
     ENDINGS,
+    Image,
+    as_given,
     check_contrast,
     is_image_name,
     normalize_intensity,
@@ -44,6 +46,7 @@ __all__ = [
     "Cohort",
     "Dataset",
     "Fingerprint",
+    "Image",
     "ImageCache",
     "PairFiles",
     "PairSampler",
@@ -51,6 +54,7 @@ __all__ = [
     "Scan",
     "StoredArray",
     "Subject",
+    "as_given",
     "check_contrast",
     "content_digest",
     "default_cache",

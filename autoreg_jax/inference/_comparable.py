@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from autoreg_jax.data import read_mask
+from autoreg_jax.data import Image, read_mask
 from autoreg_jax.errors import ConfigError, DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, is_inside, shared_part
 from autoreg_jax.losses import SIMILARITIES
@@ -23,7 +23,7 @@ _MANY = 1_000_000
 _COUNTS, _CONTRAST = 0.1, 1e-4
 
 
-def binary_mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
+def binary_mask(mask: Image | None, ndim: int) -> Volume | None:
     """A mask, or its file, as an image of 0 and 1.
 
     Raises:
@@ -31,7 +31,7 @@ def binary_mask(mask: Volume | Path | str | None, ndim: int) -> Volume | None:
     """
     if mask is None:
         return None
-    mask = mask if isinstance(mask, Volume) else read_mask(mask)
+    mask = read_mask(mask)
     if mask.ndim != ndim:
         raise GeometryError(
             f"{mask.path or 'the mask'} has {mask.ndim} axes, the images have {ndim}."

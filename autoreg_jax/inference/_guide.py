@@ -12,15 +12,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from autoreg_jax.data import read_labels
+from autoreg_jax.data import Image, read_labels
 from autoreg_jax.errors import ConfigError, DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, resample
 from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._landmarks import Landmarks, read_landmarks
 from autoreg_jax.inference.optimisation import Guidance
 from autoreg_jax.spatial import downsample, half_shape
-
-Labels = Volume | Path | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +32,7 @@ class Guide:
             order, mm, RAS+, `(n, 3)` each, or files, see `transforms.read_points`.
     """
 
-    labels: tuple[Labels, Labels] | None = None
+    labels: tuple[Image, Image] | None = None
     landmarks: tuple[Landmarks, Landmarks] | None = None
 
     @property
@@ -61,10 +59,7 @@ class Guide:
         labels = landmarks = None
         doubts: list[str] = []
         if self.labels is not None:
-            one, other = (
-                part if isinstance(part, Volume) else read_labels(part)
-                for part in self.labels
-            )
+            one, other = map(read_labels, self.labels)
             for part, image in ((one, fixed), (other, moving)):
                 if part.ndim != image.ndim:
                     raise GeometryError(

@@ -12,6 +12,7 @@ from jax import Array
 from autoreg_jax.alignment import prealign
 from autoreg_jax.config import Intensity
 from autoreg_jax.data import (
+    Image,
     check_contrast,
     normalize_intensity,
     read_image,
@@ -47,8 +48,8 @@ _WINDOW, _STEPS = 9, 100
 
 @in_single_precision
 def register(  # noqa: PLR0913
-    fixed: Volume | Path | str,
-    moving: Volume | Path | str,
+    fixed: Image,
+    moving: Image,
     *,
     model: RegistrationModel | Path | str | None = None,
     init: Start = None,
@@ -57,8 +58,8 @@ def register(  # noqa: PLR0913
     learning_rate: float | None = None,
     similarity: str | Similarity | None = None,
     smoothness: float | None = None,
-    fixed_mask: Volume | Path | str | None = None,
-    moving_mask: Volume | Path | str | None = None,
+    fixed_mask: Image | None = None,
+    moving_mask: Image | None = None,
     guide: Guide | None = None,
     fill: Fill = None,
 ) -> Registered:
@@ -68,7 +69,8 @@ def register(  # noqa: PLR0913
     the result is on the grid of the fixed image. The moving image is interpolated once.
 
     Args:
-        fixed: The fixed image, 2-D or 3-D, with any intensities.
+        fixed: The fixed image, 2-D or 3-D, with any intensities: a file, a `Volume`, an
+            image of nibabel, SimpleITK or ANTs, or a pair `(array, affine)`.
         moving: The moving image, on any grid of the same world.
         model: A model, its folder or a run folder; default: no model, alignment and
             optimisation alone. A folder is read and compiled at every call: to register
@@ -130,8 +132,7 @@ def register(  # noqa: PLR0913
         has_mask=has_mask,
         is_guided=guide is not None,
     )
-    fixed = fixed if isinstance(fixed, Volume) else read_image(fixed)
-    moving = moving if isinstance(moving, Volume) else read_image(moving)
+    fixed, moving = read_image(fixed), read_image(moving)
     check_fill(fill)
     check_contrast(fixed)
     check_contrast(moving)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.alignment import Alignment
-from autoreg_jax.data import read_image, read_labels
+from autoreg_jax.data import Image, read_image, read_labels
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
@@ -130,7 +130,7 @@ class Registered:
 
     def apply(
         self,
-        volume: Volume | Path | str,
+        volume: Image,
         interpolation: Interpolation = "linear",
         *,
         fill: Fill = None,
@@ -138,7 +138,8 @@ class Registered:
         """Bring another image or label map of the moving subject to the fixed grid.
 
         Args:
-            volume: On any grid, in the world of the moving image.
+            volume: A file or an image in memory, see `data.read_image`, on any grid,
+                in the world of the moving image.
             interpolation: "linear" for images; for label maps "label" (the label with
                 the largest linear share, smoother) or "nearest".
             fill: Value of an image where the given one has no voxels: a number, or
@@ -156,9 +157,8 @@ class Registered:
             GeometryError: If its number of axes is another.
             ValueError: If `interpolation` is unknown.
         """
-        if not isinstance(volume, Volume):
-            is_image = interpolation == "linear"
-            volume = read_image(volume) if is_image else read_labels(volume)
+        read = read_image if interpolation == "linear" else read_labels
+        volume = read(volume)
         if volume.ndim != self.fixed.ndim:
             raise GeometryError(
                 f"{volume.path or 'the volume'} has {volume.ndim} axes, the registered "

@@ -1,6 +1,7 @@
 """Image files, read strictly and written whole; grey values and what images show."""
 
 from autoreg_jax.data.images._content import Content, content_of, thumbnail
+from autoreg_jax.data.images._given import Image, as_given
 from autoreg_jax.data.images._intensity import (
     check_contrast,
     masked,
@@ -19,6 +20,8 @@ from autoreg_jax.data.images._writing import write_displacement, write_volume
 __all__ = [
     "ENDINGS",
     "Content",
+    "Image",
+    "as_given",
     "check_contrast",
     "check_grid",
     "content_of",

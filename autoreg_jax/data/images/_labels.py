@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Num
 
+from autoreg_jax.data.images._given import Image, open_image
 from autoreg_jax.data.images._reading import check_grid, finite, one_channel
-from autoreg_jax.data.images._stored import open_stored
 from autoreg_jax.errors import DataError, ImageWarning
 from autoreg_jax.geometry import Volume
 
@@ -21,12 +21,13 @@ _ROUNDING, _FLOAT32 = 1e-4, 4 * float(np.finfo(np.float32).eps)
 _EXACT = 2**24
 
 
-def read_labels(path: Path | str, image: Volume | None = None) -> Volume:
+def read_labels(labels: Image, image: Volume | None = None) -> Volume:
     """Read a label map.
 
     Args:
-        path: An image file, see `read_image`; one of floating-point numbers is fine as
-            long as every voxel is a whole number, up to the rounding of float32.
+        labels: A file or an image in memory, see `read_image`; one of floating-point
+            numbers is fine as long as every voxel is a whole number, up to the rounding
+            of float32.
         image: The image that it labels; the map must be on its grid and not empty.
 
     Returns:
@@ -42,23 +43,24 @@ def read_labels(path: Path | str, image: Volume | None = None) -> Volume:
         GeometryError: If its affine is singular or not finite, or it is on another grid
             than the image.
     """
-    path = Path(path)
-    stored = open_stored(path)
-    array = _whole(one_channel(stored.array, path), path)
-    labels = Volume(array, stored.affine, path, stored.space, stored.stated)
+    if isinstance(labels, Volume):
+        return labels
+    stored = open_image(labels)
+    array = _whole(one_channel(stored.array, stored.path), stored.path)
+    found = Volume(array, stored.affine, stored.file, stored.space, stored.stated)
     if image is not None:
-        _check_companion(labels, image, "label map")
-    return labels
+        _check_companion(found, image, "label map")
+    return found
 
 
-def read_mask(path: Path | str, image: Volume | None = None) -> Volume:
+def read_mask(mask: Image, image: Volume | None = None) -> Volume:
     """Read a mask.
 
     A mask of whole numbers is inside where it is not 0. One of probabilities, numbers
     from 0 to 1, is inside from 0.5; ITK would cut them off to 0.
 
     Args:
-        path: An image file, see `read_image`.
+        mask: A file or an image in memory, see `read_image`.
         image: The image that it belongs to; the mask must be on its grid.
 
     Returns:
@@ -73,8 +75,10 @@ def read_mask(path: Path | str, image: Volume | None = None) -> Volume:
         GeometryError: If its affine is singular or not finite, or it is on another grid
             than the image.
     """
-    path = Path(path)
-    stored = open_stored(path)
+    if isinstance(mask, Volume):
+        return mask
+    stored = open_image(mask)
+    path = stored.path
     array = one_channel(stored.array, path)
     finite(array, path)
     inside = np.rint(array) != 0
@@ -92,12 +96,12 @@ def read_mask(path: Path | str, image: Volume | None = None) -> Volume:
             ImageWarning,
             stacklevel=2,
         )
-    mask = Volume(inside.astype(np.float32), stored.affine, path, stored.space)
+    found = Volume(inside.astype(np.float32), stored.affine, stored.file, stored.space)
     if image is not None:
-        _check_companion(mask, image, "mask")
+        _check_companion(found, image, "mask")
     elif not inside.any():
         raise DataError(f"{path}: the mask is empty; correct it, or leave it out.")
-    return mask
+    return found
 
 
 def _whole(array: Num[np.ndarray, "*space"], path: Path) -> Int[np.ndarray, "*space"]:

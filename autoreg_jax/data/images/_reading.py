@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Num
 
+from autoreg_jax.data.images._given import Image, open_image
 from autoreg_jax.data.images._stored import open_stored
 from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.geometry import Volume
@@ -19,13 +20,15 @@ __all__ = [
 ]
 
 
-def read_image(path: Path | str) -> Volume:
-    """Read an image.
+def read_image(image: Image) -> Volume:
+    """Read an image, from a file or from memory.
 
     Args:
-        path: A file with one channel, 2-D or 3-D: NIfTI (`.nii`, `.nii.gz`, plain or
+        image: A file with one channel, 2-D or 3-D: NIfTI (`.nii`, `.nii.gz`, plain or
             compressed whatever the name says), FreeSurfer (`.mgz`, `.mgh`), or, with
-            SimpleITK, `.nrrd`, `.nhdr`, `.mha` or `.mhd`.
+            SimpleITK, `.nrrd`, `.nhdr`, `.mha` or `.mhd`. Or an image of nibabel,
+            SimpleITK or ANTs, or a pair of a NumPy array and its affine, RAS+. A
+            `Volume` is returned as it is.
 
     Returns:
         The intensities as stored, float32. A single plane becomes a 2-D array.
@@ -38,11 +41,12 @@ def read_image(path: Path | str) -> Volume:
             three axes, or holds NaN or infinite voxels.
         GeometryError: If its affine is singular or not finite.
     """
-    path = Path(path)
-    stored = open_stored(path)
-    array = finite(_single(stored.array), path)
-    array = one_channel(array, path)
-    return Volume(array, stored.affine, path, stored.space, stored.stated)
+    if isinstance(image, Volume):
+        return image
+    stored = open_image(image)
+    array = finite(_single(stored.array), stored.path)
+    array = one_channel(array, stored.path)
+    return Volume(array, stored.affine, stored.file, stored.space, stored.stated)
 
 
 def read_vectors(path: Path | str) -> Float[np.ndarray, "*space d"]:

@@ -59,7 +59,7 @@ class Stored:
             them.
         affine: Voxel indices to world, mm, RAS+.
         space: Which world it is, see `Grid`.
-        path: The file.
+        path: The file, or what to call an image in memory.
         stated: Lengths by its header, see `Grid`.
     """
 
@@ -68,6 +68,11 @@ class Stored:
     space: int
     path: Path
     stated: Stated | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The file, if there is one."""
+        return self.path if self.path.is_file() else None
 
 
 def open_stored(path: Path, *, voxels: bool = True) -> Stored:
@@ -90,6 +95,24 @@ def open_stored(path: Path, *, voxels: bool = True) -> Stored:
         array, place = _open(path, voxels)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+    return checked(array, place, path)
+
+
+def checked(array: _Array, place: Place, path: Path) -> Stored:
+    """Voxels and their place, if there is one number for each.
+
+    Args:
+        array: The voxels.
+        place: Where they lie.
+        path: The file, or what to call the image in messages.
+
+    Warns:
+        ImageWarning: Of what the header leaves open.
+
+    Raises:
+        DataError: If there are no voxels, or none of one number.
+        GeometryError: If the affine is not finite and invertible.
+    """
     if not array.shape or min(array.shape) < 1:
         raise DataError(
             f"{path}: the image has no voxels, its shape is {array.shape}; export it "
@@ -97,6 +120,8 @@ def open_stored(path: Path, *, voxels: bool = True) -> Stored:
         )
     for note in place.notes:
         warnings.warn(f"{path}: {note}", ImageWarning, stacklevel=3)
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8)
     if array.dtype.kind not in "iuf":
         raise DataError(
             f"{path}: voxels of type {_type_name(array)} have no single grey value; "
