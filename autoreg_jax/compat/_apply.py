@@ -57,8 +57,9 @@ def apply_transforms(
     if not files:
         raise ConfigError("transformlist: no transform in the list; give one.")
     if whichtoinvert is None:
-        is_affine = [str(name).endswith((".mat", ".txt", ".tfm")) for name in files]
-        whichtoinvert = [True, False] if is_affine == [True, False] else [False] * len(files)
+        is_affine = [str(name).endswith(".mat") for name in files]
+        is_inverse = is_affine == [True, False]
+        whichtoinvert = is_affine if is_inverse else [False] * len(files)
     if len(whichtoinvert) != len(files):
         raise ConfigError(
             f"whichtoinvert: needs a value for each of the {len(files)} transforms, "

@@ -1,12 +1,14 @@
 """`ants.registration`: the same arguments and the same keys."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from autoreg_jax.data import Image, as_given
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.inference import RegistrationModel, Start, register
+from autoreg_jax.inference import RegistrationModel, register
+from autoreg_jax.transforms import Transform
 
 # What `register` is asked for.
 _TYPES: dict[str, dict[str, Any]] = {
@@ -15,13 +17,16 @@ _TYPES: dict[str, dict[str, Any]] = {
     "Rigid": {"affine": "rigid", "refine": 0},
 }
 
+# The displacement comes first: a point of the fixed image passes it first.
+_FORWARD = ("displacement.nii.gz", "affine.mat")
+
 
 def registration(
     fixed: Image,
     moving: Image,
     type_of_transform: str = "AutoReg",
     *,
-    initial_transform: Start = None,
+    initial_transform: Transform | Path | str | Sequence[Path | str] | None = None,
     outprefix: Path | str = "",
     mask: Image | None = None,
     moving_mask: Image | None = None,
@@ -52,7 +57,7 @@ def registration(
 
     Raises:
         ConfigError: If `type_of_transform` is unknown.
-        Exception: As `register`.
+        AutoregError: As `register`.
     """
     if type_of_transform not in _TYPES:
         raise ConfigError(
@@ -78,10 +83,6 @@ def registration(
         "fwdtransforms": [str(path) for path in forward],
         "invtransforms": [str(by_name["inverse_displacement.nii.gz"])],
     }
-
-
-# The displacement comes first: a point of the fixed image passes it first.
-_FORWARD = ("displacement.nii.gz", "affine.mat")
 
 
 def _last_part(prefix: Path | str) -> str:

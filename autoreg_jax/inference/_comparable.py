@@ -1,7 +1,6 @@
 """Whether there is anything to compare: masks, label maps and what is left of them."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float

@@ -24,7 +24,8 @@ NumPy array and its map from voxel indices to world millimetres, RAS+."""
 # From LPS, the world of ITK, to RAS.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _KINDS = (
-    "a file, a Volume, an image of nibabel, SimpleITK or ANTs, or a pair (array, affine)"
+    "a file, a Volume, an image of nibabel, SimpleITK or ANTs, or a pair "
+    "(array, affine)"
 )
 
 
@@ -66,7 +67,8 @@ def as_given(array: Num[np.ndarray, "*space"], like: Image) -> Any:
     if isinstance(like, SpatialImage):
         header = like.header.copy()
         header.set_data_dtype(array.dtype)
-        return type(like)(array.reshape(like.shape), like.affine, header)
+        voxels: Any = array.reshape(like.shape)
+        return type(like)(voxels, like.affine, header)
     if _is_of("SimpleITK", like):
         import SimpleITK
 
@@ -99,7 +101,7 @@ def _opened(image: Any) -> tuple[Num[np.ndarray, "..."], Place, str]:
         geometry = image.GetSpacing(), image.GetOrigin(), image.GetDirection()
         return array, Place(_ras(*geometry)), "the image of SimpleITK"
     if _is_of("ants", image):
-        geometry = image.spacing, image.origin, np.ravel(image.direction)
+        geometry = image.spacing, image.origin, np.ravel(image.direction).tolist()
         return image.numpy(), Place(_ras(*geometry)), "the image of ANTs"
     array, affine = _pair(image)
     return array, Place(affine), "the array"
@@ -123,7 +125,7 @@ def _pair(image: Any) -> tuple[Num[np.ndarray, "..."], Float[np.ndarray, "4 4"]]
         DataError: If it is something else.
     """
     if isinstance(image, tuple | list) and len(image) == 2:
-        array, affine = map(np.asarray, image)
+        array, affine = np.asarray(image[0]), np.asarray(image[1])
         if array.ndim in (2, 3) and affine.shape in ((3, 3), (4, 4)):
             return array, affine
     found = type(image).__name__
