@@ -247,13 +247,19 @@ class Transform:
         found = over_grid(values, self.links, reference)
         return found.reshape(*reference.shape, *array.shape[grid.ndim :])
 
-    def displacement_on(self, grid: Grid) -> Float[np.ndarray, "*space 3"]:
+    def displacement_on(
+        self, grid: Grid, dtype: type[np.floating] | None = None
+    ) -> Float[np.ndarray, "*space 3"]:
         """u(p) = φ(p) - p at the voxels of a grid, in mm along R, A, S.
+
+        Args:
+            grid: The grid.
+            dtype: Of vectors that have to be computed; default: float64.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        return as_displacement(self.links, grid).vectors
+        return as_displacement(self.links, grid, dtype).vectors
 
     def jacobian_determinant(self, grid: Grid) -> Float[np.ndarray, "*space"]:
         """Determinant of ∂φ/∂x at the voxels of a grid: local change of volume.
