@@ -83,7 +83,7 @@ def test_slabs_change_no_number(together):
 
 def test_every_option_takes_more():
     each = {
-        "has_network": True,
+        "network": 30.0,
         "similarity": "ncc",
         "has_masks": True,
         "has_labels": True,

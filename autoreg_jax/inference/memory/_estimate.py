@@ -16,8 +16,8 @@ _SCALING = 19.0
 # Fixed, moved and moving image in windows; derivatives of a displacement; of so many
 # voxels at once, or so many planes.
 _CORRELATION, _FOLDING, _TOGETHER, _PLANES = 71.0, 76.0, 1e6, (17, 5)
-# A network and its results: 60 to 85 for those of this project.
-_PREDICTION = 76.0
+# The results of a network, and what is alive at once of each number that it computes.
+_RESULTS, _PREDICTION = 15.0, 2.1
 # Gradient of the optimisation on its finest grid: images, and features of MIND, which
 # are at half of its resolution; reducing both images to half; making the displacement.
 _IMAGES, _FEATURES, _HALVING, _ENLARGING = 424.0, 780.0, 50.0, 24.0
@@ -38,7 +38,8 @@ class RegistrationTask:
         moving: Shape of the moving image.
         working: Shape of the grid on which the images are compared; with the shape of
             the fixed image it is taken for its grid.
-        has_network: Whether a network predicts the displacement.
+        network: Numbers that a network computes for each voxel of the working grid, see
+            `networks.activations`; 0 without one.
         similarity: Name of the similarity of the optimisation; empty for none.
         coarsening: How often the grid of the optimisation is halved.
         is_aligned: Whether an alignment is sought.
@@ -57,7 +58,7 @@ class RegistrationTask:
     fixed: tuple[int, ...]
     moving: tuple[int, ...]
     working: tuple[int, ...]
-    has_network: bool = False
+    network: float = 0.0
     similarity: str = ""
     coarsening: int = 0
     is_aligned: bool = True
@@ -98,7 +99,7 @@ def registration_memory(
     fixed, moving, working = map(math.prod, (what.fixed, what.moving, what.working))
     images = _GREY * (fixed + moving) * (1 + what.has_labels + what.has_masks)
     compiled = _REST + _ALIGNMENT * what.is_aligned
-    compiled += _NETWORK * what.has_network + _OPTIMISATION * bool(what.similarity)
+    compiled += _NETWORK * (what.network > 0) + _OPTIMISATION * bool(what.similarity)
     threads = _THREAD * min(what.threads, math.ceil(fixed / 250_000))
     host, device = {}, [0.0]
     for stage, arrays, program in _stages(what, fixed, moving, working):
@@ -124,8 +125,9 @@ def _stages(
         # Smoothing before a resampling to larger voxels.
         yield "resampling the images", scaled + _GREY * larger, compared
     field = _VECTOR * working
-    if what.has_network:
-        yield "the network", scaled, compared + _PREDICTION * working
+    if what.network:
+        prediction = _RESULTS + _PREDICTION * what.network
+        yield "the network", scaled, compared + prediction * working
     if what.similarity:
         yield "the optimisation", scaled, compared + _optimisation(what, working)
     together = _together(what.working, _PLANES[0])

@@ -13,6 +13,7 @@ from autoreg_jax.inference.memory._estimate import RegistrationTask
 from autoreg_jax.inference.memory._fit import Fit, Limit, fit
 from autoreg_jax.inference.memory._size import size_in_words
 from autoreg_jax.losses import Objective, Similarity, find_similarity
+from autoreg_jax.networks import activations
 
 __all__ = ["fit_pair", "task_of"]
 
@@ -52,7 +53,7 @@ def task_of(
     return RegistrationTask(
         *shapes,
         working.shape,
-        has_network=description is not None,
+        network=0.0 if description is None else _network(description),
         similarity=name,
         is_aligned=affine != "none",
         has_masks=any(mask is not None for mask in masks),
@@ -95,3 +96,13 @@ def fit_pair(
         about = size_in_words(found.memory.host)
         _LOGGER.info("About %s of memory are needed; %s.", about, limit.words)
     return found
+
+
+def _network(description: ModelDescription) -> float:
+    """Numbers for each voxel; for a network of another kind those of a default one."""
+    return activations(
+        description.structure,
+        len(description.spacing),
+        width=description.width,
+        matching=description.matching,
+    )
