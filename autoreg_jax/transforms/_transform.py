@@ -93,10 +93,7 @@ class Transform:
     def velocity(
         cls, vectors: Float[np.ndarray, "*space d"], grid: Grid, *, voxels: bool = False
     ) -> "Transform":
-        """φ = exp(v), the flow of a stationary velocity; its inverse is exp(-v).
-
-        Arguments and errors are those of `displacement`.
-        """
+        """φ = exp(v), the flow of a stationary velocity; else as `displacement`."""
         return cls((Velocity(_millimetres(vectors, grid, voxels), grid),))
 
     @classmethod
@@ -252,9 +249,7 @@ class Transform:
     ) -> Float[np.ndarray, "*space 3"]:
         """u(p) = φ(p) - p at the voxels of a grid, in mm along R, A, S.
 
-        Args:
-            grid: The grid.
-            dtype: Of vectors that have to be computed; default: float64.
+        Vectors that have to be computed are of `dtype`, by default float64.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
