@@ -46,8 +46,7 @@ class Transform:
     image and a maps those to the moving image, a @ b maps fixed to moving.
 
     Attributes:
-        links: Maps of which the last is applied first, as in a composite of ITK; none
-            for the identity.
+        links: Maps, the last is applied first, as in ITK; none for the identity.
 
     Examples:
         >>> shift = Transform.affine(np.array([[1.0, 0, 3], [0, 1, 0], [0, 0, 1]]))

@@ -23,8 +23,10 @@ _RESULTS, _PREDICTION = 15.0, 2.1
 _IMAGES, _FEATURES, _HALVING, _ENLARGING = 424.0, 780.0, 50.0, 24.0
 # A file of numbers in memory and what it is compressed to, for each of its bytes.
 _WRITING = 2.0
-# Bytes of compiled programs and of the compiler.
+# Bytes of compiled programs, and of the compiler while it compiles a large one; what
+# comes from the cache of an earlier run takes less.
 _ALIGNMENT, _NETWORK, _OPTIMISATION, _REST = 120e6, 230e6, 280e6, 60e6
+_COMPILING = 480e6
 # A thread that maps points.
 _THREAD = 60e6
 
@@ -125,6 +127,8 @@ def _stages(
         # Smoothing before a resampling to larger voxels.
         yield "resampling the images", scaled + _GREY * larger, compared
     field = _VECTOR * working
+    if what.network or what.similarity:
+        yield "compiling", scaled + _COMPILING, compared
     if what.network:
         prediction = _RESULTS + _PREDICTION * what.network
         yield "the network", scaled, compared + prediction * working
