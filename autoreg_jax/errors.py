@@ -21,6 +21,10 @@ class ArtifactError(AutoRegError):
     """A model, checkpoint or run that is missing, incomplete or of another version."""
 
 
+class MemoryNeededError(AutoRegError):
+    """More memory is needed than there is: says how much, and what would fit."""
+
+
 class NonFiniteError(AutoRegError):
     """A loss or gradient that became NaN or infinite: names stage, step and term."""
 

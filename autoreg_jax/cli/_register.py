@@ -13,6 +13,7 @@ from autoreg_jax.errors import ConfigError
 
 # Options that go to `inference.register` under the same names.
 _OPTIONS = ("model", "init", "affine", "refine", "similarity", "smoothness", "fill")
+_OPTIONS += ("max_memory",)
 
 
 class Register(Verb):
@@ -113,6 +114,8 @@ class Register(Verb):
             metavar="FACTOR",
             help="on the smoothness: above 1 smoother, below 1 less",
         )
+        help_ = "most memory to use, e.g. 8GiB (default: what is free)"
+        add("--max-memory", metavar="SIZE", help=help_)
         add = parser.add_argument_group("labels, masks, points").add_argument
         add("--fixed-labels", help="label map of the fixed image, for Dice", **path)
         add(

@@ -3,9 +3,10 @@
 import zlib
 
 _WITH_HEADER = 31
+_PART = 2**24
 
 
-def compressed(content: bytes, *, is_float: bool = False) -> bytes:
+def compressed(content: bytes, *, is_float: bool = False) -> bytes | bytearray:
     """Compress by gzip at the fastest level; the bytes depend on the content alone.
 
     Args:
@@ -24,4 +25,9 @@ def compressed(content: bytes, *, is_float: bool = False) -> bytes:
     """
     strategy = zlib.Z_RLE if is_float else zlib.Z_DEFAULT_STRATEGY
     stream = zlib.compressobj(1, wbits=_WITH_HEADER, strategy=strategy)
-    return stream.compress(content) + stream.flush()
+    # Parts go to one buffer: two results and their sum would be as large as all of it.
+    whole, found = memoryview(content), bytearray()
+    for begin in range(0, len(whole), _PART):
+        found += stream.compress(whole[begin : begin + _PART])
+    found += stream.flush()
+    return found

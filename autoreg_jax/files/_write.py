@@ -125,7 +125,9 @@ def writing(path: Path) -> Iterator[None]:
         raise OSError(error.errno or errno.EIO, text, str(path)) from error
 
 
-def write_bytes(path: Path | str, content: bytes, *, by_all: bool = False) -> Path:
+def write_bytes(
+    path: Path | str, content: bytes | bytearray, *, by_all: bool = False
+) -> Path:
     """Write bytes as `write_file` does."""
     return write_file(path, lambda file: file.write(content), by_all=by_all)
 

@@ -151,15 +151,17 @@ def displacement_on(
     if working.matches(grid):
         return vectors
     matrix = grid.index_matrix(working)
-    return np.stack(
-        [
-            ndimage.affine_transform(
-                component, matrix, output_shape=grid.shape, order=1, mode="nearest"
-            )
-            for component in np.moveaxis(vectors, -1, 0)
-        ],
-        axis=-1,
-    )
+    found = np.empty((*grid.shape, 3), vectors.dtype)
+    for axis in range(3):
+        ndimage.affine_transform(
+            vectors[..., axis],
+            matrix,
+            output_shape=grid.shape,
+            output=found[..., axis],
+            order=1,
+            mode="nearest",
+        )
+    return found
 
 
 def _vote(

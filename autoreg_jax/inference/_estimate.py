@@ -1,20 +1,13 @@
-"""The displacement of a pair on one grid, and how well the images agree under it."""
+"""The displacement of a pair on one grid: predicted, optimised, or both."""
 
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
-from jaxtyping import Float
 
-from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._model import RegistrationModel
 from autoreg_jax.inference.optimisation import SMOOTHNESS, register_pair
-from autoreg_jax.losses import Objective, Similarity, local_ncc
-from autoreg_jax.metrics import folding_fraction
-from autoreg_jax.spatial import warp
+from autoreg_jax.losses import Objective, Similarity
 
 
 def estimate(
@@ -66,24 +59,3 @@ def estimate(
         smoothness=smoothness,
         **pair,
     ).displacement
-
-
-@partial(jax.jit, static_argnames="window")
-def correlations(
-    fixed: Array, unaligned: Array, moving: Array, displacement: Array, *, window: int
-) -> tuple[Array, Array]:
-    """Mean local correlation before and after, on the grid of the comparison."""
-    moved = warp(moving, displacement)
-    return (
-        jnp.mean(local_ncc(fixed, unaligned, window)),
-        jnp.mean(local_ncc(fixed, moved, window)),
-    )
-
-
-_folding_fraction = jax.jit(folding_fraction)
-
-
-def folding(displacement_mm: Float[np.ndarray, "*space 3"], fixed: Volume) -> float:
-    """Folding of the returned field, on the fixed grid."""
-    to_voxels = np.linalg.inv(fixed.affine)[: fixed.ndim, :3].astype(np.float32)
-    return float(_folding_fraction(jnp.asarray(displacement_mm @ to_voxels.T)[None]))

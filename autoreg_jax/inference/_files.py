@@ -1,11 +1,12 @@
 """Registration from files to files: one pair, or many with one model."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.data import PairFiles, read_image, read_labels, read_mask
+from autoreg_jax.data import PairFiles, read_grid, read_image, read_labels, read_mask
 from autoreg_jax.errors import AutoRegError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._accuracy import (
@@ -20,6 +21,7 @@ from autoreg_jax.inference._initial import initial_files
 from autoreg_jax.inference._landmarks import read_landmarks
 from autoreg_jax.inference._model import load_model
 from autoreg_jax.inference._register import register
+from autoreg_jax.inference.memory import fit, memory_limit, task_of
 from autoreg_jax.inference.writing import (
     Extra,
     Page,
@@ -28,6 +30,7 @@ from autoreg_jax.inference.writing import (
     is_too_long,
     longest_name,
     output_paths,
+    written_words,
 )
 from autoreg_jax.runtime import progress
 from autoreg_jax.transforms import ImagePair, Transform, check_whole
@@ -97,6 +100,7 @@ def _register(
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
     with heard() as said:
+        _check_memory(pair, paths, options)
         # Labels that cannot be used must be found before the registration.
         fixed, moving = read_image(pair.fixed), read_image(pair.moving)
         fixed_labels = pair.fixed_labels and read_labels(pair.fixed_labels, fixed)
@@ -119,7 +123,8 @@ def _register(
             guide=guided,
             **{**options, **begin},
         )
-    result = replace(result, warnings=(*said, *doubts, *result.warnings))
+    said = dict.fromkeys((*said, *doubts, *result.warnings))
+    result = replace(result, warnings=tuple(said))
     summary = full_summary(result, paths)
     if fixed_labels and moving_labels:
         overlap = label_overlap(result, fixed_labels, moving_labels)
@@ -135,6 +140,28 @@ def _register(
         paths, moving_labels, one_field=one_field, summary=summary, page=page
     )
     return {**summary, "files": written}
+
+
+def _check_memory(
+    pair: PairFiles, paths: Mapping[str, Path], options: Mapping[str, Any]
+) -> None:
+    """Refuse what does not fit before any image is read: their headers say enough.
+
+    What the registration itself takes comes later, when the model is known.
+    """
+    with warnings.catch_warnings(action="ignore"):
+        fixed, moving = read_grid(pair.fixed), read_grid(pair.moving)
+    what = task_of(
+        (fixed.shape, moving.shape), fixed.grid, affine=options.get("affine", "auto")
+    )
+    what = replace(
+        what,
+        has_labels=pair.moving_labels is not None,
+        is_written="displacement" in paths,
+        extra=written_words(paths),
+    )
+    limit = memory_limit(options.get("max_memory"))
+    fit(what, limit, f"{pair.moving} to {pair.fixed}")
 
 
 def _truth(path: Path, fixed: Volume, moving: Volume) -> Transform:

@@ -31,13 +31,14 @@ from autoreg_jax.inference._comparable import (
     check_compared,
     check_options,
 )
-from autoreg_jax.inference._estimate import correlations, estimate, folding
+from autoreg_jax.inference._estimate import estimate
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._guide import Guide
 from autoreg_jax.inference._initial import Start, found_transform, initial_transform
-from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
+from autoreg_jax.inference._quality import check_length, correlations, folding
 from autoreg_jax.inference._registered import Registered
+from autoreg_jax.inference.memory import fit_pair, memory_limit
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
 
@@ -62,6 +63,7 @@ def register(  # noqa: PLR0913
     moving_mask: Image | None = None,
     guide: Guide | None = None,
     fill: Fill = None,
+    max_memory: str | float | None = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
 
@@ -100,6 +102,9 @@ def register(  # noqa: PLR0913
         guide: Structures and landmarks that the optimisation brings together.
         fill: Value of the moved image where the moving one has no voxels, see
             `Registered.apply`.
+        max_memory: Most main memory that the whole process may hold, bytes or as
+            "8GiB"; default: what is free. If more is needed (an estimate), a refinement
+            is done on a coarser grid, with a warning, or the pair is refused.
 
     Returns:
         The result, with `apply` for other images, labels and points, and `save`.
@@ -115,6 +120,7 @@ def register(  # noqa: PLR0913
             where the images are compared, or a mask is empty.
         GeometryError: If the images differ in the number of axes, among themselves or
             from the model, or if the images or masks share too little to compare.
+        MemoryNeededError: If there is too little memory.
         NonFiniteError: If the displacement is not finite.
         TransformError: If the initial transform cannot be used.
     """
@@ -134,6 +140,7 @@ def register(  # noqa: PLR0913
     )
     fixed, moving = read_image(fixed), read_image(moving)
     check_fill(fill)
+    limit = memory_limit(max_memory)
     check_contrast(fixed)
     check_contrast(moving)
     if isinstance(model, Path | str):
@@ -151,12 +158,23 @@ def register(  # noqa: PLR0913
     ]
     read = guide and guide.read(fixed, moving)
     doubts += read.doubts if read else ()
+    grid = _comparison_grid(fixed, model)
+    fitting = fit_pair(
+        (fixed, moving),
+        grid,
+        model and model.description,
+        limit,
+        affine=affine,
+        refine=refine,
+        similarity=similarity,
+        masks=masks,
+    )
+    doubts += fitting.notes
     initial = initial_transform(init, fixed, moving)
     given, moving = moving, initial.place(moving, fixed)
     masks = (masks[0], masks[1] and initial.place(masks[1], fixed, "nearest"))
     prealignment = prealign(fixed, moving, affine, masks)
     doubts += prealignment.warnings
-    grid = _comparison_grid(fixed, model)
     intensity = Intensity() if model is None else model.description.intensity
 
     def on_grid(volume: Volume) -> Array:
@@ -189,6 +207,7 @@ def register(  # noqa: PLR0913
     of_pair: dict[str, Any] = {}
     if refine > 0:
         of_pair = {"fixed_mask": weights[0], "moving_mask": weights[1]}
+        of_pair["coarsening"] = fitting.coarsening
         of_pair["guidance"] = read and read.on_grid(
             grid,
             lambda labels: prealignment.place(initial.place(labels, fixed, "nearest")),
@@ -210,7 +229,11 @@ def register(  # noqa: PLR0913
     before, after = correlations(
         fixed_array, unaligned, moving_array, displacement, window=window
     )
+    # Of a large pair they would be a quarter of the peak.
+    del scaled, placed, pair, arrays, fixed_array, unaligned, moving_array, weights
+    of_pair.clear()
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
+    del displacement
     check_length(displacement_mm, fixed, moving)
     found = found_transform(prealignment, displacement_mm, fixed.grid)
     transform = initial.before(found)
@@ -221,10 +244,11 @@ def register(  # noqa: PLR0913
         moving=given,
         transform=transform,
         folding_fraction=folding(displacement_mm, fixed),
-        similarity_before=float(before),
-        similarity=float(after),
+        similarity_before=before,
+        similarity=after,
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
+        coarsening=fitting.coarsening,
         smoothness=usual if smoothness is None else smoothness,
         model=None if model is None else model.path,
         alignment=prealignment.alignment,

@@ -14,6 +14,7 @@ from autoreg_jax.data import Image, read_image, read_labels
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
+from autoreg_jax.inference._quality import lengths
 from autoreg_jax.inference.writing import (
     Extra,
     InverseError,
@@ -45,6 +46,8 @@ class Registered:
         seconds: Time of the computation, including compilation, without files and the
             moved image.
         refined_steps: Steps of the optimisation on this pair.
+        coarsening: How often the grid of the optimisation was halved, so that it fits
+            into the memory.
         smoothness: Factor on the usual weight of the smoothness.
         model: Folder of the model; None without one, or if it never was on disk.
         alignment: The linear map that was found beforehand; None if none was sought.
@@ -61,6 +64,7 @@ class Registered:
     similarity: float
     seconds: float
     refined_steps: int = 0
+    coarsening: int = 0
     smoothness: float = 1.0
     model: Path | None = None
     alignment: Alignment | None = None
@@ -77,7 +81,7 @@ class Registered:
         places beyond the fixed grid; for those use `transform`. A 2-D image has three
         components, too: its plane has a place in the world.
         """
-        vectors = self.transform.displacement_on(self.fixed.grid)
+        vectors = self.transform.displacement_on(self.fixed.grid, np.float32)
         return vectors.astype(np.float32, copy=False)
 
     @cached_property
@@ -97,7 +101,8 @@ class Registered:
         steep, the nearest point that was found; `inverse_error` measures it.
         """
         inverse = self.transform.inverse(exact=False)
-        return inverse.displacement_on(self.moving.grid).astype(np.float32)
+        vectors = inverse.displacement_on(self.moving.grid, np.float32)
+        return vectors.astype(np.float32, copy=False)
 
     @cached_property
     def inverse_moved(self) -> Volume:
@@ -189,12 +194,13 @@ class Registered:
 
     def summary(self) -> dict[str, Any]:
         """The numbers of this registration, as `summary.json` holds them."""
-        length = np.linalg.norm(self.displacement_mm, axis=-1)
+        length = lengths(self.displacement_mm)
         return {
             "fixed": self.fixed.path,
             "moving": self.moving.path,
             "model": self.model,
             "refined_steps": self.refined_steps,
+            "coarsening": self.coarsening,
             "smoothness": self.smoothness,
             "similarity_before": self.similarity_before,
             "similarity": self.similarity,

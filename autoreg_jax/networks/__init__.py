@@ -1,5 +1,6 @@
 """The registration network, mixed while searching and discrete after."""
 
+from autoreg_jax.networks._activations import activations
 from autoreg_jax.networks._composition import (
     Registration,
     composed,
@@ -22,6 +23,7 @@ __all__ = [
     "RegistrationNetwork",
     "Structure",
     "Wiring",
+    "activations",
     "composed",
     "inverse_displacements",
 ]

@@ -8,6 +8,7 @@ from autoreg_jax.runtime._device import (
     memory_for_images,
     missing_platform,
 )
+from autoreg_jax.runtime._memory import free_memory, resident_memory
 from autoreg_jax.runtime._owner import owns
 from autoreg_jax.runtime._placement import (
     MEMBERS,
@@ -34,6 +35,7 @@ __all__ = [
     "agreed_clock",
     "device_memory",
     "enable_compilation_cache",
+    "free_memory",
     "in_single_precision",
     "join_processes",
     "local_placement",
@@ -44,5 +46,6 @@ __all__ = [
     "placement",
     "progress",
     "provenance",
+    "resident_memory",
     "wait_for_all",
 ]

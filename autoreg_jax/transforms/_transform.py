@@ -46,8 +46,7 @@ class Transform:
     image and a maps those to the moving image, a @ b maps fixed to moving.
 
     Attributes:
-        links: Maps of which the last is applied first, as in a composite of ITK; none
-            for the identity.
+        links: Maps, the last is applied first, as in ITK; none for the identity.
 
     Examples:
         >>> shift = Transform.affine(np.array([[1.0, 0, 3], [0, 1, 0], [0, 0, 1]]))
@@ -93,10 +92,7 @@ class Transform:
     def velocity(
         cls, vectors: Float[np.ndarray, "*space d"], grid: Grid, *, voxels: bool = False
     ) -> "Transform":
-        """φ = exp(v), the flow of a stationary velocity; its inverse is exp(-v).
-
-        Arguments and errors are those of `displacement`.
-        """
+        """φ = exp(v), the flow of a stationary velocity; else as `displacement`."""
         return cls((Velocity(_millimetres(vectors, grid, voxels), grid),))
 
     @classmethod
@@ -247,13 +243,17 @@ class Transform:
         found = over_grid(values, self.links, reference)
         return found.reshape(*reference.shape, *array.shape[grid.ndim :])
 
-    def displacement_on(self, grid: Grid) -> Float[np.ndarray, "*space 3"]:
+    def displacement_on(
+        self, grid: Grid, dtype: type[np.floating] | None = None
+    ) -> Float[np.ndarray, "*space 3"]:
         """u(p) = φ(p) - p at the voxels of a grid, in mm along R, A, S.
+
+        Vectors that have to be computed are of `dtype`, by default float64.
 
         Raises:
             TransformError: If an inverse displacement cannot be solved for.
         """
-        return as_displacement(self.links, grid).vectors
+        return as_displacement(self.links, grid, dtype).vectors
 
     def jacobian_determinant(self, grid: Grid) -> Float[np.ndarray, "*space"]:
         """Determinant of ∂φ/∂x at the voxels of a grid: local change of volume.

@@ -136,3 +136,13 @@ def test_an_interruption(command, pair, tmp_path, monkeypatch):
     code, _, err = command("register", *pair, "-o", tmp_path / "x_", "--refine", 5)
     assert code == 130
     assert "interrupted" in err
+
+
+def test_too_little_memory(command, pair, tmp_path):
+    options = ["-o", tmp_path / "out_", "--max-memory"]
+    code, out, err = command("register", *pair, *options, "10MiB")
+    assert (code, out) == (2, "")
+    assert "(--max-memory, max_memory)" in err
+    assert "moving.nii.gz" in err
+    assert command("register", *pair, *options, "much")[0] == 2
+    assert not list(tmp_path.glob("out_*"))

@@ -5,7 +5,7 @@ import pytest
 
 from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.geometry import Volume
-from autoreg_jax.inference._length import check_length
+from autoreg_jax.inference._quality import check_length
 
 FIXED = Volume(np.zeros((3, 4), np.float32), np.diag([10.0, 10.0, 1.0, 1.0]))
 MOVING = Volume(np.zeros((6, 8), np.float32), np.diag([10.0, 10.0, 1.0, 1.0]))

@@ -76,6 +76,7 @@ def register_pair(  # noqa: PLR0913
     moving_mask: Float[Array, "1 *space 1"] | None = None,
     start: Float[Array, "1 *grid d"] | None = None,
     guidance: Guidance | None = None,
+    coarsening: int = 0,
 ) -> Refined:
     """Find the displacement that brings a moving image onto a fixed one.
 
@@ -110,6 +111,9 @@ def register_pair(  # noqa: PLR0913
             grid that covers the images; default: none.
         guidance: Structures, whose lost overlap is added, and landmarks, whose mean
             squared distance in voxels is added a hundredth; default: none.
+        coarsening: How often the finest resolution is halved, ≥ 0: a step takes an
+            eighth of the memory each time, and details are not followed. With 1 it ends
+            where it would go on to full resolution.
 
     Returns:
         The best iterate at full resolution; the start, or no motion, if nothing was
@@ -118,15 +122,17 @@ def register_pair(  # noqa: PLR0913
     space, weight = fixed.shape[1:-1], jnp.asarray(smoothness, fixed.dtype)
     if start is not None:
         start = resize_displacement(start, half_shape(space))
-    levels, velocity, compared = pair_levels(
-        Level(fixed, moving, fixed_mask, moving_mask, start, spacing, guidance),
-        find_similarity(similarity),
-    )
+    pair = Level(fixed, moving, fixed_mask, moving_mask, start, spacing, guidance)
+    for _ in range(coarsening):
+        pair = coarser_level(pair)
+    number = max(1, _LEVELS - (start is not None) - coarsening)
+    compared = find_similarity(similarity)
+    levels, velocity, compared = pair_levels(pair, compared, number)
     loss = rest_loss = jnp.zeros((), fixed.dtype)
     for level in reversed(levels):
         velocity = resize_displacement(velocity, half_shape(level.space))
-        is_finest = len(levels) > 1 and level is levels[0]
-        steps = -(-num_iterations // _FINEST_SHARE) if is_finest else num_iterations
+        is_dear = len(levels) > 1 and level is levels[0] and not coarsening
+        steps = -(-num_iterations // _FINEST_SHARE) if is_dear else num_iterations
         velocity, loss, rest_loss = _search(
             level,
             velocity,
@@ -141,13 +147,14 @@ def register_pair(  # noqa: PLR0913
 
 
 def pair_levels(
-    pair: Level, similarity: Similarity
+    pair: Level, similarity: Similarity, number: int | None = None
 ) -> tuple[list[Level], Array, Similarity]:
     """The levels of a pair, finest first, and how they are compared.
 
     Args:
         pair: Images at full resolution; a start at half of it.
         similarity: What compares them.
+        number: Of levels of images; default: three, two from a start.
 
     Returns:
         The levels, the velocity that the coarsest one begins with, and the similarity
@@ -157,7 +164,8 @@ def pair_levels(
         level, velocity = _feature_start(pair, features=similarity.features)
         return [level], velocity, _SQUARES
     levels = [pair]
-    while len(levels) < _LEVELS - (pair.start is not None):
+    number = _LEVELS - (pair.start is not None) if number is None else number
+    while len(levels) < number:
         levels.append(coarser_level(levels[-1]))
     describe = jax.jit(similarity.describe)
     levels = [x._replace(fixed=describe(x.fixed)) for x in levels]

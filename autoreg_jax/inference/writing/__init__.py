@@ -7,6 +7,7 @@ from autoreg_jax.inference.writing._outputs import (
     is_too_long,
     longest_name,
     output_paths,
+    written_words,
 )
 from autoreg_jax.inference.writing._write import (
     Page,
@@ -27,4 +28,5 @@ __all__ = [
     "longest_name",
     "output_paths",
     "write_results",
+    "written_words",
 ]

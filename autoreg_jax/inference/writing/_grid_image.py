@@ -28,11 +28,14 @@ def grid_image(
     Returns:
         0 on the lines, 255 far from them.
     """
-    index = moving.to_voxels(fixed.points() + displacement)
     # A voxel of the fixed image in voxels of the moving one: the coarser ones count.
     across = np.abs(fixed.index_matrix(moving)[:-1, :-1]).max(1)
     size = np.maximum(across, 1)
-    distance = index / size
-    distance -= _STEP * np.rint(distance / _STEP)
-    value = np.prod(1 - np.exp(-0.5 * (distance / _WIDTH) ** 2), axis=-1)
-    return np.rint(255 * value).astype(np.uint8)
+    found = np.empty(fixed.shape, np.uint8)
+    for plane, vectors in enumerate(displacement):
+        points = fixed.points(plane, plane + 1)[0]
+        distance = moving.to_voxels(points + vectors) / size
+        distance -= _STEP * np.rint(distance / _STEP)
+        value = np.prod(1 - np.exp(-0.5 * (distance / _WIDTH) ** 2), axis=-1)
+        found[plane] = np.rint(255 * value)
+    return found

@@ -45,14 +45,20 @@ def inverse_error(
     Returns:
         Mean and largest |u(x) + v(φ(x))|.
     """
-    origins = fixed.to_voxels(moving.points() + inverse)
-    is_known = is_inside(origins, fixed.shape).astype(np.float32)
-    index = moving.to_voxels(fixed.points() + displacement)
+    is_known = np.empty(moving.shape, np.float32)
+    for plane, vectors in enumerate(inverse):
+        origins = fixed.to_voxels(moving.points(plane, plane + 1)[0] + vectors)
+        is_known[plane] = is_inside(origins, fixed.shape)
     last = np.asarray(moving.shape) - 1
-    is_between = np.all((index > -_NONE) & (index < last + _NONE), axis=-1)
-    counts = is_between & (sample_edge(is_known, index) > 1 - _NONE)
-    if not counts.any():
+    errors = []
+    for plane, vectors in enumerate(displacement):
+        index = moving.to_voxels(fixed.points(plane, plane + 1)[0] + vectors)
+        is_between = np.all((index > -_NONE) & (index < last + _NONE), axis=-1)
+        counts = is_between & (sample_edge(is_known, index) > 1 - _NONE)
+        parts = np.moveaxis(inverse, -1, 0)
+        back = np.stack([sample_edge(part, index[counts]) for part in parts], -1)
+        errors.append(np.linalg.norm(back + vectors[counts], axis=-1))
+    error = np.concatenate(errors)
+    if not error.size:
         return InverseError(None, None)
-    back = [sample_edge(part, index[counts]) for part in np.moveaxis(inverse, -1, 0)]
-    error = np.linalg.norm(np.stack(back, -1) + displacement[counts], axis=-1)
     return InverseError(float(error.mean()), float(error.max()))

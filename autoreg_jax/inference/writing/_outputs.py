@@ -1,7 +1,7 @@
 """Names of the files that a registration writes, checked before it begins."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -134,6 +134,16 @@ def longest_name(extra: Sequence[Extra]) -> str:
     """The longest of the names that follow a prefix, but for moved labels."""
     kinds = [kind for word in extra for kind in _EXTRA.get(word, ())]
     return max((_NAMES[kind] for kind in ("displacement", *kinds)), key=len)
+
+
+def written_words(kinds: Collection[str]) -> tuple[str, ...]:
+    """The words of `extra` that ask for kinds of files.
+
+    Examples:
+        >>> written_words(output_paths("out_", extra=["grid"]))
+        ('grid',)
+    """
+    return tuple(word for word, own in _EXTRA.items() if own[0] in kinds)
 
 
 def is_too_long(path: Path) -> bool:

@@ -165,7 +165,7 @@ def write_nifti(
         if layout == "ants":
             _check_axes(grid)
             array, code = (array * _LPS)[..., : field.ndim], _VECTOR
-        array = array.astype(np.float32).reshape(*full, 1, -1)
+        array = array.astype(np.float32, copy=False).reshape(*full, 1, -1)
         image = Nifti1Image(array, grid.affine)
         image.header["intent_code"] = code
     if field.followed_by:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms.links._affine import Affine
@@ -59,7 +59,8 @@ def over_grid(
     grid: Grid,
     *,
     chunk: int = _CHUNK,
-) -> Float[np.ndarray, "*space k"]:
+    dtype: type[np.floating] | None = None,
+) -> Num[np.ndarray, "*space k"]:
     """A function of where a chain maps the voxels of a grid.
 
     It is evaluated on slabs along the first axis, several at once on threads.
@@ -70,6 +71,7 @@ def over_grid(
             this very grid is not interpolated.
         grid: The grid.
         chunk: Number of points in a slab, about.
+        dtype: Of the result; default: that of the values.
 
     Returns:
         The values at all voxels.
@@ -88,18 +90,31 @@ def over_grid(
         return function(points, map_points(links, points))
 
     # What the links compute once, they compute for the first slab.
-    slabs = [of_slab(0)]
+    values = of_slab(0)
+    kind = values.dtype if dtype is None else dtype
+    found = np.empty((grid.shape[0], *values.shape[1:]), kind)
+    found[:depth] = values
+
+    def put_slab(begin: int) -> None:
+        found[begin : begin + depth] = of_slab(begin)
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        slabs += pool.map(of_slab, range(depth, grid.shape[0], depth))
-    return np.concatenate(slabs)
+        # The list raises what a slab has raised.
+        list(pool.map(put_slab, range(depth, grid.shape[0], depth)))
+    return found
 
 
-def as_displacement(links: Sequence[Link], grid: Grid | None = None) -> Displacement:
+def as_displacement(
+    links: Sequence[Link],
+    grid: Grid | None = None,
+    dtype: type[np.floating] | None = None,
+) -> Displacement:
     """A chain as one displacement, which holds on its grid only.
 
     Args:
         links: The chain.
         grid: Of the displacement; default: the grid of the link that is applied first.
+        dtype: Of vectors that are computed; default: float64.
 
     Raises:
         TransformError: If an inverse displacement cannot be solved for.
@@ -114,4 +129,4 @@ def as_displacement(links: Sequence[Link], grid: Grid | None = None) -> Displace
         raise ValueError(
             "an affine map, or one of splines, has no grid of its own; give one."
         )
-    return Displacement(over_grid(lambda p, q: q - p, links, grid), grid)
+    return Displacement(over_grid(lambda p, q: q - p, links, grid, dtype=dtype), grid)

@@ -1,9 +1,12 @@
 """Estimates the memory of a run from measurements, and explains it."""
 
 import math
+from functools import partial
 from typing import NamedTuple
 
-from autoreg_jax.config import NetworkConfig, RunConfig
+from autoreg_jax.config import RunConfig
+from autoreg_jax.networks import Structure, activations
+from autoreg_jax.programs import make_structure
 from autoreg_jax.search_space import OPERATIONS
 
 _GIB = 2**30
@@ -13,16 +16,7 @@ _GIB = 2**30
 # or less in proportion to their activations.
 _IMAGES, _MIND = 280.0, 660.0
 _NETWORK, _MIXTURE = 675.0, 3100.0
-_MEASURED = NetworkConfig(
-    width=0.5,
-    scales=2,
-    encoder="strided",
-    feature_channels=(16, 32),
-    deformation_channels=(48, 32, 16),
-    fusion="concatenation",
-    context=True,
-    matching=(1, 2),
-)
+_MEASURED = partial(activations, Structure(), width=0.5, matching=(1, 2))
 # A hypergradient keeps up to two gradients at once.
 _HYPERGRADIENT = 2.0
 
@@ -60,8 +54,9 @@ def estimate_memory(
     small = voxels / config.search.shrink ** len(shape)
     half = 0.5 if config.network.precision == "bfloat16" else 1.0
     network = config.network
-    size = half * activations(network, len(shape))
-    size /= activations(_MEASURED, len(shape))
+    made, ndim = make_structure(config), len(shape)
+    size = activations(made, ndim, width=network.width, matching=network.matching)
+    size *= half / _MEASURED(ndim)
     base = _IMAGES + (_MIND if config.objective.similarity == "mind" else 0.0)
     search, devices = config.search, config.mesh.pairs or 1
     cells = max(search.feature.train_pairs, search.deformation.train_pairs)
@@ -78,37 +73,6 @@ def estimate_memory(
         train=(base + size * _NETWORK) * pairs * voxels,
         images=min(8.0 * voxels * num_images, most_images),
     )
-
-
-def activations(network: NetworkConfig, ndim: int) -> float:
-    """Numbers that a network keeps for its gradient, for each voxel of an image.
-
-    Features of both images, what each deformation cell sees, its operations, and the
-    correlations of a matching with their weights, at every scale.
-    """
-
-    def at(numbers: tuple[int, ...] | None, scale: int) -> int:
-        return numbers[max(0, min(scale, len(numbers) - 1))] if numbers else 0
-
-    def offsets(radius: int) -> int:
-        return (2 * radius + 1) ** ndim if radius else 0
-
-    def of_scale(scale: int) -> float:
-        is_full = scale < 0
-        width = network.width * (0.5 if is_full else 1.0)
-        features = width * at(network.feature_channels, scale)
-        cells = [width * channels for channels in network.deformation_channels]
-        is_pooled = network.encoder == "pooled" and scale > 0
-        encoded = 2 * features * (1 if is_pooled else network.feature_edges)
-        seen = 2 * features + network.context * (cells[-1] + ndim)
-        passes = 1 if is_full else at(network.iterations, scale)
-        if not is_full:
-            seen += offsets(at(network.correlation, scale))
-            seen += 2 * offsets(at(network.matching, scale))
-        return (encoded + passes * (seen + sum(cells))) / 2 ** (ndim * (scale + 1))
-
-    first = -1 if network.resolution == "full" else 0
-    return sum(of_scale(scale) for scale in range(first, network.scales))
 
 
 def explain_precision(device: str, need: MemoryEstimate, memory: int | None) -> str:
