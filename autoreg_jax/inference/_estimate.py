@@ -71,16 +71,18 @@ def estimate(
 @partial(jax.jit, static_argnames="window")
 def correlations(
     fixed: Array, unaligned: Array, moving: Array, displacement: Array, *, window: int
-) -> tuple[Array, Array]:
-    """Mean local correlation before and after, on the grid of the comparison."""
+) -> tuple[Array, Array, Array]:
+    """Mean local correlation before and after, and the moved image, on one grid."""
     moved = warp(moving, displacement)
     return (
         jnp.mean(local_ncc(fixed, unaligned, window)),
         jnp.mean(local_ncc(fixed, moved, window)),
+        moved,
     )
 
 
 _folding_fraction = jax.jit(folding_fraction)
+moved_mask = jax.jit(warp)
 
 
 def folding(displacement_mm: Float[np.ndarray, "*space 3"], fixed: Volume) -> float:

@@ -1,6 +1,7 @@
 """Registration of two images of any grid, orientation and spacing."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,13 +31,14 @@ from autoreg_jax.inference._comparable import (
     check_compared,
     check_options,
 )
-from autoreg_jax.inference._estimate import correlations, estimate, folding
+from autoreg_jax.inference._estimate import correlations, estimate, folding, moved_mask
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._guide import Guide
 from autoreg_jax.inference._initial import Start, found_transform, initial_transform
 from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
+from autoreg_jax.inference.trust import Trust, collect
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
 
@@ -206,7 +208,7 @@ def register(  # noqa: PLR0913
     )
     usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
-    before, after = correlations(
+    before, after, moved = correlations(
         fixed_array, unaligned, moving_array, displacement, window=window
     )
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
@@ -215,11 +217,20 @@ def register(  # noqa: PLR0913
     transform = initial.before(found)
     if not initial.is_linear:
         displacement_mm = transform.displacement_on(fixed.grid)
+    folds = folding(displacement_mm, fixed)
+    evidence = collect(
+        arrays[0],
+        _bare(moved),
+        np.asarray(displacement[0]),
+        spacing=grid.spacing,
+        folding=folds,
+        inside=_inside(weights, displacement),
+    )
     return Registered(
         fixed=fixed,
         moving=given,
         transform=transform,
-        folding_fraction=folding(displacement_mm, fixed),
+        folding_fraction=folds,
         similarity_before=float(before),
         similarity=float(after),
         seconds=time.perf_counter() - begin,
@@ -230,7 +241,17 @@ def register(  # noqa: PLR0913
         is_aligned=prealignment.is_used,
         warnings=tuple(doubts),
         fill=fill,
+        trust=Trust(evidence, prealignment.turn),
     )
+
+
+def _inside(weights: Sequence[Array | None], displacement: Array) -> np.ndarray | None:
+    """Weight of each voxel of the moved pair by its masks; None without any."""
+    fixed, moving = weights
+    parts = [] if fixed is None else [_bare(fixed)]
+    if moving is not None:
+        parts.append(_bare(moved_mask(moving, displacement)))
+    return np.prod(parts, 0) if parts else None
 
 
 def _bare(array: Array) -> np.ndarray:

@@ -14,6 +14,7 @@ from autoreg_jax.data import read_image, read_labels
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
+from autoreg_jax.inference.trust import Trust
 from autoreg_jax.inference.writing import (
     Extra,
     InverseError,
@@ -51,6 +52,7 @@ class Registered:
         is_aligned: Whether the alignment was used.
         warnings: Reasons to doubt the result, sentences.
         fill: Value of `moved` where the moving image has no voxels, see `apply`.
+        trust: Whether it looks like a registration that succeeded; None if not judged.
     """
 
     fixed: Volume
@@ -67,6 +69,7 @@ class Registered:
     is_aligned: bool = False
     warnings: tuple[str, ...] = ()
     fill: Fill = None
+    trust: Trust | None = None
 
     @cached_property
     def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -205,6 +208,7 @@ class Registered:
             "alignment": self.alignment and self.alignment.summary(),
             "is_aligned": self.is_aligned,
             "warnings": self.warnings,
+            **({} if self.trust is None else self.trust.summary()),
         }
 
     def save(
