@@ -38,7 +38,7 @@ from autoreg_jax.inference._initial import Start, found_transform, initial_trans
 from autoreg_jax.inference._length import check_length
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._registered import Registered
-from autoreg_jax.inference.trust import Trust, collect
+from autoreg_jax.inference.trust import Trust, collect, directions
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
 
@@ -220,6 +220,7 @@ def register(  # noqa: PLR0913
     folds = folding(displacement_mm, fixed)
     evidence = collect(
         arrays[0],
+        arrays[1],
         _bare(moved),
         np.asarray(displacement[0]),
         spacing=grid.spacing,
@@ -241,7 +242,7 @@ def register(  # noqa: PLR0913
         is_aligned=prealignment.is_used,
         warnings=tuple(doubts),
         fill=fill,
-        trust=Trust(evidence, prealignment.turn),
+        trust=Trust(evidence, prealignment.turn, directions(grid.affine, grid.ndim)),
     )
 
 

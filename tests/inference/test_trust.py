@@ -12,7 +12,7 @@ from autoreg_jax.inference import Evidence, Trust
 from autoreg_jax.inference.trust import THRESHOLDS, collect
 
 SHAPE, SPACING = (40, 36, 32), (2.0, 1.0, 3.0)
-GOOD = Evidence(0.0, 0.2, 0.1, 0.01, 0.0, 0.05, 0.0)
+GOOD = Evidence(0.0, 0.2, 0.1, 0.01, 0.0, 0.05, 0.0, 0.0)
 
 
 def texture(seed, shape=SHAPE):
@@ -26,7 +26,7 @@ def measured(fixed, moved, displacement=None, **more):
     still = np.zeros((*fixed.shape, fixed.ndim))
     vectors = still if displacement is None else displacement
     given = {"spacing": SPACING[: fixed.ndim], "folding": 0.0} | more
-    return collect(fixed, moved, vectors, **given)
+    return collect(fixed, moved, moved, vectors, **given)
 
 
 def test_equal_images_and_unrelated_ones():
@@ -92,6 +92,22 @@ def test_only_what_is_compared_counts():
     assert Trust(empty).value < 0.5
 
 
+@pytest.mark.parametrize("axis", range(3))
+def test_a_mirror_image(axis):
+    """A voxel aside: it is mirrored about the middle of what it shows."""
+    image = np.zeros((36, 36, 36), np.float32)
+    image[6:28, 6:28, 6:28] = texture(4, (22, 22, 22))
+    image = ndimage.gaussian_filter(image, 2)
+    mirrored = np.roll(np.flip(image, axis), -1, axis)
+    found = measured(image, mirrored)
+    assert found.axis == axis
+    assert found.mirrored > 0.03
+    assert measured(image, image).mirrored == 0
+    names = "front-back", "up-down", "left-right"
+    words = Trust(found, 0.0, names).flags
+    assert any(f"mirrored {names[axis]} (by" in flag for flag in words)
+
+
 def test_planes():
     same, other = (measured(texture(1)[0], texture(seed)[0]) for seed in (1, 2))
     assert same.distance < 0.1
@@ -137,7 +153,9 @@ def test_a_registration_is_judged(pair, still_model):
     options = {"model": still_model, "affine": "none"}
     same = inference.register(pair[0], pair[0], **options)
     strangers = inference.register(*pair, **options)
-    assert same.trust and strangers.trust
+    assert same.trust
+    assert strangers.trust
+    assert same.trust.directions == ("left-right", "front-back", "up-down")
     assert same.trust.value > 0.5
     assert strangers.trust.value < 0.3
     assert strangers.summary()["trust_flags"] == strangers.trust.flags

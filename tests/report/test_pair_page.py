@@ -60,7 +60,7 @@ def test_the_page_holds_everything():
         alignment=alignment,
         refined_steps=30,
         warnings=("Look <here>.",),
-        trust=Trust(Evidence(0.0, 0.1, 0.1, 0.0, 0.0, 0.1, 0.001)),
+        trust=Trust(Evidence(0.0, 0.1, 0.1, 0.0, 0.0, 0.1, 0.0, 0.001)),
     )
     page = pair_page(found, found.summary() | {"dice_before": 0.5, "dice": 0.75})
     assert not re.search(r'(src|href)="(?!data:)', page)

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import ndimage
+
+from autoreg_jax.inference.trust._agreement import SHOWN, agreement, coarse, steps_for
+from autoreg_jax.inference.trust._mirror import mirror_gain
 
 __all__ = ["Evidence", "collect"]
 
 # Voxels along the longest axis of the coarse grid, at most.
 _LONGEST = 64
-# Grey value, from 0 to 1, above which an image shows something; window of the local
-# correlation; least contrast that counts, standard deviation of the grey values.
-_SHOWN, _WINDOW, _CONTRAST = 0.1, 5, 0.01
 # Shifts along the axes, parts of their lengths, that bring unrelated places together.
 _SHIFTS = ((1 / 3, 1 / 3, 1 / 3), (2 / 3, 1 / 3, 1 / 2), (1 / 2, 2 / 3, 1 / 3))
 # Part of the unrelated places that agree less than places which count as agreeing.
@@ -49,7 +48,10 @@ class Evidence:
         displacement: 95th percentile of the length of the displacement, without the
             alignment, in units of the size of what the fixed image shows: the cube root
             of its volume, or the square root of its area.
+        mirrored: What the mean agreement before the displacement would gain, on a grid
+            half as fine, if the moving image were mirrored along its best axis.
         folding: Share of the voxels of the fixed image where the map folds, 0 to 1.
+        axis: The axis of the grid that is meant by `mirrored`.
     """
 
     disagreement: float
@@ -58,11 +60,14 @@ class Evidence:
     uncovered: float
     distortion: float
     displacement: float
+    mirrored: float
     folding: float
+    axis: int = 0
 
 
 def collect(
     fixed: Float[np.ndarray, "*space"],
+    placed: Float[np.ndarray, "*space"],
     moved: Float[np.ndarray, "*space"],
     displacement: Float[np.ndarray, "*space d"],
     *,
@@ -74,24 +79,24 @@ def collect(
 
     Args:
         fixed: Grey values from 0 to 1.
-        moved: The moved image on the same grid.
+        placed: The moving image before the displacement, on the same grid.
+        moved: The moving image after it.
         displacement: In voxels, without an alignment that came before.
         spacing: Voxel size, mm.
         folding: Share of the voxels where the whole map folds.
         inside: Weight of each voxel in the comparison, 0 to 1; default: all 1.
     """
-    size = max(1, -(-max(fixed.shape) // _LONGEST))
-    steps = tuple(min(size, n) for n in fixed.shape)
+    steps = steps_for(fixed.shape, _LONGEST)
     one, other = coarse(fixed, steps), coarse(moved, steps)
     vectors = coarse(displacement, steps)
     counts = np.ones(one.shape, bool)
     if inside is not None:
         counts = coarse(inside, steps) > 0.5
-    shows, covered = (one > _SHOWN) & counts, (other > _SHOWN) & counts
+    shows, covered = (one > SHOWN) & counts, (other > SHOWN) & counts
     either = shows | covered
     if not shows.any():
         shows = either = counts
-    agreement = _agreement(one, _in_contrast_of(one, other, shows & covered))
+    agreed = agreement(one, _in_contrast_of(one, other, shows & covered))
     chance = _chance(one, other, counts)
     least, usual = np.quantile(chance, _UNRELATED), chance.mean()
     change = _determinant(vectors, steps)
@@ -99,44 +104,19 @@ def collect(
     voxel = np.asarray(spacing) * steps
     extent = (shows.sum() * voxel.prod()) ** (1 / fixed.ndim)
     length = np.linalg.norm(vectors * np.asarray(spacing), axis=-1)
+    weight = 1.0 if inside is None else inside
+    gain, axis = mirror_gain(weight * fixed, weight * placed)
     return Evidence(
-        disagreement=float(np.mean(agreement[either] < least)),
-        distance=float((1 - agreement[either].mean()) / (1 - usual)),
+        disagreement=float(np.mean(agreed[either] < least)),
+        distance=float((1 - agreed[either].mean()) / (1 - usual)),
         independence=1 - _information(one[shows & covered], other[shows & covered]),
         uncovered=float(1 - np.mean(covered[shows])),
         distortion=float(is_extreme[either].mean()),
         displacement=float(np.quantile(length[either], 0.95) / extent),
+        mirrored=gain,
         folding=folding,
+        axis=axis,
     )
-
-
-def coarse(
-    array: Float[np.ndarray, "*any"], steps: tuple[int, ...]
-) -> Float[np.ndarray, "*any"]:
-    """Means of blocks of so many voxels along each axis; what is left over is cut."""
-    array = array.astype(np.float32, copy=False)
-    for axis, step in enumerate(steps):
-        if step > 1:
-            count = array.shape[axis] // step
-            array = np.take(array, np.arange(count * step), axis)
-            shape = (*array.shape[:axis], count, step, *array.shape[axis + 1 :])
-            array = array.reshape(shape).mean(axis + 1)
-    return array
-
-
-def _agreement(
-    one: Float[np.ndarray, "*space"], other: Float[np.ndarray, "*space"]
-) -> Float[np.ndarray, "*space"]:
-    """Squared correlation in the window around each voxel; 0 without contrast."""
-
-    def mean(array: np.ndarray) -> np.ndarray:
-        return ndimage.uniform_filter(array, _WINDOW, mode="constant")
-
-    first, second = mean(one), mean(other)
-    spread = np.maximum(mean(one * one) - first**2, 0)
-    spread *= np.maximum(mean(other * other) - second**2, 0)
-    covariance = mean(one * other) - first * second
-    return covariance**2 / (spread + _CONTRAST**4)
 
 
 def _in_contrast_of(
@@ -152,7 +132,7 @@ def _in_contrast_of(
     prior = _PRIOR * (sums.sum() / max(1, counts.sum()))
     means = (sums + prior) / (counts + _PRIOR)
     centres = (np.arange(_BINS) + 0.5) / _BINS
-    return np.where(other > _SHOWN, np.interp(other, centres, means), 0)
+    return np.where(other > SHOWN, np.interp(other, centres, means), 0)
 
 
 def _chance(
@@ -165,8 +145,8 @@ def _chance(
     for parts in _SHIFTS:
         shift = [round(a * n) for a, n in zip(parts, one.shape, strict=False)]
         shifted = np.roll(other, shift, range(one.ndim))
-        both = (one > _SHOWN) & (shifted > _SHOWN) & counts
-        found.append(_agreement(one, _in_contrast_of(one, shifted, both))[both])
+        both = (one > SHOWN) & (shifted > SHOWN) & counts
+        found.append(agreement(one, _in_contrast_of(one, shifted, both))[both])
     return np.concatenate(found)
 
 

@@ -18,6 +18,7 @@ THRESHOLDS = {
     "uncovered": 0.1,
     "distortion": 0.12,
     "displacement": 0.3,
+    "mirrored": 0.008,
     "folding": 0.0005,
     "turn": 60.0,
 }
@@ -34,6 +35,8 @@ _WORDS = {
     "show (usual: below {:g} %)",
     "displacement": "displacements reach {:.3g} % of the size of what the fixed image "
     "shows (usual: below {:g} %)",
+    "mirrored": "the images would agree better if the moving one were mirrored {axis} "
+    "(by {:.2g} %; usual: below {:g} %); is its header right?",
     "folding": "the map folds in {:.2g} % of the voxels (usual: below {:g} %)",
     "turn": "the alignment turns the moving image by {:.0f}° (usual: below {:g}°); a "
     "wrong header makes it do so, and so does a mirrored image, which no turn brings "
@@ -52,20 +55,24 @@ class Trust:
     Attributes:
         evidence: The measures of the pair.
         turn: Angle of the rotation in the alignment that was used, degrees, 0 to 180.
+        directions: Where the axes of the grid point in the patient.
 
     Examples:
-        >>> trust = Trust(Evidence(0, 0.1, 0.1, 0.0, 0.02, 0.1, 0.001), turn=4.0)
+        >>> trust = Trust(Evidence(0, 0.1, 0.1, 0.0, 0.02, 0.1, 0.0, 0.001), turn=4.0)
         >>> round(trust.value, 2), trust.flags
         (0.2, ('the map folds in 0.1 % of the voxels (usual: below 0.05 %)',))
     """
 
     evidence: Evidence
     turn: float = 0.0
+    directions: tuple[str, ...] = ("left-right", "front-back", "up-down")
 
     @property
     def measures(self) -> dict[str, float]:
         """All measures by name; each is 0 at best."""
-        return {**asdict(self.evidence), "turn": self.turn}
+        found = asdict(self.evidence)
+        del found["axis"]
+        return {**found, "turn": self.turn}
 
     @property
     def value(self) -> float:
@@ -89,7 +96,8 @@ class Trust:
                 *(
                     x if name == "turn" else 100 * x
                     for x in (self.measures[name], THRESHOLDS[name])
-                )
+                ),
+                axis=self.directions[self.evidence.axis],
             )
             for name in names
         )
