@@ -218,7 +218,9 @@ def register(  # noqa: PLR0913
     if not initial.is_linear:
         displacement_mm = transform.displacement_on(fixed.grid)
     folds = folding(displacement_mm, fixed)
-    evidence = collect(
+    # After an alignment alone other subjects still differ, which is not unusual.
+    is_judged = model is not None or refine > 0
+    evidence = is_judged and collect(
         arrays[0],
         arrays[1],
         _bare(moved),
@@ -227,6 +229,7 @@ def register(  # noqa: PLR0913
         folding=folds,
         inside=_inside(weights, displacement),
     )
+    places = directions(grid.affine, grid.ndim)
     return Registered(
         fixed=fixed,
         moving=given,
@@ -242,7 +245,7 @@ def register(  # noqa: PLR0913
         is_aligned=prealignment.is_used,
         warnings=tuple(doubts),
         fill=fill,
-        trust=Trust(evidence, prealignment.turn, directions(grid.affine, grid.ndim)),
+        trust=Trust(evidence, prealignment.turn, places) if evidence else None,
     )
 
 

@@ -52,7 +52,8 @@ class Registered:
         is_aligned: Whether the alignment was used.
         warnings: Reasons to doubt the result, sentences.
         fill: Value of `moved` where the moving image has no voxels, see `apply`.
-        trust: Whether it looks like a registration that succeeded; None if not judged.
+        trust: Whether it looks like a registration that succeeded; None for an
+            alignment alone, after which other subjects still differ.
     """
 
     fixed: Volume
