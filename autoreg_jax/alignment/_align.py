@@ -84,6 +84,15 @@ class Prealignment:
     is_used: bool = False
     warnings: tuple[str, ...] = ()
 
+    @property
+    def turn(self) -> float:
+        """Angle of the rotation by which the moving image is turned, degrees."""
+        if self.alignment is None or not self.is_used:
+            return 0.0
+        left, _, right = np.linalg.svd(self.alignment.matrix[:3, :3])
+        cosine = (np.trace(left @ right) - 1) / 2
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
     def place(self, volume: Volume) -> Volume:
         """A volume in the world of the moving image, moved into that of the fixed."""
         if self.alignment is None or not self.is_used:

@@ -18,6 +18,7 @@ _NUMBERS = (
     ("mean displacement, mm", "", "displacement_mean_mm", "{:.2f}"),
     ("largest displacement, mm", "", "displacement_max_mm", "{:.2f}"),
     ("folding, fraction of voxels", "folding", "folding_fraction", "{:.5f}"),
+    ("trust", "trust", "trust", "{:.2f}"),
     ("inverse error, mm", "", "inverse_error_mean_mm", "{:.4f}"),
     ("seconds", "seconds", "seconds", "{:.2f}"),
 )
@@ -38,6 +39,8 @@ def show_one(summary: dict[str, Any], options: Namespace) -> None:
         if key in summary
     ]
     show_table(str(options.moving), ["", "before", "after"], rows)
+    for flag in summary.get("trust_flags", ()):
+        show_line("doubtful", flag)
     for path in summary["files"]:
         show_line("written", path)
 
@@ -73,6 +76,8 @@ def show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) ->
     for name, summary in done.items():
         for warning in summary["warnings"]:
             warnings.warn(f"{name}: {warning}", ImageWarning, stacklevel=2)
+        for flag in summary.get("trust_flags", ()):
+            show_line(f"doubtful: {name}", flag)
     for name, summary in summaries.items():
         if "error" in summary:
             show_line(f"failed: {name}", summary["error"])

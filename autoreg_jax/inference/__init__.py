@@ -31,11 +31,13 @@ from autoreg_jax.inference.optimisation import (
     Refined,
     register_pair,
 )
+from autoreg_jax.inference.trust import Evidence, Trust
 from autoreg_jax.inference.writing import InverseError, output_paths
 
 __all__ = [
     "AtMinimum",
     "Conventions",
+    "Evidence",
     "Guidance",
     "Guide",
     "InverseError",
@@ -47,6 +49,7 @@ __all__ = [
     "Registered",
     "RegistrationModel",
     "Seen",
+    "Trust",
     "apply_files",
     "included_models",
     "known_error",

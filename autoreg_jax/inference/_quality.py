@@ -14,7 +14,7 @@ from autoreg_jax.geometry import Volume
 from autoreg_jax.losses import local_ncc
 from autoreg_jax.spatial import jacobian_determinant, warp
 
-__all__ = ["check_length", "correlations", "folding", "lengths"]
+__all__ = ["check_length", "correlations", "folding", "lengths", "warped"]
 
 # Voxels that are looked at together. What they take, some 70 bytes each, would be the
 # peak of the memory of a large pair.
@@ -65,9 +65,7 @@ def _correlations(
     def slab(array: Array) -> Array:
         return lax.dynamic_slice_in_dim(array, begin, depth, axis=1)
 
-    # A slab counts its planes from its own first one, the moving image from its.
-    first = begin.astype(displacement.dtype)
-    moved = warp(moving, slab(displacement).at[..., 0].add(first))
+    moved = _moved(moving, displacement, begin, depth=depth)
     others = tuple(axis for axis in range(fixed.ndim) if axis != 1)
     return jnp.stack(
         [
@@ -75,6 +73,27 @@ def _correlations(
             for other in (slab(unaligned), moved)
         ]
     )
+
+
+def warped(
+    moving: Array, displacement: Array, *, together: int = _TOGETHER
+) -> Float[np.ndarray, "*space"]:
+    """The moving image after the displacement, `(1, *space, 1)` and voxels."""
+    planes = []
+    for begin, depth, counted in _slabs(moving.shape[1:-1], 0, together):
+        slab = _warped(moving, displacement, np.int32(begin), depth=depth)
+        planes.append(np.asarray(slab)[0, counted, ..., 0])
+    return np.concatenate(planes)
+
+
+def _moved(moving: Array, displacement: Array, begin: Array, *, depth: int) -> Array:
+    """A slab of the moved image."""
+    slab = lax.dynamic_slice_in_dim(displacement, begin, depth, axis=1)
+    # A slab counts its planes from its own first one, the moving image from its.
+    return warp(moving, slab.at[..., 0].add(begin.astype(displacement.dtype)))
+
+
+_warped = jax.jit(_moved, static_argnames="depth")
 
 
 def folding(

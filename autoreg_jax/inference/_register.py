@@ -39,6 +39,7 @@ from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._quality import check_length, correlations, folding
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference.memory import fit_pair, memory_limit
+from autoreg_jax.inference.trust import Trust, directions, evidence_of
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
 
@@ -229,8 +230,13 @@ def register(  # noqa: PLR0913
     before, after = correlations(
         fixed_array, unaligned, moving_array, displacement, window=window
     )
+    # After an alignment alone other subjects still differ, which is not unusual.
+    is_judged = model is not None or refine > 0
+    parts = arrays, moving_array, displacement, weights, grid.spacing
+    evidence = evidence_of(*parts) if is_judged else None
     # Of a large pair they would be a quarter of the peak.
     del scaled, placed, pair, arrays, fixed_array, unaligned, moving_array, weights
+    del parts
     of_pair.clear()
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     del displacement
@@ -239,11 +245,13 @@ def register(  # noqa: PLR0913
     transform = initial.before(found)
     if not initial.is_linear:
         displacement_mm = transform.displacement_on(fixed.grid)
+    folds = folding(displacement_mm, fixed)
+    places = directions(grid.affine, grid.ndim)
     return Registered(
         fixed=fixed,
         moving=given,
         transform=transform,
-        folding_fraction=folding(displacement_mm, fixed),
+        folding_fraction=folds,
         similarity_before=before,
         similarity=after,
         seconds=time.perf_counter() - begin,
@@ -255,6 +263,8 @@ def register(  # noqa: PLR0913
         is_aligned=prealignment.is_used,
         warnings=tuple(doubts),
         fill=fill,
+        trust=evidence
+        and Trust(replace(evidence, folding=folds), prealignment.turn, places),
     )
 
 

@@ -15,6 +15,7 @@ from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
 from autoreg_jax.inference._quality import lengths
+from autoreg_jax.inference.trust import Trust
 from autoreg_jax.inference.writing import (
     Extra,
     InverseError,
@@ -54,6 +55,8 @@ class Registered:
         is_aligned: Whether the alignment was used.
         warnings: Reasons to doubt the result, sentences.
         fill: Value of `moved` where the moving image has no voxels, see `apply`.
+        trust: Whether it looks like a registration that succeeded; None for an
+            alignment alone, after which other subjects still differ.
     """
 
     fixed: Volume
@@ -71,6 +74,7 @@ class Registered:
     is_aligned: bool = False
     warnings: tuple[str, ...] = ()
     fill: Fill = None
+    trust: Trust | None = None
 
     @cached_property
     def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -211,6 +215,7 @@ class Registered:
             "alignment": self.alignment and self.alignment.summary(),
             "is_aligned": self.is_aligned,
             "warnings": self.warnings,
+            **({} if self.trust is None else self.trust.summary()),
         }
 
     def save(

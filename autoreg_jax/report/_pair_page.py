@@ -68,9 +68,15 @@ def pair_page(found: Registered, summary: Mapping[str, Any]) -> str:
         fixed=_name(summary["fixed"], "fixed image"),
         slices=list(_slices(found)),
         decisions=list(_decisions(found)),
-        warnings=summary["warnings"],
+        warnings=[*summary["warnings"], *_flags(summary)],
         rows=list(_rows(summary)),
     )
+
+
+def _flags(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What is unusual about the result, as sentences."""
+    for flag in summary.get("trust_flags", ()):
+        yield f"Doubtful: {flag}."
 
 
 def _name(path: Any, without: str) -> str:
@@ -203,6 +209,7 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("Mean displacement, mm", "displacement_mean_mm", "{:.2f}", 1),
         ("Largest displacement, mm", "displacement_max_mm", "{:.2f}", 1),
         ("Folded voxels, %", "folding_fraction", "{:.4f}", 100),
+        ("Trust, from 0 to 1", "trust", "{:.2f}", 1),
         ("Inverse consistency, mean, mm", "inverse_error_mean_mm", "{:.4f}", 1),
         ("Inverse consistency, largest, mm", "inverse_error_max_mm", "{:.4f}", 1),
     )

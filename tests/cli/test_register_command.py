@@ -24,8 +24,15 @@ def test_with_labels(command, images, pair, model, tmp_path):
     options = [*labels, "-o", prefix, "--model", model, "--affine", "none"]
     code, out, err = command("register", *pair, *options)
     assert (code, err) == (0, "")
-    for word in ("Dice", "folding", "seconds", f"written: {prefix}moved.nii.gz"):
+    for word in (
+        "Dice",
+        "folding",
+        "trust",
+        "seconds",
+        f"written: {prefix}moved.nii.gz",
+    ):
         assert word in out
+    assert "doubtful: the images still disagree in" in out
     names = sorted(path.name for path in prefix.parent.iterdir())
     assert names == [
         "first_displacement.nii.gz",
@@ -76,7 +83,9 @@ def test_an_alignment_alone_and_its_doubts(command, pair, tmp_path):
     assert "--refine" in alone
     assert "warning: the rigid alignment is not trusted" in warning
     assert "alignment" in out
+    assert "doubtful" not in out
     summary = json.loads((tmp_path / "x_summary.json").read_text())
+    assert "trust" not in summary
     assert summary["is_aligned"]
     assert not summary["alignment"]["is_trusted"]
 

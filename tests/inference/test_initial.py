@@ -124,6 +124,11 @@ def test_masks_follow_the_start(pair):
     )
     difference = found.displacement_mm - plain.displacement_mm
     np.testing.assert_allclose(difference - SHIFT, 0, atol=2e-3)
+    # The verdict looks at what the mask holds, above 40, and nothing is missing there.
+    assert plain.trust
+    assert found.trust
+    assert plain.trust.evidence.uncovered == 0
+    assert found.trust.value == pytest.approx(plain.trust.value, abs=1e-3)
 
 
 def test_files_of_the_result_hold_the_start_once(pair, model, tmp_path):

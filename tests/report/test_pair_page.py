@@ -13,7 +13,7 @@ from autoreg_jax import inference
 from autoreg_jax.alignment import Alignment
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.geometry import Grid, Volume
-from autoreg_jax.inference import Registered
+from autoreg_jax.inference import Evidence, Registered, Trust
 from autoreg_jax.report import _pair_page, pair_page
 from autoreg_jax.transforms import Transform
 
@@ -57,7 +57,10 @@ def test_the_storage_of_the_image_does_not_show():
 def test_the_page_holds_everything():
     alignment = Alignment(np.eye(4), 0.4, 0.3, False, "It turns by 90°.", "ncc", 0.9)
     found = registered(
-        alignment=alignment, refined_steps=30, warnings=("Look <here>.",)
+        alignment=alignment,
+        refined_steps=30,
+        warnings=("Look <here>.",),
+        trust=Trust(Evidence(0.0, 0.1, 0.1, 0.0, 0.0, 0.1, 0.0, 0.001)),
     )
     page = pair_page(found, found.summary() | {"dice_before": 0.5, "dice": 0.75})
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -67,6 +70,8 @@ def test_the_page_holds_everything():
         "which is not trusted: It turns by 90°.",
         "30 steps at each resolution at most, without a model",
         "Look &lt;here&gt;.",
+        "Doubtful: the map folds in 0.1 % of the voxels (usual: below 0.05 %).",
+        "<td>0.20</td>",
         "0.500 → 0.750",
         "0.200 → 0.600",
     ):
