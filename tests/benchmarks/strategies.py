@@ -148,6 +148,8 @@ def gain(own: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
     """
     found = own - other
     parts = [found.mean(axis).var(ddof=1) / found.shape[1 - axis] for axis in (0, 1)]
+    if not sum(parts):  # the start stayed, with every seed
+        return found.mean(), found.mean(), found.mean()
     freedom = sum(parts) ** 2 / sum(
         part**2 / (found.shape[1 - axis] - 1) for axis, part in enumerate(parts)
     )
