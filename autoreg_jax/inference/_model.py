@@ -51,9 +51,8 @@ class RegistrationModel:
         description: Everything besides the weights.
         params: The weights ω, a nested dictionary.
         path: The folder that it was read from; None if it was never on disk.
-        network: A hashable Flax module whose `apply({"params": params}, moving, fixed)`
-            returns a `networks.Registration`. Default: the network that the description
-            names.
+        network: A hashable Flax module, `apply({"params": params}, moving, fixed)` of
+            which is a `networks.Registration`. Default: as the description names it.
         smoothness: Factor on the weight of the smoothness under which it registers, see
             `with_smoothness`; it is not stored.
 
@@ -113,9 +112,7 @@ class RegistrationModel:
 
     @in_single_precision
     def __call__(self, moving: Array, fixed: Array) -> Registration:
-        """Predict velocity and displacements of a batch.
-
-        It is compiled once for each shape, for all models of equal networks.
+        """Predict for a batch; compiled once a shape for all models of equal networks.
 
         Args:
             moving: `(b, *space, 1)` in [0, 1], in the model's orientation and spacing.
@@ -224,11 +221,9 @@ class RegistrationModel:
 
 
 @partial(jax.jit, static_argnames="network")
-def _predict(
-    network: Any, params: Any, moving: Array, fixed: Array, **told: Array
-) -> Registration:
+def _predict(network: Any, params: Any, *images: Array, **told: Array) -> Registration:
     """The network of a model; the weights and what it is told are arguments."""
-    return network.apply({"params": params}, moving, fixed, **told)
+    return network.apply({"params": params}, *images, **told)
 
 
 def stored_digest(run: Path | str) -> str | None:
