@@ -6,7 +6,7 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from jax._src import pjit
 
 from autoreg_jax.alignment import _align, _search
 from autoreg_jax.geometry import Volume
+from autoreg_jax.programs import Programs, programs_part
+from autoreg_jax.programs._network import _registration_network
 
 # Compiling is most of what the tests cost. XLA's older emitters of CPU kernels, which
 # the search and training of the package use as well, take two thirds of the time. XLA
@@ -103,6 +105,34 @@ def _optimised(function: Callable[..., Any]) -> Callable[..., Any]:
             jax.config.update("jax_disable_most_optimizations", is_quick)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_of_equal_runs() -> Iterator[None]:
+    """Compile what equal runs need once: each job would do so for itself."""
+    kept: dict[Hashable, dict[Hashable, Any]] = {}
+    alone = Programs.once
+
+    def once(programs: Programs, key: Hashable, make: Callable[[], Any]) -> Any:
+        if isinstance(key, tuple) and key[0] == "said":  # a line in the log of each
+            return alone(programs, key, make)
+        pieces = kept.setdefault(_kind(programs), {})
+        if key not in pieces:
+            pieces[key] = make()
+        return pieces[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Programs, "once", once)
+        yield
+
+
+def _kind(programs: Programs) -> Hashable:
+    """What the pieces of programs depend on, see `Programs.fits`."""
+    family = programs.make_network
+    if getattr(family, "func", None) is _registration_network:
+        family = None  # that of the configuration
+    given = family, programs.objective, programs.estimator, programs.in_one_program
+    return programs_part(programs.config), programs.ndim, *given
 
 
 @pytest.fixture(scope="module", autouse=True)

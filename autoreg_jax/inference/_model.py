@@ -1,9 +1,8 @@
 """A trained network on disk and in memory."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +51,8 @@ class RegistrationModel:
         description: Everything besides the weights.
         params: The weights ω, a nested dictionary.
         path: The folder that it was read from; None if it was never on disk.
-        network: A Flax module whose `apply({"params": params}, moving, fixed)` returns
-            a `networks.Registration`. Default: the network that the description names.
+        network: A hashable Flax module, `apply({"params": params}, moving, fixed)` of
+            which is a `networks.Registration`. Default: as the description names it.
         smoothness: Factor on the weight of the smoothness under which it registers, see
             `with_smoothness`; it is not stored.
 
@@ -99,7 +98,6 @@ class RegistrationModel:
             )
         told = replace(self, smoothness=factor)
         conditions.told(told._factors)
-        told.__dict__["_predict"] = self._predict
         return told
 
     @property
@@ -108,18 +106,13 @@ class RegistrationModel:
         return {} if self.smoothness == 1 else {SMOOTH: self.smoothness}
 
     @cached_property
-    def _predict(self) -> Callable[..., Registration]:
-        """The compiled network; what it is told is an argument."""
-        return jax.jit(lambda w, *a, **k: self.network.apply({"params": w}, *a, **k))
-
-    @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, their names and shapes, as hexadecimal digits."""
         return digest(traverse_util.flatten_dict(self.params, sep="/"))
 
     @in_single_precision
     def __call__(self, moving: Array, fixed: Array) -> Registration:
-        """Predict velocity and displacements of a batch; compiled once for each shape.
+        """Predict for a batch; compiled once a shape for all models of equal networks.
 
         Args:
             moving: `(b, *space, 1)` in [0, 1], in the model's orientation and spacing.
@@ -136,7 +129,7 @@ class RegistrationModel:
             numbers = conditions.told(self._factors)
             told = {"condition": jnp.asarray(numbers, jnp.float32)}
         try:
-            return self._predict(self.params, moving, fixed, **told)
+            return _predict(self.network, self.params, moving, fixed, **told)
         except FlaxError as error:
             raise ArtifactError(
                 f"{self.path or 'the model'}: the weights ({WEIGHTS}) do not fit the "
@@ -225,6 +218,12 @@ class RegistrationModel:
         flat = traverse_util.flatten_dict(self.params, sep="/")
         write_model(folder, self.description, flat)
         return folder
+
+
+@partial(jax.jit, static_argnames="network")
+def _predict(network: Any, params: Any, *images: Array, **told: Array) -> Registration:
+    """The network of a model; the weights and what it is told are arguments."""
+    return network.apply({"params": params}, *images, **told)
 
 
 def stored_digest(run: Path | str) -> str | None:

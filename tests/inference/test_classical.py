@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.inference import register_pair
 from autoreg_jax.inference.optimisation._classical import _feature_start
@@ -185,6 +186,13 @@ def test_never_worse_than_it_began(known):
     assert float(lost.loss) <= float(lost.loss_before)
 
 
+@quick
+def begun_with(start, velocity):
+    """A start at half resolution, and the displacement that continues it."""
+    half = resize_displacement(start, (20, 20))
+    return half, resize_displacement(compose(half, integrate(velocity, 6)), SHAPE)
+
+
 @pytest.mark.parametrize(("similarity", "left"), [("ncc", 0.35), ("mind", 0.6)])
 def test_a_start_is_kept_and_improved(known, similarity, left):
     """Two fifths of the way: what is found is composed with it."""
@@ -195,8 +203,7 @@ def test_a_start_is_kept_and_improved(known, similarity, left):
     before = distance(start, truth, mask)
     assert distance(more.displacement, truth, mask) < left * before
     assert float(more.loss) < float(more.loss_before)
-    half = resize_displacement(start, (20, 20))
-    expected = resize_displacement(compose(half, integrate(more.velocity, 6)), SHAPE)
+    half, expected = begun_with(start, more.velocity)
     inner = np.s_[:, 4:-4, 4:-4]
     np.testing.assert_allclose(more.displacement[inner], expected[inner], atol=1e-4)
     wild = find(fixed, moving, num_iterations=2, learning_rate=90.0, **options)

@@ -9,11 +9,11 @@ from autoreg_jax import config, hypergrad, workflows
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import Programs
 
-PLAIN = hypergrad.one_step_unroll()
+PLAIN = hypergrad.first_order()
 
 
 def changed(change, start=()):
-    """One-step unrolling with another result, `change(found, state)`."""
+    """The direct gradient with another result, `change(found, state)`."""
 
     def estimate(problem, state, point, *, inner_update):
         found, _ = PLAIN.estimate(problem, (), point, inner_update=inner_update)

@@ -221,12 +221,12 @@ def velocity_step(control: Array) -> Array:
     return gaussian_smooth(control, _WIDTH)
 
 
-@partial(jax.jit, static_argnames=("num_iterations", "similarity"))
+@partial(jax.jit, static_argnames="similarity")
 def _search(
     level: Level,
     start: Array,
     *,
-    num_iterations: int,
+    num_iterations: int | Array,
     learning_rate: float,
     smoothness: Array,
     similarity: Similarity,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
 # A descent that may end early ends after so many steps without a gain of at least this
 # fraction of all that was gained.
@@ -79,7 +80,7 @@ def descend(
     safe: Array,
     start: Array,
     *,
-    num_iterations: int,
+    num_iterations: int | Array,
     learning_rate: float | Array,
     eps: float = 1e-8,
     ends_early: bool = False,
@@ -93,7 +94,8 @@ def descend(
         loss: A scalar function of one array.
         safe: Returned if no iterate is better.
         start: The same shape as `safe`.
-        num_iterations: Largest number of steps, ≥ 1.
+        num_iterations: Largest number of steps, ≥ 1; a traced one needs no program of
+            its own.
         learning_rate: Initial learning rate of Adam.
         eps: Of Adam; gradients below it are noise, not a direction.
         ends_early: Whether to stop if the loss is flat.
@@ -101,7 +103,13 @@ def descend(
     Returns:
         The final state; `first_loss` is the loss of `safe`.
     """
-    schedule = optax.cosine_decay_schedule(learning_rate, num_iterations)
+
+    def schedule(count: ArrayLike) -> Array:
+        # As of Optax, whose number of steps must not be traced.
+        step, last = (jnp.asarray(n, safe.dtype) for n in (count, num_iterations))
+        cosine = jnp.cos(jnp.pi * jnp.minimum(step, last) / last)
+        return learning_rate * (0.5 * (1 + cosine))
+
     optimizer = optax.adam(schedule, eps=eps)
     patience = _PATIENCE if ends_early else num_iterations + 2
 
