@@ -1,8 +1,12 @@
 """The memory that a registration takes: estimated, obeyed and not wasted."""
 
 import itertools
+import re
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -147,8 +151,7 @@ def test_no_amount_of_memory(size):
 
 def test_a_refinement_that_does_not_fit_is_done_on_a_coarser_grid(monkeypatch):
     """What it finds is a displacement of the full grid: the known shift."""
-    for name in ("_THREAD", "_COMPILING"):  # as much on any grid
-        monkeypatch.setattr(_estimate, name, 0.0)
+    monkeypatch.setattr(_estimate, "_THREAD", 0.0)
     noise = np.random.default_rng(5).random((44, 40)).astype(np.float32)
     blobs, affine = ndimage.gaussian_filter(noise, 3.5), np.diag([2.0, 2, 5, 1])
     fixed, moving = Volume(blobs[2:-2], affine), Volume(blobs[:-4], affine)
@@ -166,3 +169,15 @@ def test_a_refinement_that_does_not_fit_is_done_on_a_coarser_grid(monkeypatch):
     # Two voxels of 2 mm; a voxel of the grid of the optimisation has 4 mm.
     assert np.abs(inside - [4, 0, 0]).mean() < 0.4
     assert 1 - found.similarity < 0.3 * (1 - found.similarity_before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_the_estimate_is_what_a_process_takes():
+    options = ["--shape", *["128"] * 3, "--refine", "2", "--affine", "none"]
+    words = [sys.executable, "-m", "tests.benchmarks.registration_memory", *options]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, cwd=root, check=True, capture_output=True, text=True)
+    ratio = re.search(r"\((\d\.\d+)\)", done.stdout)
+    assert ratio
+    assert 0.75 < float(ratio[1]) < 1.25

@@ -25,8 +25,8 @@ _IMAGES, _FEATURES, _HALVING, _ENLARGING = 424.0, 780.0, 50.0, 24.0
 _WRITING = 2.0
 # Bytes of compiled programs, and of the compiler while it compiles a large one; what
 # comes from the cache of an earlier run takes less.
-_ALIGNMENT, _NETWORK, _OPTIMISATION, _REST = 120e6, 230e6, 280e6, 60e6
-_COMPILING = 480e6
+_ALIGNMENT, _NETWORK, _OPTIMISATION, _REST = 120e6, 480e6, 280e6, 60e6
+_COMPILING = 230e6
 # A thread that maps points.
 _THREAD = 60e6
 
@@ -127,9 +127,8 @@ def _stages(
         # Smoothing before a resampling to larger voxels.
         yield "resampling the images", scaled + _GREY * larger, compared
     field = _VECTOR * working
-    if what.network or what.similarity:
-        yield "compiling", scaled + _COMPILING, compared
     if what.network:
+        yield "compiling", scaled + _COMPILING, compared
         prediction = _RESULTS + _PREDICTION * what.network
         yield "the network", scaled, compared + prediction * working
     if what.similarity:
