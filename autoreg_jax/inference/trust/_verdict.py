@@ -49,8 +49,8 @@ class Trust:
     """Whether a registration looks like one that succeeded.
 
     It is a screening by the images alone: a high number says that no measure is
-    unusual, and not that the map is right. A mirrored brain, which is nearly
-    symmetric, and shifts along edges are not seen.
+    unusual, and not that the map is right. One structure that is wrong is not seen, nor
+    is every mirror image of what is nearly symmetric, as a brain.
 
     Attributes:
         evidence: The measures of the pair.
