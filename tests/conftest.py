@@ -116,7 +116,9 @@ def _programs_of_equal_runs() -> Iterator[None]:
     def once(programs: Programs, key: Hashable, make: Callable[[], Any]) -> Any:
         if isinstance(key, tuple) and key[0] == "said":  # a line in the log of each
             return alone(programs, key, make)
-        pieces = kept.setdefault(_kind(programs), {})
+        if not hasattr(programs, "kind"):
+            programs.kind = _kind(programs)
+        pieces = kept.setdefault(programs.kind, {})
         if key not in pieces:
             pieces[key] = make()
         return pieces[key]
