@@ -16,6 +16,7 @@ from autoreg_jax.data import PairFiles, write_volume
 from autoreg_jax.errors import DataError, GeometryError, ImageWarning
 from autoreg_jax.geometry import Grid, Volume, check_field_of_view, shared_part
 from autoreg_jax.inference import register
+from autoreg_jax.networks import Structure
 
 AFFINE = np.diag([4.0, 4, 4, 1])
 AFFINE[:3, 3] = -38
@@ -295,6 +296,9 @@ def test_a_model_has_the_same_guard():
         windows=(5, 5, 3),
         intensity=Intensity(),
         doubts=lambda *_: [],
+        structure=Structure(),
+        width=1.0,
+        matching=None,
     )
     model = SimpleNamespace(path=None, description=about)
     left = FIXED.array * (Grid(SHAPE, AFFINE).points()[..., 0] < 20)

@@ -16,8 +16,10 @@ def evidence_of(
     displacement: Array,
     weights: Sequence[Array | None],
     spacing: tuple[float, ...],
-) -> Evidence:
+) -> Evidence | None:
     """Warp what has to be warped and measure the pair.
+
+    None if the displacement is not finite: there is nothing to measure.
 
     Args:
         pair: The fixed and the aligned moving image.
@@ -26,6 +28,9 @@ def evidence_of(
         weights: Weights of the voxels of both, shaped as `moving`; None without.
         spacing: Voxel size, mm.
     """
+    vectors = np.asarray(displacement)[0]
+    if not np.isfinite(vectors).all():
+        return None
     fixed, placed = pair
     of_fixed, of_moving = weights
     parts = [] if of_fixed is None else [np.asarray(of_fixed)[0, ..., 0]]
@@ -35,7 +40,7 @@ def evidence_of(
         fixed,
         placed,
         warped(moving, displacement),
-        np.asarray(displacement)[0],
+        vectors,
         spacing=spacing,
         inside=np.prod(parts, 0) if parts else None,
     )
