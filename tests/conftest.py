@@ -31,6 +31,7 @@ if jax.__version_info__ < (0, 12):
 _UNOPTIMISED = {
     "bilevel",
     "cli",
+    "compat",
     "hypergrad",
     "inference",
     "losses",
