@@ -27,8 +27,8 @@ class Limit(NamedTuple):
 
     Attributes:
         host: Bytes of main memory that the process may still take.
-        device: The same of an accelerator; None where the CPU computes, or if it is not
-            known.
+        device: Bytes of accelerator memory that it may still take; None on a CPU, or if
+            unknown.
         words: What the first number is: "12 GiB are free".
         asked: `max_memory`, if it is what limits.
     """

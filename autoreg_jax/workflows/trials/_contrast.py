@@ -28,7 +28,7 @@ def usual_similarity(judging: Judging) -> str | None:
 
 
 def _blocks(image: Float[np.ndarray, "*space 1"]) -> Float[np.ndarray, "*blocks"]:
-    """Means over blocks of voxels; what does not fill a block is left out."""
+    """Mean of each block of voxels; incomplete blocks at the end are dropped."""
     found = np.asarray(image)[..., 0]
     for axis in range(found.ndim):
         size = max(1, found.shape[axis] // _BLOCKS)
