@@ -105,8 +105,8 @@ class Register(Verb):
         add(
             "--similarity",
             metavar="NAME",
-            help="similarity to optimise: ncc (same contrast) or mind (different "
-            "contrasts); default: the model's, or ncc",
+            help="similarity to optimise: ncc (one contrast), mind (two) or auto, "
+            "which looks; default: the model's, or auto",
         )
         add(
             "--smoothness",

@@ -2,6 +2,7 @@
 
 import warnings
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,9 @@ def show_one(summary: dict[str, Any], options: Namespace) -> None:
         if key in summary
     ]
     show_table(str(options.moving), ["", "before", "after"], rows)
+    if "compared_by" in summary:
+        words = f"{summary['compared_by']}. {summary['compared_by_reason']}"
+        show_line("compared by", words)
     for flag in summary.get("trust_flags", ()):
         show_line("doubtful", flag)
     for path in summary["files"]:
@@ -78,6 +82,9 @@ def show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) ->
             warnings.warn(f"{name}: {warning}", ImageWarning, stacklevel=2)
         for flag in summary.get("trust_flags", ()):
             show_line(f"doubtful: {name}", flag)
+    by = Counter(s["compared_by"] for s in done.values() if "compared_by" in s)
+    if by:
+        show_line("compared by", ", ".join(f"{k} ({n} pairs)" for k, n in by.items()))
     for name, summary in summaries.items():
         if "error" in summary:
             show_line(f"failed: {name}", summary["error"])

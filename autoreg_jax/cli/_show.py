@@ -4,6 +4,7 @@ Of several processes that do one run, the one that writes its files prints them.
 """
 
 import json
+import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -168,6 +169,20 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
     pairs = evaluation.get("pairs")
     title = f"{title}, pairs: {pairs}" if pairs else title
     show_table(title, ["", *_COLUMNS], rows)
+    for key, what, sign in (("dice", "overlap", 1), ("tre", "landmarks", -1)):
+        before, after = (_mean(evaluation.get(key + end)) for end in ("_before", ""))
+        if sign * (after - before) < 0:
+            show_line(
+                "worse than none",
+                f"without registration the {what} agree better; the training has "
+                "diverged, or the images cannot be compared this way",
+            )
+
+
+def _mean(value: Any) -> float:
+    """The mean of an entry of `evaluation.json`; NaN, which is never worse, if none."""
+    found = value.get("mean") if isinstance(value, Mapping) else value
+    return math.nan if found is None else float(found)
 
 
 def show_front(rows: Sequence[Mapping[str, Any]], title: str) -> None:

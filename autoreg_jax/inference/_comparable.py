@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from autoreg_jax.data import Image, read_mask
 from autoreg_jax.errors import ConfigError, DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, is_inside, shared_part
+from autoreg_jax.inference.optimisation import AUTO
 from autoreg_jax.losses import SIMILARITIES
 
 __all__ = ["binary_mask", "check_companion", "check_compared", "check_options"]
@@ -204,9 +205,10 @@ def check_options(
         raise ConfigError(
             f'affine: must be "auto", "rigid", "affine" or "none", got {affine!r}.'
         )
-    if isinstance(similarity, str) and similarity not in SIMILARITIES:
+    known = (AUTO, *SIMILARITIES)
+    if isinstance(similarity, str) and similarity not in known:
         raise ConfigError(
-            f"similarity: must be one of {', '.join(SIMILARITIES)}, got {similarity!r}."
+            f"similarity: must be one of {', '.join(known)}, got {similarity!r}."
         )
     if refine < 0:
         raise ConfigError(

@@ -39,6 +39,7 @@ from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._quality import check_length, correlations, folding
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference.memory import fit_pair, memory_limit
+from autoreg_jax.inference.optimisation import compared_by
 from autoreg_jax.inference.trust import Trust, directions, evidence_of
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
@@ -90,8 +91,10 @@ def register(  # noqa: PLR0913
             the result is the alignment alone, and "auto" means "affine".
         learning_rate: Initial learning rate, voxels of half resolution per step;
             default: 0.2 after a network, 0.1 without.
-        similarity: Similarity to optimise, a name in `losses.SIMILARITIES` or a
-            `Similarity` of your own; default: that of the model, or local correlation.
+        similarity: Similarity to optimise, a name in `losses.SIMILARITIES`, a
+            `Similarity` of your own, or "auto": local correlation ("ncc") for images of
+            one contrast, "mind" for two, see `data.shared_contrast`. Default: that of
+            the model, or "auto".
         smoothness: Factor on the weight of the smoothness of the displacement (> 0):
             above 1 smoother, below 1 closer to the images. A network has to be trained
             for it (`network.conditions`), within a range; one that is not leaves it to
@@ -146,6 +149,10 @@ def register(  # noqa: PLR0913
     check_contrast(moving)
     if isinstance(model, Path | str):
         model = load_model(model)
+    is_asked = similarity is not None
+    of_model = None if model is None else model.description.similarity
+    chosen = compared_by(similarity, of_model, fixed, moving) if refine > 0 else None
+    similarity = chosen.similarity if chosen else None
     if model is not None and smoothness is not None:
         is_left = refine > 0 and not model.description.is_told_smoothness
         model = model if is_left else model.with_smoothness(smoothness)
@@ -191,7 +198,7 @@ def register(  # noqa: PLR0913
     placed_masks = (masks[0], masks[1] and prealignment.place(masks[1]))
     weights = [mask and on_grid(mask) for mask in placed_masks]
     pair, arrays = (fixed, placed), [_bare(x) for x in (fixed_array, moving_array)]
-    if model is not None and similarity is not None and refine == 0:
+    if model is not None and is_asked and refine == 0:
         doubts.append(
             "The similarity is not used: the network alone registers the pair; a "
             "refinement (refine, --refine N) uses it."
@@ -256,6 +263,7 @@ def register(  # noqa: PLR0913
         similarity=after,
         seconds=time.perf_counter() - begin,
         refined_steps=refine,
+        compared_by=chosen,
         coarsening=fitting.coarsening,
         smoothness=usual if smoothness is None else smoothness,
         model=None if model is None else model.path,

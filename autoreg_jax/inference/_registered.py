@@ -15,6 +15,7 @@ from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
 from autoreg_jax.inference._quality import lengths
+from autoreg_jax.inference.optimisation import ComparedBy
 from autoreg_jax.inference.trust import Trust
 from autoreg_jax.inference.writing import (
     Extra,
@@ -44,11 +45,10 @@ class Registered:
         folding_fraction: Fraction of the voxels where φ folds space, in [0, 1].
         similarity_before: Mean local correlation of fixed and moving image, in [0, 1].
         similarity: Mean local correlation of fixed and moved image.
-        seconds: Time of the computation, including compilation, without files and the
-            moved image.
+        seconds: Time of the computation, with compilation, without files.
         refined_steps: Steps of the optimisation on this pair.
-        coarsening: How often the grid of the optimisation was halved, so that it fits
-            into the memory.
+        compared_by: The similarity of the optimisation, and why.
+        coarsening: How often the grid of the optimisation was halved for the memory.
         smoothness: Factor on the usual weight of the smoothness.
         model: Folder of the model; None without one, or if it never was on disk.
         alignment: The linear map that was found beforehand; None if none was sought.
@@ -67,6 +67,7 @@ class Registered:
     similarity: float
     seconds: float
     refined_steps: int = 0
+    compared_by: ComparedBy | None = None
     coarsening: int = 0
     smoothness: float = 1.0
     model: Path | None = None
@@ -198,7 +199,7 @@ class Registered:
 
     def summary(self) -> dict[str, Any]:
         """The numbers of this registration, as `summary.json` holds them."""
-        length = lengths(self.displacement_mm)
+        length, by = lengths(self.displacement_mm), self.compared_by
         return {
             "fixed": self.fixed.path,
             "moving": self.moving.path,
@@ -206,6 +207,7 @@ class Registered:
             "refined_steps": self.refined_steps,
             "coarsening": self.coarsening,
             "smoothness": self.smoothness,
+            **(by.summary() if by else {}),
             "similarity_before": self.similarity_before,
             "similarity": self.similarity,
             "displacement_mean_mm": float(length.mean()),
@@ -215,7 +217,7 @@ class Registered:
             "alignment": self.alignment and self.alignment.summary(),
             "is_aligned": self.is_aligned,
             "warnings": self.warnings,
-            **({} if self.trust is None else self.trust.summary()),
+            **(self.trust.summary() if self.trust else {}),
         }
 
     def save(

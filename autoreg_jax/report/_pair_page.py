@@ -189,6 +189,8 @@ def _decisions(found: Registered) -> Iterator[str]:
     else:
         then = f", and then {optimised}" if steps else ""
         yield f"The displacement is that of the model {found.model}{then}."
+    if found.compared_by:
+        yield f"Compared by {found.compared_by.name}. {found.compared_by.reason}"
     if found.smoothness != 1:
         yield f"The smoothness has {found.smoothness:g} times its usual weight."
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,6 +46,8 @@ class Task:
         stop: `records -> fields` of the last of them that say why the stage ends with
             it, from the records of the stage so far; empty while it goes on. None if
             nothing ends it.
+        check: `records -> None`, raises if the records of the stage so far show that to
+            go on is useless.
         inputs: What the states depend on, by name, values of JSON: a checkpoint of
             other inputs is refused. None: nothing is compared.
     """
@@ -62,6 +64,7 @@ class Task:
     devices: Placement = ONE_DEVICE
     judge: Callable[[Any], tuple[Any, dict[str, Any]]] | None = None
     stop: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
+    check: Callable[[Sequence[Mapping[str, Any]]], None] | None = None
     inputs: Callable[[], Mapping[str, Any]] | None = None
 
     def has_record(self, step: int) -> bool:
@@ -148,6 +151,8 @@ def run_chunk(
             record |= judged
         records = (*records, record | stopped)
         keep(records[-1])
+        if task.check:
+            task.check(records)
         if stopped:
             return Progress(state, step, seconds, records, (), is_over=True)
     return Progress(state, end, now, records, (), is_over=end == task.steps)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -32,7 +33,12 @@ from autoreg_jax.workflows._loop import Task, last_state, repeat
 from autoreg_jax.workflows._origin import looks
 from autoreg_jax.workflows._pairs import SearchData, pair_names
 from autoreg_jax.workflows._stopping import result_step, stop_rule
-from autoreg_jax.workflows._tripwires import check_finite, check_outer, check_sane
+from autoreg_jax.workflows._tripwires import (
+    check_finite,
+    check_outer,
+    check_progress,
+    check_sane,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +186,7 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         is_end=is_measured,
         devices=job.devices,
         stop=stop_rule(stage, run.seconds),
+        check=partial(check_progress, stage.name, keep="last"),
         inputs=inputs,
     )
 

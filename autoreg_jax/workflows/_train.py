@@ -46,7 +46,7 @@ from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, repeat
 from autoreg_jax.workflows._origin import looks
 from autoreg_jax.workflows._pairs import pair_names, pair_sampler, roles_of
-from autoreg_jax.workflows._tripwires import check_finite, check_sane
+from autoreg_jax.workflows._tripwires import check_finite, check_progress, check_sane
 from autoreg_jax.workflows.training import (
     Budget,
     budget_of,
@@ -270,6 +270,7 @@ def training_task(  # noqa: PLR0913
         devices=devices,
         judge=judge,
         stop=budget.rule(),
+        check=partial(check_progress, name, keep=settings.keep, about=rate),
         inputs=partial(_inputs, train, validation, lam, network, config.seed),
     )
 

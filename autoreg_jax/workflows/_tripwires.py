@@ -1,13 +1,18 @@
 """Ends a stage whose numbers have become useless, in a sentence that says where."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from autoreg_jax.errors import NonFiniteError
 
+# Terms that compare images, at any resolution, below 0 or small where they agree.
+_IMAGES = ("full", "half", "quarter", "eighth", "sixteenth")
+# Records at the begin and at the end that are compared. At the end each has to be worse
+# than the worst one of the begin by this part of it.
+_COMPARED, _WORSE = 3, 0.5
 # Mean squared difference of neighbouring displacements, voxels²: ten voxels a voxel.
 _ABSURD = 100.0
 # A logit of 50 is a certain choice; weights of the loss are ratios around 1.
@@ -54,6 +59,37 @@ def check_sane(
             f"{terms['smooth']:.3g}, of a registration well below 1); lower "
             "train.learning_rate, or the learning rates of this stage, and start it "
             "again."
+        )
+
+
+def check_progress(
+    stage: str, records: Sequence[Mapping[str, Any]], *, keep: str, about: str = ""
+) -> None:
+    """Stop a stage whose images agree far less than they did when it began.
+
+    So it is where displacements are longer than the images: smooth and finite, with
+    nothing left to compare. The terms are not weighted, since λ may move.
+
+    Args:
+        stage: Its name.
+        records: Those of the stage so far, each with its `terms`.
+        keep: As `train.keep`: a training that keeps its best weights goes on.
+        about: As for `check_finite`.
+
+    Raises:
+        NonFiniteError: If the last records are all that bad.
+    """
+    if keep != "last" or len(records) < 2 * _COMPARED:
+        return
+    ends = [*records[:_COMPARED], *records[-_COMPARED:]]
+    values = [sum(r["terms"].get(name, 0.0) for name in _IMAGES) for r in ends]
+    begin, now = max(values[:_COMPARED]), min(values[_COMPARED:])
+    if now > begin + _WORSE * abs(begin):
+        raise NonFiniteError(
+            f"{_where(stage, records[-1]['step'], about)}: the training has diverged "
+            f"(the images agree less than at its begin: {now:.3g}, then {begin:.3g}; "
+            "less is better); lower train.learning_rate, or the learning rates of this "
+            "stage, and start it again."
         )
 
 

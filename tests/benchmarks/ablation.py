@@ -35,42 +35,60 @@ BASE = {
     },
     "evaluate": {"pairs": 40, "refine": {"steps": 0}},
 }
-ROWS = {
-    "base": {},
-    "two_scale": {
-        "network": vars(config.load("table2").network) | {"width": 0.5},
-        "train": {"omega_steps": "relative", "average": None},
-    },
-    "adam": {"train": {"omega_steps": "relative"}},
-    "no_average": {"train": {"average": None}},
-    "composed": {"network": {"velocities": "composed"}},
-    "summed": {"network": {"velocities": "summed"}},
-    "two_scales": {"network": {"scales": 2}},
-    "three_scales": {"network": {"scales": 3}},
-    "five_scales": {"network": {"scales": 5}},
-    "strided": {"network": {"encoder": "strided"}},
-    "concatenation": {"network": {"fusion": "concatenation"}},
-    "no_matching": {"network": {"matching": None}},
-    "matching_2": {"network": {"matching": [2]}},
-    "correlation": {"network": {"matching": None, "correlation": [1]}},
-    "iterations": {"network": {"iterations": [1, 1, 2, 2]}},
-    "context": {"network": {"context": True}},
-    "normalised": {"network": {"normalise_features": True}},
-    "wide": {"network": {"width": 2.0}},
-    "narrow": {"network": {"width": 0.5}},
-    "both": {"train": {"directions": "both"}},
-    "cycles": {"train": {"cycles": 4}},
-    "constant": {"train": {"schedule": "constant"}},
-    "best": {"train": {"keep": "best"}},
-    "rate_half": {"train": {"learning_rate": 0.015}},
-    "rate_double": {"train": {"learning_rate": 0.06}},
-    "batch_2": {"train": {"batch_size": 2}},
-    "affine": {
-        "train": {"augment": {"affine": {"probability": 0.5, "strength": 0.05}}}
-    },
-    "gamma": {"train": {"augment": {"gamma": {"probability": 0.5, "strength": 0.3}}}},
-    "dice": {"objective": {"extra": {"dice": 10.0}}},
-}
+ROWS = (
+    {
+        "base": {},
+        "two_scale": {
+            "network": vars(config.load("table2").network) | {"width": 0.5},
+            "train": {"omega_steps": "relative", "average": None},
+        },
+        "adam": {"train": {"omega_steps": "relative"}},
+        "no_average": {"train": {"average": None}},
+        "composed": {"network": {"velocities": "composed"}},
+        "summed": {"network": {"velocities": "summed"}},
+        "two_scales": {"network": {"scales": 2}},
+        "three_scales": {"network": {"scales": 3}},
+        "five_scales": {"network": {"scales": 5}},
+        "strided": {"network": {"encoder": "strided"}},
+        "concatenation": {"network": {"fusion": "concatenation"}},
+        "no_matching": {"network": {"matching": None}},
+        "matching_2": {"network": {"matching": [2]}},
+        "correlation": {"network": {"matching": None, "correlation": [1]}},
+        "iterations": {"network": {"iterations": [1, 1, 2, 2]}},
+        "context": {"network": {"context": True}},
+        "normalised": {"network": {"normalise_features": True}},
+        "wide": {"network": {"width": 2.0}},
+        "narrow": {"network": {"width": 0.5}},
+        "both": {"train": {"directions": "both"}},
+        "cycles": {"train": {"cycles": 4}},
+        "constant": {"train": {"schedule": "constant"}},
+        "best": {"train": {"keep": "best"}},
+        "rate_half": {"train": {"learning_rate": 0.015}},
+        "rate_double": {"train": {"learning_rate": 0.06}},
+        "batch_2": {"train": {"batch_size": 2}},
+        "full_resolution": {"network": {"resolution": "full"}},
+        "eighth": {"objective": {"extra": {"eighth": 0.4}}},
+        "inverse": {"objective": {"extra": {"inverse_consistency": 1.0}}},
+        "bending": {"objective": {"extra": {"bending": 10.0}}},
+    }
+    | {
+        name: {"train": {"augment": {name: {"probability": 0.5, "strength": strength}}}}
+        for name, strength in (
+            ("affine", 0.05),
+            ("deform", 2.0),
+            ("monotone", 1.0),
+            ("remap", 1.0),
+            ("gamma", 0.3),
+            ("bias", 0.3),
+            ("blur", 1.0),
+            ("noise", 0.05),
+            ("dropout", 0.3),
+        )
+    }
+    | {
+        "dice": {"objective": {"extra": {"dice": 10.0}}},
+    }
+)
 
 
 class Ablation:

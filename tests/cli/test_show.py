@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoreg_jax.cli._show import show_table
+from autoreg_jax.cli._show import show_evaluation, show_table
 
 HEADER = ["", "pairs", "Dice", "error, mm", "folding, %", "to AutoReg", "first, s"]
 ROWS = [
@@ -89,3 +89,18 @@ def test_what_looks_like_markup_is_a_name(printed):
 
 def test_a_table_without_rows(printed):
     assert "Dice" in "\n".join(printed(80, "0 of 2 pairs", ["", "Dice"], []))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_worse"),
+    [
+        ({"dice_before": {"mean": 0.58}}, {"dice": {"mean": 0.5}}, True),
+        ({"dice_before": {"mean": 0.58}}, {"dice": {"mean": 0.6}}, False),
+        ({"tre_before": {"mean": 4.0}}, {"tre": {"mean": 4.5}}, True),
+        ({"tre_before": {"mean": 4.0}}, {"tre": {"mean": 3.5}}, False),
+        ({}, {"ncc": {"mean": 0.2}}, False),
+    ],
+)
+def test_what_is_worse_than_no_registration_is_said(before, after, is_worse, capsys):
+    show_evaluation(before | after, "run")
+    assert ("worse than none" in capsys.readouterr().out) is is_worse

@@ -13,7 +13,10 @@ from autoreg_jax import inference
 from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.geometry import Volume
+from autoreg_jax.inference import _register
+from autoreg_jax.losses import feature_similarity
 
+OWN = feature_similarity(lambda image: image)
 # What is found where the images are; tests/inference/test_prealign.py moves them.
 register = partial(inference.register, affine="none")
 
@@ -169,6 +172,49 @@ def test_refinement_alone_finds_a_translation():
     assert result.similarity > result.similarity_before
     found = result.displacement_mm[9:16, 7:14].mean((0, 1))
     np.testing.assert_allclose(found, [3, -3, 0], atol=0.9)
+    assert result.summary()["compared_by"] == "ncc"
+
+
+@pytest.mark.parametrize(
+    ("asked", "inverted", "with_model", "expected"),
+    [
+        (None, False, False, "ncc"),
+        (None, True, False, "mind"),
+        ("auto", True, True, "mind"),
+        (None, True, True, "ncc"),
+        ("ncc", True, False, "ncc"),
+        (OWN, True, False, "own"),
+    ],
+)
+def test_the_similarity_is_that_of_the_contrasts(
+    pair, still_model, monkeypatch, asked, inverted, with_model, expected
+):
+    """Unless it is asked for, or a model has one."""
+    seen = {}
+
+    def estimate(fixed, moving, model, *, similarity, **rest):
+        seen["similarity"] = similarity
+        return np.zeros((*fixed.shape[:-1], 3), np.float32)
+
+    monkeypatch.setattr(_register, "estimate", estimate)
+    # Grey values that are hardly correlated between neighbours would be averaged out.
+    array = ndimage.gaussian_filter(pair[0].array, 2)
+    array = (array - array.min()) / np.ptp(array)
+    fixed = dataclasses.replace(pair[0], array=0.2 + 0.8 * array)
+    moving = dataclasses.replace(fixed, array=1.2 - fixed.array if inverted else array)
+    found = register(
+        fixed,
+        moving,
+        model=still_model if with_model else None,
+        similarity=asked,
+        refine=5,
+    )
+    assert found.compared_by.name == expected
+    assert found.summary()["compared_by"] == expected
+    assert seen["similarity"] == (OWN if asked is OWN else expected)
+    is_found = asked == "auto" or (asked is None and not with_model)
+    words = "differ in contrast" if inverted else "one contrast"
+    assert (words in found.compared_by.reason) is is_found
 
 
 @pytest.mark.slow

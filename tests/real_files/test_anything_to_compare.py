@@ -294,6 +294,7 @@ def test_a_model_has_the_same_guard():
         orientation="RAS",
         spacing=(4.0,) * 3,
         windows=(5, 5, 3),
+        similarity="ncc",
         intensity=Intensity(),
         doubts=lambda *_: [],
         structure=Structure(),

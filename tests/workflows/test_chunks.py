@@ -69,6 +69,20 @@ def test_a_chunk_ends_with_a_record_or_has_none(log_every, chunk, looks, ends):
     assert seconds == sorted(seconds)
 
 
+def test_the_records_are_checked_and_kept():
+    """Those of the whole stage: what raises is the last one that is written."""
+
+    def check(records):
+        if len(records) == 3:
+            raise ValueError(records[0]["first"])
+
+    task, _ = count_to(10, log_every=2, chunk=5, check=check)
+    journal = Journal()
+    with pytest.raises(ValueError, match="0"):
+        repeat(task, journal)
+    assert [record["step"] for record in journal.records] == [2, 4, 6]
+
+
 def test_whoever_observes_sees_the_state_of_every_record():
     seen = []
     task, ranges = count_to(6, log_every=2, chunk=5)

@@ -14,7 +14,7 @@ from autoreg_jax.files import read_records
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import Journal
 from autoreg_jax.workflows._origin import looks
-from autoreg_jax.workflows._tripwires import check_outer, check_sane
+from autoreg_jax.workflows._tripwires import check_outer, check_progress, check_sane
 
 LAM = {"full": 10.0, "smooth": 15.0, "half": 3.0, "quarter": 1.0}
 
@@ -170,6 +170,44 @@ def test_displacements_that_jump_stop_a_search():
     check_sane("feature", 3, {"smooth": 99.0}, keep="last")
     with pytest.raises(NonFiniteError, match=r"step 3 \(rate 9\).*has diverged"):
         check_sane("feature", 3, {"smooth": 101.0}, keep="last", about="rate 9")
+
+
+def records_of(*values):
+    """Records of two terms that compare images and one that does not."""
+    parts = [{"full": v / 2, "half": v / 2, "smooth": 9.0} for v in values]
+    return [{"step": 10 * n, "terms": p} for n, p in enumerate(parts, 1)]
+
+
+HEALTHY = [-1.3, -1.5, -1.4, -1.9, -2.3, -2.2, -2.4]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        HEALTHY,
+        [*HEALTHY, 0.0, 0.0, -2.0],
+        [*HEALTHY, -0.8, -0.8, -0.8],
+        [0.09, 0.1, 0.08, 0.12, 0.13, 0.14],
+        [-1.3, 0.0, 0.0],
+        [0.0] * 6,
+    ],
+    ids=["learns", "comes back", "less than half", "positive", "begins", "no terms"],
+)
+def test_a_training_that_only_learns_little_goes_on(values):
+    check_progress("train", records_of(*values), keep="last")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[*HEALTHY, -0.3, 0.0, -0.5], [0.09, 0.1, 0.08, 0.16, 0.2, 0.18]],
+    ids=["correlation", "difference"],
+)
+def test_images_that_no_longer_agree_stop_a_training(values):
+    """Smooth displacements beyond the image: nothing in it is large or NaN."""
+    records = records_of(*values)
+    with pytest.raises(NonFiniteError, match=r"step \d+ \(rate 9\): the training has"):
+        check_progress("train", records, keep="last", about="rate 9")
+    check_progress("train", records, keep="best")
 
 
 def test_a_search_that_diverges_says_with_what(cohorts, settings):

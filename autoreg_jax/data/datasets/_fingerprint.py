@@ -12,6 +12,7 @@ from jaxtyping import Float
 from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._names import scan_parts, stem
 from autoreg_jax.data.images import (
+    STRAIGHT,
     Content,
     check_contrast,
     content_of,
@@ -19,7 +20,7 @@ from autoreg_jax.data.images import (
     read_image,
     read_labels,
     read_mask,
-    thumbnail,
+    shared_contrast,
 )
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Grid
@@ -30,8 +31,6 @@ __all__ = ["MOST_IMAGES", "Fingerprint", "Relation", "Scan", "fingerprint"]
 MOST_IMAGES = 24
 # Hounsfield units: air is -1000, and few scanners write less than -1024 for outside.
 _AIR = -900.0
-# Correlations over fewer voxels of two thumbnails mean nothing.
-_FEWEST_VOXELS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ class Scan:
 
 
 class Relation(NamedTuple):
-    """Correlation of the grey values of two images, over pairs of images.
+    """`Contrast.straight` of two images, over pairs of images.
 
     Attributes:
         median: Median over the pairs.
@@ -71,6 +70,11 @@ class Relation(NamedTuple):
 
     median: float
     quartile: float
+
+    @property
+    def is_one_contrast(self) -> bool:
+        """Whether three quarters of the pairs have one contrast."""
+        return self.quartile >= STRAIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,7 @@ class Fingerprint:
         scans: The sampled images, evenly spread over the dataset.
         has_one_grid: Whether all images lie on the grid of the first.
         shapes: Smallest and largest number of voxels on each axis, over all images.
-        relations: Correlation of grey values by pair of modalities, inside the content
-            of both images after their centres of mass were aligned.
+        relations: How alike grey values are, by pair of modalities.
         overlap: Median and smallest fraction of the field of view that an image shares
             with another.
         label_values: Values of the label maps of `scans` without the background 0.
@@ -207,18 +210,13 @@ def _sample(subjects: Sequence[Subject]) -> list[Subject]:
 
 
 def _relations(scans: Sequence[Scan]) -> dict[tuple[str, str], Relation]:
-    size = float(np.median([scan.content.size.max() for scan in scans]))
-    small = [thumbnail(scan.content, 1.2 * size) for scan in scans]
     found: dict[tuple[str, str], list[float]] = {}
-    for (one, a), (other, b) in itertools.combinations(
-        zip(scans, small, strict=True), 2
-    ):
-        both = (a > 0.1) & (b > 0.1)
-        if both.sum() < _FEWEST_VOXELS or not (np.ptp(a[both]) and np.ptp(b[both])):
+    for one, other in itertools.combinations(scans, 2):
+        contrast = shared_contrast(one.content, other.content)
+        if contrast is None:
             continue
         names = sorted((one.modality, other.modality))
-        value = float(np.corrcoef(a[both], b[both])[0, 1])
-        found.setdefault((names[0], names[1]), []).append(value)
+        found.setdefault((names[0], names[1]), []).append(contrast.straight)
     return {
         names: Relation(*map(float, np.quantile(values, [0.5, 0.25])))
         for names, values in found.items()

@@ -1,6 +1,12 @@
 """Image files, read strictly and written whole; grey values and what images show."""
 
-from autoreg_jax.data.images._content import Content, content_of, thumbnail
+from autoreg_jax.data.images._content import Content, content_of
+from autoreg_jax.data.images._contrast import (
+    STRAIGHT,
+    Contrast,
+    contrast_between,
+    shared_contrast,
+)
 from autoreg_jax.data.images._given import Image, as_given
 from autoreg_jax.data.images._intensity import (
     check_contrast,
@@ -19,12 +25,15 @@ from autoreg_jax.data.images._writing import write_displacement, write_volume
 
 __all__ = [
     "ENDINGS",
+    "STRAIGHT",
     "Content",
+    "Contrast",
     "Image",
     "as_given",
     "check_contrast",
     "check_grid",
     "content_of",
+    "contrast_between",
     "is_image_name",
     "masked",
     "normalize_intensity",
@@ -33,8 +42,8 @@ __all__ = [
     "read_labels",
     "read_mask",
     "read_vectors",
+    "shared_contrast",
     "stem",
-    "thumbnail",
     "write_displacement",
     "write_volume",
 ]

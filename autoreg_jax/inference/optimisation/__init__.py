@@ -7,16 +7,24 @@ from autoreg_jax.inference.optimisation._classical import (
     register_pair,
     velocity_step,
 )
+from autoreg_jax.inference.optimisation._compared_by import (
+    AUTO,
+    ComparedBy,
+    compared_by,
+)
 from autoreg_jax.inference.optimisation._discrete import discrete_velocity
 from autoreg_jax.inference.optimisation._guidance import Guidance
 from autoreg_jax.inference.optimisation._level import Level, displacements, level_loss
 from autoreg_jax.inference.optimisation._optimise import descend
 
 __all__ = [
+    "AUTO",
     "SMOOTHNESS",
+    "ComparedBy",
     "Guidance",
     "Level",
     "Refined",
+    "compared_by",
     "descend",
     "discrete_velocity",
     "displacements",

@@ -8,9 +8,6 @@ from autoreg_jax.config import Intensity, ObjectiveConfig, RunConfig
 from autoreg_jax.data import Fingerprint
 
 _MOST_LABELS = 8
-# Smallest correlation of grey values between people that counts as one contrast
-# (measured: T1 to T1 0.6 to 0.9, T1 to T2 0.2 to 0.3).
-ALIKE = 0.45
 # Positions within this fraction of the size of the content need no alignment.
 _SAME_PLACE = 0.05
 # Sizes within these fractions of their median need no alignment, or no scaling.
@@ -35,12 +32,14 @@ def choose_metric(found: Fingerprint, config: RunConfig) -> Choice:
         f"{one} to {other} {relation.median:.2f}"
         for (one, other), relation in sorted(found.relations.items())
     )
-    measured = f"Median correlation of grey values over pairs of people: {medians}. "
+    measured = (
+        "Part of the relation of grey values that is a rising line, median over pairs "
+        f"of people: {medians}. "
+    )
     if not found.relations:
         measured = "Too few voxels show content to compare grey values. "
     if across:
-        lowest = min(relation.quartile for relation in across.values())
-        if lowest >= ALIKE:
+        if all(relation.is_one_contrast for relation in across.values()):
             return Choice(
                 "ncc",
                 f"{measured}The modalities {', '.join(names)} look alike, so the local "
@@ -53,7 +52,7 @@ def choose_metric(found: Fingerprint, config: RunConfig) -> Choice:
         )
     if names == ["unknown"] and found.relations:
         (relation,) = found.relations.values()
-        if relation.quartile < ALIKE:
+        if not relation.is_one_contrast:
             return Choice(
                 "mind",
                 f"{measured}A quarter of the pairs is below {relation.quartile:.2f}: "

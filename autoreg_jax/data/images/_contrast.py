@@ -1,0 +1,119 @@
+"""Whether two images show things in the same grey values."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from autoreg_jax.data.images._content import Content, thumbnail
+from autoreg_jax.geometry import resample
+
+__all__ = ["STRAIGHT", "Contrast", "contrast_between", "shared_contrast"]
+
+# Grey value, from 0 to 1, above which an image shows something.
+_SHOWN = 0.1
+# Fewer places say nothing; classes of grey values, as many places in each.
+_FEWEST_PLACES, _CLASSES = 30, 12
+# Least part of the variance that counts as a relation: noise explains less.
+_LEAST_EXPLAINED = 0.02
+# Least part of a relation that is a straight line in images of one contrast. Measured
+# in 3-D: 0.81 to 1 for T1 to T1, T2 to T2 and CT to CT, at most 0.52 for T1 to T2 and
+# for two sequences of a knee; slices scatter more.
+STRAIGHT = 0.7
+# Of the larger extent of the content, so that no side of it is cut; extents of the same
+# anatomy differ by less than this factor.
+_MARGIN, _UNLIKE = 1.2, 4.0
+
+
+class Contrast(NamedTuple):
+    """What the grey values of two images have in common.
+
+    Attributes:
+        explained: Part of the variance of one that the other explains by any function
+            (the larger correlation ratio of the two directions, adjusted), at most 1.
+        straight: Which part of that a rising straight line explains, in [-1, 1];
+            negative if the line falls.
+    """
+
+    explained: float
+    straight: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether both images have one contrast: brighter in one, brighter in both."""
+        return self.straight >= STRAIGHT
+
+
+def shared_contrast(one: Content, other: Content) -> Contrast | None:
+    """Compare the contrasts of two images of the same anatomy.
+
+    Grey values of one contrast follow each other along a straight line, up to noise and
+    anatomy; those of two contrasts by another function, or none. The part of the
+    relation that a line explains hardly depends on how well the images lie on each
+    other. They are compared where their headers place them and with their centres of
+    mass on each other; the closer relation counts.
+
+    Args:
+        one: From `content_of`.
+        other: On any grid, with as many axes.
+
+    Returns:
+        The relation; None if too few places show something in both, or the one is four
+        times as large as the other.
+    """
+    small, large = sorted((float(one.size.max()), float(other.size.max())))
+    if large > _UNLIKE * small:
+        return None
+    size = _MARGIN * large
+    placed = resample(other.small, one.small.grid)
+    found = (
+        contrast_between(one.small.array, placed),
+        contrast_between(thumbnail(one, size), thumbnail(other, size)),
+    )
+    known = [relation for relation in found if relation is not None]
+    return max(known, default=None)
+
+
+def contrast_between(
+    one: Float[np.ndarray, "*space"], other: Float[np.ndarray, "*space"]
+) -> Contrast | None:
+    """As `shared_contrast`, of two images of one grid.
+
+    Args:
+        one: Grey values from 0 to 1, of few voxels (means over blocks): anatomy that
+            lies differently in the two then matters less.
+        other: The same shape.
+
+    Returns:
+        The relation; None if too few places show something in both.
+
+    Examples:
+        >>> grey = np.linspace(0.2, 1, 500)
+        >>> contrast_between(grey, 0.9 * grey).is_one
+        True
+        >>> contrast_between(grey, 1.2 - grey).is_one
+        False
+    """
+    both = (one > _SHOWN) & (other > _SHOWN)
+    first, second = one[both].astype(float), other[both].astype(float)
+    if first.size < _FEWEST_PLACES or not (np.ptp(first) and np.ptp(second)):
+        return None
+    correlation = float(np.corrcoef(first, second)[0, 1])
+    explained = max(
+        correlation**2, _explained(first, second), _explained(second, first)
+    )
+    straight = np.sign(correlation) * correlation**2 / max(explained, _LEAST_EXPLAINED)
+    return Contrast(explained, float(straight))
+
+
+def _explained(by: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> float:
+    """Part of the variance of `values` between classes of `by`, adjusted for chance."""
+    limits = np.quantile(by, np.linspace(0, 1, _CLASSES + 1)[1:-1])
+    of_class = np.digitize(by, limits)
+    count = np.bincount(of_class)
+    used = count > 0
+    means = np.bincount(of_class, values)[used] / count[used]
+    between = float((count[used] * (means - values.mean()) ** 2).sum())
+    within = float(((values - values.mean()) ** 2).sum()) - between
+    freedom = values.size - int(used.sum())
+    return 1 - (within / freedom) / values.var(ddof=1)

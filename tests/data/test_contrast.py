@@ -1,0 +1,98 @@
+"""Whether two images show things in the same grey values."""
+
+import numpy as np
+import pytest
+
+from autoreg_jax.data import content_of, contrast_between, shared_contrast
+from autoreg_jax.geometry import Volume
+
+RNG = np.random.default_rng(0)
+GREY = RNG.uniform(0.15, 1, 4000)
+
+
+def tent(grey):
+    """Dark and bright become bright, the middle dark: no line explains it."""
+    return 0.2 + np.abs(grey - GREY.mean())
+
+
+@pytest.mark.parametrize(
+    ("change", "is_one"),
+    [
+        (lambda grey: 0.5 * grey + 0.2, True),
+        (lambda grey: grey**2 + 0.1, True),
+        (lambda grey: grey + 0.2 * RNG.standard_normal(grey.shape), True),
+        (lambda grey: 1.2 - grey, False),
+        (tent, False),
+        (RNG.permutation, False),
+    ],
+    ids=["scaled", "gamma", "noise", "inverted", "tent", "unrelated"],
+)
+def test_one_contrast_is_a_rising_line(change, is_one):
+    found = contrast_between(GREY, change(GREY))
+    assert found.is_one is is_one
+    assert -1 <= found.straight <= 1
+
+
+def test_what_is_explained_is_the_correlation_ratio():
+    noise = 0.1 * RNG.standard_normal(GREY.size)
+    values = tent(GREY) + noise
+    kept = (values > 0.1).nonzero()
+    expected = 1 - (noise[kept].var() / values[kept].var())
+    found = contrast_between(GREY, values)
+    # Of twelve classes each holds a hundred and fortieth of the variance itself.
+    assert found.explained == pytest.approx(expected, abs=0.03)
+    assert abs(found.straight) < 0.05
+
+
+def test_a_line_explains_all_of_a_line():
+    found = contrast_between(GREY, 0.7 * GREY + 0.1)
+    assert found == pytest.approx((1, 1))
+
+
+def test_too_little_to_compare():
+    dark = np.zeros(4000)
+    assert contrast_between(GREY, dark) is None
+    assert contrast_between(GREY, dark + 0.5) is None
+    assert contrast_between(GREY[:20], GREY[:20]) is None
+
+
+def blobs(shift=0.0):
+    """Smooth grey values in a ball, dark around it."""
+    places = (
+        np.indices((32, 28, 30)) - np.array([15 + shift, 14, 15])[:, None, None, None]
+    )
+    ball = (places**2).sum(0) < 11**2
+    waves = np.sin(places[0] / 2.5) + np.cos(places[1] / 2) + np.sin(places[2] / 3)
+    return np.where(ball, 0.6 + 0.1 * waves, 0)
+
+
+def content(array, origin=0.0, spacing=2.0):
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = origin
+    return content_of(Volume(array.astype(np.float32), affine))
+
+
+@pytest.mark.parametrize("origin", [0.0, 500.0], ids=["in place", "far away"])
+def test_headers_and_units_do_not_matter(origin):
+    one = content(blobs())
+    same = content(3000 * blobs() - 1000, origin)
+    other = content(np.where(blobs() > 0, 1.1 - blobs(), 0), origin)
+    assert shared_contrast(one, same).is_one
+    assert not shared_contrast(one, other).is_one
+    assert shared_contrast(same, one).straight == pytest.approx(
+        shared_contrast(one, same).straight, abs=0.1
+    )
+
+
+def test_a_plane():
+    one, other = blobs()[:, :, 15], blobs(1.0)[:, :, 15]
+    assert shared_contrast(content(one), content(other)).is_one
+    dark = np.where(other > 0, 1.1 - other, 0)
+    assert not shared_contrast(content(one), content(dark)).is_one
+
+
+@pytest.mark.parametrize("spacing", [2e-6, 0.2, 20.0, 2e6])
+def test_things_of_another_size_are_not_compared(spacing):
+    other = content(blobs(), spacing=spacing)
+    assert shared_contrast(content(blobs()), other) is None
+    assert shared_contrast(other, content(blobs())) is None
