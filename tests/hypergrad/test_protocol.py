@@ -1,7 +1,7 @@
 """What every estimator at the door owes to its caller, whatever it estimates.
 
 An estimator is found by its return annotation: one that `hypergrad.__all__` lists is
-tested here, and one that is written here with the public names alone. Run as a program
+tested here, and one that a user may have written (`own_estimator`). Run as a program
 this file computes on four devices.
 """
 
@@ -21,6 +21,7 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType
+from own_estimator import through_one_step
 from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
@@ -59,20 +60,7 @@ FACTORIES = {
 }
 
 
-def halved_unroll(steps: int) -> hg.HypergradientEstimator:
-    """An estimator of one's own: an unroll with half of its indirect part."""
-    whole = hg.unroll(steps)
-
-    def estimate(problem, state, point, *, inner_update):
-        hyper, state = whole.estimate(problem, state, point, inner_update=inner_update)
-        indirect = optax.tree.scale(0.5, hyper.indirect)
-        grad = optax.tree.add(hyper.direct, indirect)
-        return hg.Hypergradient(grad, hyper.direct, indirect, hyper.value), state
-
-    return hg.HypergradientEstimator(whole.init, estimate)
-
-
-FACTORIES["halved_unroll"] = halved_unroll
+FACTORIES["through_one_step"] = through_one_step
 
 
 def make(name, inner):
@@ -284,7 +272,9 @@ def test_what_it_cannot_take_is_refused_in_a_sentence(name):
         jax.eval_shape(lambda c: estimate(name, c, *batches, problem), carry)
 
     # The same words for all: a few are asked for each kind of loss.
-    few = {} if name in ("conjugate_gradient", "unroll", "halved_unroll") else {"pair"}
+    few = (
+        {} if name in ("conjugate_gradient", "unroll", "through_one_step") else {"pair"}
+    )
     for problem, words in (UNFIT[kind] for kind in few or UNFIT):
         with pytest.raises(ValueError, match=words):
             tried(problem=problem)
@@ -300,21 +290,22 @@ def test_what_it_cannot_take_is_refused_in_a_sentence(name):
 
 
 def test_an_estimator_of_ones_own_is_compared_with_others():
-    """200 steps of the whole unroll are exact; half of the indirect part misses."""
+    """In a file of its own: one step that is differentiated as it is written down."""
     example = hg.problems.quadratic(jax.random.key(3))
+    update = hg.gradient_descent(0.1)
+    exact, _ = hg.one_step_unroll().estimate(
+        example.problem, (), example.point, inner_update=update
+    )
     found = hg.compare(
-        {"own": halved_unroll(200), "whole": hg.unroll(200)},
+        {"own": through_one_step(), "halved": through_one_step(0.5)},
         example.problem,
         example.point,
-        example.reference(example.point.outer),
-        inner_update=hg.gradient_descent(0.1),
+        exact.grad,
+        inner_update=update,
     )
-    assert float(found["whole"].relative_error) < 1e-8
-    hyper, _ = hg.unroll(200).estimate(
-        example.problem, (), example.point, inner_update=hg.gradient_descent(0.1)
-    )
-    missing = 0.5 * np.linalg.norm(hyper.indirect) / np.linalg.norm(hyper.grad)
-    assert float(found["own"].relative_error) == pytest.approx(missing, rel=1e-6)
+    assert float(found["own"].relative_error) < 1e-14
+    missing = 0.5 * np.linalg.norm(exact.indirect) / np.linalg.norm(exact.grad)
+    assert float(found["halved"].relative_error) == pytest.approx(missing, rel=1e-6)
 
 
 def on_devices():
