@@ -51,7 +51,7 @@ class FiniteSum(NamedTuple):
 
     def draw(self, key: Array) -> tuple[Array, Array]:
         """The indices of the batches of a draw."""
-        # One call of the generator: it may take longer than the step of a small problem.
+        # One call of the generator, which may take longer than a step of the problem.
         # Of n batches some are more likely than others by a share of n / 2³².
         bits = jax.random.bits(key, (2,), jnp.uint32)
         first, second = (
