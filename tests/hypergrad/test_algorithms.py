@@ -17,6 +17,7 @@ import optax
 import pytest
 import scipy.optimize
 from jax.sharding import AxisType
+from own_algorithm import in_turn
 from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
@@ -69,6 +70,7 @@ ON_A_QUADRATIC = {
         hg.alternating(hg.warm_started_linear_system(5, 0.2), 0.2, 0.05, 5),
         1e-10,
     ),
+    "in_turn": (in_turn(0.2, 0.2, 0.02), 1e-10),  # of a user, in a file of its own
 }
 
 
@@ -99,7 +101,7 @@ def test_every_algorithm_is_tested():
         and inspect.get_annotations(factory, eval_str=True).get("return")
         is hg.Algorithm
     }
-    assert found == {*ON_A_QUADRATIC, "saba"} - {"warm_started"}
+    assert found == {*ON_A_QUADRATIC, "saba"} - {"warm_started", "in_turn"}
 
 
 @functools.cache

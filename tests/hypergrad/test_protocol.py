@@ -1,7 +1,7 @@
 """What every estimator at the door owes to its caller, whatever it estimates.
 
 An estimator is found by its return annotation: one that `hypergrad.__all__` lists is
-tested here, and one that is written here with the public names alone. Run as a program
+tested here, and one that a user may have written (`own_estimator`). Run as a program
 this file computes on four devices.
 """
 
@@ -21,6 +21,7 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType
+from own_estimator import through_one_step
 from unoptimised import quick
 
 from autoreg_jax import hypergrad as hg
@@ -59,20 +60,7 @@ FACTORIES = {
 }
 
 
-def halved_unroll(steps: int) -> hg.HypergradientEstimator:
-    """An estimator of one's own: an unroll with half of its indirect part."""
-    whole = hg.unroll(steps)
-
-    def estimate(problem, state, point, *, inner_update):
-        hyper, state = whole.estimate(problem, state, point, inner_update=inner_update)
-        indirect = optax.tree.scale(0.5, hyper.indirect)
-        grad = optax.tree.add(hyper.direct, indirect)
-        return hg.Hypergradient(grad, hyper.direct, indirect, hyper.value), state
-
-    return hg.HypergradientEstimator(whole.init, estimate)
-
-
-FACTORIES["halved_unroll"] = halved_unroll
+FACTORIES["through_one_step"] = through_one_step
 
 
 def make(name, inner):
@@ -141,11 +129,11 @@ def begin(name, inner, outer):
     return inner, OPTIMIZER.init(inner), outer, make(name, inner).init(inner, outer)
 
 
-def advance(name, carry, train, valid):
+def advance(name, carry, train, valid, problem=PROBLEM):
     """One iteration of a search: an estimate, a step of ω and one of a."""
     inner, moments, outer, _ = carry
-    hyper, state = estimate(name, carry, train, valid)
-    gradient = jax.grad(inner_loss)(inner, outer, train)
+    hyper, state = estimate(name, carry, train, valid, problem)
+    gradient = jax.grad(problem.inner_loss)(inner, outer, train)
     inner, moments = hg.from_optax(OPTIMIZER, moments).step(inner, gradient, moments)
     outer = optax.tree.add_scale(outer, -0.05, hyper.grad)
     return (inner, moments, outer, state), hyper
@@ -175,22 +163,57 @@ def same(found, wanted):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", FACTORIES)
-def test_one_call(name):
-    """Compiled, on a tree, it is what it is on the flat vector without compilation."""
-    inner, outer, *batches = arrays()
+def on_vectors(outer):
+    """The outer variable as a vector, the problem of vectors, and the way back."""
     flat, unravel = ravel_pytree(outer)
     problem = hg.BilevelProblem(
         lambda w, a, batch: inner_loss(w, unravel(a), batch),
         lambda w, a, batch: outer_loss(w, unravel(a), batch),
     )
+
+    def as_tree(hyper):
+        return hyper._replace(**{p: unravel(getattr(hyper, p)) for p in PARTS})
+
+    return flat, problem, as_tree
+
+
+# Hundreds of kernels if they are not compiled as a whole.
+DEAR = {
+    "conjugate_gradient",
+    "evolution_strategies",
+    "forward_mode",
+    "full_hessian",
+    "generalised_minimal_residual",
+    "noise_reuse_evolution_strategies",
+    "nystrom",
+    "online_forward_mode",
+    "persistent_evolution_strategies",
+    "unbiased_online_recurrent_optimisation",
+}
+EACH = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in DEAR else [])
+    for name in FACTORIES
+]
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_compiled_it_is_what_it_is_without(name):
+    """Compiled, on a tree, it is what it is on the flat vector without compilation."""
+    inner, outer, *batches = arrays()
+    flat, problem, as_tree = on_vectors(outer)
     before = jax.tree.map(np.array, (inner, flat, batches))
     with jax.disable_jit():
         eager, _ = estimate(name, begin(name, inner, flat), *batches, problem)
     chex.assert_trees_all_equal((inner, flat, batches), before)
     _, hyper = compiled(name)(begin(name, inner, outer), *batches)
-    parts = {part: unravel(getattr(eager, part)) for part in PARTS}
-    same(hyper, eager._replace(**parts))
+    same(hyper, as_tree(eager))
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_one_call(name):
+    """The gradient is the sum of its two parts."""
+    inner, outer, *batches = arrays()
+    _, hyper = compiled(name)(begin(name, inner, outer), *batches)
     same(hyper.grad, optax.tree.add(hyper.direct, hyper.indirect))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(hyper))
 
@@ -209,7 +232,10 @@ def test_shapes_and_types_are_those_of_the_outer_variable(name):
 
 @pytest.mark.parametrize("name", FACTORIES)
 def test_many_calls(name):
-    """A scan mapped over seeds is a Python loop over both, which is traced once."""
+    """A scan mapped over seeds is a Python loop over both, which is traced once.
+
+    The scan on the flat vector, the loop on a tree.
+    """
     seeds = [arrays(seed) for seed in range(2)]
     ends, pasts = [], []
     for inner, outer, *batches in seeds:
@@ -217,7 +243,7 @@ def test_many_calls(name):
         for _ in range(3):
             carry, hyper = compiled(name)(carry, *batches)
             past.append(hyper)
-        ends.append(carry)
+        ends.append((carry[0], ravel_pytree(carry[2])[0]))
         pasts.append(past)
     for _ in range(94):
         carry, hyper = compiled(name)(carry, *batches)
@@ -227,14 +253,19 @@ def test_many_calls(name):
     @quick
     @jax.vmap
     def mapped(inner, outer, train, valid):
-        return jax.lax.scan(
-            lambda carry, _: advance(name, carry, train, valid),
-            begin(name, inner, outer),
-            length=3,
+        flat, problem, as_tree = on_vectors(outer)
+
+        def step(carry, _):
+            carry, hyper = advance(name, carry, train, valid, problem)
+            return carry, as_tree(hyper)
+
+        (inner, _, flat, _), past = jax.lax.scan(
+            step, begin(name, inner, flat), length=3
         )
+        return (inner, flat), past
 
     def stack(*trees):
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
     wanted = stack(*ends), stack(*(stack(*past) for past in pasts))
     same(mapped(*stack(*seeds)), wanted)
@@ -284,7 +315,9 @@ def test_what_it_cannot_take_is_refused_in_a_sentence(name):
         jax.eval_shape(lambda c: estimate(name, c, *batches, problem), carry)
 
     # The same words for all: a few are asked for each kind of loss.
-    few = {} if name in ("conjugate_gradient", "unroll", "halved_unroll") else {"pair"}
+    few = (
+        {} if name in ("conjugate_gradient", "unroll", "through_one_step") else {"pair"}
+    )
     for problem, words in (UNFIT[kind] for kind in few or UNFIT):
         with pytest.raises(ValueError, match=words):
             tried(problem=problem)
@@ -300,21 +333,22 @@ def test_what_it_cannot_take_is_refused_in_a_sentence(name):
 
 
 def test_an_estimator_of_ones_own_is_compared_with_others():
-    """200 steps of the whole unroll are exact; half of the indirect part misses."""
+    """In a file of its own: one step that is differentiated as it is written down."""
     example = hg.problems.quadratic(jax.random.key(3))
+    update = hg.gradient_descent(0.1)
+    exact, _ = hg.one_step_unroll().estimate(
+        example.problem, (), example.point, inner_update=update
+    )
     found = hg.compare(
-        {"own": halved_unroll(200), "whole": hg.unroll(200)},
+        {"own": through_one_step(), "halved": through_one_step(0.5)},
         example.problem,
         example.point,
-        example.reference(example.point.outer),
-        inner_update=hg.gradient_descent(0.1),
+        exact.grad,
+        inner_update=update,
     )
-    assert float(found["whole"].relative_error) < 1e-8
-    hyper, _ = hg.unroll(200).estimate(
-        example.problem, (), example.point, inner_update=hg.gradient_descent(0.1)
-    )
-    missing = 0.5 * np.linalg.norm(hyper.indirect) / np.linalg.norm(hyper.grad)
-    assert float(found["own"].relative_error) == pytest.approx(missing, rel=1e-6)
+    assert float(found["own"].relative_error) < 1e-14
+    missing = 0.5 * np.linalg.norm(exact.indirect) / np.linalg.norm(exact.grad)
+    assert float(found["halved"].relative_error) == pytest.approx(missing, rel=1e-6)
 
 
 def on_devices():

@@ -51,9 +51,11 @@ class FiniteSum(NamedTuple):
 
     def draw(self, key: Array) -> tuple[Array, Array]:
         """The indices of the batches of a draw."""
+        # One call of the generator, which may take longer than a step of the problem.
+        # Of n batches some are more likely than others by a share of n / 2³².
+        bits = jax.random.bits(key, (2,), jnp.uint32)
         first, second = (
-            jax.random.randint(each, (), 0, count)
-            for each, count in zip(jax.random.split(key), self.counts, strict=True)
+            (bits[k] % count).astype(jnp.int32) for k, count in enumerate(self.counts)
         )
         return first, second
 
