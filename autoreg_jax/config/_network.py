@@ -25,6 +25,21 @@ class PairsConfig:
     fixed_modality: str | None = None
     """Modality of the fixed images; null: any."""
 
+    within: str | None = None
+    """`person`: both images show the same person, at two times or in two modalities;
+    null: any two images. The column `person` says who an image shows; without it, its
+    name does, as in `sub-01_ses-1_T1w` or `anna_t2`."""
+
+    def __post_init__(self) -> None:
+        if self.within is None:
+            return
+        check_choice(self, "within", ("person",))
+        if self.fixed is not None:
+            raise ConfigError(
+                f"fixed: {self.fixed!r} is to be fixed for all, but within asks for "
+                "two images of one person; set one of them to null."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExtraTermsConfig:

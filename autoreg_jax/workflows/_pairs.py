@@ -14,10 +14,14 @@ from autoreg_jax.workflows._images import SplitImages, split_images
 
 
 class Roles(NamedTuple):
-    """Indices of the subjects that may be moving and of those that may be fixed."""
+    """Indices of the subjects that may be moving and of those that may be fixed.
+
+    Both of a pair are of one of the `groups`, a number for each subject; None: any two.
+    """
 
     moving: tuple[int, ...]
     fixed: tuple[int, ...]
+    groups: tuple[int, ...] | None = None
 
 
 def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
@@ -43,8 +47,17 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     if pairs.fixed is not None:
         fixed = tuple(i for i in fixed if cohort.names[i] == pairs.fixed)
         moving = tuple(i for i in moving if cohort.names[i] != pairs.fixed)
-    if any(one != other for one in moving for other in fixed):
-        return Roles(moving, fixed)
+    groups = None
+    if pairs.within is not None:
+        people = cohort.people or cohort.names
+        number = {name: place for place, name in enumerate(dict.fromkeys(people))}
+        groups = tuple(number[name] for name in people)
+
+    def is_pair(one: int, other: int) -> bool:
+        return one != other and (groups is None or groups[one] == groups[other])
+
+    if any(is_pair(one, other) for one in moving for other in fixed):
+        return Roles(moving, fixed, groups)
     if len(everyone) < 2:
         raise DataError(
             f"a pair needs two subjects, and {cohort.names[0]} is the only one of its "
@@ -57,7 +70,7 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     raise DataError(
         f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} matches "
         f"{asked}; their modalities are {kinds}. Correct the setting, or the columns "
-        "'subject' and 'modality' of the dataset CSV."
+        "'subject', 'modality' and 'person' of the dataset CSV."
     )
 
 

@@ -68,7 +68,10 @@ ROWS = (
         "batch_2": {"train": {"batch_size": 2}},
         "full_resolution": {"network": {"resolution": "full"}},
         "eighth": {"objective": {"extra": {"eighth": 0.4}}},
-        "inverse": {"objective": {"extra": {"inverse_consistency": 1.0}}},
+        "inverse": {
+            "train": {"directions": "both"},
+            "objective": {"extra": {"inverse_consistency": 1.0}},
+        },
         "bending": {"objective": {"extra": {"bending": 10.0}}},
     }
     | {

@@ -92,7 +92,7 @@ def test_the_distance_to_a_known_displacement(command, images, tmp_path):
         "fixed.nii.gz,moving_labels.nii.gz,truth.h5,mask.nii.gz\n"
     )
     words = ["register", "--pairs", images / "known.csv", "-o", tmp_path / "x_"]
-    words += ["--affine", "none", "--refine", 1]
+    words += ["--affine", "none", "--refine", 1, "--similarity", "ncc"]
     code, text, _ = command(*words, "--json")
     assert code == 0
     first, second = json.loads(text)["pairs"].values()

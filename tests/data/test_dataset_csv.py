@@ -3,7 +3,7 @@
 import pytest
 
 from autoreg_jax.data import Subject, read_dataset
-from autoreg_jax.errors import DataError
+from autoreg_jax.errors import DataError, ImageWarning
 
 
 @pytest.fixture
@@ -92,7 +92,8 @@ def test_lines_become_subjects(write, tmp_path):
     dataset = read_dataset(write(GOOD))
     a, b = dataset.subjects
     image, labels = tmp_path / "0.nii.gz", tmp_path / "1.nii.gz"
-    assert a == Subject("a", image, labels, "train", why="column 'split'")
+    why = "column 'split'"
+    assert a == Subject("a", image, labels, "train", why=why, person="a")
     assert (b.name, b.labels, b.modality, b.velocity) == ("b", None, None, None)
 
 
@@ -105,6 +106,26 @@ def test_optional_columns_spaces_quotes_and_byte_order_mark(write, tmp_path):
     a, b = read_dataset(write(text, "utf-8-sig")).subjects
     assert (a.name, a.modality, a.velocity) == ("a, left", "t1", tmp_path / "1.nii.gz")
     assert (b.name, b.modality, b.labels) == ("b", None, None)
+
+
+def test_who_an_image_shows(write):
+    """The column says it, or else the name; the splits keep a person together."""
+    lines = [f"s{i},{i}.nii.gz,p{i // 2}" for i in range(10)]
+    dataset = read_dataset(write("\n".join(["subject,image,person", *lines])))
+    assert [s.person for s in dataset.subjects] == [f"p{i // 2}" for i in range(10)]
+    splits = {s.person: s.split for s in dataset.subjects}
+    assert all(splits[s.person] == s.split for s in dataset.subjects)
+    text = (
+        "subject,image,split,person\nanna_t1,0.nii.gz,test,\nanna_t2,1.nii.gz,test,\n"
+    )
+    dataset = read_dataset(write(text + "x,2.nii.gz,test,anna\ny,3.nii.gz,test,\n"))
+    assert [s.person for s in dataset.subjects] == ["anna", "anna", "anna", "y"]
+
+
+def test_a_person_in_two_splits_is_a_warning(write):
+    text = "subject,image,split,person\na,0.nii.gz,train,p\nb,1.nii.gz,train,q\n"
+    with pytest.warns(ImageWarning, match="'a' .*and 'c' .*one person"):
+        read_dataset(write(text + "c,2.nii.gz,test,p\nd,3.nii.gz,test,r\n"))
 
 
 def test_split_keeps_the_order_and_names_the_others(write):

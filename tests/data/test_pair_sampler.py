@@ -148,3 +148,41 @@ def test_pairs_of_many_subjects_need_no_table(monkeypatch):
 def test_pairs_of_very_many_subjects():
     sampler = PairSampler(65_000, batch_size=2, seed=3)
     assert [side.tolist() for side in sampler[10**9]] == RECORDED
+
+
+@given(
+    groups=st.lists(st.integers(0, 2), min_size=2, max_size=9),
+    sides=st.lists(
+        st.sampled_from(["moving", "fixed", "both"]), min_size=9, max_size=9
+    ),
+    seed=st.integers(0, 3),
+)
+@settings(deadline=None, max_examples=60, derandomize=True)
+def test_both_of_a_pair_are_of_one_group(groups, sides, seed):
+    count = len(groups)
+    moving = [one for one in range(count) if sides[one] != "fixed"]
+    fixed = [one for one in reversed(range(count)) if sides[one] != "moving"]
+    expected = {
+        (one, other)
+        for one in moving
+        for other in fixed
+        if one != other and groups[one] == groups[other]
+    }
+    given: dict[str, Any] = {"moving": moving, "fixed": fixed, "groups": groups}
+    found = evaluation_pairs(count, 100, seed, **given)
+    assert sorted(found) == sorted(expected)
+    if not expected:
+        with pytest.raises(ValueError, match="no two subjects"):
+            PairSampler(count, seed=seed, **given)
+        return
+    sampler = PairSampler(count, batch_size=2, seed=seed, **given)
+    assert sampler.pairs_per_epoch == len(expected)
+    pairs = stream(sampler, 2 * len(expected))
+    assert set(pairs[: len(expected)]) == set(pairs[len(expected) :]) == expected
+
+
+def test_one_group_is_as_none():
+    plain = PairSampler(6, batch_size=7, seed=2, fixed=(4, 1, 0))
+    grouped = PairSampler(6, batch_size=7, seed=2, fixed=(4, 1, 0), groups=[5] * 6)
+    for step in range(6):
+        np.testing.assert_array_equal(plain[step], grouped[step])

@@ -10,7 +10,7 @@ from stand_in import auto
 from autoreg_jax import config, data
 from autoreg_jax.data import PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
-from autoreg_jax.workflows._pairs import roles_of
+from autoreg_jax.workflows._pairs import pair_sampler, roles_of, scored_pairs
 
 SCENARIOS = sorted(n for n in config.preset_names() if n.startswith("scenario_"))
 ATLAS = "sim001"  # of the training subjects, T1-like
@@ -123,6 +123,32 @@ def test_one_subject_is_no_pair(population):
     alone = replace(cohort, names=("s2-0",), modalities=())
     with pytest.raises(DataError, match=r"needs two subjects, and s2-0 is the only"):
         roles_of(alone, config.PairsConfig())
+
+
+def test_pairs_within_a_person(cohorts):
+    """At two times or in two modalities, both ways round unless roles are given."""
+    cohort = replace(
+        cohorts[0],
+        names=tuple("abcdef")[: len(cohorts[0].names)],
+        people=("anna", "bo", "anna", "bo", "cy", "cy")[: len(cohorts[0].names)],
+        modalities=("mr", "mr", "us", "us", "mr", "us")[: len(cohorts[0].names)],
+    )
+    count = len(cohort.names)
+    pairs = config.PairsConfig(within="person")
+    run = config.RunConfig(pairs=pairs)
+    found = scored_pairs(cohort, run, 100)
+    assert found
+    assert all(cohort.people[m] == cohort.people[f] for m, f in found)
+    assert len(found) == count
+    roles = roles_of(cohort, replace(pairs, moving_modality="us"))
+    moving, fixed = pair_sampler(count, roles, (0, 0, 0), 50)[0]
+    assert {cohort.modalities[m] for m in moving} == {"us"}
+    assert {cohort.modalities[f] for f in fixed} == {"mr"}
+    people = np.asarray(cohort.people)
+    assert (people[moving] == people[fixed]).all()
+    strangers = replace(cohort, people=cohort.names)
+    with pytest.raises(DataError, match=r"pairs\.within=person.*'person' of the"):
+        roles_of(strangers, pairs)
 
 
 @pytest.mark.parametrize(

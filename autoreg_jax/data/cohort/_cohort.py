@@ -33,6 +33,7 @@ class Cohort:
         intensity: How `images` were scaled.
         modalities: Modality of each subject, None where unknown; may be empty.
         label_values: Values of the K structures in the label maps.
+        people: Who the image of each subject shows; may be empty.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class Cohort:
     intensity: Intensity = field(default_factory=Intensity)
     modalities: tuple[str | None, ...] = ()
     label_values: tuple[int, ...] = ()
+    people: tuple[str | None, ...] = ()
 
     @property
     def nbytes(self) -> int:

@@ -141,6 +141,7 @@ def _empty(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Cohor
         spacing=grid.spacing,
         intensity=preprocessing.intensity,
         modalities=tuple(subject.modality for subject in subjects),
+        people=tuple(subject.person for subject in subjects),
     )
 
 

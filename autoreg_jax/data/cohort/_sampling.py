@@ -28,6 +28,8 @@ class PairSampler:
         seed: Seed of the order, not negative.
         moving: Indices of the subjects that may be moving; default: all.
         fixed: Indices of the subjects that may be fixed; default: all.
+        groups: A number for each subject; both of a pair have the same one. Default:
+            any two subjects form a pair.
 
     Raises:
         ValueError: If an argument is too small, or there is no pair.
@@ -47,6 +49,7 @@ class PairSampler:
         seed: int = 0,
         moving: Sequence[int] | None = None,
         fixed: Sequence[int] | None = None,
+        groups: Sequence[int] | None = None,
     ):
         if num_subjects < 2:
             raise ValueError(f"a pair needs two subjects, got {num_subjects}.")
@@ -58,14 +61,18 @@ class PairSampler:
         self.batch_size = batch_size
         self.seed = seed
         everyone = range(num_subjects)
-        self._moving = np.asarray(everyone if moving is None else moving)
-        self._fixed = np.asarray(everyone if fixed is None else fixed)
-        # A moving subject has a row of pairs, with a column for each fixed one but
-        # itself.
+        self._moving = np.asarray(everyone if moving is None else moving, int)
+        self._fixed = np.asarray(everyone if fixed is None else fixed, int)
+        # The fixed subjects of a group follow one another. A moving subject has a row
+        # of pairs, with a column for each of them but itself.
+        of = np.zeros(num_subjects, int) if groups is None else np.asarray(groups)
+        self._fixed = self._fixed[np.argsort(of[self._fixed], kind="stable")]
+        self._first = np.searchsorted(of[self._fixed], of[self._moving])
+        count = np.searchsorted(of[self._fixed], of[self._moving], "right")
+        count -= self._first
         columns = {subject: place for place, subject in enumerate(self._fixed.tolist())}
-        count = len(columns)
-        own = [columns.get(subject, count) for subject in self._moving.tolist()]
-        self._own = np.asarray(own, int)
+        own = [columns.get(one, num_subjects) for one in self._moving.tolist()]
+        self._own = np.asarray(own, int) - self._first
         self._ends = np.cumsum(count - (self._own < count))
         if not self.pairs_per_epoch:
             raise ValueError("no two subjects form a pair of moving and fixed.")
@@ -101,7 +108,7 @@ class PairSampler:
         rows = np.searchsorted(self._ends, pairs, side="right")
         columns = pairs - np.append(0, self._ends)[rows]
         columns += columns >= self._own[rows]
-        return self._moving[rows], self._fixed[columns]
+        return self._moving[rows], self._fixed[self._first[rows] + columns]
 
     def _shuffled(
         self, epoch: int, places: Int[np.ndarray, " n"]
@@ -152,6 +159,7 @@ def evaluation_pairs(
     *,
     moving: Sequence[int] | None = None,
     fixed: Sequence[int] | None = None,
+    groups: Sequence[int] | None = None,
 ) -> list[tuple[int, int]]:
     """Distinct ordered pairs for evaluation, spread evenly over the subjects.
 
@@ -165,6 +173,7 @@ def evaluation_pairs(
         seed: Seed of the order in the ring.
         moving: Indices of the subjects that may be moving; default: all.
         fixed: Indices of the subjects that may be fixed; default: all.
+        groups: As for `PairSampler`.
 
     Returns:
         `(moving, fixed)` indices.
@@ -190,4 +199,9 @@ def evaluation_pairs(
     allowed = [
         set(range(num_subjects) if side is None else side) for side in (moving, fixed)
     ]
-    return [p for p in pairs if p[0] in allowed[0] and p[1] in allowed[1]][:num_pairs]
+    of = [0] * num_subjects if groups is None else list(groups)
+    return [
+        (one, other)
+        for one, other in pairs
+        if one in allowed[0] and other in allowed[1] and of[one] == of[other]
+    ][:num_pairs]

@@ -26,6 +26,7 @@ class Subject:
         landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
         velocity: Stationary velocity of a simulated subject, voxels, if any.
         why: Where its split comes from, such as "column 'split'".
+        person: Who the image shows; None if only the name of the subject says it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Subject:
     landmarks: Path | None = None
     velocity: Path | None = None
     why: str = ""
+    person: str | None = None
 
 
 class SplitSource(NamedTuple):

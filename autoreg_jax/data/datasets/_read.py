@@ -6,6 +6,7 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from autoreg_jax.data.datasets._bids import is_bids, read_bids
@@ -44,8 +45,8 @@ def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
     The path decides how:
 
     - a CSV file, or a folder with a `dataset.csv`. The columns are `subject,image` and
-      optionally `labels`, `split`, `modality`, `mask`, `landmarks`, `velocity`; paths
-      are relative to the CSV file;
+      optionally `labels`, `split`, `modality`, `person`, `mask`, `landmarks`,
+      `velocity`; paths are relative to the CSV file;
     - a `dataset.json` of Learn2Reg, Medical Segmentation Decathlon or nnU-Net, or a
       folder with a `*dataset.json` of these formats;
     - a BIDS folder, raw or derivatives: `sub-*/[ses-*/]anat/*_T1w.nii.gz` or
@@ -76,7 +77,10 @@ def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
         for file in filter(None, (subject.image, subject.labels, subject.mask)):
             check_file(file, f"{dataset.path}, subject {subject.name!r}")
     check_images(dataset)
-    return dataset
+    named = zip(dataset.subjects, _people(dataset.subjects), strict=True)
+    return replace(
+        dataset, subjects=tuple(replace(one, person=name) for one, name in named)
+    )
 
 
 def _read(path: Path, choose: Choose) -> Dataset:
@@ -108,11 +112,14 @@ def _read(path: Path, choose: Choose) -> Dataset:
 
 def _read_csv(path: Path, choose: Choose) -> Dataset:
     """The subjects of a CSV file, one a line."""
-    table = read_table(path, ("subject", "image"), (*_FILES, "split", "modality"))
+    texts = "split", "modality", "person"
+    table = read_table(path, ("subject", "image"), (*_FILES, *texts))
     notes: tuple[str, ...] = ()
     splits = [Assigned(c.get("split", ""), "column 'split'") for _, c in table]
     if "split" not in table[0][1]:
         people = people_of([cells["subject"] for _, cells in table])
+        given = [cells.get("person") for _, cells in table]
+        people = [one or other for one, other in zip(given, people, strict=True)]
         splits, note = choose(path, people)
         notes = (note,) if note else ()
     subjects = []
@@ -132,6 +139,7 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
                 split=split,
                 modality=cells.get("modality") or None,
                 why=why,
+                person=cells.get("person") or None,
                 **files,
             )
         )
@@ -140,9 +148,15 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
     return dataset
 
 
+def _people(subjects: Sequence[Subject]) -> list[str]:
+    """Who each image shows: as given, or by the name of the subject."""
+    named = people_of([subject.name for subject in subjects])
+    return [one.person or name for one, name in zip(subjects, named, strict=True)]
+
+
 def _warn_of_divided_people(dataset: Dataset) -> None:
-    """Warn if scans that are named after one person are in several splits."""
-    people = people_of([subject.name for subject in dataset.subjects])
+    """Warn if scans of one person are in several splits."""
+    people = _people(dataset.subjects)
     found: dict[str, dict[str, str]] = {}
     for person, subject in zip(people, dataset.subjects, strict=True):
         found.setdefault(person, {}).setdefault(subject.split, subject.name)
