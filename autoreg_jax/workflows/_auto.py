@@ -20,7 +20,7 @@ from autoreg_jax.runtime import RunFolder, in_single_precision, owns, wait_for_a
 from autoreg_jax.spaces import changed
 from autoreg_jax.workflows._artifacts import check_config, write_config
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._pairs import roles_of
+from autoreg_jax.workflows._pairs import roles_of, warn_of_unpaired
 from autoreg_jax.workflows._search import search
 from autoreg_jax.workflows._train import train
 from autoreg_jax.workflows.evaluation import Evaluation, evaluate, read_evaluation
@@ -142,7 +142,7 @@ def open_run(
     check_config(RunFolder(run), resume=resume)
     prepared = prepare(dataset, Path(run), config, *splits, overwrite=overwrite)
     for cohort in prepared.cohorts:
-        roles_of(cohort, config.pairs)
+        warn_of_unpaired(cohort, roles_of(cohort, config.pairs))
     with_judge(config, prepared.cohorts[1])
     wait_for_all("the data were read")  # before the folder changes
     folder = RunFolder(run).claim(resume=resume, overwrite=overwrite)

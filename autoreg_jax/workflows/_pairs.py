@@ -1,5 +1,6 @@
 """The pairs of a run: who may be moving or fixed, samplers, batches of a stage."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from autoreg_jax.errors import DataError
 from autoreg_jax.programs import Stage, gather_pairs
 from autoreg_jax.runtime import Placement
 from autoreg_jax.workflows._images import SplitImages, split_images
+
+logger = logging.getLogger(__name__)
 
 
 class Roles(NamedTuple):
@@ -72,6 +75,28 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
         f"{asked}; their modalities are {kinds}. Correct the setting, or the columns "
         "'subject', 'modality' and 'person' of the dataset CSV."
     )
+
+
+def warn_of_unpaired(cohort: Cohort, roles: Roles) -> None:
+    """Warn of images that are in no pair, since no other one shows their person."""
+    if roles.groups is None:
+        return
+    pairs = {
+        (moving, fixed)
+        for moving in roles.moving
+        for fixed in roles.fixed
+        if moving != fixed and roles.groups[moving] == roles.groups[fixed]
+    }
+    used = {one for pair in pairs for one in pair}
+    unused = [name for one, name in enumerate(cohort.names) if one not in used]
+    if unused:
+        logger.warning(
+            "pairs.within: %d of %d images are in no pair, such as %s: no other image "
+            "of that person is in the split or has the other role.",
+            len(unused),
+            len(cohort.names),
+            unused[0],
+        )
 
 
 def pair_sampler(

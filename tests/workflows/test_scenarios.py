@@ -10,7 +10,12 @@ from stand_in import auto
 from autoreg_jax import config, data
 from autoreg_jax.data import PairSampler, evaluation_pairs
 from autoreg_jax.errors import DataError
-from autoreg_jax.workflows._pairs import pair_sampler, roles_of, scored_pairs
+from autoreg_jax.workflows._pairs import (
+    pair_sampler,
+    roles_of,
+    scored_pairs,
+    warn_of_unpaired,
+)
 
 SCENARIOS = sorted(n for n in config.preset_names() if n.startswith("scenario_"))
 ATLAS = "sim001"  # of the training subjects, T1-like
@@ -125,7 +130,7 @@ def test_one_subject_is_no_pair(population):
         roles_of(alone, config.PairsConfig())
 
 
-def test_pairs_within_a_person(cohorts):
+def test_pairs_within_a_person(cohorts, caplog):
     """At two times or in two modalities, both ways round unless roles are given."""
     cohort = replace(
         cohorts[0],
@@ -146,6 +151,11 @@ def test_pairs_within_a_person(cohorts):
     assert {cohort.modalities[f] for f in fixed} == {"mr"}
     people = np.asarray(cohort.people)
     assert (people[moving] == people[fixed]).all()
+    warn_of_unpaired(cohort, roles)
+    assert not caplog.messages
+    alone = replace(cohort, people=("anna", "bo", "anna", "cy"))
+    warn_of_unpaired(alone, roles_of(alone, pairs))
+    assert "2 of 4 images are in no pair, such as b" in caplog.text
     strangers = replace(cohort, people=cohort.names)
     with pytest.raises(DataError, match=r"pairs\.within=person.*'person' of the"):
         roles_of(strangers, pairs)
