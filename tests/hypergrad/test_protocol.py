@@ -141,11 +141,11 @@ def begin(name, inner, outer):
     return inner, OPTIMIZER.init(inner), outer, make(name, inner).init(inner, outer)
 
 
-def advance(name, carry, train, valid):
+def advance(name, carry, train, valid, problem=PROBLEM):
     """One iteration of a search: an estimate, a step of ω and one of a."""
     inner, moments, outer, _ = carry
-    hyper, state = estimate(name, carry, train, valid)
-    gradient = jax.grad(inner_loss)(inner, outer, train)
+    hyper, state = estimate(name, carry, train, valid, problem)
+    gradient = jax.grad(problem.inner_loss)(inner, outer, train)
     inner, moments = hg.from_optax(OPTIMIZER, moments).step(inner, gradient, moments)
     outer = optax.tree.add_scale(outer, -0.05, hyper.grad)
     return (inner, moments, outer, state), hyper
@@ -175,22 +175,57 @@ def same(found, wanted):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", FACTORIES)
-def test_one_call(name):
-    """Compiled, on a tree, it is what it is on the flat vector without compilation."""
-    inner, outer, *batches = arrays()
+def on_vectors(outer):
+    """The outer variable as a vector, the problem of vectors, and the way back."""
     flat, unravel = ravel_pytree(outer)
     problem = hg.BilevelProblem(
         lambda w, a, batch: inner_loss(w, unravel(a), batch),
         lambda w, a, batch: outer_loss(w, unravel(a), batch),
     )
+
+    def as_tree(hyper):
+        return hyper._replace(**{p: unravel(getattr(hyper, p)) for p in PARTS})
+
+    return flat, problem, as_tree
+
+
+# Hundreds of kernels if they are not compiled as a whole.
+DEAR = {
+    "conjugate_gradient",
+    "evolution_strategies",
+    "forward_mode",
+    "full_hessian",
+    "generalised_minimal_residual",
+    "noise_reuse_evolution_strategies",
+    "nystrom",
+    "online_forward_mode",
+    "persistent_evolution_strategies",
+    "unbiased_online_recurrent_optimisation",
+}
+EACH = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in DEAR else [])
+    for name in FACTORIES
+]
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_compiled_it_is_what_it_is_without(name):
+    """Compiled, on a tree, it is what it is on the flat vector without compilation."""
+    inner, outer, *batches = arrays()
+    flat, problem, as_tree = on_vectors(outer)
     before = jax.tree.map(np.array, (inner, flat, batches))
     with jax.disable_jit():
         eager, _ = estimate(name, begin(name, inner, flat), *batches, problem)
     chex.assert_trees_all_equal((inner, flat, batches), before)
     _, hyper = compiled(name)(begin(name, inner, outer), *batches)
-    parts = {part: unravel(getattr(eager, part)) for part in PARTS}
-    same(hyper, eager._replace(**parts))
+    same(hyper, as_tree(eager))
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_one_call(name):
+    """The gradient is the sum of its two parts."""
+    inner, outer, *batches = arrays()
+    _, hyper = compiled(name)(begin(name, inner, outer), *batches)
     same(hyper.grad, optax.tree.add(hyper.direct, hyper.indirect))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(hyper))
 
@@ -209,7 +244,10 @@ def test_shapes_and_types_are_those_of_the_outer_variable(name):
 
 @pytest.mark.parametrize("name", FACTORIES)
 def test_many_calls(name):
-    """A scan mapped over seeds is a Python loop over both, which is traced once."""
+    """A scan mapped over seeds is a Python loop over both, which is traced once.
+
+    The scan on the flat vector, the loop on a tree.
+    """
     seeds = [arrays(seed) for seed in range(2)]
     ends, pasts = [], []
     for inner, outer, *batches in seeds:
@@ -217,7 +255,7 @@ def test_many_calls(name):
         for _ in range(3):
             carry, hyper = compiled(name)(carry, *batches)
             past.append(hyper)
-        ends.append(carry)
+        ends.append((carry[0], ravel_pytree(carry[2])[0]))
         pasts.append(past)
     for _ in range(94):
         carry, hyper = compiled(name)(carry, *batches)
@@ -227,14 +265,19 @@ def test_many_calls(name):
     @quick
     @jax.vmap
     def mapped(inner, outer, train, valid):
-        return jax.lax.scan(
-            lambda carry, _: advance(name, carry, train, valid),
-            begin(name, inner, outer),
-            length=3,
+        flat, problem, as_tree = on_vectors(outer)
+
+        def step(carry, _):
+            carry, hyper = advance(name, carry, train, valid, problem)
+            return carry, as_tree(hyper)
+
+        (inner, _, flat, _), past = jax.lax.scan(
+            step, begin(name, inner, flat), length=3
         )
+        return (inner, flat), past
 
     def stack(*trees):
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
     wanted = stack(*ends), stack(*(stack(*past) for past in pasts))
     same(mapped(*stack(*seeds)), wanted)

@@ -39,8 +39,20 @@ def point():
     return hypergrad.Point(omega, a, *batches)
 
 
+# One without a loop, a solver, a solver that keeps a state, and a random one; the
+# library has tests of its own for each.
+FEW = {"one_step_unroll", "neumann", "warm_started_linear_system"}
+FEW |= {"evolution_strategies"}
+
+
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FEW else [pytest.mark.slow])
+        for name in NAMES
+    ],
+)
 def test_compiled_is_plain(name):
     plain = make_estimator(HypergradientConfig(name=name, steps=3, pairs=2), RATE)
     compiled = compiled_estimator(plain, PROBLEM, hypergrad.gradient_descent(RATE))
