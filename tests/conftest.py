@@ -29,6 +29,8 @@ if jax.__version_info__ < (0, 12):
 
 # Where programs are large and run for a moment, they are compiled without optimisation.
 _UNOPTIMISED = {
+    "augmentation",
+    "baselines",
     "bilevel",
     "cli",
     "compat",
@@ -37,7 +39,9 @@ _UNOPTIMISED = {
     "losses",
     "metrics",
     "networks",
+    "ops",
     "real_files",
+    "reliability",
     "search_space",
     "spatial",
     "studies",

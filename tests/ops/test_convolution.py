@@ -126,7 +126,8 @@ def test_vmap_of_the_gradient_equals_a_loop(axes, members):
     x, kernel = mapped(members, 2, (4, 3, 2))
     gradient = jax.grad(lambda x, k: jnp.sum(convolution(x, k) ** 3), (0, 1))
     pick = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
-    together = jax.vmap(gradient, axes)(*pick)
+    together = quick(jax.vmap(gradient, axes))(*pick)
+    gradient = quick(gradient)
     for i in range(members):
         alone = gradient(
             *(a[i] if axis == 0 else a for a, axis in zip(pick, axes, strict=True))
@@ -142,7 +143,8 @@ def test_vmap_of_members_equals_a_loop(axes):
     x, kernel = (a.reshape(2, 2, *a.shape[1:]) for a in mapped(4, 2, (5, 3)))
     of_members = jax.vmap(lambda x, k: convolution(x, k, stride=2))
     pick = [a if axis == 0 else a[0] for a, axis in zip((x, kernel), axes, strict=True)]
-    together = jax.vmap(of_members, axes)(*pick)
+    together = quick(jax.vmap(of_members, axes))(*pick)
+    of_members = quick(of_members)
     for i in range(2):
         alone = of_members(
             *(a[i] if axis == 0 else a for a, axis in zip(pick, axes, strict=True))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from unoptimised import quick
 
 from autoreg_jax.ops import convolution
 
@@ -52,7 +53,7 @@ def reference(x, kernel, cotangent, stride, dilation):
     return value, to_wide[inside], to_kernel
 
 
-@partial(jax.jit, static_argnames=("stride", "dilation"))
+@partial(quick, static_argnames=("stride", "dilation"))
 def ours(x, kernel, direction, cotangent, *, stride, dilation):
     """Value, both gradients, and a mixed second derivative."""
 

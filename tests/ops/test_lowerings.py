@@ -132,8 +132,11 @@ def test_zero_channels_change_nothing(channels, features):
     with jax.enable_x64(True):
         settings = {"dilation": 1, "padding": ((1, 1), (1, 1))}
         x, kernel = _arrays((2, 5, 4, channels), (3, 3, channels, features))
-        wanted = plain_convolve(x, kernel, **settings)
-        _agree(convolve_planes(x, kernel, **settings), wanted)
+        forms = plain_convolve, convolve_planes
+        wanted, found = quick(lambda *a: [form(*a, **settings) for form in forms])(
+            x, kernel
+        )
+        _agree(found, wanted)
 
 
 def test_filled_never_takes_away():
@@ -186,18 +189,19 @@ def test_wide_volumes_through_the_door_in_single_precision():
     x, kernel = (
         a.astype(np.float32) for a in _arrays((1, 17, 16, 17, 12), (5, 5, 5, 12, 12))
     )
-    value = jax.jit(convolution)(x, kernel)
-    loss = lambda x, kernel: jnp.sum(convolution(x, kernel) ** 2)  # noqa: E731
-    found = jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
+
+    def with_gradient(convolve):
+        def loss(x, kernel):
+            value = convolve(x, kernel)
+            return jnp.sum(value**2), value
+
+        return jax.jit(jax.grad(loss, (0, 1), has_aux=True))
+
+    found, value = with_gradient(convolution)(x, kernel)
     with jax.enable_x64(True):
-        exact = (
-            jnp.asarray(np.asarray(x, np.float64)),
-            jnp.asarray(np.asarray(kernel, np.float64)),
-        )
+        exact = np.asarray(x, np.float64), np.asarray(kernel, np.float64)
         plain = partial(plain_convolve, dilation=1, padding=((2, 2),) * 3)
-        wanted = np.asarray(plain(*exact))
-        gradient = jax.grad(lambda *a: jnp.sum(plain(*a) ** 2), (0, 1))(*exact)
-        gradient = [np.asarray(part) for part in gradient]
+        gradient, wanted = jax.device_get(with_gradient(plain)(*exact))
     spread = np.std(wanted)
     np.testing.assert_allclose(value, wanted, rtol=0, atol=3e-5 * spread)
     for a, b in zip(found, gradient, strict=True):
@@ -209,9 +213,10 @@ def test_half_precision_is_summed_in_single():
     x, kernel = (
         a.astype(jnp.bfloat16) for a in _arrays((1, 6, 5, 4, 8), (3, 3, 3, 8, 4))
     )
-    found = convolution(x, kernel)
+    summed = quick(convolution)
+    found = summed(x, kernel)
     assert found.dtype == jnp.bfloat16
-    single = convolution(x.astype(jnp.float32), kernel.astype(jnp.float32))
+    single = summed(x.astype(jnp.float32), kernel.astype(jnp.float32))
     np.testing.assert_array_equal(found, single.astype(jnp.bfloat16))
 
 
@@ -219,7 +224,8 @@ def test_half_precision_of_a_depthwise_convolution_is_summed_in_single():
     x, kernel = (
         a.astype(jnp.bfloat16) for a in _arrays((1, 6, 5, 4, 3), (3, 3, 3, 1, 3))
     )
-    found = convolution(x, kernel, groups=3)
-    single = convolution(x.astype(jnp.float32), kernel.astype(jnp.float32), groups=3)
+    summed = quick(partial(convolution, groups=3))
+    found = summed(x, kernel)
+    single = summed(x.astype(jnp.float32), kernel.astype(jnp.float32))
     assert found.dtype == jnp.bfloat16
     np.testing.assert_array_equal(found, single.astype(jnp.bfloat16))
