@@ -116,9 +116,13 @@ def test_programs_from_the_cache_make_no_noise(tmp_path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    # As a command does: first `main`, then JAX.
+    words = "from autoreg_jax.cli import main; assert main(['doctor', '-h']) == 0; "
+    words += "import os; assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'; "
+    words += "import jax; jax.jit(lambda x: x.sum())(jax.numpy.ones(9))"
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-m", "autoreg_jax.cli", "doctor"],
+            [sys.executable, "-c", words],
             env=environment,
             capture_output=True,
             text=True,

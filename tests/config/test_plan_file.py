@@ -38,7 +38,7 @@ def test_round_trip_with_reasons(tmp_path):
     assert lines[lines.index("metric: ncc") - 1] == "# So."
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=20, derandomize=True)
 @given(
     name=st.text(min_size=1, max_size=20),
     sizes=st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=3),

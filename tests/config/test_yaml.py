@@ -29,7 +29,7 @@ def test_dump_is_read_back(tmp_path, name):
     assert config.load(path) == settings_of_run
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     rate=st.floats(1e-12, 1e3, allow_subnormal=False),
     windows=st.tuples(*[st.integers(0, 9).map(lambda i: 2 * i + 1)] * 3),

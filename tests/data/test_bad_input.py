@@ -269,8 +269,16 @@ def test_functions(subjects, tmp_path, name):
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("verb", ["plan", "auto", "search"])
-@pytest.mark.parametrize("name", CASES)
+VERBS = ("plan", "auto", "search")
+# Each case by one of the verbs, which read the subjects alike; all by `slow`.
+BY_VERB = [
+    pytest.param(name, verb, marks=[] if turn == at % 3 else [pytest.mark.slow])
+    for at, name in enumerate(CASES)
+    for turn, verb in enumerate(VERBS)
+]
+
+
+@pytest.mark.parametrize(("name", "verb"), BY_VERB)
 def test_commands(subjects, tmp_path, capsys, name, verb):
     case = CASES[name]
     case.damage(subjects)

@@ -21,8 +21,16 @@ from autoreg_jax.errors import DataError
 from autoreg_jax.spatial import jacobian_determinant
 
 
-@pytest.fixture(scope="module", params=["population_2d", "population_3d"])
+@pytest.fixture(
+    scope="module",
+    params=["population_2d", pytest.param("population_3d", marks=pytest.mark.slow)],
+)
 def cohort(request):
+    return load_cohort(read_dataset(request.getfixturevalue(request.param)), "train")
+
+
+@pytest.fixture(scope="module", params=["population_2d", "population_3d"])
+def any_cohort(request):
     return load_cohort(read_dataset(request.getfixturevalue(request.param)), "train")
 
 
@@ -88,12 +96,13 @@ def test_truth_there_and_back_is_the_identity(cohort):
         assert error.max() < 0.4
 
 
-def test_truth_from_a_subject_to_itself_is_the_identity(cohort):
-    error = np.linalg.norm(cohort.true_displacement(0, 0), axis=-1)
+def test_truth_from_a_subject_to_itself_is_the_identity(any_cohort):
+    error = np.linalg.norm(any_cohort.true_displacement(0, 0), axis=-1)
     assert error.mean() < 0.02
 
 
-def test_truth_is_of_anatomical_size_and_does_not_fold(cohort):
+def test_truth_is_of_anatomical_size_and_does_not_fold(any_cohort):
+    cohort = any_cohort
     for moving, fixed in pairs(cohort):
         truth = cohort.true_displacement(moving, fixed)
         assert truth.dtype == np.float32
@@ -104,8 +113,8 @@ def test_truth_is_of_anatomical_size_and_does_not_fold(cohort):
         assert length.max() < 22
 
 
-def test_no_subject_folds(cohort):
-    for velocity in cohort.velocity:
+def test_no_subject_folds(any_cohort):
+    for velocity in any_cohort.velocity:
         for sign in (1, -1):
             flow = exponential(sign * velocity)
             assert jacobian_determinant(flow[None]).min() > 0
