@@ -142,15 +142,13 @@ def programs(settings):
 
 @pytest.fixture(scope="module")
 def in_calls_of_three(cohorts, settings, programs):
-    """A search whose program does three steps in a call."""
-    return searched(cohorts, settings, 3, programs)
+    """A search of one cell whose program does three steps in a call."""
+    return searched(cohorts, settings, 3, programs, lam_steps=0)
 
 
 @pytest.mark.slow
-def test_the_size_of_a_chunk_changes_no_bit_of_a_search(
-    in_calls_of_three, cohorts, settings, programs
-):
-    one, three = searched(cohorts, settings, 1, programs), in_calls_of_three
+def test_the_size_of_a_chunk_changes_no_bit_of_a_search(cohorts, settings, programs):
+    one, three = (searched(cohorts, settings, calls, programs) for calls in (1, 3))
     chex.assert_trees_all_equal(three.alpha, one.alpha)
     assert three.records == one.records
     assert three.lam == one.lam != one.lam_start
@@ -158,10 +156,20 @@ def test_the_size_of_a_chunk_changes_no_bit_of_a_search(
     assert np.any(one.alpha.feature)
 
 
-def test_one_program_follows_its_parts(in_calls_of_three, cohorts, settings):
+@pytest.mark.slow
+def test_one_program_follows_its_parts_for_lambda_too(cohorts, settings, programs):
     parts = searched(cohorts, settings, None, programs_for(settings))
-    whole = in_calls_of_three
     assert len(parts.records) == 25
+    check_alike(searched(cohorts, settings, 3, programs), parts)
+
+
+def test_one_program_follows_its_parts(in_calls_of_three, cohorts, settings):
+    parts = searched(cohorts, settings, None, programs_for(settings), lam_steps=0)
+    assert len(parts.records) == 20
+    check_alike(in_calls_of_three, parts)
+
+
+def check_alike(whole, parts):
     chex.assert_trees_all_close(whole.alpha, parts.alpha, rtol=1e-4, atol=1e-6)
     for one, other in zip(whole.records, parts.records, strict=True):
         assert one.pop("stage") == other.pop("stage")

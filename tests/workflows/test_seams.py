@@ -78,17 +78,27 @@ def test_a_network_of_ones_own_starts_as_its_own_initialisers_say(cohorts, setti
     assert np.any(starts[0]["Dense_0"]["kernel"])
 
 
-def test_a_family_of_networks_of_ones_own_is_searched(cohorts, settings):
-    asked = []
+ASKED = []
 
-    def family(genotype):
-        asked.append(genotype)
-        return OneLayer()
 
-    genotype = Genotype.uniform("conv_3")
-    found = workflows.search(*cohorts[:2], settings, network=family, genotype=genotype)
-    assert genotype in asked
-    assert found.lam != found.lam_start
+def family(genotype):
+    """One network for all genotypes."""
+    ASKED.append(genotype)
+    return OneLayer()
+
+
+OF_FAMILY = {"network": family, "genotype": Genotype.uniform("conv_3")}
+
+
+@pytest.fixture(scope="module")
+def of_family(cohorts, settings):
+    """A search of λ for the family."""
+    return workflows.search(*cohorts[:2], settings, **OF_FAMILY)
+
+
+def test_a_family_of_networks_of_ones_own_is_searched(of_family):
+    assert OF_FAMILY["genotype"] in ASKED
+    assert of_family.lam != of_family.lam_start
 
 
 def squares(fixed, moved, window):
@@ -148,7 +158,7 @@ def test_an_unknown_strategy_is_refused(cohorts, settings):
         workflows.search(*cohorts[:2], replace(settings, search=search))
 
 
-def test_an_estimator_of_ones_own_moves_lambda(cohorts, settings):
+def test_an_estimator_of_ones_own_moves_lambda(cohorts, settings, of_family):
     plain, calls = hypergrad.one_step_unroll(), []
 
     def estimate(problem, state, point, *, inner_update):
@@ -157,12 +167,7 @@ def test_an_estimator_of_ones_own_moves_lambda(cohorts, settings):
         return found, state
 
     own = hypergrad.HypergradientEstimator(plain.init, estimate)
-    options = {
-        "network": lambda genotype: OneLayer(),
-        "genotype": Genotype.uniform("conv_3"),
-    }
-    mine = workflows.search(*cohorts[:2], settings, estimator=own, **options)
-    theirs = workflows.search(*cohorts[:2], settings, **options)
+    mine = workflows.search(*cohorts[:2], settings, estimator=own, **OF_FAMILY)
     assert len(calls) == 2  # traced for its shapes, then compiled as a whole
     for name in mine.lam:
-        assert mine.lam[name] == pytest.approx(theirs.lam[name], rel=1e-4)
+        assert mine.lam[name] == pytest.approx(of_family.lam[name], rel=1e-4)
