@@ -54,8 +54,8 @@ def test_a_mixture_of_operations_keeps_the_strength_of_one():
         for seed in range(5):
             params = initial_weights(network, 2, (seed,))
             out = program({"params": params}, image, image[::-1], alpha)
-            logs.append(jnp.log(jnp.std(out.velocity)))
-        strengths.append(float(jnp.exp(jnp.mean(jnp.stack(logs)))))
+            logs.append(np.log(np.std(out.velocity)))
+        strengths.append(np.exp(np.mean(logs)))
     assert 1 / 3 < strengths[0] / strengths[1] < 3
 
 

@@ -52,7 +52,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("alone", "shape", "growing"),
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in ("none", "value", "structure")
+        ),
+    ],
+)
 def test_what_it_returns_is_checked_before_anything_is_compiled(
     cohorts, settings, case, monkeypatch
 ):

@@ -80,7 +80,15 @@ def test_a_stopped_stage_is_finished(stopped, cohorts):
     assert not seen
 
 
-@pytest.mark.parametrize("at", [("feature", 2), ("feature", 3), ("lam", 2), ("lam", 3)])
+@pytest.mark.parametrize(
+    "at",
+    [
+        ("feature", 3),
+        ("lam", 2),
+        pytest.param(("feature", 2), marks=pytest.mark.slow),
+        pytest.param(("lam", 3), marks=pytest.mark.slow),
+    ],
+)
 def test_stopped_interrupted_and_resumed_is_the_same(stopped, cohorts, tmp_path, at):
     found, rules, _ = stopped
     again = interrupted_and_resumed(cohorts[:2], rules, tmp_path, at)

@@ -274,7 +274,9 @@ def test_a_model_that_does_not_fit_is_no_start(done, cohorts, settings, tmp_path
         train(cohorts[0], frozen, GENOTYPE, LAM)
 
 
-@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize(
+    "is_whole", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_batches_one_after_the_other_are_one_large_batch(cohorts, settings, is_whole):
     programs = Programs(settings, 2, network=SmallNetwork, in_one_program=is_whole)
     found, losses = [], []
