@@ -72,7 +72,14 @@ def test_an_affine_start_is_a_header(way, pair, model):
 
 
 @pytest.mark.parametrize("is_field", [False, True])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        *(way for way in WAYS if way != "no model"),
+        # Quick with masks, below.
+        pytest.param("no model", marks=pytest.mark.slow),
+    ],
+)
 def test_a_known_shift_is_found_once(way, is_field, pair, still_model):
     fixed, start = pair[0], shift()
     moving = elsewhere(fixed, start)
