@@ -210,7 +210,7 @@ ON_CLEANING = {
 }
 
 
-@pytest.mark.parametrize("name", ON_CLEANING)
+@pytest.mark.parametrize("name", ["bome", pytest.param("f2sa", marks=pytest.mark.slow)])
 def test_wrong_labels_lose_their_weight(name):
     """And the true outer loss falls almost to where perfect knowledge leads it."""
     example, sampler, is_wrong, values = cleaning()

@@ -82,7 +82,17 @@ FORMULAS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+# Of the same pieces as those that stay.
+ALIKE = {"t1t2", "unroll_1", "value_function_1"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ALIKE else [])
+        for name in FORMULAS
+    ],
+)
 def test_an_estimate_costs_what_its_formula_says(name, pieces):
     estimator, formula = FORMULAS[name]
     problem = hg.BilevelProblem(loss, loss)

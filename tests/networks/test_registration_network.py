@@ -36,8 +36,15 @@ def images(shape):
     return [jnp.asarray(rng.random((1, *shape, 1)), jnp.float32) for _ in range(2)]
 
 
-@pytest.mark.parametrize("matching", [None, (1, 2)], ids=["plain", "matching"])
-@pytest.mark.parametrize("shape", [(9, 7, 10), (12, 13)])
+@pytest.mark.parametrize(
+    ("shape", "matching"),
+    [
+        ((9, 7, 10), (1, 2)),
+        ((12, 13), None),
+        pytest.param((9, 7, 10), None, marks=pytest.mark.slow),
+        pytest.param((12, 13), (1, 2), marks=pytest.mark.slow),
+    ],
+)
 def test_shapes_and_fields_agree_with_each_other(shape, matching):
     genotype = Genotype.uniform("sep_conv_3", STRUCTURE.cells)
     network = RegistrationNetwork(

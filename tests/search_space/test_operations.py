@@ -74,8 +74,15 @@ def test_mixture_equals_the_published_code(reference):
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 6), (5, 6)])
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("shape", "stride"),
+    [
+        ((5, 4, 6), 2),
+        ((5, 6), 1),
+        pytest.param((5, 4, 6), 1, marks=pytest.mark.slow),
+        pytest.param((5, 6), 2, marks=pytest.mark.slow),
+    ],
+)
 def test_a_one_hot_mixture_is_the_operation_alone(shape, stride):
     x = jax.random.normal(jax.random.key(0), (1, *shape, 2))
     mixture = MixedOperation(3, stride)

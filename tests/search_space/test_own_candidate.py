@@ -54,7 +54,9 @@ def weights(images):
     return quick(network.init)(jax.random.key(0), *images, DECIDED)["params"]
 
 
-@pytest.mark.parametrize("rematerialise", [False, True])
+@pytest.mark.parametrize(
+    "rematerialise", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_both_gradients_see_it(images, weights, rematerialise):
     network = RegistrationNetwork(
         width=0.1,
