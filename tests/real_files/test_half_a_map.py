@@ -14,7 +14,8 @@ from autoreg_jax.inference import Registered, register_files
 from autoreg_jax.studies.bench._pairs import ListedPair
 from autoreg_jax.transforms import Displacement, Transform
 
-GRID = Grid((8, 9, 10), np.diag([-3.0, 3, 3, 1]))
+# The shape of other tests, whose programs it shares.
+GRID = Grid((16, 14, 12), np.diag([-3.0, 3, 3, 1]))
 SHIFT = np.eye(4)
 SHIFT[:3, 3] = [3.0, 0, -6]
 
