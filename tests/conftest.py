@@ -74,9 +74,41 @@ gc.set_threshold(200_000, 20, 100)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that no worker waits for one at the end."""
-    longest = "test_notebooks", "tests/workflows", "tests/studies", "tests/inference"
-    items.sort(key=lambda item: not any(name in item.nodeid for name in longest))
+    """Begin with the longest, so that no worker waits for one at the end."""
+    longest = *(names for folders in _ALIKE for names in folders), "tests/hypergrad"
+
+    def place(item: pytest.Item) -> int:
+        found = (n for n, name in enumerate(longest) if item.nodeid.startswith(name))
+        return -1 if "test_notebooks" in item.nodeid else next(found, len(longest))
+
+    items.sort(key=place)
+
+
+# Folders whose tests run the same programs: searches of the stand-in, registrations.
+_ALIKE = (
+    ("tests/workflows", "tests/reliability", "tests/studies"),
+    ("tests/inference", "tests/real_files", "tests/alignment", "tests/cli"),
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give tests that run the same programs to one of two workers: it compiles them.
+
+    More workers than two end sooner if each file is for any of them.
+    """
+    if config.getoption("numprocesses") != 2 or config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByPrograms(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            for folders in _ALIKE:
+                if nodeid.startswith(folders):
+                    return folders[0]
+            return super()._split_scope(nodeid)
+
+    return ByPrograms(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

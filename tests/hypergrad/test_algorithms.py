@@ -157,7 +157,16 @@ ON_RIDGE = {
 }
 
 
-@pytest.mark.parametrize("name", ON_RIDGE)
+# Two that the quadratic above tells as much about are slow.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.slow] if name in ("amigo", "stocbio") else []
+        )
+        for name in ON_RIDGE
+    ],
+)
 def test_the_optimum_of_a_ridge_selection_on_small_batches(name):
     example, optimum, gap = ridge()
     algorithm, size, bound = ON_RIDGE[name]

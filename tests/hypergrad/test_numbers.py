@@ -111,14 +111,19 @@ def test_no_number_has_to_be_known_while_a_program_is_traced():
             assert parameter.annotation is not float, f"{name}({parameter})"
 
 
-def test_a_traced_number_is_a_number_and_may_be_mapped_over():
+@pytest.mark.parametrize(
+    "places",
+    [PLACES[::2], pytest.param(PLACES[1::2], marks=pytest.mark.slow)],
+    ids=["one half", "other half"],
+)
+def test_a_traced_number_is_a_number_and_may_be_mapped_over(places):
     """Arrays in double precision, which must not make ω in single precision wider."""
     omega, a = (jnp.asarray(x, jnp.float32) for x in POINT)
 
     @quick
     def everything(omega, a, columns):
         found = {}
-        for name, key in PLACES:
+        for name, key in places:
             at = functools.partial(gradient, name, omega, a)
             mapped = jax.vmap(lambda x, at=at, key=key: at(**{key: x}))(columns[key])
             found[f"{name}({key})"] = mapped, at(**{key: NUMBERS[key][0]})
@@ -133,28 +138,25 @@ def test_a_traced_number_is_a_number_and_may_be_mapped_over():
         assert np.abs(other - known).max() > 1e-3 * scale, place
 
 
-@pytest.fixture(scope="module")
-def wide():
-    """Estimates in double precision."""
-    with jax.enable_x64(True):
-        omega, a = map(jnp.asarray, POINT)
-        return quick(
-            lambda omega, a: {name: gradient(name, omega, a) for name in NARROW}
-        )(omega, a)
-
-
 BY_DIFFERENCES = {"finite_difference", "preconditioned_identity"}
 NARROW = sorted(set(ESTIMATORS) - {"first_order"} - BY_DIFFERENCES)
 HALF = jnp.asarray(POINT[0], jnp.bfloat16)
 SPLIT = {"first": jnp.asarray(POINT[0][:1], jnp.float32), "second": HALF[1:]}
 
 
-def test_weights_in_half_precision(wide):
+@pytest.mark.parametrize(
+    "names",
+    [NARROW[::2], pytest.param(NARROW[1::2], marks=pytest.mark.slow)],
+    ids=["one half", "other half"],
+)
+def test_weights_in_half_precision(names):
     """They work beside a and numbers in double precision."""
-    found = quick(lambda omega, a: {name: gradient(name, omega, a) for name in NARROW})(
-        HALF, jnp.asarray(POINT[1])
+    omega, a = map(jnp.asarray, POINT)
+    estimates = quick(
+        lambda omega, a: {name: gradient(name, omega, a) for name in names}
     )
-    for name in NARROW:
+    wide, found = estimates(omega, a), estimates(HALF, a)
+    for name in names:
         # A difference of two losses in half precision is mostly rounding.
         bound = 1.0 if "strategies" in name else 0.05
         miss = np.linalg.norm(found[name] - wide[name]) / np.linalg.norm(wide[name])
@@ -168,7 +170,7 @@ def test_weights_of_several_types_keep_them():
         jax.eval_shape(functools.partial(gradient, name), SPLIT, a)
     for omega in (HALF, SPLIT):
         with pytest.raises(ValueError, match="float32 or float64 weights"):
-            gradient("finite_difference", omega, a)
+            jax.eval_shape(functools.partial(gradient, "finite_difference"), omega, a)
 
 
 def test_a_random_product_needs_the_state_of_the_optimizer():

@@ -193,7 +193,10 @@ def begun_with(start, velocity):
     return half, resize_displacement(compose(half, integrate(velocity, 6)), SHAPE)
 
 
-@pytest.mark.parametrize(("similarity", "left"), [("ncc", 0.35), ("mind", 0.6)])
+@pytest.mark.parametrize(
+    ("similarity", "left"),
+    [("ncc", 0.35), pytest.param("mind", 0.6, marks=pytest.mark.slow)],
+)
 def test_a_start_is_kept_and_improved(known, similarity, left):
     """Two fifths of the way: what is found is composed with it."""
     fixed, moving, truth, mask = known

@@ -46,6 +46,23 @@ FRAME = volume((1 - ndimage.binary_erosion(np.ones(SHAPE), iterations=3)).astype
 INSIDE = [(12, 12), (16, 12), (12, 15), (16, 15)]
 
 
+CORNERS = world([(1, 1), (1, 26), (30, 1), (30, 26)])
+CORNER = disc((4, 4), 4).astype(np.int32)
+
+
+def guided(is_alone=False, header=AFFINE, **kind):
+    """A guide; what it does not name stays where it is, so that one program serves all.
+
+    `header` is that of the moving image.
+    """
+    shift = header[:3, 3] - AFFINE[:3, 3]
+    still = {
+        "landmarks": (CORNERS, CORNERS + shift),
+        "labels": (volume(CORNER), Volume(CORNER, header)),
+    }
+    return Guide(**(kind if is_alone else still | kind))
+
+
 def distances(result, fixed, moving):
     return np.linalg.norm(result.points_to_moving(fixed) - moving, axis=-1)
 
@@ -81,9 +98,12 @@ def test_what_is_apart_costs_its_distance_and_its_overlap():
     assert coarse.landmarks == (one, other)
 
 
-def test_landmarks_move_what_intensities_do_not_show():
+@pytest.mark.parametrize(
+    "is_alone", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_landmarks_move_what_intensities_do_not_show(is_alone):
     fixed = world(INSIDE)
-    guide = Guide(landmarks=(fixed, fixed + SHIFT))
+    guide = guided(is_alone, landmarks=(fixed, fixed + SHIFT))
     found = register(FRAME, FRAME, affine="none", refine=STEPS, guide=guide)
     assert distances(found, fixed, fixed + SHIFT).max() < 2.0
     # One between them goes along, though nobody has named it.
@@ -92,7 +112,10 @@ def test_landmarks_move_what_intensities_do_not_show():
     assert found.folding_fraction == 0
 
 
-def test_labels_move_what_intensities_do_not_show():
+@pytest.mark.parametrize(
+    "is_alone", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_labels_move_what_intensities_do_not_show(is_alone):
     places = np.asarray(INSIDE[0]), np.add(INSIDE[0], (3, 2))
     maps = [volume(7 * disc(p, 4).astype(np.int32)) for p in places]
     found = register(
@@ -100,7 +123,7 @@ def test_labels_move_what_intensities_do_not_show():
         FRAME,
         affine="none",
         refine=STEPS,
-        guide=Guide(labels=(maps[0], maps[1])),
+        guide=guided(is_alone, labels=(maps[0], maps[1])),
     )
     overlap = label_overlap(found, *maps)
     assert overlap.before[0] < 0.6
@@ -116,12 +139,13 @@ def test_a_guide_follows_the_start(way):
     moving = Volume(FRAME.array, header)
     fixed = world(INSIDE)
     if way == "start":
-        guide = Guide(landmarks=(fixed, fixed + SHIFT))
+        guide = guided(header=header, landmarks=(fixed, fixed + SHIFT))
     else:
         labels = disc(INSIDE[0], 4).astype(np.int32)
         there = header.copy()
         there[:3, 3] += 2 * header[:3, 0]  # it begins two voxels later
-        guide = Guide(labels=(volume(labels), Volume(labels[2:], there)))
+        moving_labels = Volume(labels[2:], there)
+        guide = guided(header=header, labels=(volume(labels), moving_labels))
     found = register(
         FRAME, moving, init=shift, affine="none", refine=STEPS, guide=guide
     )

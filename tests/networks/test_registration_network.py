@@ -64,6 +64,7 @@ def test_shapes_and_fields_agree_with_each_other(shape, matching):
     np.testing.assert_allclose(out.displacements.full, at_full, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_decided_mixture_is_the_chosen_network():
     rng = np.random.default_rng(1)
     structure = Structure(feature_edges=2, deformation_channels=(32, 16))

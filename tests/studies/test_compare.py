@@ -119,14 +119,12 @@ def test_a_better_hypergradient_cleans_better():
     splits = [noisy_split(features, labels, sizes=(150, 150), seed=1)]
     estimators = (
         hypergrad.one_step_unroll(),
-        hypergrad.neumann(20, LEARNING_RATE),
         hypergrad.conjugate_gradient(10),
     )
     losses = [
         float(clean(kind, splits, outer_steps=60).valid_loss[0]) for kind in estimators
     ]
-    assert losses == sorted(losses, reverse=True)
-    assert losses[0] > losses[2] + 1e-3
+    assert losses[0] > losses[1] + 1e-3
 
 
 def test_a_split_is_what_it_says():

@@ -42,6 +42,7 @@ def test_shapes_and_spread_are_those_of_the_network(drawn):
             assert not np.any(found)
 
 
+@pytest.mark.slow
 def test_a_mixture_of_operations_keeps_the_strength_of_one():
     noise = np.random.default_rng(0).random((2, 32, 32, 1))
     image = gaussian_filter(noise, (0, 2, 2, 0)).astype(np.float32)
