@@ -90,9 +90,11 @@ class Solver(BaseSolver):
         self.start = algorithm.init(problem, sampler, inner_var0, outer_var0)
         key = jax.random.key(self.random_state)
         self.epoch = jax.jit(
-            lambda state: hg.solve(
-                problem, algorithm, sampler, steps, key, state, every=steps
-            ).state
+            lambda state: (
+                hg.solve(
+                    problem, algorithm, sampler, steps, key, state, every=steps
+                ).state
+            )
         )
         self.epoch(self.start)  # compiled before the clock runs
 
