@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "distributions" / "hypergrad"
+FOLDER = Path(__file__).parents[2] / "configs" / "hypergrad"
 PROGRAM = """
 import importlib.util, sys
 sys.path.append({site!r})
