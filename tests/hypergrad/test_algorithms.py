@@ -93,6 +93,59 @@ def test_the_optimum_of_a_quadratic(name):
     assert distance < 0.1  # ω is near ω*(a)
 
 
+# Of a factor on the outer step size, which may be traced.
+WITH_RATE = {
+    "soba": lambda s: hg.soba(0.2, 0.2, 0.02 * s),
+    "ma_soba": lambda s: hg.ma_soba(0.2, 0.2, 0.02 * s, 0.3),
+    "fsla": lambda s: hg.fsla(0.2, 0.2, 0.02 * s, 0.3),
+    "amigo": lambda s: hg.amigo(5, 5, 0.2, 0.2, 0.05 * s),
+    "stocbio": lambda s: hg.stocbio(5, 40, 0.2, 0.2, 0.05 * s),
+    "f2sa": lambda s: hg.f2sa(
+        3, 0.1, lambda step: 0.05 * s / (1 + step / 100), lambda step: 10.0 + step
+    ),
+    "bome": lambda s: hg.bome(10, 0.2, lambda step: 0.1 * s / (1 + step / 100)),
+    "ttsa": lambda s: hg.ttsa(30, 0.2, 0.2, lambda t: 0.02 * s / (1 + t / 200)),
+    "pzobo": lambda s: hg.pzobo(20, 10, 0.2, lambda t: 0.05 * s / (1 + t / 30), 1e-2),
+    "alternating": lambda s: hg.alternating(hg.unroll(25), 0.2, 0.1 * s, None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_RATE)
+def test_in_single_precision_mapped_over_step_sizes(name):
+    """Each is the run with its step size alone, in double precision."""
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    curvature = rotation @ np.diag(np.linspace(1, 5, 6)) @ rotation.T
+    mixed, target = rng.normal(size=(6, 3)), rng.normal(size=6)
+
+    def run(factor):
+        dtype = factor.dtype
+        a, c, t = (jnp.asarray(x, dtype) for x in (curvature, mixed, target))
+        problem = hg.BilevelProblem(
+            lambda w, outer, batch: 0.5 * w @ a @ w - w @ (c @ outer),
+            lambda w, outer, batch: 0.5 * jnp.sum((w - t) ** 2) + 0.05 * outer @ outer,
+        )
+        start = jnp.zeros(6, dtype), jnp.zeros(3, dtype)
+        args = problem, WITH_RATE[name](factor), STILL, 2000, jax.random.key(0), start
+        return hg.solve(*args, every=2000).outer
+
+    factors = jnp.asarray([0.5, 1.0], jnp.float32)
+    both = quick(lambda f: (jax.vmap(run)(f), run(f[1].astype(float))))
+    mapped, alone = both(factors)
+    assert (mapped.dtype, alone.dtype) == (np.float32, np.float64)
+    assert (mapped[0] != mapped[1]).any()
+    answer = np.linalg.solve(curvature, mixed)  # ω* = answer · a
+    optimum = np.linalg.solve(answer.T @ answer + 0.1 * np.eye(3), answer.T @ target)
+    size = np.linalg.norm(optimum)
+    if name == "pzobo":  # other random directions in another precision
+        assert np.linalg.norm(mapped[1] - optimum) < 0.1 * size
+    else:
+        assert np.linalg.norm(mapped[1] - alone) < 1e-3 * size
+    if name not in ("bome", "pzobo", "ttsa"):  # whose ends are inexact here
+        assert np.linalg.norm(mapped[1] - optimum) < 1e-2 * size
+
+
 def test_every_algorithm_is_tested():
     found = {
         name
