@@ -66,6 +66,10 @@ from autoreg_jax.hypergrad.diagnostics._finite_response import (
     gradient_response,
     smoothed_product,
 )
+from autoreg_jax.hypergrad.estimators._distillation import (
+    hyper_distill,
+    hyper_distill_size,
+)
 from autoreg_jax.hypergrad.estimators._evolution_strategies import (
     evolution_strategies,
 )
@@ -158,6 +162,8 @@ __all__ = [
     "generalised_minimal_residual",
     "gradient_descent",
     "gradient_response",
+    "hyper_distill",
+    "hyper_distill_size",
     "implicit",
     "kink_density",
     "largest_eigenvalue",

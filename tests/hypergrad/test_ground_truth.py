@@ -313,6 +313,47 @@ def test_online_forward_mode_is_an_unroll_that_never_ends():
         omega, moments = update.step(omega, gradient, moments)
 
 
+@pytest.mark.parametrize(
+    ("curvature", "decay", "bound"),
+    [((2.0,) * 4, 0.8, 1e-12), ((1.0, 1.5, 2.0, 2.5), 0.8, 0.3)],
+    ids=["one rate of forgetting", "several"],
+)
+def test_all_steps_so_far_by_one_product(curvature, decay, bound):
+    """Exact where ∂Φ/∂ω = γ I; else nearer than one step, which misses most of it."""
+    rng = np.random.default_rng(0)
+    h, c, target = jnp.array(curvature), jnp.asarray(rng.normal(size=(4, 3))), 5.0
+    problem = hg.BilevelProblem(
+        lambda w, a, batch: 0.5 * jnp.sum(h * w**2) - batch * w @ (c @ a),
+        lambda w, a, batch: 0.5 * jnp.sum((w - target) ** 2) + 0.1 * jnp.sum(a),
+    )
+    update, steps = hg.gradient_descent(0.1), 6
+    point = hg.Point(jnp.ones(4), jnp.array([0.3, -0.2, 0.5]))
+    batches = jnp.ones(steps)
+
+    @quick
+    def everything(point, decay):
+        size = hg.hyper_distill_size(
+            problem, point, batches, steps, inner_update=update, decay=decay
+        )
+        found = []
+        for kind in (hg.hyper_distill(size, decay), hg.one_step_unroll()):
+            omega, state = point.inner, kind.init(point.inner, point.outer)
+            for batch in batches:
+                here = point._replace(inner=omega, train_batch=batch)
+                hyper, state = kind.estimate(problem, state, here, inner_update=update)
+                slope = jax.grad(problem.inner_loss)(omega, point.outer, batch)
+                omega = update(omega, slope)
+            found.append(hyper.indirect)
+        whole = hg.unroll(steps, stacked=True)
+        here = point._replace(train_batch=batches)
+        wanted = whole.estimate(problem, (), here, inner_update=update)[0]
+        return *found, wanted.indirect
+
+    distilled, one_step, wanted = everything(point, decay)
+    assert relative(distilled, wanted) < bound
+    assert relative(one_step, wanted) > 0.5
+
+
 def test_a_random_product_of_rank_one_has_the_mean_of_the_tangents():
     """Over seeds, at each of three calls; momentum is part of the state."""
     optimizer = optax.sgd(RATE, momentum=0.9)

@@ -21,6 +21,7 @@ NUMBERS = {
     "penalty": (10.0, 30.0),
     "radius": (0.1, 0.5),
     "sigma": (0.1, 0.5),
+    "size": (0.5, 2.0),
 }
 COUNTS = {"iterations": 2, "pairs": 3, "rank": 3, "steps": 3, "terms": 2}
 SOLVERS = {"solve": lambda operator, v, state: hg.LinearSolution(v, state, {})}

@@ -47,6 +47,7 @@ ARGUMENTS = {
     "penalty": 10.0,
     "rank": 2,
     "sigma": 0.1,
+    "size": 0.5,
     "solve": lambda inner: identity,
     "steps": 2,
     "terms": 2,

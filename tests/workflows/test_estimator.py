@@ -83,6 +83,7 @@ def test_a_run_can_name_every_estimator_of_the_library_that_fits_it():
     }
     assert set(NAMES) == door - {
         "full_hessian",
+        "hyper_distill",
         "implicit",
         "online_forward_mode",
         "preconditioned_identity",
