@@ -151,8 +151,6 @@ def register(  # noqa: PLR0913
         model = load_model(model)
     is_asked = similarity is not None
     of_model = None if model is None else model.description.similarity
-    chosen = compared_by(similarity, of_model, fixed, moving) if refine > 0 else None
-    similarity = chosen.similarity if chosen else None
     if model is not None and smoothness is not None:
         is_left = refine > 0 and not model.description.is_told_smoothness
         model = model if is_left else model.with_smoothness(smoothness)
@@ -166,6 +164,12 @@ def register(  # noqa: PLR0913
     ]
     read = guide and guide.read(fixed, moving)
     doubts += read.doubts if read else ()
+    initial = initial_transform(init, fixed, moving)
+    asked = similarity, of_model, fixed, moving
+    chosen = (
+        compared_by(*asked, masks=masks, place=initial.place) if refine > 0 else None
+    )
+    similarity = chosen.similarity if chosen else None
     grid = _comparison_grid(fixed, model)
     fitting = fit_pair(
         (fixed, moving),
@@ -178,7 +182,6 @@ def register(  # noqa: PLR0913
         masks=masks,
     )
     doubts += fitting.notes
-    initial = initial_transform(init, fixed, moving)
     given, moving = moving, initial.place(moving, fixed)
     masks = (masks[0], masks[1] and initial.place(masks[1], fixed, "nearest"))
     prealignment = prealign(fixed, moving, affine, masks)

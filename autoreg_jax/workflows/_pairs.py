@@ -52,7 +52,8 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
         moving = tuple(i for i in moving if cohort.names[i] != pairs.fixed)
     groups = None
     if pairs.within is not None:
-        people = cohort.people or cohort.names
+        given = cohort.people or cohort.names
+        people = [one or name for one, name in zip(given, cohort.names, strict=True)]
         number = {name: place for place, name in enumerate(dict.fromkeys(people))}
         groups = tuple(number[name] for name in people)
 

@@ -270,7 +270,13 @@ def training_task(  # noqa: PLR0913
         devices=devices,
         judge=judge,
         stop=budget.rule(),
-        check=partial(check_progress, name, keep=settings.keep, about=rate),
+        check=partial(
+            check_progress,
+            name,
+            keep=settings.keep,
+            is_fresh=initial is None,
+            about=rate,
+        ),
         inputs=partial(_inputs, train, validation, lam, network, config.seed),
     )
 

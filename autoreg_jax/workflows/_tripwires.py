@@ -10,9 +10,13 @@ from autoreg_jax.errors import NonFiniteError
 
 # Terms that compare images, at any resolution, below 0 or small where they agree.
 _IMAGES = ("full", "half", "quarter", "eighth", "sixteenth")
-# Records at the begin and at the end that are compared. At the end each has to be worse
-# than the worst one of the begin by this part of it.
-_COMPARED, _WORSE = 3, 0.5
+# Records at the begin and at the end that are compared, of so many steps at least: a
+# record of a search is one pair, and a few that are easy come in a row.
+_COMPARED, _STEPS = 3, 20
+# By which part of the worst record of the begin each at the end has to be worse. Fresh
+# weights begin with images that are hardly moved; trained ones begin with registered
+# images, and those of a stiffer loss may agree as little as if they were not.
+_WORSE, _LEFT_OF_TRAINED = 0.5, 0.1
 # Mean squared difference of neighbouring displacements, voxels²: ten voxels a voxel.
 _ABSURD = 100.0
 # A logit of 50 is a certain choice; weights of the loss are ratios around 1.
@@ -63,7 +67,12 @@ def check_sane(
 
 
 def check_progress(
-    stage: str, records: Sequence[Mapping[str, Any]], *, keep: str, about: str = ""
+    stage: str,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    keep: str,
+    is_fresh: bool = True,
+    about: str = "",
 ) -> None:
     """Stop a stage whose images agree far less than they did when it began.
 
@@ -72,19 +81,28 @@ def check_progress(
 
     Args:
         stage: Its name.
-        records: Those of the stage so far, each with its `terms`.
+        records: Those of the stage so far, each with its `step` and `terms`.
         keep: As `train.keep`: a training that keeps its best weights goes on.
+        is_fresh: Whether it began with random weights. After others next to nothing
+            may be left of the agreement.
         about: As for `check_finite`.
 
     Raises:
-        NonFiniteError: If the last records are all that bad.
+        NonFiniteError: If the last records, of 20 steps at least, are all that bad.
     """
-    if keep != "last" or len(records) < 2 * _COMPARED:
+    count = max(_COMPARED, sum(record["step"] <= _STEPS for record in records))
+    if keep != "last" or len(records) < 2 * count:
         return
-    ends = [*records[:_COMPARED], *records[-_COMPARED:]]
+    ends = [*records[:count], *records[-count:]]
     values = [sum(r["terms"].get(name, 0.0) for name in _IMAGES) for r in ends]
-    begin, now = max(values[:_COMPARED]), min(values[_COMPARED:])
-    if now > begin + _WORSE * abs(begin):
+    best, begin, now = min(values[:count]), max(values[:count]), min(values[count:])
+    if best <= 0 <= begin:  # no part of nothing is more
+        return
+    limit = begin + _WORSE * abs(begin)
+    if not is_fresh:
+        share = _LEFT_OF_TRAINED if begin < 0 else 1 / _LEFT_OF_TRAINED
+        limit = share * begin
+    if now > limit:
         raise NonFiniteError(
             f"{_where(stage, records[-1]['step'], about)}: the training has diverged "
             f"(the images agree less than at its begin: {now:.3g}, then {begin:.3g}; "

@@ -96,3 +96,40 @@ def test_things_of_another_size_are_not_compared(spacing):
     other = content(blobs(), spacing=spacing)
     assert shared_contrast(content(blobs()), other) is None
     assert shared_contrast(other, content(blobs())) is None
+
+
+def test_a_part_is_compared_where_its_header_places_it():
+    """It is far smaller than the whole, so that its centre of mass says nothing."""
+    whole = np.zeros((160, 28, 30))
+    whole[64:96] = blobs()
+    whole[::2, ::2, ::2] += 0.3
+    part = blobs()[9:21, 8:20, 9:21]
+    origin = 2.0 * np.array([64 + 9, 8, 9])
+    for array, is_one in ((part, True), (1.1 - part, False)):
+        for found in (
+            shared_contrast(content(array, origin), content(whole)),
+            shared_contrast(content(whole), content(array, origin)),
+        ):
+            assert found.is_one is is_one
+
+
+@pytest.mark.parametrize("level", [0.1, 0.15, 0.6, 1.2])
+def test_a_background_is_not_what_images_share(level):
+    """White as that of a slide, or the noise of a scanner."""
+    rng = np.random.default_rng(0)
+    ball = blobs() > 0
+
+    def on_background(array):
+        noise = 0.3 if level < 0.2 else 0.0
+        grey = level * np.abs(1 + noise * rng.standard_normal(array.shape))
+        return content(np.where(ball, array, grey))
+
+    one = on_background(blobs())
+    assert shared_contrast(one, on_background(3 * blobs() - 0.9)).is_one
+    assert not shared_contrast(one, on_background(1.1 - blobs())).is_one
+    assert shared_contrast(one, content(blobs())).is_one
+
+
+def test_a_plane_and_a_volume_have_no_relation():
+    assert shared_contrast(content(blobs()), content(blobs()[:, :, 15])) is None
+    assert shared_contrast(content(blobs()[:, :, 15]), content(blobs())) is None

@@ -106,13 +106,21 @@ def bids(touch, sessions=("",)):
     return touch("dataset_description.json", "participants.tsv")
 
 
+def test_the_sessions_of_one_person_alone_are_of_one_person(touch):
+    """As a dataset to evaluate: within a person they are pairs."""
+    scans = [f"sub-7/ses-{n}/anat/sub-7_ses-{n}_T1w.nii.gz" for n in (1, 2, 3)]
+    folder = touch("dataset_description.json", *scans)
+    found = read_dataset(folder, held_out=True)
+    assert [s.person for s in found.subjects] == ["sub-7"] * 3
+
+
 @pytest.mark.parametrize("sessions", [("",), ("ses-1", "ses-2")])
 def test_bids(touch, tmp_path, sessions):
     dataset = read_dataset(bids(touch, sessions))
     assert len(dataset.subjects) == 12 * len(sessions)
     for s in dataset.subjects:
         prefix, modality = s.name.rsplit("_", 1)
-        assert s.modality == modality
+        assert (s.modality, s.person) == (modality, s.name[:6])
         assert s.image.name == f"{s.name}.nii.gz"
         assert s.labels.name == f"{prefix}_dseg.nii.gz"
     splits = {(s.name[:6], s.split) for s in dataset.subjects}

@@ -250,7 +250,8 @@ def test_time_points_and_template_of_freesurfer_are_one_person(folder):
         folder.images(*(f"{name}/mri/norm.mgz" for name in names))
     found = {}
     for name, subject in by_name(read_dataset(folder.path)).items():
-        found.setdefault(name[:2], set()).add(subject.split)
+        assert subject.person == name[:2]
+        found.setdefault(name[:2], set()).add((subject.person, subject.split))
     assert [len(splits) for splits in found.values()] == [1] * 6
 
 

@@ -172,10 +172,10 @@ def test_displacements_that_jump_stop_a_search():
         check_sane("feature", 3, {"smooth": 101.0}, keep="last", about="rate 9")
 
 
-def records_of(*values):
+def records_of(*values, every=10):
     """Records of two terms that compare images and one that does not."""
     parts = [{"full": v / 2, "half": v / 2, "smooth": 9.0} for v in values]
-    return [{"step": 10 * n, "terms": p} for n, p in enumerate(parts, 1)]
+    return [{"step": every * n, "terms": p} for n, p in enumerate(parts, 1)]
 
 
 HEALTHY = [-1.3, -1.5, -1.4, -1.9, -2.3, -2.2, -2.4]
@@ -190,8 +190,19 @@ HEALTHY = [-1.3, -1.5, -1.4, -1.9, -2.3, -2.2, -2.4]
         [0.09, 0.1, 0.08, 0.12, 0.13, 0.14],
         [-1.3, 0.0, 0.0],
         [0.0] * 6,
+        [0.0] * 3 + [1e-6] * 3,
+        [-0.01, 0.01, 0.0, 0.3, 0.4, 0.5],
     ],
-    ids=["learns", "comes back", "less than half", "positive", "begins", "no terms"],
+    ids=[
+        "learns",
+        "comes back",
+        "less than half",
+        "positive",
+        "begins",
+        "no terms",
+        "begins with equal images",
+        "begins around nothing",
+    ],
 )
 def test_a_training_that_only_learns_little_goes_on(values):
     check_progress("train", records_of(*values), keep="last")
@@ -208,6 +219,35 @@ def test_images_that_no_longer_agree_stop_a_training(values):
     with pytest.raises(NonFiniteError, match=r"step \d+ \(rate 9\): the training has"):
         check_progress("train", records, keep="last", about="rate 9")
     check_progress("train", records, keep="best")
+
+
+def test_pairs_of_two_kinds_stop_no_search():
+    """A record is one pair; few of a kind come in a row by chance, not twenty."""
+    rng = np.random.default_rng(0)
+    mixed = np.where(rng.random(400) < 0.5, -1.5, -0.3)
+    first = [-1.5] * 5
+    for values in ([*first, *mixed], [*-1 / np.r_[first, mixed]]):
+        records = records_of(*values, every=1)
+        for end in range(1, len(records) + 1):
+            check_progress("lam", records[:end], keep="last")
+    lost = records_of(*first, *mixed, *[-0.1] * 20, every=1)
+    check_progress("lam", lost[:-1], keep="last")
+    with pytest.raises(NonFiniteError, match="step 425: the training has diverged"):
+        check_progress("lam", lost, keep="last")
+
+
+@pytest.mark.parametrize(
+    ("begin", "stiffer", "lost"), [(-2.0, -0.5, -0.1), (0.01, 0.05, 0.2)]
+)
+def test_trained_weights_may_learn_to_move_less(begin, stiffer, lost):
+    """With a stiffer loss registered images may agree as little as they did before."""
+    check = lambda end, is_fresh: check_progress(  # noqa: E731
+        "train", records_of(*[begin] * 3, *[end] * 3), keep="last", is_fresh=is_fresh
+    )
+    check(stiffer, is_fresh=False)
+    for end, is_fresh in ((stiffer, True), (lost, False)):
+        with pytest.raises(NonFiniteError, match="has diverged"):
+            check(end, is_fresh)
 
 
 def test_a_search_that_diverges_says_with_what(cohorts, settings):

@@ -156,9 +156,11 @@ def test_pairs_within_a_person(cohorts, caplog):
     alone = replace(cohort, people=("anna", "bo", "anna", "cy"))
     warn_of_unpaired(alone, roles_of(alone, pairs))
     assert "2 of 4 images are in no pair, such as b" in caplog.text
-    strangers = replace(cohort, people=cohort.names)
-    with pytest.raises(DataError, match=r"pairs\.within=person.*'person' of the"):
-        roles_of(strangers, pairs)
+    # Without a person an image is that of its name: all those are not one person.
+    for people in (cohort.names, (), (None,) * count):
+        strangers = replace(cohort, people=people)
+        with pytest.raises(DataError, match=r"pairs\.within=person.*'person' of the"):
+            roles_of(strangers, pairs)
 
 
 @pytest.mark.parametrize(

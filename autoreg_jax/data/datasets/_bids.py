@@ -82,6 +82,7 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
             modality=scan.suffix,
             mask=of_masks.get(scan.path),
             why=why,
+            person=f"sub-{scan.entities['sub']}",
         )
         for scan, (split, why) in zip(scans, splits, strict=True)
     )

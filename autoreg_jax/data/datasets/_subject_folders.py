@@ -86,7 +86,8 @@ def read_subject_folders(
         (label for label in candidates if all((p / label).is_file() for p in everyone)),
         None,
     )
-    splits, note = choose(path, _one_person_each(names))
+    shown = _one_person_each(names)
+    splits, note = choose(path, shown)
     subjects = tuple(
         Subject(
             name=person.name,
@@ -94,8 +95,9 @@ def read_subject_folders(
             labels=None if labels is None else person / labels,
             split=split,
             why=why,
+            person=whose,
         )
-        for person, (split, why) in zip(everyone, splits, strict=True)
+        for person, whose, (split, why) in zip(everyone, shown, splits, strict=True)
     )
     chosen = f"{layout.name}: {image} of each person with {labels or 'no label map'}."
     return Dataset(path, subjects, (chosen, *filter(None, [note])))

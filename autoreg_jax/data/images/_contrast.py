@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.data.images._content import Content, thumbnail
-from autoreg_jax.geometry import resample
+from autoreg_jax.data.images._content import Content, content_of, thumbnail
+from autoreg_jax.geometry import Volume, resample
 
 __all__ = ["STRAIGHT", "Contrast", "contrast_between", "shared_contrast"]
 
-# Grey value, from 0 to 1, above which an image shows something.
-_SHOWN = 0.1
+# Grey value, from 0 to 1, above which an image shows something, or its distance from
+# the background; a background below the second number is dark.
+_SHOWN, _DARK = 0.1, 0.03
 # Fewer places say nothing; classes of grey values, as many places in each.
 _FEWEST_PLACES, _CLASSES = 30, 12
 # Least part of the variance that counts as a relation: noise explains less.
@@ -21,8 +22,9 @@ _LEAST_EXPLAINED = 0.02
 # for two sequences of a knee; slices scatter more.
 STRAIGHT = 0.7
 # Of the larger extent of the content, so that no side of it is cut; extents of the same
-# anatomy differ by less than this factor.
-_MARGIN, _UNLIKE = 1.2, 4.0
+# anatomy differ by less than the second factor, those of a part and its whole by less
+# than the third.
+_MARGIN, _UNLIKE, _OTHER_UNIT = 1.2, 4.0, 16.0
 
 
 class Contrast(NamedTuple):
@@ -50,28 +52,47 @@ def shared_contrast(one: Content, other: Content) -> Contrast | None:
     Grey values of one contrast follow each other along a straight line, up to noise and
     anatomy; those of two contrasts by another function, or none. The part of the
     relation that a line explains hardly depends on how well the images lie on each
-    other. They are compared where their headers place them and with their centres of
-    mass on each other; the closer relation counts.
+    other. They are compared where their headers place them and, unless one is four
+    times as large as the other, with their centres of mass on each other; the closer
+    relation counts. A background, of any grey value, is no part of it.
 
     Args:
         one: From `content_of`.
-        other: On any grid, with as many axes.
+        other: On any grid.
 
     Returns:
-        The relation; None if too few places show something in both, or the one is four
-        times as large as the other.
+        The relation; None if too few places show something in both, one is sixteen
+        times as large as the other, or one is a plane and the other a volume.
     """
-    small, large = sorted((float(one.size.max()), float(other.size.max())))
-    if large > _UNLIKE * small:
+    if one.small.ndim != other.small.ndim:
         return None
-    size = _MARGIN * large
+    one, other = _without_background(one), _without_background(other)
+    small, large = sorted((float(one.size.max()), float(other.size.max())))
+    if large > _OTHER_UNIT * small:
+        return None
     placed = resample(other.small, one.small.grid)
-    found = (
-        contrast_between(one.small.array, placed),
-        contrast_between(thumbnail(one, size), thumbnail(other, size)),
-    )
+    found = [contrast_between(one.small.array, placed)]
+    if large <= _UNLIKE * small:
+        size = _MARGIN * large
+        found.append(contrast_between(thumbnail(one, size), thumbnail(other, size)))
     known = [relation for relation in found if relation is not None]
     return max(known, default=None)
+
+
+def _without_background(content: Content) -> Content:
+    """The content with 0 where it is as grey as its border, if that is all alike.
+
+    A background that is no darkest value, as the white one of a slide or the noise of
+    a scanner, would be what both images share.
+    """
+    array = content.small.array
+    faces = [np.take(array, (0, -1), axis).ravel() for axis in range(array.ndim)]
+    low, level, high = np.quantile(np.concatenate(faces), (0.25, 0.5, 0.75))
+    is_shown = np.abs(array - level) > _SHOWN
+    if high - low > _SHOWN or level <= _DARK or not is_shown.any():
+        return content
+    bare = np.where(is_shown, array, 0).astype(np.float32)
+    return content_of(Volume(bare, content.small.affine, content.small.path))
 
 
 def contrast_between(

@@ -1,9 +1,12 @@
 """What an optimisation compares two images by, and why."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from autoreg_jax.data import content_of, shared_contrast
-from autoreg_jax.geometry import Volume
+import numpy as np
+
+from autoreg_jax.data.images import Content, Contrast, content_of, shared_contrast
+from autoreg_jax.geometry import Volume, resample
 from autoreg_jax.losses import Objective, Similarity
 
 __all__ = ["AUTO", "ComparedBy", "compared_by"]
@@ -37,6 +40,9 @@ def compared_by(
     of_model: str | None,
     fixed: Volume,
     moving: Volume,
+    *,
+    masks: tuple[Volume | None, Volume | None] = (None, None),
+    place: Callable[[Volume, Volume], Volume] | None = None,
 ) -> ComparedBy:
     """The similarity that was asked for, that of the model, or that of the contrasts.
 
@@ -45,6 +51,8 @@ def compared_by(
         of_model: The similarity of the model, if there is one.
         fixed: The fixed image.
         moving: The moving one.
+        masks: Where the fixed and the moving image are compared, 0 and 1 on any grid.
+        place: `(moving, fixed) -> placed` at the start; None where the headers say.
 
     Returns:
         "ncc" for images of one contrast, "mind" for two, if the images decide.
@@ -53,10 +61,12 @@ def compared_by(
         return ComparedBy(asked, "As asked for.")
     if asked is None and of_model is not None:
         return ComparedBy(of_model, "That of the model.")
-    contrast = shared_contrast(content_of(fixed), content_of(moving))
+    contrast = _contrast((fixed, moving), masks, place)
     if contrast is None:
         usual = Objective.similarity
-        return ComparedBy(usual, "Too few voxels show something to tell the contrasts.")
+        return ComparedBy(
+            usual, "Too few voxels can be compared to tell the contrasts."
+        )
     found = (
         f"{100 * contrast.explained:.0f} % of the grey values of one image can be told "
         f"from those of the other, and a rising line explains "
@@ -65,3 +75,31 @@ def compared_by(
     if contrast.is_one:
         return ComparedBy("ncc", f"{found}the images have one contrast.")
     return ComparedBy("mind", f"{found}the images differ in contrast.")
+
+
+def _contrast(
+    images: tuple[Volume, Volume],
+    masks: tuple[Volume | None, Volume | None],
+    place: Callable[[Volume, Volume], Volume] | None,
+) -> Contrast | None:
+    one, other = map(_content, images, masks)
+    if one is None or other is None:
+        return None
+    if place is not None and one.small.ndim == other.small.ndim:
+        # Few voxels are placed: a field would be computed on the whole grid.
+        small, placed = other.small, place(other.small, one.small)
+        is_moved = not np.array_equal(placed.affine, small.affine)
+        if is_moved or placed.array is not small.array:
+            other = _content(placed, None)
+    return None if other is None else shared_contrast(one, other)
+
+
+def _content(image: Volume, mask: Volume | None) -> Content | None:
+    """What an image shows inside of a mask; None if it shows nothing there."""
+    if mask is not None:
+        inside = (resample(mask, image.grid) >= 0.5).astype(np.float32)
+        mask = Volume(inside, image.affine, mask.path)
+    values = image.array if mask is None else image.array[mask.array > 0]
+    if values.size == 0 or values.min() == values.max():
+        return None
+    return content_of(image, mask)
