@@ -18,7 +18,7 @@ _FEWEST_PLACES, _CLASSES = 30, 12
 # Least part of the variance that counts as a relation: noise explains less.
 _LEAST_EXPLAINED = 0.02
 # Least part of a relation that is a straight line in images of one contrast. Measured
-# in 3-D: 0.81 to 1 for T1 to T1, T2 to T2 and CT to CT, at most 0.52 for T1 to T2 and
+# in 3-D: 0.81 to 1 for T1 to T1, T2 to T2 and CT to CT, at most 0.39 for T1 to T2 and
 # for two sequences of a knee; slices scatter more.
 STRAIGHT = 0.7
 # Of the larger extent of the content, so that no side of it is cut; extents of the same
