@@ -133,3 +133,10 @@ def test_a_background_is_not_what_images_share(level):
 def test_a_plane_and_a_volume_have_no_relation():
     assert shared_contrast(content(blobs()), content(blobs()[:, :, 15])) is None
     assert shared_contrast(content(blobs()[:, :, 15]), content(blobs())) is None
+
+
+def test_a_hole_in_a_bright_image_is_all_that_it_shows():
+    """Without the bright border nothing would be left."""
+    frame = np.ones((20, 18, 16))
+    frame[5:15, 5:13, 4:12] = 0
+    assert shared_contrast(content(frame), content(frame)) is None

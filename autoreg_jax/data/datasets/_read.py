@@ -77,10 +77,14 @@ def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
         for file in filter(None, (subject.image, subject.labels, subject.mask)):
             check_file(file, f"{dataset.path}, subject {subject.name!r}")
     check_images(dataset)
-    named = zip(dataset.subjects, _people(dataset.subjects), strict=True)
-    return replace(
-        dataset, subjects=tuple(replace(one, person=name) for one, name in named)
+    if all(subject.person for subject in dataset.subjects):
+        return dataset
+    people = people_of([subject.name for subject in dataset.subjects])
+    named = tuple(
+        replace(one, person=one.person or person)
+        for one, person in zip(dataset.subjects, people, strict=True)
     )
+    return replace(dataset, subjects=named)
 
 
 def _read(path: Path, choose: Choose) -> Dataset:
@@ -116,14 +120,16 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
     table = read_table(path, ("subject", "image"), (*_FILES, *texts))
     notes: tuple[str, ...] = ()
     splits = [Assigned(c.get("split", ""), "column 'split'") for _, c in table]
+    named = people_of([cells["subject"] for _, cells in table])
+    people = [
+        cells.get("person") or name
+        for (_, cells), name in zip(table, named, strict=True)
+    ]
     if "split" not in table[0][1]:
-        people = people_of([cells["subject"] for _, cells in table])
-        given = [cells.get("person") for _, cells in table]
-        people = [one or other for one, other in zip(given, people, strict=True)]
         splits, note = choose(path, people)
         notes = (note,) if note else ()
     subjects = []
-    for (line, cells), (split, why) in zip(table, splits, strict=True):
+    for (line, cells), (split, why), person in zip(table, splits, people, strict=True):
         where = f"{path}, line {line}, subject {cells['subject']!r}"
         if split not in SPLITS:
             raise DataError(
@@ -139,7 +145,7 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
                 split=split,
                 modality=cells.get("modality") or None,
                 why=why,
-                person=cells.get("person") or None,
+                person=person,
                 **files,
             )
         )
@@ -148,18 +154,11 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
     return dataset
 
 
-def _people(subjects: Sequence[Subject]) -> list[str]:
-    """Who each image shows: as given, or by the name of the subject."""
-    named = people_of([subject.name for subject in subjects])
-    return [one.person or name for one, name in zip(subjects, named, strict=True)]
-
-
 def _warn_of_divided_people(dataset: Dataset) -> None:
     """Warn if scans of one person are in several splits."""
-    people = _people(dataset.subjects)
-    found: dict[str, dict[str, str]] = {}
-    for person, subject in zip(people, dataset.subjects, strict=True):
-        found.setdefault(person, {}).setdefault(subject.split, subject.name)
+    found: dict[str | None, dict[str, str]] = {}
+    for subject in dataset.subjects:
+        found.setdefault(subject.person, {}).setdefault(subject.split, subject.name)
     divided = [by_split for by_split in found.values() if len(by_split) > 1]
     if divided:
         words = " and ".join(f"{name!r} ({s})" for s, name in divided[0].items())

@@ -89,9 +89,9 @@ def _without_background(content: Content) -> Content:
     faces = [np.take(array, (0, -1), axis).ravel() for axis in range(array.ndim)]
     low, level, high = np.quantile(np.concatenate(faces), (0.25, 0.5, 0.75))
     is_shown = np.abs(array - level) > _SHOWN
-    if high - low > _SHOWN or level <= _DARK or not is_shown.any():
-        return content
     bare = np.where(is_shown, array, 0).astype(np.float32)
+    if high - low > _SHOWN or level <= _DARK or not np.ptp(bare):
+        return content
     return content_of(Volume(bare, content.small.affine, content.small.path))
 
 
