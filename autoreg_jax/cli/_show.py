@@ -169,13 +169,16 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
     pairs = evaluation.get("pairs")
     title = f"{title}, pairs: {pairs}" if pairs else title
     show_table(title, ["", *_COLUMNS], rows)
-    for key, what, sign in (("dice", "overlap", 1), ("tre", "landmarks", -1)):
+    for key, what, sign in (
+        ("dice", "structures overlap more", 1),
+        ("tre", "landmarks are closer", -1),
+    ):
         before, after = (_mean(evaluation.get(key + end)) for end in ("_before", ""))
         if sign * (after - before) < 0:
             show_line(
                 "worse than none",
-                f"without registration the {what} agree better; the training has "
-                "diverged, or the images cannot be compared this way",
+                f"without registration the {what}; the training has diverged, or "
+                "the images cannot be compared this way",
             )
 
 

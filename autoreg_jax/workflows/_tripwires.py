@@ -105,8 +105,8 @@ def check_progress(
     if now > limit:
         raise NonFiniteError(
             f"{_where(stage, records[-1]['step'], about)}: the training has diverged "
-            f"(the images agree less than at its begin: {now:.3g}, then {begin:.3g}; "
-            "less is better); lower train.learning_rate, or the learning rates of this "
+            f"(similarity terms {now:.3g}, at the beginning {begin:.3g}; lower is "
+            "better); lower train.learning_rate, or the learning rates of this "
             "stage, and start it again."
         )
 

@@ -77,7 +77,7 @@ class Solver(BaseSolver):
             return lambda omega, a, start: loss(omega, a, start, batch_size=size)
 
         problem = hg.BilevelProblem(sliced(f_inner), sliced(f_outer))
-        # An incomplete last batch is left out.
+        # Only whole batches are used.
         sampler = hg.FiniteSum(
             *(size * jnp.arange(n // size) for n in (n_inner_samples, n_outer_samples))
         )

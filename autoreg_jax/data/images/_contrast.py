@@ -80,10 +80,10 @@ def shared_contrast(one: Content, other: Content) -> Contrast | None:
 
 
 def _without_background(content: Content) -> Content:
-    """The content with 0 where it is as grey as its border, if that is all alike.
+    """The content with 0 where it has the grey value of its border, if that is uniform.
 
-    A background that is no darkest value, as the white one of a slide or the noise of
-    a scanner, would be what both images share.
+    Two images with a bright background, such as a white one or noise, would otherwise
+    agree because of it.
     """
     array = content.small.array
     faces = [np.take(array, (0, -1), axis).ravel() for axis in range(array.ndim)]

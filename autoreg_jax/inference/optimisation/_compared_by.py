@@ -68,9 +68,9 @@ def compared_by(
             usual, "Too few voxels can be compared to tell the contrasts."
         )
     found = (
-        f"{100 * contrast.explained:.0f} % of the grey values of one image can be told "
-        f"from those of the other, and a rising line explains "
-        f"{max(0, 100 * contrast.straight):.0f} % of that: "
+        "The grey values of one image explain "
+        f"{100 * contrast.explained:.0f} % of the variance of the other, of which a "
+        f"rising line explains {max(0, 100 * contrast.straight):.0f} %: "
     )
     if contrast.is_one:
         return ComparedBy("ncc", f"{found}the images have one contrast.")
