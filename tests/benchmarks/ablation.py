@@ -3,19 +3,23 @@
     python -m tests.benchmarks.ablation --data hippocampus -o ablation --minutes 3
     python -m tests.benchmarks.ablation --data hippocampus -o ablation --only base wide
     python -m tests.benchmarks.ablation --data oasis30 -o oasis --steps 900 --split test
+    python -m tests.benchmarks.ablation --data hippocampus -o ablation --priced 200
 
 The base is the preset `compact`, with averaged weights; each row changes what its name
 says. `two_scale` is the network of the paper with matching, half of its channels,
 convolutions of three taps and Adam's steps.
 Every row is trained for the same minutes, in which nothing is compiled, or steps, and
-scored on the same pairs by the network alone. A repeated command takes what is finished
-as it is; other choices of a folder need another folder. Choose on validation, report on
-test.
+scored on the same pairs by the network alone. `--priced` gives every row the steps that
+it can do while the base does so many: minutes that stay equal on a machine that other
+work slows down, since both steps are timed one after the other. A repeated command
+takes what is finished as it is; other choices of a folder need another folder. Choose
+on validation, report on test.
 """
 
 import argparse
 import csv
 import json
+import tempfile
 from pathlib import Path
 
 import jax
@@ -84,11 +88,13 @@ ROWS = (
             ("gamma", 0.3),
             ("bias", 0.3),
             ("blur", 1.0),
+            ("slices", 3.0),
             ("noise", 0.05),
             ("dropout", 0.3),
         )
     }
     | {
+        "flip": {"train": {"augment": {"flip": ["left_right"]}}},
         "dice": {"objective": {"extra": {"dice": 10.0}}},
     }
 )
@@ -101,6 +107,7 @@ class Ablation:
         """Load the subjects."""
         self.folder, self.options = options.output, options
         self.compiled: set[str] = set()
+        self.prices: dict[str, float] = {}
         given = config.merge(config.load("default"), BASE)
         prepared = workflows.prepare(
             options.data, self.folder, given, "train", "validation", "test"
@@ -112,7 +119,8 @@ class Ablation:
 
     def settings(self, name: str, seed: int) -> config.RunConfig:
         """The settings of one row."""
-        budget = {"minutes": self.options.minutes, "steps": self.options.steps}
+        steps = self.options.steps or self.options.priced
+        budget = {"minutes": self.options.minutes, "steps": steps}
         changes = {"seed": seed, "train": {k: v for k, v in budget.items() if v}}
         found = config.merge(self.config, changes)
         preset = config.load("compact").network
@@ -125,12 +133,13 @@ class Ablation:
         scores = folder / f"{self.options.split}.json"
         if scores.is_file():
             return json.loads(scores.read_text())
-        run = self.settings(name, seed)
-        extra = vars(run.objective.extra)
-        lam = {n: w for n, w in vars(run.objective).items() if isinstance(w, float)}
-        lam = {n: lam[n] for n in ("full", "smooth", "half", "quarter")}
-        lam |= {n: w for n, w in extra.items() if w}
-        genotype = Genotype.uniform("conv_3", make_structure(run).cells)
+        run, price = self.settings(name, seed), 1.0
+        if self.options.priced:
+            price = self.price(name)
+            run = config.merge(
+                run, {"train": {"steps": round(run.train.steps / price)}}
+            )
+        genotype, lam = self.given(run)
         given = {"validation": self.validation}
         if self.options.minutes and name not in self.compiled:
             # Ends at the first record: its program is then in the cache.
@@ -142,16 +151,48 @@ class Ablation:
         )
         cohort = {"validation": self.validation, "test": self.test}
         found = workflows.evaluate(cohort[self.options.split], model, run)
-        last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+        last = records(folder)[-1]
         result = {
             "dice": [pair["dice"] for pair in found.pairs if pair["dice"] is not None],
             "folding": 100 * found.summary["folding_fraction"]["mean"],
             "steps": last["step"],
             "seconds": last["seconds"],
+            "price": price,
             "parameters": sum(x.size for x in jax.tree.leaves(model.params)),
         }
         write_json(scores, result)
         return result
+
+    def given(self, run: config.RunConfig) -> tuple[Genotype, dict[str, float]]:
+        """Its cells, each a convolution of three taps, and its weights."""
+        extra = vars(run.objective.extra)
+        lam = {n: w for n, w in vars(run.objective).items() if isinstance(w, float)}
+        lam = {n: lam[n] for n in ("full", "smooth", "half", "quarter")}
+        lam |= {n: w for n, w in extra.items() if w}
+        return Genotype.uniform("conv_3", make_structure(run).cells), lam
+
+    def price(self, name: str) -> float:
+        """Seconds of a step in units of those of the base, one after the other."""
+        if name == "base":
+            return 1.0
+        if name not in self.prices:
+            self.prices[name] = self.seconds(name) / self.seconds("base")
+        return self.prices[name]
+
+    def seconds(self, name: str) -> float:
+        """Of forty steps, after ten that are not counted, and nothing judged."""
+        steps = {"steps": 50, "log_every": 10, "validate_every": 50}
+        run = config.merge(self.settings(name, 0), {"train": steps})
+        with tempfile.TemporaryDirectory() as folder:
+            given = {"validation": self.validation, "run": Path(folder)}
+            workflows.train(self.train, run, *self.given(run), **given)
+            first, *_, last = records(Path(folder))
+        return last["seconds"] - first["seconds"]
+
+
+def records(folder: Path) -> list[dict]:
+    """What was written down during a training."""
+    return [json.loads(s) for s in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def interval(gains: np.ndarray) -> tuple[float, float]:
@@ -168,12 +209,13 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--priced", type=int, metavar="STEPS")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--split", choices=("validation", "test"), default="validation")
     parser.add_argument("--only", nargs="*", choices=ROWS, default=list(ROWS))
     options = parser.parse_args()
-    if not (options.minutes or options.steps):
-        parser.error("give --minutes or --steps")
+    if not (options.minutes or options.steps or options.priced):
+        parser.error("give --minutes, --steps or --priced")
     runtime.enable_compilation_cache()
     ablation, base = Ablation(options), None
     print("| row | Dice | seeds | gain, 95 % over pairs | folding, % | steps | M |")
