@@ -2,7 +2,7 @@
 
 An estimator is found by its return annotation: one that `hypergrad.__all__` lists is
 tested here, and one that a user may have written (`own_estimator`). Run as a program
-this file computes on four devices.
+this file computes on eight devices.
 """
 
 import functools
@@ -28,7 +28,7 @@ from autoreg_jax import hypergrad as hg
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-DEVICES = 4
+DEVICES = 8
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
 
 
@@ -384,31 +384,42 @@ def on_devices():
     return everything(inner, outer, batches)
 
 
+ENTRIES = np.linspace(-1.0, 1.0, 2 * DEVICES)
+ENTRYWISE = hg.BilevelProblem(
+    lambda w, a, batch: jnp.sum((w[:, None] - jnp.sin(a)[None]) ** 2),
+    lambda w, a, batch: jnp.sum((jnp.mean(w) - a) ** 2),
+)
+
+
+def of_entries(outer):
+    """The estimates of all estimators of an outer variable of many entries."""
+
+    @quick
+    def everything(inner, outer):
+        return {
+            name: estimate(name, begin(name, inner, outer), None, None, ENTRYWISE)
+            for name in FACTORIES
+        }
+
+    found = everything(jnp.arange(3.0), outer)
+    return {name: hyper.grad for name, (hyper, *_) in found.items()}
+
+
 def on_an_explicit_mesh():
-    """The types of all estimates of an outer variable that is dealt out to devices."""
+    """Of an outer variable that is dealt out to devices."""
     mesh = jax.make_mesh((DEVICES,), ("entries",), axis_types=(AxisType.Explicit,))
-    problem = hg.BilevelProblem(
-        lambda w, a, batch: jnp.sum((w[:, None] - jnp.sin(a)[None]) ** 2),
-        lambda w, a, batch: jnp.sum((jnp.mean(w) - a) ** 2),
-    )
     with jax.set_mesh(mesh):
         dealt = jax.NamedSharding(mesh, jax.P("entries"))
-        outer = jax.device_put(jnp.arange(2.0 * DEVICES), dealt)
-        inner = jnp.arange(3.0)
-        for name in FACTORIES:
-            found = jax.eval_shape(
-                lambda w, a, name=name: (
-                    estimate(name, begin(name, w, a), None, None, problem)[0].grad
-                ),
-                inner,
-                outer,
-            )
-            assert found.shape == outer.shape, name
+        outer = jax.device_put(ENTRIES, dealt)
+        found = of_entries(outer)
+    for name, grad in found.items():
+        assert grad.shape == outer.shape, name
+    return found
 
 
 @pytest.mark.slow
-def test_batches_on_four_devices_are_those_of_one(tmp_path):
-    inner, outer, *batches = arrays()
+def test_eight_devices_compute_what_one_does(tmp_path):
+    """On an Auto mesh of batches and on an Explicit one of the outer variable."""
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
         "JAX_PLATFORMS": "cpu",
@@ -422,12 +433,20 @@ def test_batches_on_four_devices_are_those_of_one(tmp_path):
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "estimates.json").read_text())
-    assert set(found) == set(FACTORIES)
-    for name, values in found.items():
+    of_batches, of_outer = json.loads((tmp_path / "estimates.json").read_text())
+    assert set(of_batches) == set(of_outer) == set(FACTORIES)
+    inner, outer, *batches = arrays()
+    alone = of_entries(jnp.asarray(ENTRIES))
+    for name in FACTORIES:
         _, hyper = compiled(name)(begin(name, inner, outer), *batches)
-        wanted = ravel_pytree(hyper.grad)[0]
-        np.testing.assert_allclose(values, wanted, rtol=1e-10, atol=1e-10, err_msg=name)
+        pairs = (
+            (of_batches[name], ravel_pytree(hyper.grad)[0]),
+            (of_outer[name], alone[name]),
+        )
+        for found, wanted in pairs:
+            np.testing.assert_allclose(
+                found, wanted, rtol=1e-10, atol=1e-10, err_msg=name
+            )
 
 
 def test_an_unknown_parameter_is_asked_for(monkeypatch):
@@ -441,7 +460,11 @@ def test_an_unknown_parameter_is_asked_for(monkeypatch):
 
 if __name__ == "__main__":
     with jax.enable_x64(True):
-        on_an_explicit_mesh()
-        estimates = on_devices()
-        values = {k: ravel_pytree(v)[0].tolist() for k, v in estimates.items()}
-        Path(sys.argv[1]).write_text(json.dumps(values))
+        both = [
+            {
+                name: ravel_pytree(jax.device_get(x))[0].tolist()
+                for name, x in some.items()
+            }
+            for some in (on_devices(), on_an_explicit_mesh())
+        ]
+        Path(sys.argv[1]).write_text(json.dumps(both))
