@@ -155,6 +155,7 @@ def test_every_algorithm_is_tested():
         is hg.Algorithm
     }
     assert found == {*ON_A_QUADRATIC, "saba"} - {"warm_started", "in_turn"}
+    assert found == {*ON_RIDGE} == {*ON_CLEANING}
 
 
 @functools.cache
@@ -207,33 +208,57 @@ ON_RIDGE = {
         2e-3,
     ),
     "bome": (hg.bome(10, 0.3, shrinking(1.0, 100)), 24, 1e-7),
+    "ma_soba": (hg.ma_soba(slow(0.2), slow(0.2), shrinking(2.0, 40)), 12, 2e-3),
+    "fsla": (hg.fsla(slow(0.2), slow(0.2), shrinking(2.0, 40)), 12, 2e-3),
+    "ttsa": (hg.ttsa(10, slow(0.2), 0.2, shrinking(0.5, 100)), 12, 1e-2),
+    "pzobo": (hg.pzobo(10, 10, slow(0.2), shrinking(1.0, 60)), 12, 1e-2),
+    "alternating": (hg.alternating(hg.unroll(20), 0.3, 1.0, None), 24, 1e-6),
 }
 
 
-# Two that the quadratic above tells as much about are slow.
+def ends_on_ridge(name, dtype):
+    """The outer variable of a run and its gap."""
+    example, _, gap = ridge()
+    algorithm, size, _ = ON_RIDGE[name]
+    sampler = jax.tree.map(lambda x: x.astype(dtype), batches(example, size))
+
+    @quick
+    def run(key):
+        start = jnp.zeros(2, dtype), jnp.zeros(2, dtype)
+        args = example.problem, algorithm, sampler, 6000, key, start
+        found = hg.solve(*args, every=6000)
+        return found.outer, gap(found.outer.astype(float))
+
+    return run(jax.random.key(0))
+
+
+# What the quadratic above tells as much about is slow.
 @pytest.mark.parametrize(
     "name",
     [
         pytest.param(
-            name, marks=[pytest.mark.slow] if name in ("amigo", "stocbio") else []
+            name,
+            marks=[]
+            if name in ("saba", "soba", "f2sa", "bome")
+            else [pytest.mark.slow],
         )
         for name in ON_RIDGE
     ],
 )
 def test_the_optimum_of_a_ridge_selection_on_small_batches(name):
-    example, optimum, gap = ridge()
-    algorithm, size, bound = ON_RIDGE[name]
-
-    @quick
-    def run(key):
-        start = jnp.zeros(2), jnp.zeros(2)
-        args = example.problem, algorithm, batches(example, size), 6000, key, start
-        found = hg.solve(*args, every=6000)
-        return found.outer, gap(found.outer)
-
-    outer, missing = run(jax.random.key(0))
+    _, optimum, _ = ridge()
+    outer, missing = ends_on_ridge(name, jnp.float64)
+    bound = ON_RIDGE[name][-1]
     assert abs(missing) < bound
     assert np.abs(outer - optimum).max() < 5 * bound**0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ON_RIDGE)
+def test_the_optimum_of_a_ridge_selection_in_single_precision(name):
+    outer, missing = ends_on_ridge(name, jnp.float32)
+    assert outer.dtype == np.float32
+    assert abs(missing) < max(ON_RIDGE[name][-1], 1e-6)
 
 
 @functools.cache
@@ -266,27 +291,55 @@ def cleaning():
     return example, sampler, is_wrong, values
 
 
+# The algorithm, its outer steps, and whether it takes the whole data in each.
 ON_CLEANING = {
-    "f2sa": hg.f2sa(
-        3, slow(0.5), shrinking(50.0, 200), lambda step: 5 * (1 + step / 20) ** 0.5
+    "bome": (hg.bome(10, 0.5, shrinking(20.0, 200)), 2000, True),
+    "f2sa": (
+        hg.f2sa(
+            3,
+            slow(0.5),
+            shrinking(50.0, 200),
+            lambda step: 5 * (1 + step / 20) ** 0.5,
+        ),
+        2000,
+        False,
     ),
-    "bome": hg.bome(10, 0.5, shrinking(20.0, 200)),
+    "saba": (hg.saba(0.3, 0.3, 20.0), 2000, False),
+    "soba": (hg.soba(slow(0.5), slow(0.5), shrinking(20.0, 200)), 2000, False),
+    "ma_soba": (hg.ma_soba(slow(0.5), slow(0.5), shrinking(20.0, 200)), 2000, False),
+    "fsla": (hg.fsla(slow(0.5), slow(0.5), shrinking(20.0, 200)), 2000, False),
+    "amigo": (hg.amigo(3, 3, slow(0.5), slow(0.5), shrinking(20.0, 200)), 2000, False),
+    "stocbio": (hg.stocbio(3, 10, slow(0.5), 0.5, shrinking(20.0, 200)), 2000, False),
+    "ttsa": (hg.ttsa(10, slow(0.5), 0.5, shrinking(5.0, 500)), 6000, False),
+    "pzobo": (hg.pzobo(10, 10, slow(0.5), shrinking(10.0, 1000)), 4000, False),
+    "alternating": (
+        hg.alternating(hg.conjugate_gradient(10), 0.5, 20.0, 3),
+        1000,
+        True,
+    ),
 }
 
 
-@pytest.mark.parametrize("name", ["bome", pytest.param("f2sa", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "bome" else [pytest.mark.slow])
+        for name in ON_CLEANING
+    ],
+)
 def test_wrong_labels_lose_their_weight(name):
     """And the true outer loss falls almost to where perfect knowledge leads it."""
     example, sampler, is_wrong, values = cleaning()
     point = example.point
-    if name == "bome":
+    algorithm, steps, is_whole = ON_CLEANING[name]
+    if is_whole:
         sampler = hg.whole_batches(*point[2:])
 
     @quick
     def run(key):
         start = point.inner, point.outer
-        args = example.problem, ON_CLEANING[name], sampler, 2000, key, start
-        return hg.solve(*args, every=2000).outer
+        args = example.problem, algorithm, sampler, steps, key, start
+        return hg.solve(*args, every=steps).outer
 
     outer = run(jax.random.key(0))
     assert outer[is_wrong].max() < outer[~is_wrong].min()
