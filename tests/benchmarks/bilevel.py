@@ -87,10 +87,10 @@ SETTINGS = {
 }
 
 
-def entries(task: Task) -> dict[str, Entry]:
+def entries(task: Task, own: Slowing) -> dict[str, Entry]:
     """What is compared, by name."""
     train, valid = task.counts
-    eta, terms = SETTINGS[task.name].linear, SETTINGS[task.name].terms
+    eta, terms = own.linear, own.terms
     return {
         "saba": Entry(lambda r, g, s: hg.saba(r, r, g), 4),
         "soba": Entry(
@@ -146,10 +146,9 @@ def _by_parts(inner: Any, outer: Any) -> optax.GradientTransformation:
     return optax.partition(each, ("inner", "outer"))
 
 
-def runs(task: Task, entry: Entry, budget: float) -> Iterator[Run]:
+def runs(task: Task, entry: Entry, own: Slowing, budget: float) -> Iterator[Run]:
     """An algorithm of this project with every pair of step sizes, as one program."""
     steps = max(int(budget / entry.gradients) // RECORDS, 1) * RECORDS
-    own = SETTINGS[task.name]
     whole = hg.whole_batches(task.train, task.valid)
     sampler = whole if entry.is_whole else task.sampler
 
@@ -183,10 +182,9 @@ def pairs(own: Slowing, is_whole: bool) -> list[tuple[float, float]]:
 
 
 def others(
-    task: Task, budget: float, checkout: str | None, is_all: bool
+    task: Task, own: Slowing, budget: float, checkout: str | None, is_all: bool
 ) -> Iterator[Any]:
     """Name and runs of other solvers."""
-    own = SETTINGS[task.name]
     if checkout:
         # Their steps shrink from the first one on, or not at all.
         near = pairs(own, False)
@@ -237,6 +235,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="parts of names: soba,amigo")
     parser.add_argument("--task", default="selection,cleaning", help="names")
     parser.add_argument("--gradients", type=float, default=1e6, help="of each run")
+    parser.add_argument("--inner", type=float, help="ρ instead of that of the task")
+    parser.add_argument("--outer", type=float, nargs="+", help="γ, likewise")
+    parser.add_argument("--exponent", type=float, help="of the outer step, likewise")
     parser.add_argument("--benchopt", help="a checkout of benchmark_bilevel")
     parser.add_argument("--rivals", action="store_true", help="other libraries, too")
     options = parser.parse_args()
@@ -246,16 +247,22 @@ def main() -> None:
     for make in (selection, hard_selection, cleaning):
         if make.__name__ not in options.task.split(","):
             continue
-        task = make()
+        task, own = make(), SETTINGS[make.__name__]
+        own = own._replace(
+            inner=options.inner or own.inner,
+            outer=options.outer or own.outer,
+            exponent=own.exponent if options.exponent is None else options.exponent,
+        )
         print(
             "\n| solver | best of the grid | 1000 gradients | s | last gap | μs each |"
         )
         print("| --- | --- | ---: | ---: | ---: | ---: |")
         ours = (
-            (name, functools.partial(runs, task, entry, options.gradients))
-            for name, entry in entries(task).items()
+            (name, functools.partial(runs, task, entry, own, options.gradients))
+            for name, entry in entries(task, own).items()
         )
-        theirs = others(task, options.gradients, options.benchopt, options.rivals)
+        given = options.gradients, options.benchopt, options.rivals
+        theirs = others(task, own, *given)
         for name, run in itertools.chain(ours, theirs):
             if any(part in name for part in only):
                 print(row(task, name, list(run())), flush=True)

@@ -146,6 +146,31 @@ def test_in_single_precision_mapped_over_step_sizes(name):
         assert np.linalg.norm(mapped[1] - optimum) < 1e-2 * size
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_RATE)
+def test_a_third_level_inside_of_the_inner_loss(name):
+    """ω follows the minimiser 2 / a of a loss of its own; it is to be 1.25."""
+    lowest = hg.argmin(
+        lambda w, a, b: 0.5 * a * w**2 - w * b,
+        lambda _, a, b: b / a,
+        hg.conjugate_gradient(1),
+    )
+    problem = hg.BilevelProblem(
+        lambda omega, a, batch: 0.5 * (omega - lowest(a, 2.0)) ** 2,
+        lambda omega, a, batch: 0.5 * (omega - 1.25) ** 2,
+    )
+
+    @quick
+    def run(key):
+        start = jnp.zeros(()), jnp.ones(())
+        args = problem, WITH_RATE[name](1.0), STILL, 3000, key, start
+        return hg.solve(*args, every=3000).outer
+
+    # Its directions are random, and one is the derivative times a square.
+    bound = 1e-2 if name == "pzobo" else 1e-3
+    assert abs(run(jax.random.key(0)) - 2 / 1.25) < bound
+
+
 def test_every_algorithm_is_tested():
     found = {
         name
