@@ -68,7 +68,7 @@ class SmallNetwork:
         half = half_shape(moving.shape[1:-1])
         images = [resize_image(image, half) for image in (moving, fixed)]
         x = jnp.concatenate([*images, images[0] - images[1], images[1] ** 2], -1)
-        shares = jnp.ones((12, 1))
+        shares = jnp.ones((12, 1), x.dtype)
         if alpha is not None:
             shares = jax.nn.softmax(jnp.concatenate(alpha).reshape(12, -1))
         kernels = params["mixture"]["kernel"].reshape(12, -1, 4, 4)

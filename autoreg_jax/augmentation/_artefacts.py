@@ -25,7 +25,7 @@ def blurred(
     """
     if strength == 0:
         return image
-    share = jax.random.uniform(key)
+    share = jax.random.uniform(key, (), image.dtype)
     smooth = gaussian_smooth(image[None], strength)[0]
     return (1 - share) * image + share * smooth
 
@@ -47,8 +47,8 @@ def thick_sliced(
     axis_key, size_key, place_key = jax.random.split(key, 3)
     ndim = image.ndim - 1
     axis = jax.random.randint(axis_key, (), 0, ndim)
-    thickness = 1 + strength * jax.random.uniform(size_key)
-    phase = (1 - 1 / thickness) * jax.random.uniform(place_key)
+    thickness = 1 + strength * jax.random.uniform(size_key, (), image.dtype)
+    phase = (1 - 1 / thickness) * jax.random.uniform(place_key, (), image.dtype)
     found = image
     for place in range(ndim):
         there_and_back = slices(image.shape[place], thickness, phase)
@@ -68,13 +68,15 @@ def slices(
         phase: Part of the first slice that lies before the first voxel, from 0 to
             1 - 1 / thickness.
     """
-    voxels, number = jnp.arange(size)[None], jnp.arange(size + 1)
+    dtype = jnp.result_type(float, thickness, phase)
+    voxels = jnp.arange(size, dtype=dtype)[None]
+    number = jnp.arange(size + 1, dtype=dtype)
     begin = ((number - phase) * thickness - 0.5)[:, None]
     shared = jnp.minimum(begin + thickness, voxels + 0.5)
     shared = jnp.maximum(shared - jnp.maximum(begin, voxels - 0.5), 0)
     covered = jnp.sum(shared, 1, keepdims=True)
     means = shared / jnp.where(covered > 0, covered, 1)
-    last = jnp.sum(covered > _THINNEST) - 1
+    last = jnp.sum(covered > _THINNEST).astype(dtype) - 1
     where = jnp.clip((voxels.T + 0.5) / thickness + phase - 0.5, 0, last)
     nearness = 1 - jnp.abs(where - number[None])
     return jnp.matmul(jnp.maximum(nearness, 0), means, precision="highest")
@@ -94,6 +96,6 @@ def noisy(
         An image in [0, 1].
     """
     size_key, noise_key = jax.random.split(key)
-    deviation = strength * jax.random.uniform(size_key)
-    noise = jax.random.normal(noise_key, image.shape)
+    deviation = strength * jax.random.uniform(size_key, (), image.dtype)
+    noise = jax.random.normal(noise_key, image.shape, image.dtype)
     return jnp.clip(image + deviation * noise, 0, 1)

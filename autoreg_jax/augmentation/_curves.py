@@ -21,7 +21,7 @@ def gamma_changed(
     key: Key[Array, ""], image: Float[Array, "*space 1"], strength: float
 ) -> Float[Array, "*space 1"]:
     """The image to the power of exp(strength · r), r uniform in [-1, 1]."""
-    exponent = jnp.exp(strength * jax.random.uniform(key, minval=-1.0))
+    exponent = jnp.exp(strength * jax.random.uniform(key, (), image.dtype, -1.0))
     return image**exponent
 
 
@@ -39,7 +39,7 @@ def monotonically_mapped(
         An image in [0, 1] with the order of the intensities.
     """
     slopes = jnp.exp(_SLOPE * smooth_field(key, (_NODES - 1,), _MODES))
-    heights = jnp.concatenate([jnp.zeros(1), jnp.cumsum(slopes)])
+    heights = jnp.concatenate([jnp.zeros(1, slopes.dtype), jnp.cumsum(slopes)])
     return _mapped(image, heights / heights[-1], strength)
 
 
@@ -61,12 +61,14 @@ def remapped(
     curve = smooth_field(key, (_NODES,), _MODES)
     lowest = jnp.min(curve)
     heights = (curve - lowest) / (jnp.max(curve) - lowest)
-    ramp = jnp.minimum(jnp.linspace(0, 1, _NODES) / _BLACK, 1)
+    ramp = jnp.minimum(jnp.linspace(0, 1, _NODES, dtype=curve.dtype) / _BLACK, 1)
     return _mapped(image, ramp * heights, strength)
 
 
 def _mapped(image: Array, heights: Array, strength: float) -> Array:
     """Intensities between the nodes of a curve, and their blend with the image."""
     places = image * (_NODES - 1)
-    values = map_coordinates(heights, [places], order=1, mode="nearest")
+    values = map_coordinates(
+        heights.astype(image.dtype), [places], order=1, mode="nearest"
+    )
     return (1 - strength) * image + strength * jnp.clip(values, 0, 1)

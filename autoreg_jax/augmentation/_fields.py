@@ -27,10 +27,11 @@ def smooth_field(
     Returns:
         The field; its variance is 1 on average over the voxels.
     """
-    field = jax.random.normal(key, (num_modes,) * len(shape))
+    field = jax.random.normal(key, (num_modes,) * len(shape), jnp.float32)
     for size in shape:
-        place = (jnp.arange(size) + 0.5) / size
-        count = jnp.arange(num_modes) + (1 if is_zero_outside else 0)
+        place = (jnp.arange(size, dtype=field.dtype) + 0.5) / size
+        count = jnp.arange(num_modes, dtype=field.dtype)
+        count = count + (1 if is_zero_outside else 0)
         angles = jnp.pi * count[:, None] * place[None]
         waves = jnp.sin(angles) if is_zero_outside else jnp.cos(angles)
         mean_square = jnp.where(count == 0, 1.0, 0.5)[:, None]
@@ -54,6 +55,6 @@ def bias_multiplied(
     Returns:
         An image in [0, 1].
     """
-    field = smooth_field(key, image.shape[:-1], _BIAS_MODES)[..., None]
-    bright = image * jnp.exp(strength * field)
+    field = smooth_field(key, image.shape[:-1], _BIAS_MODES).astype(image.dtype)
+    bright = image * jnp.exp(strength * field[..., None])
     return bright / jnp.maximum(1, jnp.max(bright))

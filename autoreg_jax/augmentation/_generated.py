@@ -39,8 +39,9 @@ def random_shapes(
 
     fields = jax.vmap(field, out_axes=-1)(jax.random.split(key, num_labels + 1))
     largest = jnp.argmax(fields, axis=-1)[..., None]
-    classes = jax.lax.broadcasted_iota(jnp.int32, (*shape, num_labels), len(shape))
-    return (classes + 1 == largest).astype(jnp.float32)
+    classes = jnp.arange(1, num_labels + 1, dtype=largest.dtype)
+    classes = classes.reshape((1,) * len(shape) + (-1,))
+    return (largest == classes).astype(jnp.float32)
 
 
 def painted(
@@ -55,7 +56,7 @@ def painted(
     Returns:
         An image in [0, 1].
     """
-    intensities = jax.random.uniform(key, labels.shape[-1:])
+    intensities = jax.random.uniform(key, labels.shape[-1:], labels.dtype)
     weights = intensities.reshape((1,) * (labels.ndim - 1) + (-1,))
     return jnp.clip(jnp.sum(labels * weights, axis=-1, keepdims=True), 0, 1)
 

@@ -30,15 +30,15 @@ def random_affine(
     Returns:
         Homogeneous matrix of x to A x, in voxels, for `spatial.apply_affine`.
     """
-    sizes = jnp.ones(len(shape))
+    sizes = jnp.ones(len(shape), jnp.float32)
     if spacing is not None:
         sizes = jnp.asarray(spacing, jnp.float32) / spacing[0]
     centre = (jnp.asarray(shape, jnp.float32) - 1) / 2 * sizes
     count = len(affine_generators(len(shape), "affine"))
-    parameters = strength * jax.random.uniform(key, (count,), minval=-1.0)
+    parameters = strength * jax.random.uniform(key, (count,), sizes.dtype, -1.0)
     shifts = parameters[: len(shape)] * centre
     parameters = jnp.concatenate([shifts, parameters[len(shape) :]])
-    scales = jnp.concatenate([sizes, jnp.ones(1)])
+    scales = jnp.concatenate([sizes, jnp.ones(1, sizes.dtype)])
     return affine_matrix(parameters, centre) * (scales[None] / scales[:, None])
 
 

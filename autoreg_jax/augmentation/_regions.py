@@ -20,11 +20,11 @@ def with_hole(
     """
     ndim = image.ndim - 1
     size_key, place_key = jax.random.split(key)
-    edges = strength * jax.random.uniform(size_key, (ndim,))
-    starts = (1 - edges) * jax.random.uniform(place_key, (ndim,))
+    edges = strength * jax.random.uniform(size_key, (ndim,), image.dtype)
+    starts = (1 - edges) * jax.random.uniform(place_key, (ndim,), image.dtype)
     inside = jnp.ones(image.shape, bool)
     for axis in range(ndim):
-        voxels = jax.lax.broadcasted_iota(jnp.int32, image.shape, axis)
+        voxels = jax.lax.broadcasted_iota(image.dtype, image.shape, axis)
         places = (voxels + 0.5) / image.shape[axis]
         end = starts[axis] + edges[axis]
         inside &= (places > starts[axis]) & (places < end)

@@ -187,6 +187,6 @@ def after_move(
 
 def no_move(lam: Weights) -> MoveInfo:
     """The info of a step in which λ rests."""
-    zero = jnp.zeros(())
+    zero = jnp.zeros((), jnp.float32)
     none, count = dict.fromkeys(ratio_names(lam), zero), jnp.zeros((), jnp.int32)
     return MoveInfo(zero, zero, none, none, count, count, jnp.ones((), bool))

@@ -223,12 +223,11 @@ def over_pairs(problem: SearchProblem, *, is_scanned: bool) -> SearchProblem:
 
     def scanned(omega: Any, outer: Any, batches: tuple[PairBatch, ...]) -> Array:
         @jax.checkpoint
-        def add(total: Array, batch: PairBatch) -> tuple[Array, None]:
-            return total + outer_loss(omega, outer, batch), None
+        def one(_: None, batch: PairBatch) -> tuple[None, Array]:
+            return None, outer_loss(omega, outer, batch)
 
         stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
-        total, _ = jax.lax.scan(add, jnp.zeros(()), stacked)
-        return total / len(batches)
+        return jnp.mean(jax.lax.scan(one, None, stacked)[1])
 
     mean = scanned if is_scanned else called
     return problem._replace(bilevel=bilevel._replace(outer_loss=mean))

@@ -30,7 +30,8 @@ def owned(folder: Path | str) -> Iterator[None]:
     """Own a folder: no other process that does likewise writes into it meanwhile.
 
     The lock is the file `owner.json`, made by a hard link, which is one step on network
-    file systems, too. Of a process that has ended on this host it is replaced. A thread
+    file systems, too. Of a process that has ended here it is replaced; whether one of
+    another machine or container runs cannot be seen, and the file is left. A thread
     that owns the folder may own it again; a process that is no writer (`write_here`)
     leaves it to the one that is. Temporary files of processes that were killed are
     removed.
@@ -39,8 +40,8 @@ def owned(folder: Path | str) -> Iterator[None]:
         folder: Created if missing, and removed if it is empty at the end.
 
     Raises:
-        ArtifactError: If another process owns the folder, or one of another host, which
-            may be gone.
+        ArtifactError: If another process owns the folder, or one of another machine or
+            container, which may be gone; the message names the file to delete.
         ConfigError: If the folder cannot be created or is not writable.
 
     Examples:
@@ -113,10 +114,10 @@ def _take(lock: Path, key: Path) -> str:
     about = this_process() | {"since": now, "token": secrets.token_hex(8)}
     text = json.dumps(about, indent=2) + "\n"
     while True:
-        if _make(lock, text):
-            return text
         found = _text(lock)
         if found is None:
+            if _make(lock, text):
+                return text
             continue
         other = _parsed(found)
         is_own = other.get("process") == os.getpid() and is_here(other)
@@ -194,7 +195,10 @@ def _refusal(lock: Path, other: dict[str, Any]) -> str:
     who = f"process {other.get('process')} on {other.get('host')}"
     text = f"{lock.parent}: is in use by {who} since {other.get('since')}; "
     if is_here(other):
-        return f"{text}wait until it ends or stop it, or choose another folder."
+        text += "wait until it ends or stop it, or choose another folder."
+        if other.get("start") is None:  # this system does not say whose number it is
+            text += f" If that process is another program by now, delete {lock}."
+        return text
     return (
         f"{text}whether it still runs cannot be seen from here: if it does not, delete "
         f"{lock} and repeat the command."

@@ -1,21 +1,21 @@
 """Names of files that are not complete yet, and what killed processes leave of them."""
 
 import contextlib
-import hashlib
 import os
 import re
 import secrets
 import socket
 from pathlib import Path
 
-from autoreg_jax.files._process import is_gone
+from autoreg_jax.files._process import is_gone, place
 
 _NAME = re.compile(r"\.([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{16}\.partial")
 
 
 def partial_beside(path: Path) -> Path:
-    """A new name in the folder of a file, which tells this host and process."""
-    return path.with_name(f".{_host()}-{os.getpid()}-{secrets.token_hex(8)}.partial")
+    """A new name in the folder of a file, which tells this place and process."""
+    own = f"{place()[:8]}-{os.getpid()}-{secrets.token_hex(8)}"
+    return path.with_name(f".{own}.partial")
 
 
 def is_partial(path: Path) -> bool:
@@ -24,7 +24,7 @@ def is_partial(path: Path) -> bool:
 
 
 def remove_partials(folder: Path, *, depth: int = 0) -> None:
-    """Remove the incomplete files of processes of this host that have ended.
+    """Remove the incomplete files of processes of this place that have ended.
 
     Args:
         folder: Where they are looked for; it need not exist.
@@ -41,10 +41,6 @@ def remove_partials(folder: Path, *, depth: int = 0) -> None:
 
 def _is_left(name: str) -> bool:
     found = _NAME.fullmatch(name)
-    if found is None or found[1] != _host():
+    if found is None or found[1] != place()[:8]:
         return False
     return is_gone({"host": socket.gethostname(), "process": int(found[2])})
-
-
-def _host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

@@ -1,5 +1,7 @@
 """Which process this is, and whether another one still runs."""
 
+import functools
+import hashlib
 import os
 import socket
 import sys
@@ -8,18 +10,40 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """Host, number and start of this process, values of JSON."""
+    """Host, place, number and start of this process, values of JSON."""
     pid = os.getpid()
-    return {"host": socket.gethostname(), "process": pid, "start": _start(pid)}
+    about = {"host": socket.gethostname(), "place": place()}
+    return about | {"process": pid, "start": _start(pid)}
+
+
+@functools.cache
+def place() -> str:
+    """A digest of what gives numbers to processes: the machine, and its container.
+
+    A name does not say where: machines of one image may share theirs, and containers
+    that of their host, although none sees the processes of another.
+    """
+    known = [socket.gethostname()]
+    for read in (_machine, _container):
+        try:
+            known.append(read())
+        except (OSError, ValueError):  # hidden, or another system
+            known.append("")
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
 
 
 def is_here(other: dict[str, Any]) -> bool:
-    """Whether a process belongs to this host, so that one can see if it runs."""
-    return other.get("host") == socket.gethostname() and sys.platform != "win32"
+    """Whether a process is one that could be seen from here if it runs.
+
+    Locks of earlier versions have no place.
+    """
+    host, where = other.get("host"), other.get("place", place())
+    is_same = host == socket.gethostname() and where == place()
+    return is_same and sys.platform != "win32"
 
 
 def is_gone(other: dict[str, Any]) -> bool:
-    """Whether a process of this host has ended; its number may be another's by now.
+    """Whether a process of this place has ended; its number may be another's by now.
 
     Examples:
         >>> is_gone(this_process())
@@ -35,6 +59,14 @@ def is_gone(other: dict[str, Any]) -> bool:
     except PermissionError:
         pass  # of another user, but there
     return start is not None and _start(pid) != start
+
+
+def _machine() -> str:
+    return Path("/etc/machine-id").read_text().strip()
+
+
+def _container() -> str:
+    return str(Path("/proc/self/ns/pid").readlink())
 
 
 def _start(pid: int) -> str | None:

@@ -19,16 +19,31 @@ def add_scale(tree: Any, factor: Number, other: Any) -> Any:
     A factor that is an array, traced or mapped over, has a type of its own, often a
     wider one than that of the weights, which a loop must not change.
     """
-    return jax.tree.map(lambda x, y: x + _like(x, factor * y), tree, other)
+    return jax.tree.map(lambda x, y: x + _like(x, _product(factor, y)), tree, other)
 
 
 def scale(factor: Number, tree: Any) -> Any:
     """`factor * tree`, in the types of the tree."""
-    return jax.tree.map(lambda x: _like(x, factor * x), tree)
+    return jax.tree.map(lambda x: _like(x, _product(factor, x)), tree)
+
+
+def _product(factor: Number, value: Any) -> Array:
+    wide = common_type(factor, value)
+    return jnp.asarray(factor, wide) * jnp.asarray(value, wide)
 
 
 def _like(kind: Any, value: Any) -> Array:
     return jnp.asarray(value).astype(jnp.result_type(kind))
+
+
+def common_type(*values: Any) -> Any:
+    """The type that holds numbers of all of these, also where promotion is strict.
+
+    Args:
+        *values: Arrays, numbers or types.
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*values)
 
 
 def inner_product(left: Any, right: Any) -> Array:
@@ -39,7 +54,7 @@ def inner_product(left: Any, right: Any) -> Array:
     """
 
     def product(a: Any, b: Any) -> Array:
-        wide = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
+        wide = common_type(a, b, jnp.float32)
         return jnp.sum(jnp.asarray(a, wide) * jnp.asarray(b, wide))
 
     return jnp.asarray(optax.tree.sum(jax.tree.map(product, left, right)))
@@ -63,7 +78,7 @@ def unit_vectors(tree: Any) -> Any:
 def flat_kind(tree: Any) -> tuple[int, Any]:
     """Length and type of the vector that the tree would be."""
     leaves = jax.tree.leaves(tree)
-    dtype = jnp.result_type(*leaves) if leaves else jnp.zeros(()).dtype
+    dtype = common_type(*leaves) if leaves else jnp.zeros(()).dtype
     return sum(math.prod(jnp.shape(x)) for x in leaves), dtype
 
 

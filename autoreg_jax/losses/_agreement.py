@@ -133,7 +133,7 @@ def soft_dice(
     volume = jnp.sum(fixed_onehot + moved_onehot, axis=space)
     present = volume > 0 if counted is None else (volume > 0) & counted
     dice = jnp.where(present, overlap / jnp.where(present, volume, 1), 0)
-    count = jnp.sum(present, axis=-1)
+    count = jnp.sum(present, axis=-1).astype(dice.dtype)
     mean = jnp.sum(dice, axis=-1) / jnp.maximum(count, 1)
     return jnp.mean(jnp.where(count > 0, mean, 1))
 

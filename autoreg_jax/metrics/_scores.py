@@ -34,7 +34,8 @@ def dice(
     moved = moved_labels.reshape(1, -1) == classes
     overlap = jnp.sum(fixed & moved, axis=1)
     volume = jnp.sum(fixed, axis=1) + jnp.sum(moved, axis=1)
-    return jnp.where(volume > 0, 2 * overlap / jnp.maximum(volume, 1), jnp.nan)
+    both, total = (n.astype(jnp.float32) for n in (2 * overlap, volume))
+    return jnp.where(volume > 0, both / jnp.maximum(total, 1), jnp.nan)
 
 
 def correlation(

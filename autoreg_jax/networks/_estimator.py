@@ -27,8 +27,9 @@ class VelocityHead(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Map `(b, *space, c)` to `(b, *space, ndim)`, in voxels."""
         shape = (3,) * self.ndim + (x.shape[-1], self.ndim)
-        kernel = self.param("kernel", nn.initializers.normal(_HEAD_SCALE), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.ndim,))
+        normal, zeros = nn.initializers.normal(_HEAD_SCALE), nn.initializers.zeros
+        kernel = self.param("kernel", normal, shape, jnp.float32)
+        bias = self.param("bias", zeros, (self.ndim,), jnp.float32)
         return convolution(x, kernel) + bias.reshape((1,) * (self.ndim + 1) + (-1,))
 
 

@@ -44,7 +44,10 @@ class Matching(nn.Module):
             `moving` onto `fixed` as a displacement does.
         """
         sharpness = self.param(
-            "sharpness", nn.initializers.constant(INITIAL_SHARPNESS), ()
+            "sharpness",
+            nn.initializers.constant(INITIAL_SHARPNESS),
+            (),
+            jnp.float32,
         )
         volume = correlations(fixed, moving, self.radius)
         weights = jax.nn.softmax(sharpness * volume, axis=0)
@@ -74,7 +77,8 @@ def correlations(fixed: Array, moving: Array, radius: int) -> Array:
     # offsets together would fill the memory.
     @jax.checkpoint
     def correlation(start: Array) -> Array:
-        begin = (0, *start, 0)
+        zero = jnp.zeros((), start.dtype)
+        begin = (zero, *start, zero)
         shifted = jax.lax.dynamic_slice(around, begin, moving.shape)
         return jnp.mean(fixed * shifted, -1)
 

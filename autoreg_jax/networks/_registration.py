@@ -187,7 +187,9 @@ class RegistrationNetwork(nn.Module):
         structure, wiring = self.structure, self.wiring
         match = correlation = modulate = None
         if self.conditions:
-            told = jnp.zeros(self.conditions) if condition is None else condition
+            told = condition
+            if told is None:
+                told = jnp.zeros(self.conditions, fixed.dtype)
             modulate = partial(Modulation(name=f"condition_{scale_name(scale)}"), told)
         if self.matching and scale != FULL:
             radius = at_scale(self.matching, scale)

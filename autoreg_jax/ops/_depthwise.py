@@ -26,9 +26,9 @@ _FUSED = 27
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def depthwise(x: Array, kernel: Array, form: Form) -> Array:
     """Each channel of `(b, *space, c)` with its own kernel of `(*taps, 1, c)`."""
-    wide = jnp.promote_types(x.dtype, jnp.float32)
+    wide = x.dtype if x.dtype.itemsize >= 4 else jnp.float32
     padded = jnp.pad(x, ((0, 0), *form.padding, (0, 0))).astype(wide)
-    taps = kernel[..., 0, :]
+    taps = kernel[..., 0, :].astype(wide)
     if math.prod(form.taps) <= _FUSED:
         return _shifted_sum(padded, taps, form).astype(x.dtype)
     # One loop for the taps of each plane, or line, of the kernel.

@@ -2,6 +2,7 @@
 
 from autoreg_jax.runtime._checkpoint import Checkpointer
 from autoreg_jax.runtime._device import (
+    default_device,
     device_memory,
     enable_compilation_cache,
     in_single_precision,
@@ -33,6 +34,7 @@ __all__ = [
     "Placement",
     "RunFolder",
     "agreed_clock",
+    "default_device",
     "device_memory",
     "enable_compilation_cache",
     "free_memory",

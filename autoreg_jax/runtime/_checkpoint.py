@@ -12,10 +12,11 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
-from jax.sharding import Sharding, SingleDeviceSharding
+from jax.sharding import AbstractMesh, Sharding, SingleDeviceSharding
 from orbax.checkpoint import checkpoint_managers as policies
 
 from autoreg_jax.errors import ArtifactError
+from autoreg_jax.runtime._device import default_device
 
 # How tensorstore, below orbax, names an error of the system.
 _OF_SYSTEM = re.compile(r"os_error_code='(\d+)'")
@@ -110,7 +111,7 @@ class Checkpointer:
             template: A state of the same structure, or its `jax.eval_shape`.
             step: Number of the checkpoint; default: the latest.
             sharding: Where the arrays are put, whatever devices they were saved from;
-                default: where those of the template are, or the first device.
+                default: where those of the template are, or the default device.
 
         Returns:
             The state and the metadata that were saved.
@@ -219,15 +220,14 @@ def _layout(state: Any) -> dict[str, str]:
 
 
 def _abstract(leaf: Any, sharding: Sharding | None = None) -> jax.ShapeDtypeStruct:
-    """Shape, type and place of a leaf: as given, where it is, or the first device."""
+    """Shape, type and place of a leaf: as given, where it is, or the default device."""
     if not hasattr(leaf, "dtype"):
         leaf = jax.numpy.asarray(leaf)
     sharding = sharding or getattr(leaf, "sharding", None)
-    return jax.ShapeDtypeStruct(
-        leaf.shape,
-        leaf.dtype,
-        sharding=sharding or SingleDeviceSharding(jax.local_devices()[0]),
-    )
+    if sharding is None or isinstance(getattr(sharding, "mesh", None), AbstractMesh):
+        # Of `jax.eval_shape`: under a mesh of explicit axes it knows no devices.
+        sharding = SingleDeviceSharding(default_device())
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
 @contextlib.contextmanager

@@ -17,14 +17,29 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
+def default_device() -> Any:
+    """The device on which this process computes: the first, or `jax.default_device`.
+
+    Examples:
+        >>> with jax.default_device(jax.local_devices()[-1]):
+        ...     default_device() == jax.local_devices()[-1]
+        True
+    """
+    config: Any = jax.config
+    chosen = config.jax_default_device
+    if isinstance(chosen, str):  # the first of a platform
+        return jax.local_devices(backend=chosen)[0]
+    return jax.local_devices()[0] if chosen is None else chosen
+
+
 def device_memory() -> tuple[str, int | None]:
-    """Kind of the first device and its memory.
+    """Kind of the default device and its memory.
 
     Returns:
         `cpu`, `gpu` or `tpu`, and bytes: on a CPU the main memory that this process may
         use; None where it is not known.
     """
-    device = jax.local_devices()[0]
+    device = default_device()
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         return device.platform, stats.get("bytes_limit")
@@ -45,7 +60,7 @@ def memory_for_images(
         gibibytes: As a user has set it. None: a quarter of the memory of an
             accelerator, so that programs have the rest; on a CPU, where a copy from the
             main memory costs little, 1 GiB.
-        found: The device as `device_memory` gives it; default: the first one.
+        found: The device as `device_memory` gives it; default: the default device.
     """
     device, memory = found or device_memory()
     if gibibytes is None and device != "cpu" and memory is not None:

@@ -57,7 +57,7 @@ class ArchitectureLogits(NamedTuple):
     ) -> "ArchitectureLogits":
         """Start of the search: every searched operation has the same weight."""
         count = len(searched_names(candidates))
-        return cls(*(jnp.zeros((*shape, count)) for shape in cells))
+        return cls(*(jnp.zeros((*shape, count), jnp.float32) for shape in cells))
 
     @property
     def cells(self) -> CellShapes:

@@ -149,7 +149,8 @@ class DilatedConvolution(LeadingConvolution):
         """Declare kernel and bias."""
         shape = (*self.taps, self.channels, self.features)
         self.kernel = self.param("kernel", _spread(self.gain), shape)
-        self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        zeros = nn.initializers.zeros
+        self.bias = self.param("bias", zeros, (self.features,), jnp.float32)
 
     def first_kernel(self) -> Array:
         """The only kernel."""

@@ -27,7 +27,7 @@ class Best:
 def no_best(params: Any) -> Best:
     """Before the first validation."""
     copy = jax.tree.map(jnp.copy, params)
-    return Best(copy, jnp.full((), jnp.inf), jnp.zeros((), jnp.int32))
+    return Best(copy, jnp.full((), jnp.inf, jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def better(best: Best, params: Any, score: Array | float, step: Array) -> Best:

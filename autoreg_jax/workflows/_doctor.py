@@ -19,6 +19,7 @@ from autoreg_jax.inference import load_model, stored_digest
 from autoreg_jax.runtime import (
     Checkpointer,
     RunFolder,
+    in_single_precision,
     missing_platform,
     owns,
     package_versions,
@@ -49,6 +50,7 @@ class Check:
     """Time that it took."""
 
 
+@in_single_precision
 def selfcheck() -> list[Check]:
     """Check the installation, in ten seconds at most.
 

@@ -22,6 +22,8 @@ with owned(sys.argv[1]):
     sys.stdin.read()
 """
 
+HERE = files._process.this_process()
+
 
 @pytest.fixture
 def holder(tmp_path):
@@ -61,6 +63,17 @@ def test_another_process_is_refused_and_changes_nothing(tmp_path, holder):
     assert names(tmp_path) == ["owner.json"]
 
 
+def test_who_is_refused_writes_nothing_even_for_a_moment(tmp_path, monkeypatch):
+    """On a full disk the reason is still the other process."""
+    about = HERE | {"process": os.getppid()}
+    about["start"] = files._process._start(os.getppid())
+    (tmp_path / "owner.json").write_text(json.dumps(about))
+    monkeypatch.setattr(os, "link", lambda *_: pytest.fail("it writes"))
+    monkeypatch.setattr(os, "fsync", lambda *_: pytest.fail("it writes"))
+    with pytest.raises(ArtifactError, match="in use by process"), owned(tmp_path):
+        pytest.fail("it is not free")
+
+
 def test_it_is_free_when_the_other_ends(tmp_path, holder):
     holder.communicate("")
     assert names(tmp_path) == []
@@ -92,7 +105,16 @@ def test_another_process_of_the_same_number_is_not_the_owner(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("about", [{"host": "elsewhere", "process": 1}, {}, [], None])
+OF_OTHERS = {
+    "another host": {"host": "elsewhere", "process": 1},
+    "another machine of this name": HERE | {"place": "0" * 16, "process": 2**22 + 1},
+    "nobody": {},
+    "no lock": [],
+    "an empty file": None,
+}
+
+
+@pytest.mark.parametrize("about", OF_OTHERS.values(), ids=OF_OTHERS)
 def test_a_lock_of_another_host_or_of_nobody_is_left_to_the_user(tmp_path, about):
     lock = tmp_path / "owner.json"
     lock.write_text("" if about is None else json.dumps(about))
@@ -102,6 +124,46 @@ def test_a_lock_of_another_host_or_of_nobody_is_left_to_the_user(tmp_path, about
     lock.unlink()
     with owned(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("about", [HERE | {"process": 2**22 + 1}, HERE | {"start": ""}])
+def test_a_process_that_has_ended_here_is_not_the_owner(tmp_path, about):
+    """With and without the place, which earlier versions did not write."""
+    for lock in (about, {k: v for k, v in about.items() if k != "place"}):
+        (tmp_path / "owner.json").write_text(json.dumps(lock))
+        with owned(tmp_path):
+            assert json.loads((tmp_path / "owner.json").read_text())["place"]
+
+
+def test_a_number_that_may_be_another_programs_is_left_to_the_user(tmp_path):
+    """Where the system hides when processes start."""
+    about = HERE | {"process": os.getppid(), "start": None}
+    (tmp_path / "owner.json").write_text(json.dumps(about))
+    words = rf"stop it, or choose another folder. If .* delete {tmp_path}/owner.json\."
+    with pytest.raises(ArtifactError, match=words), owned(tmp_path):
+        pytest.fail("it may be in use")
+
+
+@pytest.mark.parametrize("name", ["_machine", "_container"])
+def test_a_place_is_a_machine_and_a_container_of_one_name(monkeypatch, name, tmp_path):
+    """The numbers of processes in there say nothing here, nor do names of files."""
+    partial = files._partial.partial_beside(tmp_path / "x")
+    partial = partial.with_name(partial.name.replace(f"-{os.getpid()}-", "-4194305-"))
+    partial.touch()
+    there = files._process.place()
+    files._process.place.cache_clear()
+    monkeypatch.setattr(files._process, name, lambda: "another")
+    try:
+        assert files._process.place() != there
+        files.remove_partials(tmp_path)
+        assert partial.exists()
+        assert not files._process.is_gone(HERE | {"process": 2**22 + 1})
+    finally:
+        files._process.place.cache_clear()
+    monkeypatch.undo()
+    assert files._process.place() == there
+    files.remove_partials(tmp_path)
+    assert not partial.exists()
 
 
 def test_the_owner_may_own_it_again_but_no_other_thread(tmp_path):

@@ -93,6 +93,31 @@ def test_the_optimum_of_a_quadratic(name):
     assert distance < 0.1  # ω is near ω*(a)
 
 
+# The penalty of the table above is a number of its own kind and a whole one.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n not in ("bome", "warm_started")))
+        for n in sorted(ON_A_QUADRATIC.keys() - {"f2sa"})
+    ],
+)
+def test_nothing_is_promoted_by_itself(name):
+    """In single precision, while the default is double."""
+    problem = hg.BilevelProblem(
+        lambda omega, a, batch: jnp.sum(jnp.cosh(omega) - omega * a),
+        lambda omega, a, batch: jnp.sum((omega - 1) ** 2) + jnp.mean(a**2),
+    )
+    algorithm, start = ON_A_QUADRATIC[name][0], [np.zeros(3, np.float32)] * 2
+
+    def run(key, start):
+        found = hg.solve(problem, algorithm, STILL, 4, key, tuple(start), every=2)
+        return found.inner, found.outer
+
+    with jax.numpy_dtype_promotion("strict"):
+        found = jax.eval_shape(run, jax.random.key(0), start)
+    assert [leaf.dtype for leaf in found] == [np.float32, np.float32]
+
+
 # Of a factor on the outer step size, which may be traced.
 WITH_RATE = {
     "soba": lambda s: hg.soba(0.2, 0.2, 0.02 * s),

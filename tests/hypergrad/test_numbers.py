@@ -174,6 +174,23 @@ def test_weights_of_several_types_keep_them():
             jax.eval_shape(functools.partial(gradient, "finite_difference"), omega, a)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        sorted(ESTIMATORS)[::2],
+        pytest.param(sorted(ESTIMATORS)[1::2], marks=pytest.mark.slow),
+    ],
+    ids=["one half", "other half"],
+)
+def test_nothing_is_promoted_by_itself(names):
+    """In single precision, while the default is double; `gradient` compares types."""
+    omega, a = (jnp.asarray(x, jnp.float32) for x in POINT)
+    with jax.numpy_dtype_promotion("strict"):
+        for name in names:
+            found = jax.eval_shape(functools.partial(gradient, name), omega, a)
+            assert found.dtype == np.float32, name
+
+
 def test_a_random_product_needs_the_state_of_the_optimizer():
     omega, a = map(jnp.asarray, POINT[:2])
     estimator = hg.unbiased_online_recurrent_optimisation()

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import optax
 import pytest
 from flax import struct
-from jax.sharding import SingleDeviceSharding
+from jax.sharding import AxisType, SingleDeviceSharding
 
 from autoreg_jax.errors import ArtifactError
-from autoreg_jax.runtime import Checkpointer
+from autoreg_jax.runtime import Checkpointer, default_device
 
 
 @struct.dataclass
@@ -51,6 +51,17 @@ def test_state_with_optimizer_and_key_is_read_back(tmp_path):
             chex.assert_trees_all_equal(
                 restored.replace(key=None), state.replace(key=None)
             )
+
+
+def test_shapes_under_a_mesh_of_the_user_are_a_template(tmp_path):
+    """With explicit axes they have a sharding without devices."""
+    mesh = jax.make_mesh((1,), ("rows",), axis_types=(AxisType.Explicit,))
+    with Checkpointer(tmp_path) as checkpointer, jax.set_mesh(mesh):
+        checkpointer.save(1, {"w": jnp.arange(3.0)}, {})
+        template = jax.eval_shape(lambda: {"w": jnp.zeros(3)})
+        restored = checkpointer.restore(template)[0]["w"]
+    assert restored.tolist() == [0, 1, 2]
+    assert restored.devices() == {default_device()}
 
 
 def test_a_state_is_written_while_the_next_steps_are_computed(tmp_path):

@@ -17,6 +17,12 @@ def test_selfcheck_passes_here():
     assert sum(check.seconds for check in checks) < 10
 
 
+def test_what_a_user_has_set_in_jax_is_no_fault():
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        checks = workflows.selfcheck()
+    assert all(check.ok for check in checks), checks
+
+
 def test_selfcheck_reports_wrong_numbers_and_broken_checks(monkeypatch):
     ok, detail = _doctor._compare(
         jax.numpy.float32(1071645696), np.asarray(1073741824.0)

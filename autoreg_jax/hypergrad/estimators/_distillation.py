@@ -29,7 +29,12 @@ from autoreg_jax.hypergrad._checks import (
     check_positive,
 )
 from autoreg_jax.hypergrad._trajectory import descend, without_start
-from autoreg_jax.hypergrad._trees import finite_or_zero, inner_product, scale
+from autoreg_jax.hypergrad._trees import (
+    common_type,
+    finite_or_zero,
+    inner_product,
+    scale,
+)
 
 
 class Distilled(NamedTuple):
@@ -89,13 +94,14 @@ def hyper_distill(size: Number, decay: Number = 0.9) -> HypergradientEstimator:
         update = without_start(inner_update, "hyper_distill")
         inner, outer, batch, _ = point
         step = state.step + 1
-        length = _length(decay, step)
+        kind = common_type(decay, *jax.tree.leaves(inner), jnp.float32)
+        length = _length(decay, step.astype(kind))
         average = _moved(state.average, inner, 1 / length)
         begin = update.begin(inner, outer)
         end = descend(problem.inner_loss, update, begin, outer, batch, 1)
         value, cotangent, direct = outer_gradient(problem, point._replace(inner=end[0]))
         _, along, missing = _pulled(problem, update, average, outer, batch, cotangent)
-        norm = optax.tree.norm(along)
+        norm = optax.tree.norm(along).astype(kind)
         hyper = make_hypergradient(
             direct,
             scale(size * length * _inverse(norm), along),
@@ -156,6 +162,7 @@ def hyper_distill_size(
     )[0]
     _, cotangent, direct = outer_gradient(problem, point._replace(inner=last))
     final = jax.tree.map(lambda x: x[-1], train_batches)
+    kind = common_type(decay, *jax.tree.leaves(first), jnp.float32)
 
     def back(carry: Any, given: Any) -> tuple[Any, tuple[Array, Array]]:
         adjoint, indirect, average = carry
@@ -163,7 +170,7 @@ def hyper_distill_size(
         omega = _moved(first, last, place / steps)
         adjoint, part, _ = _pulled(problem, update, omega, outer, own, adjoint)
         indirect = optax.tree.add(indirect, part)
-        done = steps - place  # s, of which this is the last
+        done = (steps - place).astype(kind)  # s, of which this is the last
         length = _length(decay, done)
         # The newest weights are the first ones here: each weighs less than the one
         # before it.
@@ -182,7 +189,7 @@ def hyper_distill_size(
 
 
 def _length(decay: Number, steps: Array) -> Array:
-    """1 + γ + … + γ^{t−1}."""
+    """1 + γ + … + γ^{t−1}, in the type of t."""
     return (1 - decay**steps) / (1 - decay)
 
 

@@ -11,7 +11,12 @@ from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, State
 from autoreg_jax.hypergrad._checks import Number, check_at_least, check_not_negative
 from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._trees import add_scale, inner_product, scale
+from autoreg_jax.hypergrad._trees import (
+    add_scale,
+    common_type,
+    inner_product,
+    scale,
+)
 
 
 def generalised_minimal_residual(
@@ -117,7 +122,7 @@ def _sum(weights: Array, basis: Inner) -> Inner:
 
 def _wide(x: Any) -> Array:
     """In single precision or more: a basis in half precision is none."""
-    return jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
+    return jnp.asarray(x, common_type(x, jnp.float32))
 
 
 def _safe(size: Array) -> Array:

@@ -12,7 +12,12 @@ from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, State
 from autoreg_jax.hypergrad._checks import Number, check_at_least, check_not_negative
 from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._trees import add_scale, inner_product, unit_vectors
+from autoreg_jax.hypergrad._trees import (
+    add_scale,
+    common_type,
+    inner_product,
+    unit_vectors,
+)
 
 
 def conjugate_gradient(
@@ -65,7 +70,8 @@ def conjugate_gradient(
             fresh = inner_product(residual, residual)
             ratio = jnp.where(goes_on, fresh / jnp.where(goes_on, square, 1.0), 0.0)
             direction = add_scale(residual, ratio, direction)
-            return (z, residual, direction, fresh, count + goes_on, is_negative), None
+            count = count + goes_on.astype(count.dtype)
+            return (z, residual, direction, fresh, count, is_negative), None
 
         start = (
             optax.tree.zeros_like(vector),
@@ -114,7 +120,7 @@ def full_hessian(
         flat, unravel = ravel_pytree(vector)
         columns = jax.vmap(lambda e: ravel_pytree(operator(e))[0])(unit_vectors(vector))
         # No solver of dense systems is for half precision.
-        wide = jnp.promote_types(flat.dtype, jnp.float32)
+        wide = common_type(flat, jnp.float32)
         v = flat.astype(wide)
         shift = jnp.asarray(damping, wide) * jnp.eye(flat.size, dtype=wide)
         matrix = columns.T.astype(wide) + shift

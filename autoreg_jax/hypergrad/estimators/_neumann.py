@@ -127,7 +127,7 @@ def warm_started_linear_system(
         start = state, optax.tree.zeros_like(vector)
         (z, residual), _ = jax.lax.scan(body, start, None, length=steps)
         norm = optax.tree.norm(vector)
-        norm = norm + (norm == 0)
+        norm = jnp.where(norm > 0, norm, 1)
         return LinearSolution(z, z, {"residual": optax.tree.norm(residual) / norm})
 
     return implicit(solve, mixed, init)

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
-
 from autoreg_jax.errors import MemoryNeededError
 from autoreg_jax.inference.memory._estimate import (
     RegistrationMemory,
@@ -12,7 +10,7 @@ from autoreg_jax.inference.memory._estimate import (
     registration_memory,
 )
 from autoreg_jax.inference.memory._size import bytes_of, size_in_words
-from autoreg_jax.runtime import free_memory, resident_memory
+from autoreg_jax.runtime import default_device, free_memory, resident_memory
 
 __all__ = ["Fit", "Limit", "fit", "memory_limit"]
 
@@ -162,13 +160,13 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _has_accelerator() -> bool:
-    return jax.local_devices()[0].platform != "cpu"
+    return default_device().platform != "cpu"
 
 
 def _free_on_device() -> float | None:
     """Bytes that are left on an accelerator."""
     if not _has_accelerator():
         return None
-    stats = jax.local_devices()[0].memory_stats() or {}
+    stats = default_device().memory_stats() or {}
     most, used = (stats.get(name) for name in ("bytes_limit", "bytes_in_use"))
     return None if most is None or used is None else float(most - used)

@@ -53,7 +53,8 @@ def _displacement(fixed: Array, moving: Array, weight: Array | None) -> Array:
     wider = repeat_border(moving, (_REACH,) * dimensions)
 
     def cost_of(step: Array) -> Array:
-        moved = lax.dynamic_slice(wider, (0, *step, 0), fixed.shape)
+        zero = jnp.zeros((), step.dtype)
+        moved = lax.dynamic_slice(wider, (zero, *step, zero), fixed.shape)
         return jnp.mean((fixed - moved) ** 2, -1)[0]
 
     costs = lax.map(cost_of, jnp.asarray(steps))
