@@ -92,6 +92,8 @@ def test_root_door_is_complete():
         assert callable(getattr(autoreg_jax, name)), name
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     packages -= {"cli"}
+    # Not by `dir`, which has what other tests have loaded, too.
+    assert {*autoreg_jax._MODULES} == packages | {"errors"}
     assert packages <= set(dir(autoreg_jax))
     for name in packages:
         assert getattr(autoreg_jax, name).__name__ == f"autoreg_jax.{name}"
