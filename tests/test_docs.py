@@ -7,15 +7,18 @@ help; the pages that people wrote are read word by word. Sphinx is not needed.
 import importlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import generator
+import numpy as np
 import pytest
 import yaml
 
-from autoreg_jax import config
+from autoreg_jax import config, data
 from autoreg_jax.cli._main import _VERBS
 from autoreg_jax.cli._parser import Parser
+from autoreg_jax.transforms import Transform
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -203,3 +206,36 @@ def test_python_in_pages_names_what_there_is(made):
                 found = importlib.import_module(module)
                 for one in re.findall(r"\w+", names.replace(" as ", " ")):
                     assert hasattr(found, one) or one in ("ar", "hg"), (name, one)
+
+
+@pytest.fixture
+def scans(tmp_path, monkeypatch):
+    """All files that the pages name: a small simulated cohort, and a pair of it."""
+    pytest.importorskip("nilearn", reason="the template comes with nilearn")
+    monkeypatch.chdir(tmp_path)
+    data.write_population(tmp_path, num_subjects=6, dimensions=2, spacing=8.0)
+    for name, number in (("fixed", 4), ("moving", 5)):
+        shutil.copy(f"images/sim00{number}.nii.gz", f"{name}.nii.gz")
+        shutil.copy(f"labels/sim00{number}.nii.gz", f"{name}_seg.nii.gz")
+    shutil.copy("moving_seg.nii.gz", "labels.nii.gz")
+    Transform.affine(np.eye(4)).write("out_affine.mat")
+
+
+SHORT = {"train": {"steps": 2}, "search": {"strategy": "darts"}}
+SNIPPETS = [
+    path
+    for folder in ("tutorials", "howto", "explanation")
+    for path in sorted((DOCS / folder).glob("*.md"))
+    if "```python" in path.read_text()
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.stem)
+def test_python_of_pages_runs(path, scans, monkeypatch):
+    load = config.load
+    monkeypatch.setattr(config, "load", lambda name: config.merge(load(name), SHORT))
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
+        exec(compile(block, path.name, "exec"), names)
+    assert len(names) > 1

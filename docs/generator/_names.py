@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -112,9 +112,7 @@ def _description(root: Path, name: _source.Name, link: _text.Link) -> Iterator[s
         known = _source.classes(root, name.module)
         yield f"::::::{{py:class}} {name.name}{signature(node, known)}"
         yield from _doc(name.doc, link)
-        for field, words in field_texts(node).items():
-            yield f":ivar {field}: {_field(words, link)}"
-        yield ""
+        yield from _attributes(field_texts(node).items(), link)
         for member in members(node):
             yield f":::::{{py:{member.kind}}} {member.title}"
             yield from member.flags
@@ -142,8 +140,7 @@ def _doc(doc: str, link: _text.Link) -> Iterator[str]:
             for entry, words in _text.entries(text):
                 yield f":{_FIELDS[title]} {entry}: {_field(words, link)}"
         elif title == "Attributes":
-            for entry, words in _text.entries(text):
-                yield f":ivar {entry}: {_field(words, link)}"
+            yield from _attributes(_text.entries(text), link)
         elif title == "Returns":
             yield f":returns: {_field(text, link)}"
         elif title:
@@ -151,6 +148,13 @@ def _doc(doc: str, link: _text.Link) -> Iterator[str]:
         else:
             yield _text.body(text, link) + "\n"
     yield ""
+
+
+def _attributes(entries: Iterable[tuple[str, str]], link: _text.Link) -> Iterator[str]:
+    """A list below its title, between two empty lines; nothing without entries."""
+    lines = [f"- **{name}**: {_field(words, link)}" for name, words in entries]
+    if lines:
+        yield from ("", "**Attributes**", "", *lines, "")
 
 
 def _field(words: str, link: _text.Link) -> str:

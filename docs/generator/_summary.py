@@ -20,20 +20,19 @@ def summary(root: Path) -> dict[str, str]:
     lines = ["| task | before | best | result | next, of another project | result |"]
     lines.append("| --- | --- | --- | --- | --- | --- |")
     for column, task in enumerate(head[1:], start=1):
-        known = {row[0]: number(row[column]) for row in rows if number(row[column])}
+        known = {row[0]: text for row in rows if (text := plain(row[column]))}
         before = known.pop("none")
-        up = "Dice" in task
-        ranked = sorted(known, key=lambda name: known[name], reverse=up)
+        ranked = sorted(known, key=lambda name: float(known[name]))
+        if "Dice" in task:
+            ranked.reverse()
         best = ranked[0]
         other = next(n for n in ranked if is_ours(n) != is_ours(best))
         cells = [task, before, best, known[best], other, known[other]]
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["method", *head[1:]])
-    writer.writerows(
-        [[row[0], *(number(cell) or "" for cell in row[1:])] for row in rows]
-    )
+    writer.writerows([[row[0], *(plain(cell) for cell in row[1:])] for row in rows])
     return {
         "results/_summary.md": "\n".join([*lines, ""]),
         "results/rivals.csv": table.getvalue(),
@@ -48,15 +47,15 @@ def read_table(text: str) -> tuple[list[str], list[list[str]]]:
     return cells[0], cells[2:]
 
 
-def number(cell: str) -> float | None:
+def plain(cell: str) -> str:
     """The number of a cell, without its mark and the folds behind it.
 
     Examples:
-        >>> number("**0.890**"), number("0.665 (0.24 %)"), number("")
-        (0.89, 0.665, None)
+        >>> plain("**0.890**"), plain("0.665 (0.24 %)"), plain("")
+        ('0.890', '0.665', '')
     """
     found = re.match(r"\**([\d.]+)", cell)
-    return float(found[1]) if found else None
+    return found[1] if found else ""
 
 
 def is_ours(name: str) -> bool:
