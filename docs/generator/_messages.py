@@ -24,12 +24,15 @@ def message_page(root: Path) -> dict[str, str]:
                 found[kind].add(words)
     lines = ["# Error messages", ""]
     lines += [
-        "All that the package raises deliberately; … stands for a name or number."
+        "What the package raises deliberately; … stands for a name, a number, or a"
     ]
     lines += [
-        "Each says what is wrong and what to do. On the command line it is printed"
+        "part that is put in where it is raised. Each says what is wrong and what"
     ]
-    lines += ["as a sentence, without a traceback (`AUTOREG_DEBUG=1` shows that)."]
+    lines += [
+        "to do. On the command line it is printed as a sentence, without a traceback"
+    ]
+    lines += ["(`AUTOREG_DEBUG=1` shows that)."]
     for kind, doc in kinds.items():
         if texts := sorted(found[kind]):
             lines += ["", f"## {kind}", "", _text.inline(doc), ""]
