@@ -2,13 +2,14 @@
 #   make demo    the whole job on the embedded data
 #   make test    the tests (ARGS="-k warp" is handed to pytest)
 #   make lint    format, lint, types, layers
+#   make docs    the documentation, docs/_build/html/index.html
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo test test-slow lint docs format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,17 +32,22 @@ lint: .venv/.installed-lint
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
+docs: .venv/.installed-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 format: .venv/.installed-lint
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf .venv .cache
+	rm -rf .venv .cache docs/_build
 
 # One stamp an extra, so that a second call installs nothing.
 .venv/.installed-demo: EXTRAS := demo,report
 .venv/.installed-test: EXTRAS := test
 .venv/.installed-lint: EXTRAS := lint
+.venv/.installed-docs: EXTRAS := docs
 # The extra `lint` contains the extra `test`.
 .venv/.installed-lint: ALSO := .venv/.installed-test
 

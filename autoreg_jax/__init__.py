@@ -31,6 +31,7 @@ _OBJECTS = {
 }
 _MODULES = (
     "alignment",
+    "augmentation",
     "baselines",
     "bilevel",
     "compat",
@@ -50,11 +51,11 @@ _MODULES = (
     "report",
     "runtime",
     "search_space",
+    "spaces",
     "spatial",
     "studies",
     "training",
     "transforms",
-    "types",
     "workflows",
 )
 

@@ -19,7 +19,9 @@ from autoreg_jax.losses import PAPER_WEIGHTS, TERMS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "autoreg_jax"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+# What makes the pages of the documentation keeps the same rules.
+SITE = {ROOT / "docs" / "conf.py", *(ROOT / "docs" / "generator").glob("*.py")}
+MODULES = sorted({*PACKAGE.rglob("*.py"), *SITE})
 DOORS = sorted(set(PACKAGE.rglob("__init__.py")) - {PACKAGE / "__init__.py"})
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".cff", ".ipynb", ".html", ".css", ""}
 
@@ -90,6 +92,8 @@ def test_root_door_is_complete():
         assert callable(getattr(autoreg_jax, name)), name
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     packages -= {"cli"}
+    # Not by `dir`, which has what other tests have loaded, too.
+    assert {*autoreg_jax._MODULES} == packages | {"errors"}
     assert packages <= set(dir(autoreg_jax))
     for name in packages:
         assert getattr(autoreg_jax, name).__name__ == f"autoreg_jax.{name}"
@@ -184,6 +188,8 @@ def _text_files() -> Iterator[Path]:
             yield entry
         elif entry.name in {".ci", "autoreg_jax", "configs", "notebooks", "tests"}:
             yield from (path for path in entry.rglob("*") if path.is_file())
+        elif entry.name == "docs":  # but what `make docs` builds
+            yield from (p for p in entry.rglob("*.*") if "_build" not in p.parts)
 
 
 def test_no_machine_paths():
