@@ -15,23 +15,29 @@ from autoreg_jax.workflows._images import SplitImages, split_images
 
 logger = logging.getLogger(__name__)
 
+# Pairs of an evaluation that nobody has listed or counted.
+_USUAL = 20
+
 
 class Roles(NamedTuple):
     """Indices of the subjects that may be moving and of those that may be fixed.
 
     Both of a pair are of one of the `groups`, a number for each subject; None: any two.
+    With `pairs` these are the only ones, and all of them are as the others say.
     """
 
     moving: tuple[int, ...]
     fixed: tuple[int, ...]
     groups: tuple[int, ...] | None = None
+    pairs: tuple[tuple[int, int], ...] | None = None
 
 
 def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     """The roles of the subjects of a split, loaded with the atlas if there is one.
 
     The atlas is a property of the run and not of the data, so that one dataset.csv
-    serves image-to-atlas and image-to-image registration.
+    serves image-to-atlas and image-to-image registration. Of listed pairs those are
+    left that are as `pairs` asks.
 
     Raises:
         DataError: If there is no pair of two subjects.
@@ -60,7 +66,16 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     def is_pair(one: int, other: int) -> bool:
         return one != other and (groups is None or groups[one] == groups[other])
 
-    if any(is_pair(one, other) for one in moving for other in fixed):
+    if cohort.pairs is not None:
+        sides = {*moving}, {*fixed}
+        listed = tuple(
+            (one, other)
+            for one, other in cohort.pairs
+            if one in sides[0] and other in sides[1] and is_pair(one, other)
+        )
+        if listed:
+            return Roles(moving, fixed, groups, listed)
+    elif any(is_pair(one, other) for one in moving for other in fixed):
         return Roles(moving, fixed, groups)
     if len(everyone) < 2:
         raise DataError(
@@ -79,7 +94,19 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
 
 
 def warn_of_unpaired(cohort: Cohort, roles: Roles) -> None:
-    """Warn of images that are in no pair, since no other one shows their person."""
+    """Warn of listed pairs, and of images of a person, that are not used."""
+    if cohort.pairs is not None:
+        used = {*(roles.pairs or ())}
+        left_out = [pair for pair in cohort.pairs if pair not in used]
+        if left_out:
+            logger.warning(
+                "%d of %d listed pairs are not used, such as %s to %s: they are not as "
+                "the other settings of `pairs` ask.",
+                len(left_out),
+                len(cohort.pairs),
+                *(cohort.names[one] for one in left_out[0]),
+            )
+        return
     if roles.groups is None:
         return
     pairs = {
@@ -119,11 +146,16 @@ def pair_names(cohort: Cohort, pairs: Any, most: int = 3) -> str:
 
 
 def scored_pairs(
-    cohort: Cohort, config: RunConfig, count: int
+    cohort: Cohort, config: RunConfig, count: int | None
 ) -> list[tuple[int, int]]:
-    """Moving and fixed subject of the pairs on which results are compared."""
-    roles = roles_of(cohort, config.pairs)._asdict()
-    return evaluation_pairs(len(cohort.names), count, config.seed, **roles)
+    """Moving and fixed subject of the pairs on which results are compared.
+
+    At most `count`; None: all that are listed, or else 20.
+    """
+    roles = roles_of(cohort, config.pairs)
+    if count is None:
+        count = _USUAL if roles.pairs is None else len(roles.pairs)
+    return evaluation_pairs(len(cohort.names), count, config.seed, **roles._asdict())
 
 
 @dataclass(frozen=True)

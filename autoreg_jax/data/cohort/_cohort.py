@@ -34,6 +34,8 @@ class Cohort:
         modalities: Modality of each subject, None where unknown; may be empty.
         label_values: Values of the K structures in the label maps.
         people: Who the image of each subject shows; may be empty.
+        pairs: Indices of the moving and the fixed subject of the only pairs that are
+            registered, in order; None: any that a run asks for.
     """
 
     names: tuple[str, ...]
@@ -48,6 +50,7 @@ class Cohort:
     modalities: tuple[str | None, ...] = ()
     label_values: tuple[int, ...] = ()
     people: tuple[str | None, ...] = ()
+    pairs: tuple[tuple[int, int], ...] | None = None
 
     @property
     def nbytes(self) -> int:

@@ -14,7 +14,7 @@ from autoreg_jax.data.cohort._entry import CachedSubject
 from autoreg_jax.data.cohort._landmarks import load_landmarks
 from autoreg_jax.data.cohort._preprocessing import Preprocessed, Preprocessing
 from autoreg_jax.data.cohort._stored import StoredArray
-from autoreg_jax.data.datasets import Dataset, Subject, read_structures
+from autoreg_jax.data.datasets import Dataset, PairList, Subject, read_structures
 from autoreg_jax.data.images import read_grid, read_labels, read_vectors
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Grid
@@ -74,7 +74,10 @@ def load_cohorts(
         first = read_grid(dataset.subjects[0].image)
         preprocessing = Preprocessing(first.grid, template=first)
     groups = [dataset.complete_split(split, atlas) for split in splits]
-    cohorts = [_empty(group, preprocessing) for group in groups]
+    cohorts = [
+        replace(_empty(group, preprocessing), pairs=_pairs(group, dataset.pair_list))
+        for group in groups
+    ]
     has_labels = any(group[0].labels is not None for group in groups)
     if cache is not None and sum(cohort.nbytes for cohort in cohorts) > cache.above:
         wanted = {subject.name for group in groups for subject in group}
@@ -142,6 +145,22 @@ def _empty(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Cohor
         intensity=preprocessing.intensity,
         modalities=tuple(subject.modality for subject in subjects),
         people=tuple(subject.person for subject in subjects),
+    )
+
+
+def _pairs(
+    subjects: Sequence[Subject], listed: PairList | None
+) -> tuple[tuple[int, int], ...] | None:
+    """Indices of the listed pairs of a split, whatever the order of the list."""
+    if listed is None:
+        return None
+    places = {subject.name: place for place, subject in enumerate(subjects)}
+    return tuple(
+        sorted(
+            (places[moving], places[fixed])
+            for moving, fixed in listed.pairs
+            if moving in places and fixed in places
+        )
     )
 
 

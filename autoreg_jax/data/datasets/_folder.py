@@ -22,7 +22,7 @@ from autoreg_jax.data.datasets._splits import (
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
-__all__ = ["read_folder"]
+__all__ = ["names_of", "read_folder"]
 
 
 def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
@@ -66,7 +66,7 @@ def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
     belongs = {
         role: _partners(images, by_role[role], role) for role in ("labels", "mask")
     }
-    names = _names(images)
+    names = names_of(images)
     named = [_split(image.relative_to(path)) for image in images]
     splits, note = choose(path, people_of(names), named)
     notes = [
@@ -103,7 +103,7 @@ def _listed(files: list[Path]) -> str:
     return ", ".join(file.name for file in files[:3]) + more
 
 
-def _names(images: list[Path]) -> list[str]:
+def names_of(images: list[Path]) -> list[str]:
     """A name for each image: its own, with its folder where the names repeat."""
     names = [stem(image) for image in images]
     if len(set(names)) == len(names):

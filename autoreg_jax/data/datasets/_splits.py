@@ -10,7 +10,14 @@ from typing import NamedTuple
 from autoreg_jax.data.datasets._dataset import SPLITS
 from autoreg_jax.errors import DataError
 
-__all__ = ["Assigned", "Choose", "choose_splits", "given_splits", "split_named"]
+__all__ = [
+    "NOT_GIVEN",
+    "Assigned",
+    "Choose",
+    "choose_splits",
+    "given_splits",
+    "split_named",
+]
 
 HELD_OUT = 0.2  # fraction of the people in each of validation and test
 _WORDS = {
@@ -24,7 +31,9 @@ _CONTENT = re.compile(
     "images?|imgs?|scans?|labels?|masks?|paire?d?s?|data|set|cases?|files?|registration",
     re.IGNORECASE,
 )
-_BY_HASH, _REST, _ALL = "hash of the names", "not held out", "all is held out"
+_BY_HASH, _REST = "hash of the names", "not held out"
+NOT_GIVEN = "all is held out"
+"""Why a subject is for test that the dataset gives no split for, by `given_splits`."""
 
 
 class Assigned(NamedTuple):
@@ -58,7 +67,7 @@ def given_splits(
     """
     del path
     given = [None] * len(people) if given is None else given
-    return [known or Assigned("test", _ALL) for known in given], ""
+    return [known or Assigned("test", NOT_GIVEN) for known in given], ""
 
 
 def split_named(name: str) -> str | None:
