@@ -29,7 +29,8 @@ class PairsConfig:
     within: str | None = None
     """`person`: both images show the same person, at two times or in two modalities;
     null: any two images. The column `person` says who an image shows; without it, its
-    name does, as in `sub-01_ses-1_T1w` or `anna_t2`."""
+    name or folder does where they leave no doubt, as in `sub-01_ses-1_T1w`, `anna_t2`,
+    `anna_2019` or `anna/followup`. The plan says who was taken for whom."""
 
     list: str | None = None
     """CSV file of the pairs, the only ones for search, training and evaluation: columns

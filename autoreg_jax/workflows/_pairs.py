@@ -85,6 +85,13 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     asked = ", ".join(
         f"pairs.{name}={value}" for name, value in vars(pairs).items() if value
     )
+    if groups is not None and len(set(groups)) == len(everyone):
+        raise DataError(
+            f"pairs.within=person: no two of the subjects {cohort.names[0]} to "
+            f"{cohort.names[-1]} are known to show one person, neither by the column "
+            "'person' of the dataset CSV nor, beyond doubt, by names and folders such "
+            "as anna_2019 or anna/followup; add the column."
+        )
     kinds = ", ".join(sorted({str(modality) for modality in modalities}))
     raise DataError(
         f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} matches "

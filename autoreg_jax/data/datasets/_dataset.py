@@ -27,7 +27,7 @@ class Subject:
         landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
         velocity: Stationary velocity of a simulated subject, voxels, if any.
         why: Where its split comes from, such as "column 'split'".
-        person: Who the image shows; None if only the name of the subject says it.
+        person: Who the image shows, by the dataset or, beyond doubt, by names.
     """
 
     name: str

@@ -10,6 +10,7 @@ from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, PairList, Subjec
 from autoreg_jax.data.datasets._folder import names_of
 from autoreg_jax.data.datasets._listed_splits import ListedPair, splits_of
 from autoreg_jax.data.datasets._names import located, scan_parts, stem
+from autoreg_jax.data.datasets._people import in_words, people_of_files
 from autoreg_jax.data.datasets._splits import NOT_GIVEN
 from autoreg_jax.data.datasets._table import existing_files, read_table
 from autoreg_jax.errors import DataError
@@ -42,14 +43,14 @@ def read_images_of_pairs(path: Path) -> Dataset:
         files = existing_files(path, cells, _SIDES, f"{path}, line {line}")
         for side in _SIDES:
             images.setdefault(files[side].resolve(), files[side])
-    names = names_of([*images.values()])
+    files, stems = [*images.values()], [*map(stem, images.values())]
+    parent = os.path.commonpath([image.parent for image in images])
+    folders = [image.parent.relative_to(parent).parts for image in images]
+    names = names_of(files)
     if len(set(names)) < len(names):
-        parent = os.path.commonpath([image.parent for image in images])
-        folders = [image.parent.relative_to(parent).parts for image in images]
-        names = [
-            "_".join((*parts, stem(image)))
-            for parts, image in zip(folders, images.values(), strict=True)
-        ]
+        names = ["_".join((*f, s)) for f, s in zip(folders, stems, strict=True)]
+    people = people_of_files(names, stems, folders)
+    note = in_words(people, names)
     subjects = tuple(
         Subject(
             name=name,
@@ -58,10 +59,11 @@ def read_images_of_pairs(path: Path) -> Dataset:
             split="test",
             modality=scan_parts(stem(image))[1],
             why=NOT_GIVEN,
+            person=person,
         )
-        for name, image in zip(names, images.values(), strict=True)
+        for name, image, person in zip(names, files, people, strict=True)
     )
-    return Dataset(path, subjects)
+    return Dataset(path, subjects, (note,) if note else ())
 
 
 def with_pairs(dataset: Dataset, path: Path, *, held_out: bool = False) -> Dataset:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from autoreg_jax.data.datasets._bids import is_bids, read_bids
@@ -14,7 +13,7 @@ from autoreg_jax.data.datasets._listed import (
     read_images_of_pairs,
     with_pairs,
 )
-from autoreg_jax.data.datasets._names import people_of
+from autoreg_jax.data.datasets._people import in_words, people_of
 from autoreg_jax.data.datasets._same_images import check_images
 from autoreg_jax.data.datasets._splits import (
     Assigned,
@@ -60,7 +59,9 @@ def read_dataset(
       the like at the end, or is in a folder `labels`.
 
     Splits that are given are kept; the others are chosen by the names of the subjects,
-    the same on every machine. An image that appears twice, by path or by content, is
+    the same on every machine, so that a person stays in one of them. Who that is says
+    the dataset; without, names and folders such as `anna_2019` or `anna/followup` do,
+    where they leave no doubt. An image that appears twice, by path or by content, is
     refused across splits; within a split it is warned about.
 
     A list of pairs is a CSV file with the columns `fixed` and `moving`, subjects of the
@@ -93,12 +94,6 @@ def read_dataset(
         lists.append(Path(pairs))
     is_chosen = not held_out and not lists
     dataset = _read(path, choose_splits if is_chosen else given_splits)
-    people = people_of([subject.name for subject in dataset.subjects])
-    subjects = tuple(
-        one if one.person else replace(one, person=person)
-        for one, person in zip(dataset.subjects, people, strict=True)
-    )
-    dataset = replace(dataset, subjects=subjects)
     for table in lists:
         dataset = with_pairs(dataset, table, held_out=held_out)
     for subject in dataset.subjects:
@@ -179,6 +174,9 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
                 **files,
             )
         )
+    if "person" not in table[0][1]:
+        note = in_words(people, [subject.name for subject in subjects])
+        notes = (*filter(None, [note]), *notes)
     return Dataset(path, tuple(subjects), notes)
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "Choose",
     "choose_splits",
     "given_splits",
+    "is_of_dataset",
     "split_named",
 ]
 
@@ -80,6 +81,17 @@ def split_named(name: str) -> str | None:
         ('validation', 'train')
     """
     return _NAMED.get(_CONTENT.sub("", name).strip("_- .").lower())
+
+
+def is_of_dataset(name: str) -> bool:
+    """Whether a folder says what is in it or for what, and not whom it shows.
+
+    Examples:
+        >>> is_of_dataset("imagesTr"), is_of_dataset("scans"), is_of_dataset("anna")
+        (True, True, False)
+    """
+    rest = _CONTENT.sub("", name).strip("_- .")
+    return not rest or split_named(name) is not None
 
 
 def choose_splits(
