@@ -40,7 +40,8 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     left that are as `pairs` asks.
 
     Raises:
-        DataError: If there is no pair of two subjects.
+        DataError: If there is no pair of two subjects, or their landmarks correspond
+            within a person alone and pairs of others are asked for.
     """
     everyone = range(len(cohort.names))
     modalities = cohort.modalities or (None,) * len(cohort.names)
@@ -56,12 +57,7 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     if pairs.fixed is not None:
         fixed = tuple(i for i in fixed if cohort.names[i] == pairs.fixed)
         moving = tuple(i for i in moving if cohort.names[i] != pairs.fixed)
-    groups = None
-    if pairs.within is not None:
-        given = cohort.people or cohort.names
-        people = [one or name for one, name in zip(given, cohort.names, strict=True)]
-        number = {name: place for place, name in enumerate(dict.fromkeys(people))}
-        groups = tuple(number[name] for name in people)
+    groups = _groups_of(cohort, pairs)
 
     def is_pair(one: int, other: int) -> bool:
         return one != other and (groups is None or groups[one] == groups[other])
@@ -77,24 +73,49 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
             return Roles(moving, fixed, groups, listed)
     elif any(is_pair(one, other) for one in moving for other in fixed):
         return Roles(moving, fixed, groups)
-    if len(everyone) < 2:
-        raise DataError(
-            f"a pair needs two subjects, and {cohort.names[0]} is the only one of its "
+    raise _no_pair(cohort, pairs, groups)
+
+
+def _groups_of(cohort: Cohort, pairs: PairsConfig) -> tuple[int, ...] | None:
+    """A number for each person, if both images of a pair must show the same one."""
+    if pairs.within is None:
+        if cohort.landmark_groups is not None and cohort.pairs is None:
+            raise DataError(
+                f"the landmarks of the subjects {cohort.names[0]} to "
+                f"{cohort.names[-1]} have the same names within a person alone; set "
+                "pairs.within=person, list the pairs (pairs.list), or give landmarks "
+                "that correspond the same names."
+            )
+        return None
+    given = cohort.people or cohort.names
+    people = [one or name for one, name in zip(given, cohort.names, strict=True)]
+    number = {name: place for place, name in enumerate(dict.fromkeys(people))}
+    return tuple(number[name] for name in people)
+
+
+def _no_pair(
+    cohort: Cohort, pairs: PairsConfig, groups: tuple[int, ...] | None
+) -> DataError:
+    """The error of a split in which no two subjects are a pair."""
+    names = cohort.names
+    if len(names) == 1:
+        return DataError(
+            f"a pair needs two subjects, and {names[0]} is the only one of its "
             "split; give it another subject, in the column 'split' of the dataset CSV."
+        )
+    if groups is not None and len(set(groups)) == len(names):
+        return DataError(
+            f"pairs.within=person: no two of the subjects {names[0]} to {names[-1]} "
+            "are known to show one person, neither by the column 'person' of the "
+            "dataset CSV nor, beyond doubt, by names and folders such as anna_2019 or "
+            "anna/followup; add the column."
         )
     asked = ", ".join(
         f"pairs.{name}={value}" for name, value in vars(pairs).items() if value
     )
-    if groups is not None and len(set(groups)) == len(everyone):
-        raise DataError(
-            f"pairs.within=person: no two of the subjects {cohort.names[0]} to "
-            f"{cohort.names[-1]} are known to show one person, neither by the column "
-            "'person' of the dataset CSV nor, beyond doubt, by names and folders such "
-            "as anna_2019 or anna/followup; add the column."
-        )
-    kinds = ", ".join(sorted({str(modality) for modality in modalities}))
-    raise DataError(
-        f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} matches "
+    kinds = ", ".join(sorted({str(one) for one in cohort.modalities or (None,)}))
+    return DataError(
+        f"no pair of the subjects {names[0]} to {names[-1]} matches "
         f"{asked}; their modalities are {kinds}. Correct the setting, or the columns "
         "'subject', 'modality' and 'person' of the dataset CSV."
     )

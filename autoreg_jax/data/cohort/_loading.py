@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from autoreg_jax.data.cohort._cache import ImageCache
 from autoreg_jax.data.cohort._cohort import Cohort
 from autoreg_jax.data.cohort._entry import CachedSubject
-from autoreg_jax.data.cohort._landmarks import load_landmarks
+from autoreg_jax.data.cohort._landmarks import correspondence, load_landmarks
 from autoreg_jax.data.cohort._preprocessing import Preprocessed, Preprocessing
 from autoreg_jax.data.cohort._stored import StoredArray
 from autoreg_jax.data.datasets import Dataset, PairList, Subject, read_structures
@@ -116,7 +116,7 @@ def load_cohorts(
         for cohort in cohorts
     ]
     return [
-        _complete(cohort, group, facts)
+        _complete(cohort, group, facts, dataset.pair_list)
         for cohort, group in zip(cohorts, groups, strict=True)
     ]
 
@@ -204,10 +204,15 @@ def _on_disk(
     return replace(cohort, images=images, labels=labels)
 
 
-def _complete(cohort: Cohort, subjects: tuple[Subject, ...], facts: _Facts) -> Cohort:
+def _complete(
+    cohort: Cohort,
+    subjects: tuple[Subject, ...],
+    facts: _Facts,
+    listed: PairList | None,
+) -> Cohort:
     """The cohort with true velocities and landmarks, if there are any."""
     grid = Grid(cohort.images.shape[1:-1], cohort.affine)
-    velocity = landmarks = None
+    velocity = landmarks = groups = None
     is_resampled = any(facts[name].is_resampled for name in cohort.names)
     if subjects[0].velocity and not is_resampled:
         shape = (len(subjects), *grid.shape, grid.ndim)
@@ -217,8 +222,11 @@ def _complete(cohort: Cohort, subjects: tuple[Subject, ...], facts: _Facts) -> C
             velocity = np.asarray(velocity)
     if subjects[0].landmarks:
         matrices = [facts[name].to_image for name in cohort.names]
-        landmarks = load_landmarks(subjects, grid, matrices)
-    return replace(cohort, velocity=velocity, landmarks=landmarks)
+        together = correspondence(subjects, listed)
+        landmarks, groups = load_landmarks(subjects, grid, matrices, together)
+    return replace(
+        cohort, velocity=velocity, landmarks=landmarks, landmark_groups=groups
+    )
 
 
 def _numbered(
