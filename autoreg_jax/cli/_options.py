@@ -9,8 +9,8 @@ from autoreg_jax import config
 from autoreg_jax.files import is_writer
 
 DATASET = (
-    "CSV with columns subject,image,labels,split, dataset.json (Learn2Reg, Decathlon, "
-    "nnU-Net), BIDS folder, or folder of scans"
+    "CSV with columns subject,image,labels,split or, for pairs, fixed,moving,split, "
+    "dataset.json (Learn2Reg, Decathlon, nnU-Net), BIDS folder, or folder of scans"
 )
 
 

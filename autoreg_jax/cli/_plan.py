@@ -75,5 +75,7 @@ class Plan(Verb):
             print(printable(note))
         show_line("plan", run / "plan.yaml")
         words = ["autoreg", "auto", str(options.dataset), "-o", str(run)]
+        words += ["--config", options.config] if options.config else []
+        words += ["--set", *options.overrides] if options.overrides else []
         show_line("next", shlex.join(words))
         return 0

@@ -2,6 +2,7 @@
 
 import typing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from autoreg_jax.config._range import check_choice, check_range
@@ -28,9 +29,27 @@ class PairsConfig:
     within: str | None = None
     """`person`: both images show the same person, at two times or in two modalities;
     null: any two images. The column `person` says who an image shows; without it, its
-    name does, as in `sub-01_ses-1_T1w` or `anna_t2`."""
+    name or folder does where they leave no doubt, as in `sub-01_ses-1_T1w`, `anna_t2`,
+    `anna_2019` or `anna/followup`. The plan says who was taken for whom."""
+
+    list: str | None = None
+    """CSV file of the pairs, the only ones for search, training and evaluation: columns
+    `fixed` and `moving`, subjects or image files of the dataset, and `split` where the
+    dataset gives none. The other settings of `pairs` leave out some of them. null: any
+    pair."""
 
     def __post_init__(self) -> None:
+        if self.list is not None:
+            if not self.list:
+                raise ConfigError("list: must name a CSV file, or be null, got ''.")
+            # So that it is the same file where the run is continued.
+            place = Path(self.list).expanduser().absolute()
+            object.__setattr__(self, "list", str(place))
+            if self.fixed is not None:
+                raise ConfigError(
+                    f"fixed: {self.fixed!r} is to be fixed for all, but list says "
+                    "which image is fixed in each pair; set one of them to null."
+                )
         if self.within is None:
             return
         check_choice(self, "within", ("person",))
@@ -195,8 +214,9 @@ class RefineConfig:
 class EvaluateConfig:
     """Evaluation on pairs that neither search nor training has seen."""
 
-    pairs: int = 20
-    """Pairs to register, spread evenly over the subjects (>= 1)."""
+    pairs: int | None = None
+    """Most pairs to register, spread evenly over the subjects (>= 1); null: 20, or all
+    that are listed (`pairs.list`)."""
 
     split: str = "test"
     """Split of the dataset with these pairs: train, validation or test."""

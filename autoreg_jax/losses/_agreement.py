@@ -76,21 +76,25 @@ def landmark_loss(
     """Mean distance of φ(p) = p + u(p) from q, the landmark p in the moving image.
 
     Args:
-        fixed_points: p, in voxels of the fixed image.
-        moving_points: q, in voxels of the moving image.
+        fixed_points: p, in voxels of the fixed image; NaN where there is none.
+        moving_points: q, in voxels of the moving image; NaN where there is none.
         displacement: u at full resolution, in voxels.
 
     Returns:
-        √(‖p + u(p) − q‖² + 1e-6), the mean over landmarks and batch, in voxels.
+        √(‖p + u(p) − q‖² + 1e-6), the mean over landmarks and batch, in voxels; NaN
+        without any landmark.
 
     Examples:
         >>> point = jnp.array([[[1.0, 1.0]]])
         >>> landmark_loss(point, point + 3.0, jnp.full((1, 4, 4, 2), 3.0)).round(3)
         Array(0.001, dtype=float32)
     """
-    moved = fixed_points + sample_linear(displacement, fixed_points, boundary="edge")
-    squares = jnp.sum((moved - moving_points) ** 2, axis=-1)
-    return jnp.mean(jnp.sqrt(squares + _SMALLEST))
+    known = jnp.isfinite(fixed_points + moving_points).all(-1)
+    # Replaced before anything is computed, so that no gradient is NaN either.
+    p, q = (jnp.where(known[..., None], x, 0) for x in (fixed_points, moving_points))
+    moved = p + sample_linear(displacement, p, boundary="edge")
+    squares = jnp.sum((moved - q) ** 2, axis=-1)
+    return jnp.mean(jnp.sqrt(squares + _SMALLEST), where=known)
 
 
 def one_hot(

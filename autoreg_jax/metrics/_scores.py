@@ -132,7 +132,7 @@ def target_registration_error(
         spacing: Size of a voxel along each axis, mm.
 
     Returns:
-        Distances in mm; take their mean for the usual TRE.
+        Distances in mm, NaN for a point that is NaN; take their mean for the usual TRE.
     """
     vectors = sample_linear(displacement, fixed_points, boundary="edge")
     scale = jnp.asarray(spacing, displacement.dtype).reshape(1, 1, -1)

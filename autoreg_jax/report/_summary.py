@@ -149,6 +149,7 @@ def summary_paragraph(run: Run) -> str:
     sentences = [
         _OF_ANOTHER if run.is_of_model is False else "",
         f"{pairs} of {kind}subjects {was} registered for this evaluation.",
+        _listed_sentence(evaluation),
         *_dice_sentences(evaluation),
         _worse_pairs(run.rows),
         _labels_sentence(run.records),
@@ -157,6 +158,15 @@ def summary_paragraph(run: Run) -> str:
         _time_sentence(evaluation),
     ]
     return " ".join(filter(None, sentences))
+
+
+def _listed_sentence(evaluation: Mapping[str, Any]) -> str:
+    """Whether pairs were listed, and whether all of them were registered."""
+    listed, count = evaluation.get("listed_pairs"), evaluation.get("pairs")
+    if listed is None:
+        return ""
+    which = "all of the pairs" if count == listed else f"{count} of the {listed} pairs"
+    return f"These are {which} that are listed for it, and no others."
 
 
 def _dice_sentences(evaluation: Mapping[str, Any]) -> list[str]:

@@ -37,6 +37,7 @@ class RunFolder(os.PathLike[str]):
         path: The folder.
         config: Settings of the run, config.yaml.
         plan: Decisions about the data, plan.yaml.
+        pairs: The listed pairs of the run, if there are any, listed_pairs.csv.
         genotype: The searched architecture, genotype.json.
         objective: The searched loss weights, objective.json.
         search: What a search by trials has tried and decided, search.json.
@@ -67,6 +68,7 @@ class RunFolder(os.PathLike[str]):
         self.path = folder = Path(path)
         self.config = folder / "config.yaml"
         self.plan = folder / "plan.yaml"
+        self.pairs = folder / "listed_pairs.csv"
         self.genotype = folder / "genotype.json"
         self.objective = folder / "objective.json"
         self.search = folder / "search.json"

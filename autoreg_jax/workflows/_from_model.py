@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from autoreg_jax.config import RunConfig
-from autoreg_jax.data import read_dataset, read_image
+from autoreg_jax.data import read_image
 from autoreg_jax.files import write_json
 from autoreg_jax.inference import load_model
 from autoreg_jax.programs import layout_of, trained_vector, weights_of
@@ -18,6 +18,7 @@ from autoreg_jax.workflows._artifacts import (
 )
 from autoreg_jax.workflows._auto import open_run
 from autoreg_jax.workflows._stored import dataset_of
+from autoreg_jax.workflows.planning import read_listed
 from autoreg_jax.workflows.training import (
     check_axes,
     settings_from,
@@ -37,7 +38,8 @@ def begin_from(
         The settings with the network of the model.
     """
     model, source = load_model(path), dataset_of(folder, dataset)
-    ndim = read_image(read_dataset(source).subjects[0].image).ndim
+    table = read_listed(source, folder.path, config)
+    ndim = read_image(table.subjects[0].image).ndim
     check_axes(model, ndim, path)
     config = settings_from(config, model)
     trained_vector(model.params, layout_of(model.network, ndim), path)

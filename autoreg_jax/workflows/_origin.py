@@ -83,6 +83,26 @@ def check_origin(
             )
 
 
+def of_splits(train: Cohort, validation: Cohort | None) -> dict[str, Any]:
+    """The images and the pairs of both splits, as inputs of a stage."""
+    return {
+        "training images": looks(train),
+        "validation images": looks(validation),
+        "training pairs": _listed(train),
+        "validation pairs": _listed(validation),
+    }
+
+
+def _listed(cohort: Cohort | None) -> str | None:
+    """A digest of the listed pairs of a split; None without subjects."""
+    if cohort is None:
+        return None
+    if cohort.pairs is None:
+        return "any"
+    names = [[cohort.names[one] for one in pair] for pair in cohort.pairs]
+    return hashlib.sha256(json.dumps(sorted(names)).encode()).hexdigest()
+
+
 def looks(cohort: Cohort | None) -> dict[str, Any] | None:
     """A fingerprint of the subjects of a split, to notice that they were exchanged.
 

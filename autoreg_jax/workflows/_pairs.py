@@ -15,26 +15,33 @@ from autoreg_jax.workflows._images import SplitImages, split_images
 
 logger = logging.getLogger(__name__)
 
+# Pairs of an evaluation that nobody has listed or counted.
+_USUAL = 20
+
 
 class Roles(NamedTuple):
     """Indices of the subjects that may be moving and of those that may be fixed.
 
     Both of a pair are of one of the `groups`, a number for each subject; None: any two.
+    With `pairs` these are the only ones, and all of them are as the others say.
     """
 
     moving: tuple[int, ...]
     fixed: tuple[int, ...]
     groups: tuple[int, ...] | None = None
+    pairs: tuple[tuple[int, int], ...] | None = None
 
 
 def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     """The roles of the subjects of a split, loaded with the atlas if there is one.
 
     The atlas is a property of the run and not of the data, so that one dataset.csv
-    serves image-to-atlas and image-to-image registration.
+    serves image-to-atlas and image-to-image registration. Of listed pairs those are
+    left that are as `pairs` asks.
 
     Raises:
-        DataError: If there is no pair of two subjects.
+        DataError: If there is no pair of two subjects, or their landmarks correspond
+            within a person alone and pairs of others are asked for.
     """
     everyone = range(len(cohort.names))
     modalities = cohort.modalities or (None,) * len(cohort.names)
@@ -50,36 +57,84 @@ def roles_of(cohort: Cohort, pairs: PairsConfig) -> Roles:
     if pairs.fixed is not None:
         fixed = tuple(i for i in fixed if cohort.names[i] == pairs.fixed)
         moving = tuple(i for i in moving if cohort.names[i] != pairs.fixed)
-    groups = None
-    if pairs.within is not None:
-        given = cohort.people or cohort.names
-        people = [one or name for one, name in zip(given, cohort.names, strict=True)]
-        number = {name: place for place, name in enumerate(dict.fromkeys(people))}
-        groups = tuple(number[name] for name in people)
+    groups = _groups_of(cohort, pairs)
 
     def is_pair(one: int, other: int) -> bool:
         return one != other and (groups is None or groups[one] == groups[other])
 
-    if any(is_pair(one, other) for one in moving for other in fixed):
+    if cohort.pairs is not None:
+        sides = {*moving}, {*fixed}
+        listed = tuple(
+            (one, other)
+            for one, other in cohort.pairs
+            if one in sides[0] and other in sides[1] and is_pair(one, other)
+        )
+        if listed:
+            return Roles(moving, fixed, groups, listed)
+    elif any(is_pair(one, other) for one in moving for other in fixed):
         return Roles(moving, fixed, groups)
-    if len(everyone) < 2:
-        raise DataError(
-            f"a pair needs two subjects, and {cohort.names[0]} is the only one of its "
+    raise _no_pair(cohort, pairs, groups)
+
+
+def _groups_of(cohort: Cohort, pairs: PairsConfig) -> tuple[int, ...] | None:
+    """A number for each person, if both images of a pair must show the same one."""
+    if pairs.within is None:
+        if cohort.landmark_groups is not None and cohort.pairs is None:
+            raise DataError(
+                f"the landmarks of the subjects {cohort.names[0]} to "
+                f"{cohort.names[-1]} have the same names within a person alone; set "
+                "pairs.within=person, list the pairs (pairs.list), or give landmarks "
+                "that correspond the same names."
+            )
+        return None
+    given = cohort.people or cohort.names
+    people = [one or name for one, name in zip(given, cohort.names, strict=True)]
+    number = {name: place for place, name in enumerate(dict.fromkeys(people))}
+    return tuple(number[name] for name in people)
+
+
+def _no_pair(
+    cohort: Cohort, pairs: PairsConfig, groups: tuple[int, ...] | None
+) -> DataError:
+    """The error of a split in which no two subjects are a pair."""
+    names = cohort.names
+    if len(names) == 1:
+        return DataError(
+            f"a pair needs two subjects, and {names[0]} is the only one of its "
             "split; give it another subject, in the column 'split' of the dataset CSV."
+        )
+    if groups is not None and len(set(groups)) == len(names):
+        return DataError(
+            f"pairs.within=person: no two of the subjects {names[0]} to {names[-1]} "
+            "are known to show one person, neither by the column 'person' of the "
+            "dataset CSV nor, beyond doubt, by names and folders such as anna_2019 or "
+            "anna/followup; add the column."
         )
     asked = ", ".join(
         f"pairs.{name}={value}" for name, value in vars(pairs).items() if value
     )
-    kinds = ", ".join(sorted({str(modality) for modality in modalities}))
-    raise DataError(
-        f"no pair of the subjects {cohort.names[0]} to {cohort.names[-1]} matches "
+    kinds = ", ".join(sorted({str(one) for one in cohort.modalities or (None,)}))
+    return DataError(
+        f"no pair of the subjects {names[0]} to {names[-1]} matches "
         f"{asked}; their modalities are {kinds}. Correct the setting, or the columns "
         "'subject', 'modality' and 'person' of the dataset CSV."
     )
 
 
 def warn_of_unpaired(cohort: Cohort, roles: Roles) -> None:
-    """Warn of images that are in no pair, since no other one shows their person."""
+    """Warn of listed pairs, and of images of a person, that are not used."""
+    if cohort.pairs is not None:
+        used = {*(roles.pairs or ())}
+        left_out = [pair for pair in cohort.pairs if pair not in used]
+        if left_out:
+            logger.warning(
+                "%d of %d listed pairs are not used, such as %s to %s: they are not as "
+                "the other settings of `pairs` ask.",
+                len(left_out),
+                len(cohort.pairs),
+                *(cohort.names[one] for one in left_out[0]),
+            )
+        return
     if roles.groups is None:
         return
     pairs = {
@@ -119,11 +174,16 @@ def pair_names(cohort: Cohort, pairs: Any, most: int = 3) -> str:
 
 
 def scored_pairs(
-    cohort: Cohort, config: RunConfig, count: int
+    cohort: Cohort, config: RunConfig, count: int | None
 ) -> list[tuple[int, int]]:
-    """Moving and fixed subject of the pairs on which results are compared."""
-    roles = roles_of(cohort, config.pairs)._asdict()
-    return evaluation_pairs(len(cohort.names), count, config.seed, **roles)
+    """Moving and fixed subject of the pairs on which results are compared.
+
+    At most `count`; None: all that are listed, or else 20.
+    """
+    roles = roles_of(cohort, config.pairs)
+    if count is None:
+        count = _USUAL if roles.pairs is None else len(roles.pairs)
+    return evaluation_pairs(len(cohort.names), count, config.seed, **roles._asdict())
 
 
 @dataclass(frozen=True)

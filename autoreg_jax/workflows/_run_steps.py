@@ -141,7 +141,9 @@ def train_run(
         return winner
     prepared = prepare_again(source, folder.path, config, "train", "validation")
     before = folder.config.read_text(encoding="utf-8")
+    pairs = folder.pairs.read_text(encoding="utf-8") if folder.pairs.is_file() else None
     write_config(folder, config)
+    prepared.write_plan(folder.path)
     cohort, validation = prepared.cohorts
     try:
         trained = train(
@@ -156,6 +158,8 @@ def train_run(
         )
     except (ArtifactError, ConfigError, DataError):
         write_text(folder.config, before)  # nothing was trained with the new one
+        if pairs is not None:
+            write_text(folder.pairs, pairs)
         raise
     keep_settings(folder)
     trained = search_refinement(validation, trained, config, run=folder.path)

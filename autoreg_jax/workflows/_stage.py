@@ -30,7 +30,7 @@ from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob
 from autoreg_jax.workflows._loop import Task, last_state, repeat
-from autoreg_jax.workflows._origin import looks
+from autoreg_jax.workflows._origin import of_splits
 from autoreg_jax.workflows._pairs import SearchData, pair_names
 from autoreg_jax.workflows._stopping import result_step, stop_rule
 from autoreg_jax.workflows._tripwires import (
@@ -157,8 +157,7 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
 
     def inputs() -> dict[str, Any]:
         return {
-            "training images": looks(data.train.cohort),
-            "validation images": looks(data.valid.cohort),
+            **of_splits(data.train.cohort, data.valid.cohort),
             "start of α or λ": as_lists(run.outer),
             "loss weights": {} if lam is None else as_lists(lam),
             "architecture": str(getattr(searched, "genotype", "")),

@@ -44,7 +44,7 @@ from autoreg_jax.workflows._images import (
 )
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import Task, repeat
-from autoreg_jax.workflows._origin import looks
+from autoreg_jax.workflows._origin import of_splits
 from autoreg_jax.workflows._pairs import pair_names, pair_sampler, roles_of
 from autoreg_jax.workflows._tripwires import check_finite, check_progress, check_sane
 from autoreg_jax.workflows.training import (
@@ -290,8 +290,7 @@ def _inputs(
 ) -> dict[str, Any]:
     """What the states of a training depend on; others are refused when it resumes."""
     return {
-        "training images": looks(train),
-        "validation images": looks(validation),
+        **of_splits(train, validation),
         "loss weights": {term: float(lam[term]) for term in lam},
         "architecture": str(getattr(network, "genotype", "")),
         "seed": seed,

@@ -4,10 +4,14 @@ import re
 
 import numpy as np
 import pytest
+from unoptimised import quick
 
+from autoreg_jax.config import PairsConfig
 from autoreg_jax.data import load_cohort, read_dataset, write_volume
 from autoreg_jax.errors import DataError
 from autoreg_jax.geometry import Volume
+from autoreg_jax.metrics import target_registration_error
+from autoreg_jax.workflows._pairs import roles_of
 
 POINTS = {"tip": (1, 2, 3), "base": (3.5, 0, 5)}
 
@@ -80,3 +84,49 @@ def test_some_subjects_without_landmarks_are_refused(make_dataset):
     add_landmarks(path, np.diag([1.0, 2.0, 3.0, 1.0]), [POINTS])
     with pytest.raises(DataError, match="'s1' has no landmarks"):
         load_cohort(read_dataset(path), "train")
+
+
+def test_lines_correspond_where_there_are_no_names(make_dataset):
+    path = make_dataset()
+    add_landmarks(path, np.diag([1.0, 2.0, 3.0, 1.0]), [POINTS, POINTS])
+    named = load_cohort(read_dataset(path), "train").landmarks
+    for number in (1, 2):
+        (path.parent / f"{number}.csv").write_text("x,y,z\n1,4,9\n3.5,0,15\n")
+    np.testing.assert_array_equal(
+        load_cohort(read_dataset(path), "train").landmarks, named
+    )
+
+
+def test_landmarks_of_each_person_are_their_own(make_dataset):
+    """Fewer of one, and never compared with those of another."""
+    path = make_dataset(splits=("train",) * 4)
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    other = {name: POINTS[name] for name in reversed(POINTS)}
+    add_landmarks(path, affine, [POINTS, {"a": (2, 2, 2)}, other, {"a": (0, 1, 2)}])
+    head, *rows = path.read_text().splitlines()
+    people = [f"{row},{who}" for row, who in zip(rows, "abab", strict=True)]
+    path.write_text("\n".join([f"{head},person", *people]))
+    cohort = load_cohort(read_dataset(path), "train")
+    np.testing.assert_array_equal(cohort.landmarks[0], cohort.landmarks[2])
+    np.testing.assert_allclose(cohort.landmarks[3], [[0, 1, 2], [np.nan] * 3])
+    within = PairsConfig(within="person")
+    assert roles_of(cohort, within).groups == cohort.landmark_groups == (0, 1, 0, 1)
+    with pytest.raises(DataError, match=r"within a person alone; set pairs\.within"):
+        roles_of(cohort, PairsConfig())
+    # Those of the person that the pair shows, in millimetres along the axes.
+    still = np.zeros((1, 4, 5, 6, 3), np.float32)
+    points = cohort.landmarks[1:2], cohort.landmarks[3:4]
+    found = quick(target_registration_error)(still, *points, np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(found, [[8**0.5, np.nan]], rtol=1e-6)
+    # The same by a list, which says what belongs together.
+    path.write_text("\n".join([head, *rows]))
+    with pytest.raises(DataError, match="all subjects of a split need the same"):
+        load_cohort(read_dataset(path), "train")
+    pairs = path.parent / "pairs.csv"
+    pairs.write_text("fixed,moving\ns1,s3\ns0,s2\n")
+    listed = load_cohort(read_dataset(path, pairs=pairs), "train")
+    np.testing.assert_array_equal(listed.landmarks, cohort.landmarks)
+    assert roles_of(listed, PairsConfig()).pairs == ((2, 0), (3, 1))
+    pairs.write_text("fixed,moving\ns1,s3\ns0,s2\ns0,s1\n")
+    with pytest.raises(DataError, match=r"'a' is .* all subjects of a split"):
+        load_cohort(read_dataset(path, pairs=pairs), "train")

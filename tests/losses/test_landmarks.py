@@ -22,3 +22,10 @@ def test_an_affine_field_moves_points_as_its_matrix_says(shape):
     points = fixed.astype(np.float32), moving.astype(np.float32)
     found = jax.jit(landmark_loss)(*points, displacement)
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    # Another image of the batch has more of them.
+    few, many = (np.concatenate([p, np.full_like(p, np.nan)], 1) for p in points)
+    loss = jax.jit(jax.value_and_grad(landmark_loss, argnums=2))
+    same, gradient = loss(few, many, displacement)
+    np.testing.assert_allclose(same, found, rtol=1e-6)
+    assert np.isfinite(gradient).all()
+    assert np.any(gradient)

@@ -12,6 +12,7 @@ from autoreg_jax.runtime import RunFolder
 NAMES = {
     "config": "config.yaml",
     "plan": "plan.yaml",
+    "pairs": "listed_pairs.csv",
     "genotype": "genotype.json",
     "objective": "objective.json",
     "search": "search.json",

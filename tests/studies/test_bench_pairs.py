@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from autoreg_jax.config import PairsConfig, RunConfig
 from autoreg_jax.data import Cohort, write_volume
+from autoreg_jax.errors import ConfigError
 from autoreg_jax.geometry import Volume
+from autoreg_jax.studies.bench import Limits
 from autoreg_jax.studies.bench._pairs import ListedPair
+from autoreg_jax.studies.bench._session import BenchProtocol, Session
 from autoreg_jax.transforms import Grid, Transform
 from autoreg_jax.workflows.evaluation import pair_of, score
 
@@ -55,3 +59,35 @@ def test_the_error_counts_in_the_mask(cohort, tmp_path):
         found = score(judged, still, num_structures=0, spacing=SPACING, window=3)
         errors.append(float(found["displacement_error"]))
     assert errors == pytest.approx([3.0, (3.0 + 5.0) / 2], rel=1e-5)
+
+
+def test_the_pairs_of_a_run_are_those_of_its_bench(tmp_path):
+    """Rivals are trained and all are scored on listed pairs; other ones are refused."""
+    images = np.random.default_rng(2).uniform(0, 9, (6, 8, 8)).astype(np.float32)
+    lines = ["fixed,moving,split"]
+    for number, image in enumerate(images):
+        write_volume(tmp_path / f"{number}.nii.gz", Volume(image, np.eye(4)))
+    splits = ("train", "validation", "test")
+    for place, split in zip(range(0, 6, 2), splits, strict=True):
+        lines.append(f"{place + 1}.nii.gz,{place}.nii.gz,{split}")
+    (tmp_path / "dataset.csv").write_text("\n".join(lines))
+    (tmp_path / "turned.csv").write_text("\n".join([*lines, "4,5,"]))
+
+    def session(pairs):
+        protocol = BenchProtocol(
+            dataset=tmp_path,
+            methods=("none",),
+            config=RunConfig(pairs=PairsConfig(list=pairs)),
+            limits=Limits.checked(60.0, None, None),
+        )
+        return Session(tmp_path / "bench", protocol)
+
+    listed = session(None)
+    assert listed.named_pairs() == [("4", "5")]
+    assert [cohort.pairs for cohort in listed._subjects] == [((1, 0),), ((1, 0),)]
+    listed.claim()
+    session(None).claim()
+    turned = session(str(tmp_path / "turned.csv"))
+    assert sorted(turned.named_pairs()) == [("4", "5"), ("5", "4")]
+    with pytest.raises(ConfigError, match="belongs to other subjects, pairs"):
+        turned.claim()

@@ -171,6 +171,23 @@ def test_two_contrasts_are_compared_by_mind(tmp_path, named):
     asked = config.merge(config.RunConfig(), {"train": {"batch_size": 3}})
     plan = workflows.plan(tmp_path / "scans", config=asked)
     assert plan.config.batch == 3
+    if named:
+        return
+    # What is listed decides: here images of one contrast, then of both.
+    names = [f"p{seed}" for seed in range(8)]
+    splits = ("train", "train", "validation", "test")
+    for step, metric in ((2, "ncc"), (1, "mind")):
+        ends = [(0, step), (4, 4 + step), (3 - step, 3), (7 - step, 7)]
+        rows = [
+            f"{names[one]},{names[other]},{split}"
+            for (one, other), split in zip(ends, splits, strict=True)
+        ]
+        (tmp_path / "pairs.csv").write_text("\n".join(["fixed,moving,split", *rows]))
+        listed = {"pairs": {"list": str(tmp_path / "pairs.csv")}}
+        settings = config.merge(config.RunConfig(), listed)
+        plan = workflows.plan(tmp_path / "scans", config=settings)
+        assert plan.config.metric == metric
+        assert len(workflows.plan_summary(plan)["listed_pairs"]) == 4
 
 
 def test_hounsfield_units_get_one_window(tmp_path):

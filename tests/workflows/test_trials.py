@@ -399,6 +399,13 @@ def test_a_trial_without_the_memory_costs_one_candidate(
     assert not is_possible(trainer, full)
     assert not is_possible(trainer, wide)
     assert is_possible(trainer, Trial("3", {"train.learning_rate": 0.05}))
+    # A search does not turn listed pairs round.
+    turned = Trial("4", {"train.directions": "both"})
+    monkeypatch.setattr(_memory, "device_memory", lambda: ("gpu", None))
+    assert is_possible(trainer, turned)
+    listed = replace(trainer.train, pairs=((0, 1),))
+    assert not is_possible(replace(trainer, train=listed), turned)
+    monkeypatch.setattr(_memory, "device_memory", lambda: ("gpu", most))
     # The start is trained whatever the estimate says, and what takes no more.
     monkeypatch.setattr(_memory, "device_memory", lambda: ("gpu", 1))
     assert is_possible(trainer, Trial("3", {"train.learning_rate": 0.05}))

@@ -30,10 +30,15 @@ class Cohort:
         spacing: Millimetres along each axis.
         velocity: `(n, *space, d)` float32, voxels; only for simulated subjects.
         landmarks: `(n, k, d)` float32, voxels, k corresponding points; None without.
+            NaN where an image has fewer than others.
         intensity: How `images` were scaled.
         modalities: Modality of each subject, None where unknown; may be empty.
         label_values: Values of the K structures in the label maps.
         people: Who the image of each subject shows; may be empty.
+        pairs: Indices of the moving and the fixed subject of the only pairs that are
+            registered, in order; None: any that a run asks for.
+        landmark_groups: A number for each subject, if landmarks correspond between
+            subjects of the same number alone, such as the images of a person.
     """
 
     names: tuple[str, ...]
@@ -48,6 +53,8 @@ class Cohort:
     modalities: tuple[str | None, ...] = ()
     label_values: tuple[int, ...] = ()
     people: tuple[str | None, ...] = ()
+    pairs: tuple[tuple[int, int], ...] | None = None
+    landmark_groups: tuple[int, ...] | None = None
 
     @property
     def nbytes(self) -> int:

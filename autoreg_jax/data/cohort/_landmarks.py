@@ -6,31 +6,62 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.data.datasets import Subject, read_table
+from autoreg_jax.data.datasets import PairList, Subject, read_table
 from autoreg_jax.errors import DataError
 from autoreg_jax.geometry import Grid
 
-__all__ = ["load_landmarks"]
+__all__ = ["correspondence", "load_landmarks"]
+
+
+def correspondence(
+    subjects: Sequence[Subject], listed: PairList | None
+) -> tuple[int, ...]:
+    """A number for each subject, the same for those that a chain of pairs connects.
+
+    Where no pairs are listed, it is the same for all images of a person.
+    """
+    names = [subject.name for subject in subjects]
+    leader = {name: name for name in names}
+    pairs = () if listed is None else listed.pairs
+    if listed is None:
+        first = {one.person or one.name: one.name for one in subjects}
+        pairs = tuple((one.name, first[one.person or one.name]) for one in subjects)
+
+    def root(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = name = leader[leader[name]]
+        return name
+
+    for one, other in pairs:
+        if one in leader and other in leader:
+            leader[root(one)] = root(other)
+    number = {name: place for place, name in enumerate(dict.fromkeys(map(root, names)))}
+    return tuple(number[root(name)] for name in names)
 
 
 def load_landmarks(
     subjects: Sequence[Subject],
     grid: Grid,
     matrices: Sequence[Float[np.ndarray, "4 4"]],
-) -> Float[np.ndarray, "n k d"]:
+    groups: Sequence[int],
+) -> tuple[Float[np.ndarray, "n k d"], tuple[int, ...] | None]:
     """Read corresponding landmarks as voxel coordinates of one grid.
 
     Each file is a CSV `name,x,y,z` in world millimetres, RAS+, the world of the NIfTI
     affine; for an image of one plane the position across the plane is ignored.
-    Landmarks of the same name correspond.
+    Landmarks of the same name correspond, or of the same line where there are no names.
 
     Args:
         subjects: Subjects that all have a landmarks file.
         grid: The grid.
         matrices: World of the grid to world of the image, for each subject.
+        groups: A number for each subject. If not all have the same landmarks, those of
+            a group must.
 
     Returns:
-        Voxel coordinates, float32, the k landmarks in the order of the first file.
+        Voxel coordinates, float32, in the order of the first file (of a group), NaN
+        where a group has fewer; and None, or the groups if landmarks correspond within
+        them alone.
 
     Raises:
         DataError: If a file is not such a table, a landmark appears twice or lies
@@ -40,17 +71,27 @@ def load_landmarks(
         _read(Path(str(subject.landmarks)), grid, matrix)
         for subject, matrix in zip(subjects, matrices, strict=True)
     ]
-    names = list(tables[0])
-    for subject, table in zip(subjects, tables, strict=True):
-        differing = sorted(set(names) ^ set(table))
+    is_one = all(table.keys() == tables[0].keys() for table in tables)
+    if is_one or len(set(groups)) == len(subjects):
+        groups = [0] * len(subjects)
+    first: dict[int, int] = {}
+    for place, group in enumerate(groups):
+        other = first.setdefault(group, place)
+        differing = sorted(tables[other].keys() ^ tables[place].keys())
         if differing:
+            together = "all subjects of a split need the same landmarks"
+            if len(set(groups)) > 1:
+                together = "both images of a pair need the same landmarks"
             raise DataError(
-                f"{subject.landmarks}: the landmark {differing[0]!r} is either in this "
-                f"file or in {subjects[0].landmarks}; all subjects of a split need the "
-                "same landmarks."
+                f"{subjects[place].landmarks}: the landmark {differing[0]!r} is either "
+                f"in this file or in {subjects[other].landmarks}; {together}."
             )
-    points = [[table[name] for name in names] for table in tables]
-    return np.asarray(points, np.float32)
+    shape = len(subjects), max(map(len, tables)), grid.ndim
+    points = np.full(shape, np.nan, np.float32)
+    for place, group in enumerate(groups):
+        names = tables[first[group]]
+        points[place, : len(names)] = [tables[place][name] for name in names]
+    return points, None if len(first) == 1 else tuple(groups)
 
 
 def _read(
@@ -60,8 +101,8 @@ def _read(
     to_voxels = np.linalg.inv(matrix @ grid.affine)
     limits = np.asarray(grid.shape) - 0.5
     points: dict[str, Float[np.ndarray, " d"]] = {}
-    for line, cells in read_table(path, ("name", "x", "y", "z")):
-        name = cells["name"]
+    for number, (line, cells) in enumerate(read_table(path, (*"xyz",), ("name",)), 1):
+        name = cells.get("name") or str(number)
         where = f"{path}, line {line}, landmark {name!r}"
         try:
             world = [float(cells[axis]) for axis in "xyz"]

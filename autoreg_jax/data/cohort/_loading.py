@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from autoreg_jax.data.cohort._cache import ImageCache
 from autoreg_jax.data.cohort._cohort import Cohort
 from autoreg_jax.data.cohort._entry import CachedSubject
-from autoreg_jax.data.cohort._landmarks import load_landmarks
+from autoreg_jax.data.cohort._landmarks import correspondence, load_landmarks
 from autoreg_jax.data.cohort._preprocessing import Preprocessed, Preprocessing
 from autoreg_jax.data.cohort._stored import StoredArray
-from autoreg_jax.data.datasets import Dataset, Subject, read_structures
+from autoreg_jax.data.datasets import Dataset, PairList, Subject, read_structures
 from autoreg_jax.data.images import read_grid, read_labels, read_vectors
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Grid
@@ -74,7 +74,10 @@ def load_cohorts(
         first = read_grid(dataset.subjects[0].image)
         preprocessing = Preprocessing(first.grid, template=first)
     groups = [dataset.complete_split(split, atlas) for split in splits]
-    cohorts = [_empty(group, preprocessing) for group in groups]
+    cohorts = [
+        replace(_empty(group, preprocessing), pairs=_pairs(group, dataset.pair_list))
+        for group in groups
+    ]
     has_labels = any(group[0].labels is not None for group in groups)
     if cache is not None and sum(cohort.nbytes for cohort in cohorts) > cache.above:
         wanted = {subject.name for group in groups for subject in group}
@@ -113,7 +116,7 @@ def load_cohorts(
         for cohort in cohorts
     ]
     return [
-        _complete(cohort, group, facts)
+        _complete(cohort, group, facts, dataset.pair_list)
         for cohort, group in zip(cohorts, groups, strict=True)
     ]
 
@@ -142,6 +145,22 @@ def _empty(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Cohor
         intensity=preprocessing.intensity,
         modalities=tuple(subject.modality for subject in subjects),
         people=tuple(subject.person for subject in subjects),
+    )
+
+
+def _pairs(
+    subjects: Sequence[Subject], listed: PairList | None
+) -> tuple[tuple[int, int], ...] | None:
+    """Indices of the listed pairs of a split, whatever the order of the list."""
+    if listed is None:
+        return None
+    places = {subject.name: place for place, subject in enumerate(subjects)}
+    return tuple(
+        sorted(
+            (places[moving], places[fixed])
+            for moving, fixed in listed.pairs
+            if moving in places and fixed in places
+        )
     )
 
 
@@ -185,10 +204,15 @@ def _on_disk(
     return replace(cohort, images=images, labels=labels)
 
 
-def _complete(cohort: Cohort, subjects: tuple[Subject, ...], facts: _Facts) -> Cohort:
+def _complete(
+    cohort: Cohort,
+    subjects: tuple[Subject, ...],
+    facts: _Facts,
+    listed: PairList | None,
+) -> Cohort:
     """The cohort with true velocities and landmarks, if there are any."""
     grid = Grid(cohort.images.shape[1:-1], cohort.affine)
-    velocity = landmarks = None
+    velocity = landmarks = groups = None
     is_resampled = any(facts[name].is_resampled for name in cohort.names)
     if subjects[0].velocity and not is_resampled:
         shape = (len(subjects), *grid.shape, grid.ndim)
@@ -198,8 +222,11 @@ def _complete(cohort: Cohort, subjects: tuple[Subject, ...], facts: _Facts) -> C
             velocity = np.asarray(velocity)
     if subjects[0].landmarks:
         matrices = [facts[name].to_image for name in cohort.names]
-        landmarks = load_landmarks(subjects, grid, matrices)
-    return replace(cohort, velocity=velocity, landmarks=landmarks)
+        together = correspondence(subjects, listed)
+        landmarks, groups = load_landmarks(subjects, grid, matrices, together)
+    return replace(
+        cohort, velocity=velocity, landmarks=landmarks, landmark_groups=groups
+    )
 
 
 def _numbered(

@@ -30,6 +30,8 @@ class PairSampler:
         fixed: Indices of the subjects that may be fixed; default: all.
         groups: A number for each subject; both of a pair have the same one. Default:
             any two subjects form a pair.
+        pairs: `(moving, fixed)` indices of the only pairs there are, each once, in
+            place of `moving`, `fixed` and `groups`.
 
     Raises:
         ValueError: If an argument is too small, or there is no pair.
@@ -50,6 +52,7 @@ class PairSampler:
         moving: Sequence[int] | None = None,
         fixed: Sequence[int] | None = None,
         groups: Sequence[int] | None = None,
+        pairs: Sequence[tuple[int, int]] | None = None,
     ):
         if num_subjects < 2:
             raise ValueError(f"a pair needs two subjects, got {num_subjects}.")
@@ -60,6 +63,7 @@ class PairSampler:
         self.num_subjects = num_subjects
         self.batch_size = batch_size
         self.seed = seed
+        self._listed = None if pairs is None else np.reshape(pairs, (-1, 2)).astype(int)
         everyone = range(num_subjects)
         self._moving = np.asarray(everyone if moving is None else moving, int)
         self._fixed = np.asarray(everyone if fixed is None else fixed, int)
@@ -81,6 +85,8 @@ class PairSampler:
     @property
     def pairs_per_epoch(self) -> int:
         """Number of ordered pairs of different subjects."""
+        if self._listed is not None:
+            return len(self._listed)
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(
@@ -105,6 +111,8 @@ class PairSampler:
         for epoch in np.unique(epochs).tolist():
             is_in = epochs == epoch
             pairs[is_in] = self._shuffled(epoch, places[is_in])
+        if self._listed is not None:
+            return self._listed[pairs, 0], self._listed[pairs, 1]
         rows = np.searchsorted(self._ends, pairs, side="right")
         columns = pairs - np.append(0, self._ends)[rows]
         columns += columns >= self._own[rows]
@@ -160,6 +168,7 @@ def evaluation_pairs(
     moving: Sequence[int] | None = None,
     fixed: Sequence[int] | None = None,
     groups: Sequence[int] | None = None,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> list[tuple[int, int]]:
     """Distinct ordered pairs for evaluation, spread evenly over the subjects.
 
@@ -174,6 +183,7 @@ def evaluation_pairs(
         moving: Indices of the subjects that may be moving; default: all.
         fixed: Indices of the subjects that may be fixed; default: all.
         groups: As for `PairSampler`.
+        pairs: As for `PairSampler`.
 
     Returns:
         `(moving, fixed)` indices.
@@ -191,7 +201,15 @@ def evaluation_pairs(
             f"{num_pairs}."
         )
     ring = np.random.default_rng(seed).permutation(num_subjects).tolist()
-    pairs = [
+    if pairs is not None:
+        place = {subject: number for number, subject in enumerate(ring)}
+
+        def turn(pair: tuple[int, int]) -> tuple[int, int]:
+            begin, end = place[pair[0]], place[pair[1]]
+            return (end - begin) % num_subjects, begin
+
+        return sorted(pairs, key=turn)[:num_pairs]
+    everyone = [
         (ring[place], ring[(place + offset) % num_subjects])
         for offset in range(1, num_subjects)
         for place in range(num_subjects)
@@ -202,6 +220,6 @@ def evaluation_pairs(
     of = [0] * num_subjects if groups is None else list(groups)
     return [
         (one, other)
-        for one, other in pairs
+        for one, other in everyone
         if one in allowed[0] and other in allowed[1] and of[one] == of[other]
     ][:num_pairs]

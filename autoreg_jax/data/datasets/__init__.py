@@ -1,6 +1,6 @@
 """Lists of subjects and of pairs in any form, and what a dataset is like."""
 
-from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject
+from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, PairList, Subject
 from autoreg_jax.data.datasets._fingerprint import (
     MOST_IMAGES,
     Fingerprint,
@@ -12,8 +12,8 @@ from autoreg_jax.data.datasets._read import (
     STRUCTURES_FILE,
     read_dataset,
     read_structures,
-    read_table,
 )
+from autoreg_jax.data.datasets._table import read_table
 
 __all__ = [
     "MOST_IMAGES",
@@ -22,6 +22,7 @@ __all__ = [
     "Dataset",
     "Fingerprint",
     "PairFiles",
+    "PairList",
     "Scan",
     "Subject",
     "fingerprint",

@@ -1,13 +1,14 @@
 """The subjects of a dataset, their files and splits."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from autoreg_jax.errors import DataError
 
-__all__ = ["SPLITS", "Dataset", "SplitSource", "Subject", "check_file"]
+__all__ = ["SPLITS", "Dataset", "PairList", "SplitSource", "Subject", "check_file"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,7 +27,7 @@ class Subject:
         landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
         velocity: Stationary velocity of a simulated subject, voxels, if any.
         why: Where its split comes from, such as "column 'split'".
-        person: Who the image shows; None if only the name of the subject says it.
+        person: Who the image shows, by the dataset or, beyond doubt, by names.
     """
 
     name: str
@@ -56,6 +57,22 @@ class SplitSource(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PairList:
+    """The only pairs of a dataset that are registered.
+
+    Attributes:
+        path: The CSV file that lists them.
+        pairs: Names of the moving and of the fixed subject of each, both of one split.
+        files: Files that the list names beside the images: for a subject `labels`,
+            `mask` or `landmarks`.
+    """
+
+    path: Path
+    pairs: tuple[tuple[str, str], ...]
+    files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The subjects of a dataset in the order of its lines, or of their names.
 
@@ -64,6 +81,7 @@ class Dataset:
         subjects: All subjects.
         notes: What was inferred while reading, in sentences: what the files were taken
             for, how the splits were chosen.
+        pair_list: The pairs to be registered; None: any that a run asks for.
 
     Raises:
         DataError: If a name appears twice or a split has a single subject.
@@ -72,6 +90,7 @@ class Dataset:
     path: Path
     subjects: tuple[Subject, ...]
     notes: tuple[str, ...] = ()
+    pair_list: PairList | None = None
 
     def __post_init__(self) -> None:
         for name, count in Counter(s.name for s in self.subjects).items():
@@ -116,6 +135,12 @@ class Dataset:
         chosen = tuple(s for s in self.subjects if s.split == name)
         if not chosen:
             present = [n for n in SPLITS if any(s.split == n for s in self.subjects)]
+            if self.pair_list is not None:
+                raise DataError(
+                    f"{self.pair_list.path}: no pair is of the split {name!r}; the "
+                    f"splits with pairs are {', '.join(present)}. List a pair of it, "
+                    "in the column 'split' or by subjects that are in it."
+                )
             raise DataError(
                 f"{self.path}: no subject is in the split {name!r}; the splits with "
                 f"subjects are {', '.join(present)}. Assign two or more subjects to it "

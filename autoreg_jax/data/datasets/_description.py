@@ -26,8 +26,9 @@ from autoreg_jax.data.datasets._lists import (
     lists_of,
     unused,
 )
-from autoreg_jax.data.datasets._names import is_image_file, located, people_of, stem
+from autoreg_jax.data.datasets._names import is_image_file, located, stem
 from autoreg_jax.data.datasets._nnunet import is_nnunet, with_lists
+from autoreg_jax.data.datasets._people import in_words, people_of
 from autoreg_jax.data.datasets._splits import Assigned, Choose, choose_splits
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
@@ -89,20 +90,25 @@ def read_description(path: Path, choose: Choose = choose_splits) -> Dataset:
             f"{path}: the list 'training' is empty; download the data of the task, or "
             "list the images in a dataset CSV."
         )
-    people = people_of([stem(one.file) for one in listed])
+    names = [stem(one.file) for one in listed]
+    people = people_of(names)
+    notes += filter(None, [in_words(people, names)])
     splits, note = choose(path, people, [one.given for one in listed])
     modalities = _by_number(content.get("modality") or content.get("channel_names"))
     subjects = tuple(
         Subject(
-            name=stem(one.file),
+            name=name,
             image=one.file,
             labels=_labels(path, one),
             split=split,
             modality=_modality(one.file, modalities),
             mask=_file(path, one, _MASK),
             why=why,
+            person=person,
         )
-        for one, (split, why) in zip(listed, splits, strict=True)
+        for name, one, person, (split, why) in zip(
+            names, listed, people, splits, strict=True
+        )
     )
     if any(_POINTS.match(key) for one in listed for key in one.entry):
         notes.append(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from autoreg_jax.data.datasets._dataset import Dataset, Subject
+from autoreg_jax.data.datasets._dataset import Dataset, PairList, Subject
 from autoreg_jax.data.datasets._names import scan_parts, stem
 from autoreg_jax.data.images import (
     STRAIGHT,
@@ -86,7 +86,8 @@ class Fingerprint:
         scans: The sampled images, evenly spread over the dataset.
         has_one_grid: Whether all images lie on the grid of the first.
         shapes: Smallest and largest number of voxels on each axis, over all images.
-        relations: How alike grey values are, by pair of modalities.
+        relations: How alike grey values are, by pair of modalities; where pairs are
+            listed, over these alone.
         overlap: Median and smallest fraction of the field of view that an image shares
             with another.
         label_values: Values of the label maps of `scans` without the background 0.
@@ -174,7 +175,7 @@ def fingerprint(
                 "dataset must contain slices alone or volumes alone."
             )
     scans, values = [], set()
-    for subject in _sample(dataset.subjects):
+    for subject in _sample(dataset):
         image = read_image(subject.image)
         check_contrast(image)
         mask = None if subject.mask is None else read_mask(subject.mask, image)
@@ -188,30 +189,49 @@ def fingerprint(
         scans=tuple(scans),
         has_one_grid=all(first.grid.matches(one.grid) for one in grids),
         shapes=(tuple(shapes.min(0).tolist()), tuple(shapes.max(0).tolist())),
-        relations=_relations(scans),
+        relations=_relations(scans, dataset.pair_list),
         overlap=_shared_field_of_view(scans),
         label_values=tuple(sorted(values - {0})),
     )
 
 
-def _sample(subjects: Sequence[Subject]) -> list[Subject]:
-    """Evenly spread images of all modalities."""
+def _sample(dataset: Dataset) -> list[Subject]:
+    """Evenly spread images of all modalities, or of listed pairs both images."""
+    subjects = dataset.subjects
+    if dataset.pair_list is not None:
+        pairs = dataset.pair_list.pairs
+        places = np.linspace(0, len(pairs) - 1, min(MOST_IMAGES // 2, len(pairs)))
+        names = {name for place in places for name in pairs[int(place)]}
+        chosen = [subject for subject in subjects if subject.name in names]
+        return _with_training(chosen, subjects)
     by_modality: dict[str | None, list[Subject]] = {}
     for subject in subjects:
         by_modality.setdefault(subject.modality, []).append(subject)
     share = max(2, MOST_IMAGES // len(by_modality))
-    chosen: list[Subject] = []
+    chosen = []
     for group in by_modality.values():
         places = np.linspace(0, len(group) - 1, min(share, len(group)))
         chosen += [group[int(place)] for place in places]
-    if not any(subject.split == "train" for subject in chosen):
-        chosen += [s for s in subjects if s.split == "train"][:1]
-    return chosen
+    return _with_training(chosen, subjects)
 
 
-def _relations(scans: Sequence[Scan]) -> dict[tuple[str, str], Relation]:
+def _with_training(
+    chosen: Sequence[Subject], subjects: Sequence[Subject]
+) -> list[Subject]:
+    """The chosen images, and one for training if they are all for other splits."""
+    has_training = any(subject.split == "train" for subject in chosen)
+    more = [] if has_training else [s for s in subjects if s.split == "train"][:1]
+    return [*chosen, *more]
+
+
+def _relations(
+    scans: Sequence[Scan], listed: PairList | None
+) -> dict[tuple[str, str], Relation]:
     found: dict[tuple[str, str], list[float]] = {}
+    pairs = None if listed is None else {frozenset(pair) for pair in listed.pairs}
     for one, other in itertools.combinations(scans, 2):
+        if pairs is not None and {one.subject.name, other.subject.name} not in pairs:
+            continue
         contrast = shared_contrast(one.content, other.content)
         if contrast is None:
             continue

@@ -9,10 +9,10 @@ from autoreg_jax.data.datasets._dataset import Dataset, Subject
 from autoreg_jax.data.datasets._label_maps import core, named_role, unnamed_label_maps
 from autoreg_jax.data.datasets._names import (
     is_image_file,
-    people_of,
     scan_parts,
     stem,
 )
+from autoreg_jax.data.datasets._people import in_words, is_kind, people_of_files
 from autoreg_jax.data.datasets._splits import (
     Assigned,
     Choose,
@@ -22,7 +22,7 @@ from autoreg_jax.data.datasets._splits import (
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError
 
-__all__ = ["read_folder"]
+__all__ = ["names_of", "read_folder"]
 
 
 def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
@@ -66,9 +66,12 @@ def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
     belongs = {
         role: _partners(images, by_role[role], role) for role in ("labels", "mask")
     }
-    names = _names(images)
-    named = [_split(image.relative_to(path)) for image in images]
-    splits, note = choose(path, people_of(names), named)
+    names = names_of(images)
+    relative = [image.relative_to(path) for image in images]
+    people = people_of_files(
+        names, [*map(stem, images)], [place.parts[:-1] for place in relative]
+    )
+    splits, note = choose(path, people, [*map(_split, relative)])
     notes = [
         f"A folder of scans: {len(images)} images, {len(by_role['labels'])} label maps "
         f"and {len(by_role['mask'])} masks, identified by their names."
@@ -78,6 +81,7 @@ def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
             f"{_listed(unnamed)}: taken for label maps, since they hold few whole "
             "numbers and are named after an image."
         )
+    notes += filter(None, [in_words(people, names)])
     subjects = tuple(
         Subject(
             name=name,
@@ -87,8 +91,11 @@ def read_folder(path: Path, choose: Choose = choose_splits) -> Dataset:
             modality=scan_parts(stem(image))[1],
             mask=belongs["mask"].get(image),
             why=why,
+            person=person,
         )
-        for name, image, (split, why) in zip(names, images, splits, strict=True)
+        for name, image, person, (split, why) in zip(
+            names, images, people, splits, strict=True
+        )
     )
     return Dataset(path, subjects, (*notes, *filter(None, [note])))
 
@@ -103,17 +110,22 @@ def _listed(files: list[Path]) -> str:
     return ", ".join(file.name for file in files[:3]) + more
 
 
-def _names(images: list[Path]) -> list[str]:
-    """A name for each image: its own, with its folder where the names repeat."""
+def names_of(images: list[Path]) -> list[str]:
+    """A name for each image: its own, with its folders where the names repeat."""
     names = [stem(image) for image in images]
-    if len(set(names)) == len(names):
+    counts = Counter(names)
+    # One folder a person or a time, with files of the same names in each.
+    if not all(n > 1 or is_kind(name) for name, n in counts.items()):
         return names
-    folders = [image.parent.name for image in images]
-    # One folder a person, with files of the same names in each.
-    is_by_folder = len(set(zip(folders, names, strict=True))) == len(names)
-    if is_by_folder and all(count > 1 for count in Counter(names).values()):
-        return [f"{folder}_{name}" for folder, name in zip(folders, names, strict=True)]
-    return names
+    found, deepest = names, 1
+    if all(map(is_kind, counts)):  # anna/2019/t1
+        deepest = max(len(image.parts) for image in images) - 1
+    for depth in range(1, deepest + 1):
+        if len(set(found)) == len(found):
+            return found
+        folders = [image.parts[-1 - depth : -1] for image in images]
+        found = ["_".join((*f, n)) for f, n in zip(folders, names, strict=True)]
+    return found if len(set(found)) == len(found) else names
 
 
 def _partners(images: list[Path], files: Iterable[Path], role: str) -> dict[Path, Path]:

@@ -3,16 +3,17 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 
 from autoreg_jax.data.images import is_image_name, stem
 
 __all__ = [
+    "CHANNEL",
+    "MODALITIES",
+    "PLAIN",
     "is_hidden",
     "is_image_file",
     "located",
-    "people_of",
     "scan_parts",
     "stem",
 ]
@@ -23,8 +24,8 @@ PLAIN = ("image", "img", "scan", "brain", "orig")
 _ENDING = re.compile(rf"[_\-. ]({MODALITIES})$", re.IGNORECASE)
 _PLAIN = re.compile(rf"[_\-. ]({'|'.join(PLAIN)})$", re.IGNORECASE)
 # Learn2Reg and nnU-Net number the images of a person: 0000, 0001.
-_CHANNEL = re.compile(r"(?<=_)00\d\d$")
-_MOST_CHANNELS = 8
+CHANNEL = re.compile(r"(?<=_)00\d\d$")
+_MOSTCHANNELS = 8
 _BIDS = re.compile(r"sub-[^_]+(?=_)")
 
 
@@ -73,40 +74,9 @@ def scan_parts(name: str) -> tuple[str, str | None]:
     name = _PLAIN.sub("", name)
     if found := _ENDING.search(name):
         return name[: found.start()], found[1].lower()
-    if (found := _CHANNEL.search(name)) and len(found[0]) + 1 < len(name):
+    if (found := CHANNEL.search(name)) and len(found[0]) + 1 < len(name):
         # The first number of a name is the person, a second one the channel.
         head = name[: found.start() - 1]
         if re.search(r"\d", head):
             return head, None
     return name, None
-
-
-def people_of(names: Sequence[str]) -> list[str]:
-    """The person of each scan of a dataset: all sessions and images of one are equal.
-
-    Args:
-        names: Stems.
-
-    Examples:
-        >>> people_of(["sub-01_ses-1_T1w", "sub-01_ses-2", "p2_0000", "p2_0001"])
-        ['sub-01', 'sub-01', 'p2', 'p2']
-        >>> people_of(["L2R_0001", "L2R_0002"])
-        ['L2R_0001', 'L2R_0002']
-    """
-    people = [_BIDS.match(name) for name in names]
-    heads = [scan_parts(name)[0] for name in names]
-    channels: dict[str, set[str]] = {}
-    for name, head in zip(names, heads, strict=True):
-        channels.setdefault(head, set()).add(name[len(head) :])
-    # Channels begin at 0000 and are few; other numbers count the people.
-    people = [
-        bids[0] if bids else head if _are_channels(channels[head]) else name
-        for bids, head, name in zip(people, heads, names, strict=True)
-    ]
-    return people if len(set(people)) > 1 else list(names)
-
-
-def _are_channels(endings: set[str]) -> bool:
-    """Whether the endings of the names of one person are no numbers of persons."""
-    numbers = [ending for ending in endings if _CHANNEL.search(ending)]
-    return not numbers or ("_0000" in numbers and len(numbers) <= _MOST_CHANNELS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autoreg_jax.data.datasets._label_maps import holds_labels, named_role
 from autoreg_jax.data.datasets._names import is_image_file, stem
-from autoreg_jax.data.datasets._read import existing_files, read_table
+from autoreg_jax.data.datasets._table import existing_files, read_table
 from autoreg_jax.data.images import ENDINGS
 from autoreg_jax.errors import DataError, ImageWarning
 

@@ -1,19 +1,19 @@
-"""Reads a dataset of any form; CSV files, the usual one, are read here, strictly."""
+"""Reads a dataset of any form; the usual one, a CSV file of subjects, is read here."""
 
-import csv
-import difflib
-import io
 import warnings
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from autoreg_jax.data.datasets._bids import is_bids, read_bids
 from autoreg_jax.data.datasets._dataset import SPLITS, Dataset, Subject, check_file
 from autoreg_jax.data.datasets._description import find_description, read_description
 from autoreg_jax.data.datasets._folder import read_folder
-from autoreg_jax.data.datasets._names import located, people_of
+from autoreg_jax.data.datasets._listed import (
+    lists_pairs,
+    read_images_of_pairs,
+    with_pairs,
+)
+from autoreg_jax.data.datasets._people import in_words, people_of
 from autoreg_jax.data.datasets._same_images import check_images
 from autoreg_jax.data.datasets._splits import (
     Assigned,
@@ -25,21 +25,22 @@ from autoreg_jax.data.datasets._subject_folders import (
     find_subject_folders,
     read_subject_folders,
 )
+from autoreg_jax.data.datasets._table import existing_files, read_table
 from autoreg_jax.errors import DataError, ImageWarning
 
 __all__ = [
     "STRUCTURES_FILE",
-    "existing_files",
     "read_dataset",
     "read_structures",
-    "read_table",
 ]
 
 STRUCTURES_FILE = "structures.csv"
 _FILES = ("labels", "mask", "landmarks", "velocity")
 
 
-def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
+def read_dataset(
+    path: Path | str, *, held_out: bool = False, pairs: Path | str | None = None
+) -> Dataset:
     """Read the list of subjects of a dataset and check it.
 
     The path decides how:
@@ -47,6 +48,8 @@ def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
     - a CSV file, or a folder with a `dataset.csv`. The columns are `subject,image` and
       optionally `labels`, `split`, `modality`, `person`, `mask`, `landmarks`,
       `velocity`; paths are relative to the CSV file;
+    - a CSV file of pairs, with the columns `fixed` and `moving` as described below: its
+      images are the subjects;
     - a `dataset.json` of Learn2Reg, Medical Segmentation Decathlon or nnU-Net, or a
       folder with a `*dataset.json` of these formats;
     - a BIDS folder, raw or derivatives: `sub-*/[ses-*/]anat/*_T1w.nii.gz` or
@@ -56,13 +59,23 @@ def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
       the like at the end, or is in a folder `labels`.
 
     Splits that are given are kept; the others are chosen by the names of the subjects,
-    the same on every machine. An image that appears twice, by path or by content, is
+    the same on every machine, so that a person stays in one of them. Who that is says
+    the dataset; without, names and folders such as `anna_2019` or `anna/followup` do,
+    where they leave no doubt. An image that appears twice, by path or by content, is
     refused across splits; within a split it is warned about.
+
+    A list of pairs is a CSV file with the columns `fixed` and `moving`, subjects of the
+    dataset or image files (relative to the list), and optionally `split`,
+    `fixed_labels`, `moving_labels`, `fixed_mask`, `moving_mask`, `fixed_landmarks` and
+    `moving_landmarks`. Both images of a pair are in one split, which the list says
+    where the dataset does not; where neither does, pairs that share an image or a
+    person stay together.
 
     Args:
         path: File or folder.
         held_out: Nothing of it is for training: a subject for which no split is given
             is in `test`, and any number of them will do.
+        pairs: List of the only pairs to be registered; other subjects are left out.
 
     Returns:
         The subjects, whose files all exist, and notes on what was inferred.
@@ -70,27 +83,37 @@ def read_dataset(path: Path | str, *, held_out: bool = False) -> Dataset:
     Raises:
         DataError: If there is no dataset, it is not such a table, a column is missing
             or unknown, a file does not exist, a subject appears twice, an image is in
-            two splits, or a split has an unknown name or a single subject.
+            two splits, or a split has an unknown name or a single subject; or if the
+            list names what is no subject, a pair twice, an image with itself, or a pair
+            of two splits.
     """
-    dataset = _read(Path(path), given_splits if held_out else choose_splits)
+    path = Path(path)
+    own = _table_of(path)
+    lists = [own] if own is not None and lists_pairs(own) else []
+    if pairs is not None:
+        lists.append(Path(pairs))
+    is_chosen = not held_out and not lists
+    dataset = _read(path, choose_splits if is_chosen else given_splits)
+    for table in lists:
+        dataset = with_pairs(dataset, table, held_out=held_out)
     for subject in dataset.subjects:
         for file in filter(None, (subject.image, subject.labels, subject.mask)):
             check_file(file, f"{dataset.path}, subject {subject.name!r}")
+    _warn_of_divided_people(dataset)
     check_images(dataset)
-    if all(subject.person for subject in dataset.subjects):
-        return dataset
-    people = people_of([subject.name for subject in dataset.subjects])
-    named = tuple(
-        replace(one, person=one.person or person)
-        for one, person in zip(dataset.subjects, people, strict=True)
-    )
-    return replace(dataset, subjects=named)
+    return dataset
+
+
+def _table_of(path: Path) -> Path | None:
+    """The CSV file that is the dataset, if it is one."""
+    table = path / "dataset.csv" if path.is_dir() else path
+    return table if table.is_file() else None
 
 
 def _read(path: Path, choose: Choose) -> Dataset:
     if path.is_dir():
-        if (path / "dataset.csv").is_file():
-            return _read_csv(path / "dataset.csv", choose)
+        if table := _table_of(path):
+            return _read_csv(table, choose)
         if description := find_description(path):
             return read_description(description, choose)
         if is_bids(path):
@@ -115,7 +138,9 @@ def _read(path: Path, choose: Choose) -> Dataset:
 
 
 def _read_csv(path: Path, choose: Choose) -> Dataset:
-    """The subjects of a CSV file, one a line."""
+    """The subjects of a CSV file, one a line, or the images of its pairs."""
+    if lists_pairs(path):
+        return read_images_of_pairs(path)
     texts = "split", "modality", "person"
     table = read_table(path, ("subject", "image"), (*_FILES, *texts))
     notes: tuple[str, ...] = ()
@@ -149,9 +174,10 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
                 **files,
             )
         )
-    dataset = Dataset(path, tuple(subjects), notes)
-    _warn_of_divided_people(dataset)
-    return dataset
+    if "person" not in table[0][1]:
+        note = in_words(people, [subject.name for subject in subjects])
+        notes = (*filter(None, [note]), *notes)
+    return Dataset(path, tuple(subjects), notes)
 
 
 def _warn_of_divided_people(dataset: Dataset) -> None:
@@ -167,7 +193,7 @@ def _warn_of_divided_people(dataset: Dataset) -> None:
             f"{dataset.path}: {words} seem to be scans of one person in "
             f"several splits{more}; give all scans of a person the same split.",
             ImageWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -182,90 +208,3 @@ def read_structures(dataset: Dataset, values: Sequence[int]) -> tuple[str, ...]:
         table = read_table(path, ("value", "name"))
         names = {cells["value"]: cells["name"] for _, cells in table}
     return tuple(names.get(str(value), str(value)) for value in values)
-
-
-def read_table(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> list[tuple[int, dict[str, str]]]:
-    """Read a CSV file with known columns.
-
-    Args:
-        path: The file, UTF-8, comma separated, with a line of column names.
-        required: Columns that must be present, with a value in every line.
-        optional: Columns that may be missing, or have empty cells.
-
-    Returns:
-        Line number and cells by column, without surrounding spaces.
-
-    Raises:
-        DataError: If the file is missing, is not a text table, has no lines, or its
-            columns or cells are not as required.
-    """
-    check_file(path, "CSV file")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: not a CSV file in UTF-8 ({error}); export it again as such."
-        ) from error
-    lines = [(number, row) for number, row in lines if any(row)]
-    if len(lines) < 2:
-        raise DataError(
-            f"{path}: the file is empty; it needs a line of column names "
-            f"({','.join(required)}) and one line for each entry."
-        )
-    columns = lines[0][1]
-    _check_columns(path, columns, required, optional)
-    table = []
-    for number, row in lines[1:]:
-        if len(row) != len(columns):
-            raise DataError(
-                f"{path}, line {number}: {len(row)} cells for {len(columns)} columns; "
-                "add the missing ones, and quote a cell that contains a comma."
-            )
-        cells = dict(zip(columns, row, strict=True))
-        for column in required:
-            if not cells[column]:
-                raise DataError(f"{path}, line {number}: the cell {column!r} is empty.")
-        table.append((number, cells))
-    return table
-
-
-def existing_files(
-    path: Path, cells: dict[str, str], columns: Sequence[str], where: str
-) -> dict[str, Path]:
-    """The files that the cells of a line name, relative to the table; all exist."""
-    files = {
-        name: located(path.parent, cells[name]) for name in columns if cells.get(name)
-    }
-    for column, file in files.items():
-        check_file(file, f"{where}, column {column!r}")
-    return files
-
-
-def _check_columns(
-    path: Path,
-    columns: list[str],
-    required: tuple[str, ...],
-    optional: tuple[str, ...],
-) -> None:
-    """Refuse missing, unknown and repeated columns."""
-    known = (*required, *optional)
-    for column in required:
-        if column not in columns:
-            raise DataError(
-                f"{path}: the column {column!r} is missing; found {','.join(columns)}. "
-                f"The first line must name {','.join(required)}, separated by commas."
-            )
-    for column, count in Counter(columns).items():
-        if column not in known:
-            near = difflib.get_close_matches(column, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "remove it."
-            raise DataError(
-                f"{path}: unknown column {column!r}; {hint} Known columns: "
-                f"{','.join(known)}."
-            )
-        if count > 1:
-            raise DataError(f"{path}: the column {column!r} appears {count} times.")

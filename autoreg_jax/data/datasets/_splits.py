@@ -10,7 +10,15 @@ from typing import NamedTuple
 from autoreg_jax.data.datasets._dataset import SPLITS
 from autoreg_jax.errors import DataError
 
-__all__ = ["Assigned", "Choose", "choose_splits", "given_splits", "split_named"]
+__all__ = [
+    "NOT_GIVEN",
+    "Assigned",
+    "Choose",
+    "choose_splits",
+    "given_splits",
+    "is_of_dataset",
+    "split_named",
+]
 
 HELD_OUT = 0.2  # fraction of the people in each of validation and test
 _WORDS = {
@@ -24,7 +32,9 @@ _CONTENT = re.compile(
     "images?|imgs?|scans?|labels?|masks?|paire?d?s?|data|set|cases?|files?|registration",
     re.IGNORECASE,
 )
-_BY_HASH, _REST, _ALL = "hash of the names", "not held out", "all is held out"
+_BY_HASH, _REST = "hash of the names", "not held out"
+NOT_GIVEN = "all is held out"
+"""Why a subject is for test that the dataset gives no split for, by `given_splits`."""
 
 
 class Assigned(NamedTuple):
@@ -58,7 +68,7 @@ def given_splits(
     """
     del path
     given = [None] * len(people) if given is None else given
-    return [known or Assigned("test", _ALL) for known in given], ""
+    return [known or Assigned("test", NOT_GIVEN) for known in given], ""
 
 
 def split_named(name: str) -> str | None:
@@ -71,6 +81,17 @@ def split_named(name: str) -> str | None:
         ('validation', 'train')
     """
     return _NAMED.get(_CONTENT.sub("", name).strip("_- .").lower())
+
+
+def is_of_dataset(name: str) -> bool:
+    """Whether a folder says what is in it or for what, and not whom it shows.
+
+    Examples:
+        >>> is_of_dataset("imagesTr"), is_of_dataset("scans"), is_of_dataset("anna")
+        (True, True, False)
+    """
+    rest = _CONTENT.sub("", name).strip("_- .")
+    return not rest or split_named(name) is not None
 
 
 def choose_splits(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoreg_jax.data.datasets._dataset import Dataset, Subject
-from autoreg_jax.data.datasets._names import people_of
+from autoreg_jax.data.datasets._people import people_of
 from autoreg_jax.data.datasets._splits import Choose, choose_splits
 from autoreg_jax.errors import DataError
 

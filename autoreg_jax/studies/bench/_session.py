@@ -19,7 +19,6 @@ from autoreg_jax.data import (
     Cohort,
     load_cohort,
     load_cohorts,
-    read_dataset,
 )
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import read_json, write_json, write_text
@@ -36,6 +35,7 @@ from autoreg_jax.studies.bench._tables import bench_table
 from autoreg_jax.workflows import train
 from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows.evaluation import pair_of, score
+from autoreg_jax.workflows.planning import read_listed
 
 _CONSISTENCY, _NOTE = "inverse_consistency", "# "
 
@@ -97,8 +97,9 @@ class Session:
 
     def __init__(self, folder: Path, protocol: BenchProtocol) -> None:
         self.folder, self.protocol = folder, protocol
-        self._table = read_dataset(protocol.dataset)
         config = protocol.config
+        run = protocol.model or folder
+        self._table = read_listed(protocol.dataset, run, config)
         self.test = load_cohort(
             self._table, config.evaluate.split, atlas=config.pairs.fixed
         )
@@ -125,6 +126,8 @@ class Session:
             "split": config.evaluate.split,
             "window": config.objective.windows[0],
         }
+        if self.test.pairs is not None:
+            about["pairs"] = [list(pair) for pair in self.named_pairs()]
         path = self.folder / "bench.json"
         stored = read_json(path) if path.is_file() else about
         if any(stored.get(key) != about[key] for key in about):

@@ -105,7 +105,10 @@ def open_experiment(
     """
     minutes = protocol.minutes
     stop_at = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    table = read_dataset(protocol.dataset or _simulated(folder, protocol, "t1", 0))
+    table = read_dataset(
+        protocol.dataset or _simulated(folder, protocol, "t1", 0),
+        pairs=protocol.config.pairs.list,
+    )
     if has_atlas and protocol.config.pairs.fixed is None:
         pairs = replace(protocol.config.pairs, fixed=_atlas(table))
         protocol = replace(protocol, config=replace(protocol.config, pairs=pairs))
@@ -150,6 +153,8 @@ def _atlas(table: Dataset) -> str:
 def images_elsewhere(experiment: Experiment) -> tuple[Path, Cohort]:
     """Training images of another dataset, and its CSV file."""
     protocol, images = experiment.protocol, experiment.test.images
+    pairs = replace(protocol.config.pairs, list=None)  # those of the other dataset
+    protocol = replace(protocol, config=replace(protocol.config, pairs=pairs))
     flat = replace(protocol, dimensions=images.ndim - 2)
     given = protocol.other_dataset
     table = read_dataset(given or _simulated(experiment.folder, flat, "t2", 1))

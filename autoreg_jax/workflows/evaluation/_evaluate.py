@@ -155,9 +155,11 @@ def evaluate(
                 results.append(_score(test, model, *pair, found))
                 advance(quality=results[-1].quality())
     scored = [result.scored for result in results]
+    about: dict[str, Any] = {"model": model.digest, **(more or {})}
+    if test.pairs is not None:
+        about["listed_pairs"] = len(test.pairs)
     evaluation = Evaluation(
-        summary(scored, is_simulated=test.velocity is not None)
-        | {"model": model.digest, **(more or {})},
+        summary(scored, is_simulated=test.velocity is not None) | about,
         structures(scored, test.structures),
         cases(scored),
     )

@@ -20,7 +20,7 @@ from autoreg_jax.workflows._stored import config_beside
 from autoreg_jax.workflows.evaluation._evaluate import evaluate
 from autoreg_jax.workflows.evaluation._evaluation import Evaluation
 from autoreg_jax.workflows.evaluation._front import smoothness_front
-from autoreg_jax.workflows.planning import load_planned, plan_for_model
+from autoreg_jax.workflows.planning import load_planned, plan_for_model, without_list
 from autoreg_jax.workflows.training import check_axes
 
 logger = logging.getLogger(__name__)
@@ -135,8 +135,10 @@ def _open(
     model = load_model(path)
     for factor in factors:
         model.with_smoothness(factor)
-    config = config_beside(path) if config is None else config
-    table, split = _evaluated(read_dataset(dataset, held_out=True), config)
+    # The pairs that the run lists are those of its own data.
+    config = without_list(config_beside(path) if config is None else config, path)
+    table = read_dataset(dataset, held_out=True, pairs=config.pairs.list)
+    table, split = _evaluated(table, config)
     check_axes(model, read_grid(table.subjects[0].image).ndim, path)
     about = model.description
     plan, text = plan_for_model(table, folder.path, config, about)
@@ -166,7 +168,7 @@ def _evaluated(table: Dataset, config: RunConfig) -> tuple[Dataset, str]:
         )
     kept = [s for s in table.subjects if not chosen or s in chosen or s.name == atlas]
     subjects = tuple(replace(subject, split=_SPLIT) for subject in kept)
-    return Dataset(table.path, subjects, table.notes), split
+    return replace(table, subjects=subjects), split
 
 
 def _check_labels(cohort: Cohort, pairs: Sequence[tuple[int, int]], path: Path) -> None:

@@ -95,7 +95,8 @@ def plan(
     if folder is not None:
         folder.check(overwrite=overwrite)
     config = RunConfig() if config is None else config
-    made = make_plan(read_dataset(dataset), Path(run or "."), config)
+    table = read_dataset(dataset, pairs=config.pairs.list)
+    made = make_plan(table, Path(run or "."), config)
     if folder is not None:
         folder.claim(overwrite=overwrite)
         write_text(folder.plan, made.text)
@@ -182,7 +183,7 @@ def apply_plan(config: RunConfig, plan: PlanConfig) -> RunConfig:
 def summary(plan: Plan) -> dict[str, Any]:
     """A plan and the measurements behind it, for JSON."""
     found, config = plan.fingerprint, plan.config
-    distances = found.distances_mm()
+    distances, listed = found.distances_mm(), found.dataset.pair_list
     return {
         "images": len(found.dataset.subjects),
         "splits": [source._asdict() for source in found.dataset.sources],
@@ -212,4 +213,5 @@ def summary(plan: Plan) -> dict[str, Any]:
         "precision": config.precision,
         "reasons": plan.reasons,
         "notes": found.dataset.notes,
+        "listed_pairs": None if listed is None else [list(p) for p in listed.pairs],
     }

@@ -23,7 +23,6 @@ from autoreg_jax.data import (
     content_digest,
     default_cache,
     load_cohorts,
-    read_dataset,
     read_image,
 )
 from autoreg_jax.errors import ConfigError, GeometryError
@@ -31,6 +30,7 @@ from autoreg_jax.files import write_text
 from autoreg_jax.geometry import Volume, grid_along
 from autoreg_jax.programs import make_objective
 from autoreg_jax.runtime import RunFolder, progress
+from autoreg_jax.workflows.planning._listed import listed_text, read_listed
 from autoreg_jax.workflows.planning._plan import apply_plan, make_plan
 
 _GIB = 2**30
@@ -45,17 +45,22 @@ class Prepared(NamedTuple):
         cohorts: The requested splits.
         config: The configuration after the plan was applied.
         text: The content of plan.yaml; None without a plan.
+        pairs: The content of listed_pairs.csv; None if no pairs are listed.
     """
 
     cohorts: list[Cohort]
     config: RunConfig
     text: str | None
+    pairs: str | None = None
 
     def write_plan(self, run: Path) -> None:
-        """Write plan.yaml, unless it exists."""
-        path = RunFolder(run).plan
-        if self.text is not None and not path.is_file():
-            write_text(path, self.text)
+        """Write plan.yaml, unless it exists, and the listed pairs."""
+        folder = RunFolder(run)
+        if self.text is not None and not folder.plan.is_file():
+            write_text(folder.plan, self.text)
+        known = folder.pairs.read_text("utf-8") if folder.pairs.is_file() else None
+        if self.pairs not in (None, known):
+            write_text(folder.pairs, self.pairs)
 
 
 def prepare(
@@ -86,7 +91,8 @@ def prepare(
             the similarity is unknown.
     """
     make_objective(config)  # an unknown similarity, before anything is read
-    table, path = read_dataset(dataset), RunFolder(run).plan
+    table = read_listed(dataset, run, config, overwrite=overwrite)
+    path, pairs = RunFolder(run).plan, listed_text(table, run)
     plan = load_plan(path) if path.is_file() else None
     if plan is not None and (run / plan.dataset).resolve() != table.path.resolve():
         if not overwrite:
@@ -98,7 +104,7 @@ def prepare(
     if plan is not None:
         cohorts = load_planned(table, plan, config, *splits)
         text = path.read_text(encoding="utf-8")
-        return Prepared(cohorts, apply_plan(config, plan), text)
+        return Prepared(cohorts, apply_plan(config, plan), text, pairs)
     for note in table.notes:
         logger.info("%s", note)
     made = make_plan(table, run, config, with_labels=False)
@@ -106,7 +112,7 @@ def prepare(
     values = max((cohort.label_values for cohort in cohorts), key=len, default=())
     measured = replace(made.fingerprint, label_values=values)
     text = made._replace(fingerprint=measured).text
-    return Prepared(cohorts, apply_plan(config, made.config), text)
+    return Prepared(cohorts, apply_plan(config, made.config), text, pairs)
 
 
 def prepare_again(
@@ -120,10 +126,11 @@ def prepare_again(
         DataError, GeometryError: If the dataset cannot be used.
         ConfigError: If the plan is invalid.
     """
-    table, path = read_dataset(dataset), RunFolder(run).plan
+    table, path = read_listed(dataset, run, config), RunFolder(run).plan
     plan = load_plan(path) if path.is_file() else None
     cohorts = load_planned(table, plan, config, *splits)
-    return Prepared(cohorts, config if plan is None else apply_plan(config, plan), None)
+    config = config if plan is None else apply_plan(config, plan)
+    return Prepared(cohorts, config, None, listed_text(table, run))
 
 
 def load_planned(

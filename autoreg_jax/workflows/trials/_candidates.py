@@ -175,7 +175,13 @@ def _operations(trainer: Trainer) -> Sequence[Candidate]:
 
 
 def is_possible(trainer: Trainer, trial: Trial) -> bool:
-    """Whether the settings are allowed, the genotype fits and there is the memory."""
+    """Whether the settings are allowed, the genotype fits and there is the memory.
+
+    Where pairs are listed, a search does not turn them round.
+    """
+    is_listed = trainer.train.pairs is not None
+    if is_listed and trial.changes.get("train.directions", "one") != "one":
+        return False
     try:
         trainer.network(trial)
     except ConfigError:
