@@ -187,9 +187,8 @@ class RegistrationNetwork(nn.Module):
         structure, wiring = self.structure, self.wiring
         match = correlation = modulate = None
         if self.conditions:
-            told = condition
-            if told is None:
-                told = jnp.zeros(self.conditions, fixed.dtype)
+            none = jnp.zeros(self.conditions, fixed.dtype)
+            told = none if condition is None else condition
             modulate = partial(Modulation(name=f"condition_{scale_name(scale)}"), told)
         if self.matching and scale != FULL:
             radius = at_scale(self.matching, scale)

@@ -90,10 +90,13 @@ def read_dataset(
     path = Path(path)
     own = _table_of(path)
     lists = [own] if own is not None and lists_pairs(own) else []
+    if lists:
+        dataset = read_images_of_pairs(lists[0])
+    else:
+        is_chosen = not held_out and pairs is None
+        dataset = _read(path, choose_splits if is_chosen else given_splits)
     if pairs is not None:
         lists.append(Path(pairs))
-    is_chosen = not held_out and not lists
-    dataset = _read(path, choose_splits if is_chosen else given_splits)
     for table in lists:
         dataset = with_pairs(dataset, table, held_out=held_out)
     for subject in dataset.subjects:
@@ -138,9 +141,7 @@ def _read(path: Path, choose: Choose) -> Dataset:
 
 
 def _read_csv(path: Path, choose: Choose) -> Dataset:
-    """The subjects of a CSV file, one a line, or the images of its pairs."""
-    if lists_pairs(path):
-        return read_images_of_pairs(path)
+    """The subjects of a CSV file, one a line."""
     texts = "split", "modality", "person"
     table = read_table(path, ("subject", "image"), (*_FILES, *texts))
     notes: tuple[str, ...] = ()
