@@ -6,7 +6,7 @@ from collections.abc import Iterator
 _WIDTH, _HEIGHT = 720, 360
 _BLUE, _ORANGE, _GREY = "#0072b2", "#c04f00", "#555555"
 # The fixed grid stands straight, the moving one is turned in the same world.
-_FIXED, _MOVING, _ANGLE, _VOXEL = (70.0, 300.0), (400.0, 300.0), -14.0, 34.0
+_FIXED, _MOVING, _ANGLE, _VOXEL = (70.0, 300.0), (440.0, 300.0), -14.0, 34.0
 
 
 def coordinate_picture() -> str:
@@ -29,7 +29,7 @@ def coordinate_picture() -> str:
     lines += [
         _text((start[0] - 12, start[1] - 12), "x", "end", _BLUE),
         _text((end[0] + 12, end[1] + 5), "φ(x) = x + u(x)", "start", _ORANGE),
-        _text((330, start[1] - 22), "u(x), mm along R, A, S", "middle", "black"),
+        _text((325, start[1] - 22), "u(x), mm along R, A, S", "middle", "black"),
         _text((_FIXED[0] + 85, 338), "grid of the fixed image", "middle", _BLUE),
         _text((_MOVING[0] + 85, 338), "grid of the moving image", "middle", _ORANGE),
     ]
@@ -58,7 +58,7 @@ def _grid(corner: tuple[float, float], angle: float, colour: str) -> Iterator[st
     for axis, letter in (((1.4, 0), "i"), ((0, 1.4), "j")):
         tip = _place(corner, angle, *axis)
         yield from _arrow(_place(corner, angle, 0, 0), tip, colour)
-        yield _text((tip[0] - 6, tip[1] + 16), letter, "end", colour)
+        yield _text((tip[0] - 6, tip[1] + 20), letter, "end", colour)
 
 
 def _axes(at: tuple[float, float], letters: tuple[str, str], sign: int):
@@ -84,5 +84,6 @@ def _dot(at: tuple[float, float], colour: str) -> Iterator[str]:
 def _text(at: tuple[float, float], words: str, anchor: str, colour: str) -> str:
     return (
         f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}" '
-        f'fill="{colour}">{words}</text>'
+        f'fill="{colour}" stroke="white" stroke-width="4" paint-order="stroke">'
+        f"{words}</text>"
     )
