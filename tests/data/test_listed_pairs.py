@@ -13,6 +13,7 @@ from autoreg_jax.data import (
     load_cohorts,
     read_dataset,
 )
+from autoreg_jax.data.datasets._listed_splits import ListedPair, _groups
 from autoreg_jax.errors import ConfigError, DataError, ImageWarning
 from autoreg_jax.workflows._pairs import (
     pair_sampler,
@@ -142,6 +143,9 @@ def test_chosen_splits_keep_pairs_and_people_together(write, tmp_path):
     found = splits(dataset)
     # x and y are of one person, as are a and b, of which b is in no pair.
     assert len({found[name] for name in "axyp"}) == 1
+    pairs = [ListedPair(*names, "", "") for names in ("ax", "py", "rq")]
+    groups = _groups(pairs, [one for one in dataset.subjects if one.name in "axypqr"])
+    assert groups == [*"aaaa", *"qq"]
     for pair in ("qr", "st", "uv"):
         assert found[pair[0]] == found[pair[1]]
     assert {*found.values()} == {"train", "validation", "test"}

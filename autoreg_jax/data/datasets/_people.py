@@ -123,7 +123,7 @@ def in_words(people: Iterable[str | None], names: Sequence[str]) -> str:
     several = [" and ".join(own) for own in of.values() if len(own) > 1]
     if not several:
         return ""
-    more = f"; and {len(several) - 3} more people" if len(several) > 3 else ""
+    more = f"; and {len(several) - 3} more" if len(several) > 3 else ""
     return f"Taken for images of one person: {'; '.join(several[:3])}{more}."
 
 
