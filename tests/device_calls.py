@@ -4,13 +4,11 @@ from functools import partial
 
 import jax
 import numpy as np
-import optax
-from stand_in import SmallNetwork
+from device_steps import mixed, pair_batch, searched, told, trained
 
 from autoreg_jax import (
     augmentation,
     bilevel,
-    hypergrad,
     losses,
     metrics,
     networks,
@@ -116,97 +114,8 @@ def _similarity(name):
     return call
 
 
-def _batch(a):
-    return bilevel.PairBatch(
-        a["moving"],
-        a["fixed"],
-        moving_labels=a["other_onehot"],
-        fixed_labels=a["onehot"],
-        moving_landmarks=a["points"],
-        fixed_landmarks=a["more_points"],
-    )
-
-
 def _judged(judge):
-    return lambda a: judge(_batch(a), a["u"])
-
-
-def _network(genotype, **fields):
-    """Cells of one edge: what happens between them does not depend on more."""
-    structure = networks.Structure(feature_edges=1, deformation_channels=(4,))
-    return networks.RegistrationNetwork(
-        genotype, 0.1, 1, matching=(1, 1), structure=structure, **fields
-    )
-
-
-def _told(a):
-    """Weights, fields and their inverse of a network that is told two numbers."""
-    genotype = search_space.Genotype.uniform(
-        "dil_conv_3", _network(None).structure.cells
-    )
-    network = _network(genotype, conditions=2)
-    found, variables = network.init_with_output(_key(), a["moving"], a["fixed"])
-    told = network.apply(variables, a["moving"], a["fixed"], condition=a["centre"])
-    back = networks.inverse_displacements(told, SHAPE, 1, network.wiring)
-    fields = networks.composed([a["u_quarter"], told.velocity], 1, network.wiring)
-    return variables, found, told, back, fields
-
-
-def _mixed(a):
-    """The same of a mixture of all operations."""
-    network = _network(None, is_normalised=True)
-    alpha = search_space.ArchitectureLogits.zeros(cells=network.structure.cells)
-    images = a["moving"], a["fixed"]
-    found, variables = network.init_with_output(_key(), *images, alpha)
-    return variables, found
-
-
-def _searched(a, kind):
-    """A step of α or of λ with both losses over two pairs, by gradient descent."""
-    batch, network = _batch(a), SmallNetwork()
-    objective = losses.Objective(windows=(3, 3, 3))
-    lam = {"full": a["scalar"], "smooth": a["scalar"]}
-    outer = search_space.ArchitectureLogits.zeros()
-    problem = bilevel.architecture_problem(network, objective, lam)
-    if kind == "lam":
-        outer, network = lam, SmallNetwork(search_space.Genotype.uniform("conv_3"))
-        problem = bilevel.objective_problem(network, objective)
-    optimizer = optax.sgd(0.1)
-    algorithm = bilevel.make_search(
-        bilevel.over_pairs(problem, is_scanned=True),
-        hypergrad.one_step_unroll(),
-        hypergrad.gradient_descent(0.1),
-        optimizer,
-        optimizer,
-    )
-    omega = jax.tree.map(
-        lambda leaf: leaf.astype(a["u"].dtype),
-        network.init(None, batch.moving, batch.fixed)["params"],
-    )
-    state = algorithm.init(omega, outer)
-    ones = jax.tree.map(jax.numpy.ones_like, outer)
-    state, info = algorithm.outer_step(state, batch, (batch, batch), ones)
-    return state.omega, state.outer, info, algorithm.inner_step(state, batch)
-
-
-def _trained(a):
-    """A step of a training that averages its weights and keeps the best ones."""
-    objective = losses.Objective(windows=(3, 3, 3))
-
-    def loss(displacement, batch):
-        found = dict(zip(("full", "half"), displacement, strict=True))
-        return objective(batch.fixed, batch.moving, found, {"full": 2, "half": 1.0})
-
-    algorithm = training.make_training(
-        loss,
-        optax.sgd(0.1, momentum=0.9),
-        partial(training.moved_average, decay=0.9),
-        keeps_best=True,
-    )
-    state = algorithm.init((a["u"], a["u_half"]))
-    state, info = algorithm.step(state, _batch(a))
-    best = training.better(state.best, state.params, info.loss, state.step)
-    return state.replace(best=best), info
+    return lambda a: judge(pair_batch(a), a["u"])
 
 
 CALLS = {
@@ -367,9 +276,9 @@ CALLS = {
     "bilevel.agreement_judge": _judged(bilevel.agreement_judge()),
     "bilevel.landmark_judge": _judged(bilevel.landmark_judge()),
     "bilevel.overlap_judge": _judged(bilevel.overlap_judge(0.1)),
-    "bilevel.architecture_problem": partial(_searched, kind="alpha"),
-    "bilevel.objective_problem": partial(_searched, kind="lam"),
-    "networks.composed": _told,
-    "networks.mixed": _mixed,
-    "training.make_training": _trained,
+    "bilevel.architecture_problem": partial(searched, kind="alpha"),
+    "bilevel.objective_problem": partial(searched, kind="lam"),
+    "networks.composed": told,
+    "networks.mixed": mixed,
+    "training.make_training": trained,
 }

@@ -63,6 +63,7 @@ WITHOUT_SLOPES = {
 LONG = {
     "bilevel.agreement_judge",
     "bilevel.architecture_problem",
+    "bilevel.objective_problem",
     "losses.agreement_loss",
     "losses.mind_loss",
     "spatial.downsample",
