@@ -371,19 +371,27 @@ ON_CLEANING = {
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "dtype"),
     [
-        pytest.param(name, marks=[] if name == "bome" else [pytest.mark.slow])
+        pytest.param(
+            name,
+            dtype,
+            marks=[] if (name, dtype) == ("bome", "float64") else [pytest.mark.slow],
+        )
         for name in ON_CLEANING
+        for dtype in ("float64", "float32")
     ],
 )
-def test_wrong_labels_lose_their_weight(name):
+def test_wrong_labels_lose_their_weight(name, dtype):
     """And the true outer loss falls almost to where perfect knowledge leads it."""
-    example, sampler, is_wrong, values = cleaning()
-    point = example.point
+    example, batches, is_wrong, values = cleaning()
     algorithm, steps, is_whole = ON_CLEANING[name]
-    if is_whole:
-        sampler = hg.whole_batches(*point[2:])
+
+    def cast(x):
+        return x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    point, batches = jax.tree.map(cast, (example.point, batches))
+    sampler = hg.whole_batches(*point[2:]) if is_whole else batches
 
     @quick
     def run(key):
@@ -392,8 +400,9 @@ def test_wrong_labels_lose_their_weight(name):
         return hg.solve(*args, every=steps).outer
 
     outer = run(jax.random.key(0))
+    assert outer.dtype == dtype
     assert outer[is_wrong].max() < outer[~is_wrong].min()
-    first, last, wanted = values(outer)
+    first, last, wanted = values(outer.astype(float))
     assert first - last > 0.9 * (first - wanted)
 
 
