@@ -17,7 +17,7 @@ from autoreg_jax.hypergrad._base import (
     Point,
 )
 from autoreg_jax.hypergrad._checks import check_at_least
-from autoreg_jax.hypergrad._given import checked_loss
+from autoreg_jax.hypergrad._given import check_kind, checked_loss
 from autoreg_jax.hypergrad._trajectory import as_inner_update, descend
 from autoreg_jax.hypergrad._trees import inner_product, like_floats, split_floats
 
@@ -37,8 +37,9 @@ def argmin(
 
     Args:
         loss: L, `(inner, outer, batch) -> scalar`. What is differentiated has to be in
-            `outer` or `batch`: JAX refuses other traced values that the loss closes
-            over.
+            `outer` or `batch`: of other values that the loss closes over there is no
+            derivative. JAX refuses them where the solver uses them under a trace, and
+            takes them for constants where it does not.
         solver: `(loss, outer, batch) -> inner`, such as `descent_solver`. At a point
             that is not stationary the derivative is that of no function.
         estimator: An estimator by the implicit function theorem, `implicit` among
@@ -47,6 +48,9 @@ def argmin(
     Returns:
         `(outer, batch) -> inner`, to be used inside of `jax.grad`, `jax.jit` and
         `jax.vmap`; leaves that are not floating-point have no derivative.
+
+    Raises:
+        ValueError: If `estimator` is none, or, in the pullback, takes inner steps.
 
     Examples:
         >>> from autoreg_jax.hypergrad import conjugate_gradient
@@ -59,6 +63,7 @@ def argmin(
         (3.0, 2.0)
     """
     loss = checked_loss("the loss of argmin", loss)
+    check_kind("estimator", estimator, HypergradientEstimator)
 
     @jax.custom_vjp
     def minimum(outer: Outer, batch: Batch) -> Inner:

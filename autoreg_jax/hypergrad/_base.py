@@ -13,6 +13,9 @@ from autoreg_jax.hypergrad._given import (
     Uses,
     check_floats,
     check_kind,
+    check_pair,
+    check_problem,
+    check_same,
     check_state,
     checked_loss,
     is_traced,
@@ -58,9 +61,17 @@ class InnerUpdate(NamedTuple):
     def advance(
         self, inner: Inner, gradient: Inner, state: State, outer: Outer
     ) -> tuple[Inner, State]:
-        """`step`, whether it takes the outer variable or not."""
+        """`step`, whether it takes the outer variable or not.
+
+        Raises:
+            ValueError: If it returns no pair, or other weights than it was given.
+        """
         more = (outer,) if self.takes_outer else ()
-        return self.step(inner, gradient, state, *more)
+        found = self.step(inner, gradient, state, *more)
+        check_pair("The step of an inner update", found, object, "state")
+        remedy = "An inner update returns weights like those that it is given."
+        check_same("ω after an inner step", found[0], inner, remedy)
+        return found
 
     def begin(self, inner: Inner, outer: Outer) -> tuple[Inner, State]:
         """(ω, s) before the first step, where ω is `inner` unless there is a start."""
@@ -185,8 +196,8 @@ class HypergradientEstimator(_Pair):
     each call outside of it.
 
     Whatever the estimator, `estimate` raises `ValueError` for a leaf of ω or a that is
-    not floating-point and for a state that is not like that of `init`; and, where it is
-    traced, if neither loss nor the update uses a.
+    not floating-point, for a state that is not like that of `init` and for an estimate
+    that is not like a; and, where it is traced, if neither loss nor the update uses a.
 
     Attributes:
         init: `(inner, outer) -> state`; an empty tuple for a stateless estimator.
@@ -209,7 +220,7 @@ def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> Est
     ) -> Estimated:
         # One whose losses are compiled may be an estimator that is given no problem.
         if problem is not None:
-            check_kind("problem", problem, BilevelProblem)
+            check_problem(problem, BilevelProblem)
         check_kind("point", point, Point)
         check_floats(inner=point.inner, outer=point.outer)
         check_state(init, state, point.inner, point.outer)
@@ -217,6 +228,9 @@ def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> Est
         if problem is not None and is_traced((state, point)):
             problem = uses.watched_by(problem, inner_update)
         found = estimate(problem, state, point, inner_update=inner_update)
+        check_pair("`estimate`", found, Hypergradient, "state")
+        remedy = "It must be a tree like the outer variable."
+        check_same("The estimate", found[0].grad, point.outer, remedy)
         uses.check()
         return found
 
@@ -268,7 +282,8 @@ def make_hypergradient(
     norms = optax.tree.norm(direct), optax.tree.norm(indirect)
     product = norms[0] * norms[1]
     aligned = inner_product(direct, indirect)
-    cosine = jnp.where(product > 0, aligned / jnp.where(product > 0, product, 1.0), 0.0)
+    is_zero = product == 0  # NaN is not, and shows.
+    cosine = jnp.where(is_zero, 0.0, aligned / jnp.where(is_zero, 1.0, product))
     common = {
         "direct_norm": norms[0],
         "indirect_norm": norms[1],

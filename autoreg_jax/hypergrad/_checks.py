@@ -1,5 +1,7 @@
 """Checks of numbers; those that JAX traces pass, their values are not known."""
 
+from numbers import Real
+from operator import index
 from typing import Any
 
 import jax.numpy as jnp
@@ -35,8 +37,8 @@ def check_at_least(least: int, **counts: int) -> None:
     """Refuse counts below a least one, by their names.
 
     Raises:
-        ValueError: If a count is below `least`, or traced: the length of a loop has to
-            be known when it is compiled.
+        ValueError: If a count is below `least`, no whole number, or traced: the length
+            of a loop has to be known when it is compiled.
     """
     for name, count in counts.items():
         if isinstance(count, Tracer):
@@ -44,7 +46,13 @@ def check_at_least(least: int, **counts: int) -> None:
                 f"{name} must be a whole number that is known before compilation, got "
                 f"{count}: it is the length of a loop. Make it static or close over it."
             )
-        if count < least:
+        try:
+            known = index(count)
+        except TypeError:
+            raise ValueError(
+                f"{name} must be a whole number, as 10, not 10.0, got {count!r}."
+            ) from None
+        if known < least:
             must = {0: "must not be negative", 1: "must be positive"}
             words = must.get(least, f"must be at least {least}")
             raise ValueError(f"{name} {words}, got {count}.")
@@ -52,6 +60,9 @@ def check_at_least(least: int, **counts: int) -> None:
 
 def _known(name: str, number: Number) -> float | None:
     """The value, None if it is traced: a comparison inside of a program is, too."""
+    if not any((hasattr(number, "dtype"), isinstance(number, Real))):
+        kind = type(number).__name__
+        raise ValueError(f"{name} must be a number, got {kind}: {number!r:.100}.")
     if jnp.ndim(number):
         raise ValueError(
             f"{name} must be one number, got an array of shape {jnp.shape(number)}; "

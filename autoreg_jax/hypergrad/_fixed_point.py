@@ -18,6 +18,7 @@ from autoreg_jax.hypergrad._base import (
     Point,
 )
 from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._given import check_kind
 from autoreg_jax.hypergrad._trees import inner_product, like_floats, split_floats
 
 Map = Callable[[Inner, Outer, Batch], Inner]
@@ -43,7 +44,9 @@ def fixed_point(
 
     Args:
         step: Φ, `(inner, outer, batch) -> inner`. What is differentiated has to be in
-            `outer` or `batch`: JAX refuses other traced values that it closes over.
+            `outer` or `batch`: of other values that it closes over there is no
+            derivative. JAX refuses them where the solver uses them under a trace, and
+            takes them for constants where it does not.
         solver: `(step, outer, batch) -> inner`, such as `repeated`. At a point that is
             not fixed the derivative is that of no function.
         estimator: An estimator by the implicit function theorem, `implicit` among
@@ -52,6 +55,9 @@ def fixed_point(
     Returns:
         `(outer, batch) -> inner`, to be used inside of `jax.grad`, `jax.jit` and
         `jax.vmap`; leaves that are not floating-point have no derivative.
+
+    Raises:
+        ValueError: If `estimator` is none, or, in the pullback, takes inner steps.
 
     Examples:
         >>> from autoreg_jax.hypergrad import generalised_minimal_residual
@@ -67,6 +73,7 @@ def fixed_point(
         Bai, Kolter and Koltun, "Deep Equilibrium Models", NeurIPS 2019; Blondel et al.,
         "Efficient and Modular Implicit Differentiation", NeurIPS 2022.
     """
+    check_kind("estimator", estimator, HypergradientEstimator)
 
     @jax.custom_vjp
     def fixed(outer: Outer, batch: Batch) -> Inner:

@@ -76,6 +76,36 @@ def check_kind(name: str, given: Any, kind: type) -> None:
         )
 
 
+def check_problem(problem: Any, kind: type) -> None:
+    """Refuse what is no bilevel problem, or one whose losses are no functions.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    check_kind("problem", problem, kind)
+    for name in ("inner_loss", "outer_loss"):
+        loss = getattr(problem, name)
+        if not callable(loss):
+            raise ValueError(
+                f"{name} must be a function (inner, outer, batch) -> number, found "
+                f"{described(loss)}."
+            )
+
+
+def check_pair(what: str, found: Any, kind: type, second: str) -> None:
+    """Refuse what is no pair whose first part is of a type; any weights are an object.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if type(found) is not tuple or len(found) != 2 or not isinstance(found[0], kind):
+        first = "inner" if kind is object else kind.__name__
+        raise ValueError(
+            f"{what} must return a pair ({first}, {second}), found a "
+            f"{type(found).__name__}: {described(found)}."
+        )
+
+
 def check_same(what: str, found: Any, expected: Any, remedy: str) -> None:
     """Refuse a tree of another structure or other shapes than expected.
 
@@ -191,7 +221,8 @@ def _is_real(leaf: Any) -> bool:
 
 
 def _is_leaf(value: Any) -> bool:
-    return jax.tree_util.treedef_is_leaf(jax.tree.structure(value))
+    structure = jax.tree.structure(value)
+    return structure.num_leaves == 1 and jax.tree_util.treedef_is_leaf(structure)
 
 
 def _remedy(value: Any) -> str:

@@ -106,6 +106,8 @@ def from_optax(
 
     def stepped(of: optax.GradientTransformation, *args: Any) -> tuple[Inner, State]:
         inner, gradient, state = args
+        if not hasattr(of, "init"):
+            raise ValueError(f"from_optax needs an Optax transformation, found {of!r}.")
         expected = jax.eval_shape(of.init, inner)
         remedy = "Begin with `optimizer.init(inner)`: from_optax(optimizer, its state)."
         check_same("The state of the inner optimizer", state, expected, remedy)

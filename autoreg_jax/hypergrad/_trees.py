@@ -46,6 +46,18 @@ def common_type(*values: Any) -> Any:
         return jnp.result_type(*values)
 
 
+def at_least_single(*values: Any) -> Any:
+    """The type that holds numbers of all of these, single precision or more.
+
+    A weak type, such as that of a Python number under a trace, would yield to single
+    precision: a double that is weak would be rounded.
+
+    Args:
+        *values: Arrays or numbers.
+    """
+    return common_type(*(jnp.asarray(x).dtype for x in values), jnp.float32)
+
+
 def inner_product(left: Any, right: Any) -> Array:
     """⟨left, right⟩ of two trees of one structure, in single precision or more.
 
@@ -54,7 +66,7 @@ def inner_product(left: Any, right: Any) -> Array:
     """
 
     def product(a: Any, b: Any) -> Array:
-        wide = common_type(a, b, jnp.float32)
+        wide = at_least_single(a, b)
         return jnp.sum(jnp.asarray(a, wide) * jnp.asarray(b, wide))
 
     return jnp.asarray(optax.tree.sum(jax.tree.map(product, left, right)))

@@ -496,6 +496,66 @@ def test_refusals():
     algorithm = hg.alternating(hg.t1t2(), 0.1, 0.1, None)
     with pytest.raises(ValueError, match="takes none: set inner_steps"):
         hg.solve(problem, algorithm, STILL, 1, key, start)
+    with pytest.raises(ValueError, match="train_data: batches of 1 must divide"):
+        hg.minibatches(jnp.ones((0, 2)), jnp.ones(2), 1, 1)
+    for factory in (hg.soba, hg.alternating):
+        with pytest.raises(ValueError, match="must be a HypergradientEstimator"):
+            hg.alternating(factory, 0.1, 0.1)
+    # A rate, a schedule and a number where another of them is expected.
+    for rate in (None, "0.1", optax.adam, lambda: 0.1, lambda count: jnp.ones(2)):
+        with pytest.raises(ValueError, match="inner_rate"):
+            hg.soba(rate, 0.1, 0.1)
+    with pytest.raises(ValueError, match="linear_rate must be a number, got function"):
+        hg.stocbio(1, 1, 0.1, optax.constant_schedule(0.1), 0.1)
+    with pytest.raises(ValueError, match="penalty must be a number, got Gradient"):
+        hg.f2sa(1, 0.1, 0.1, optax.sgd(0.1))
+    for count in (2.0, "2", None):
+        with pytest.raises(ValueError, match="must be a whole number"):
+            hg.conjugate_gradient(count)
+
+
+def test_arguments_in_another_order_and_foreign_functions():
+    problem, start = quadratic()[0].problem, (jnp.zeros(6), jnp.zeros(3))
+    soba = hg.soba(0.1, 0.1, 0.1)
+    right = problem, soba, STILL, 2, jax.random.key(0), start
+
+    def short(problem, sampler, state, key):
+        return state
+
+    def grown(problem, sampler, state, key):
+        return state._replace(inner={"omega": state.inner}), {}
+
+    cases = (
+        (0, soba, "problem must be a BilevelProblem"),
+        (0, hg.BilevelProblem(1.0, problem.outer_loss), "inner_loss must be a func"),
+        (1, hg.soba, r"algorithm must be a Algorithm\(init, step\), found a function"),
+        (1, hg.t1t2(), "found a HypergradientEstimator"),
+        (1, hg.Algorithm(lambda *_: {}, soba.step), "`init` returns must be a Algor"),
+        (1, hg.Algorithm(soba.init, short), r"`step` must return a pair \(Algorithm"),
+        (1, hg.Algorithm(soba.init, grown), "state behind a step has another struct"),
+        (2, (None, None), r"sampler must be a function key -> .* `minibatches`"),
+        (3, 2.5, r"steps must be a whole number, .* got 2\.5"),
+        (4, 0, r"key must be one random key, .* found int64\[\]"),
+        (4, jax.random.split(right[4]), r"key must .* found key<fry>\[2\]"),
+    )
+    for place, wrong, words in cases:
+        with pytest.raises(ValueError, match=words):
+            hg.solve(*right[:place], wrong, *right[place + 1 :])
+
+
+def test_no_data_are_one_batch():
+    batches = hg.minibatches(None, jnp.arange(4), 2, 2)
+    assert batches.counts == (1, 2)
+    assert batches.take(0, 1)[0] is None
+
+
+@pytest.mark.parametrize("name", ["f2sa", "fsla"])
+def test_a_first_state_may_be_donated(name):
+    """What an algorithm remembers of ω is not the array of ω itself."""
+    problem, algorithm = quadratic()[0].problem, ON_A_QUADRATIC[name][0]
+    state = algorithm.init(problem, STILL, jnp.zeros(6), jnp.zeros(3))
+    places = [x.unsafe_buffer_pointer() for x in jax.tree.leaves(state)]
+    assert len(set(places)) == len(places)
 
 
 # `Algorithm` looks at the arguments of all; these differ in their memory.
@@ -518,7 +578,7 @@ def test_what_an_algorithm_cannot_take_is_refused_in_a_sentence(name):
     cases = (
         ({"start": foreign}, "The state of the algorithm has another structure"),
         ({"start": (jnp.arange(6), pair[1])}, r"inner must .* found int64\[6\]"),
-        ({"start": (*pair, None)}, r"start must be a pair \(inner, outer\)"),
+        ({"start": (*pair, None)}, r"start must be a tuple \(inner, outer\)"),
         ({"sampler": lambda key: None}, r"sampler must return a pair .* found None"),
         ({"problem": unused}, "The outer variable has no part in"),
         ({"problem": vector}, r"must return its value alone, .* found float64\[6\]"),
@@ -589,6 +649,19 @@ def test_an_outer_variable_that_is_divided_stays_divided(name):
         found = jax.eval_shape(functools.partial(two_steps, name), *given)
     for leaf in jax.tree.leaves(found):
         assert leaf.sharding.spec[0] == "rows"
+
+
+def test_batches_of_divided_data_are_divided():
+    mesh = jax.sharding.AbstractMesh(
+        (DEVICES,), ("rows",), axis_types=(AxisType.Explicit,)
+    )
+    dealt = jax.NamedSharding(mesh, jax.P("rows"))
+    data = jax.ShapeDtypeStruct((2 * DEVICES, 3), float, sharding=dealt)
+    with jax.sharding.use_abstract_mesh(mesh):
+        found = jax.eval_shape(lambda x: hg.minibatches(x, x, 8, 16), data)
+    for leaf, count in zip(found, (2, 1), strict=True):
+        assert leaf.shape == (count, 16 // count, 3)
+        assert leaf.sharding.spec == jax.P(None, "rows", None)
 
 
 @pytest.mark.slow

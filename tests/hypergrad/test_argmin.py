@@ -211,6 +211,27 @@ def test_three_levels_by_an_argmin_inside_of_an_estimator():
     np.testing.assert_allclose(slope, (1 - 2 / 0.8) * 2 / 0.8**2, rtol=1e-12)
 
 
+SOLVERS = {
+    "conjugate_gradient": hg.conjugate_gradient(1),
+    "full_hessian": hg.full_hessian(),
+    "generalised_minimal_residual": hg.generalised_minimal_residual(1),
+}
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_numbers_of_python_keep_double_precision(name):
+    """Under a trace their type is weak, and yields to a type that is named."""
+
+    def minimum(a):  # ω* = b / a
+        solver = SOLVERS[name]
+        own = hg.argmin(
+            lambda w, a, b: 0.5 * a * w**2 - w * b, lambda _, a, b: b / a, solver
+        )
+        return own(a, 2.0)
+
+    assert float(quick(jax.grad(minimum))(0.7)) == pytest.approx(-2 / 0.49, rel=1e-14)
+
+
 def test_an_estimator_that_takes_steps_is_refused():
     minimum = hg.argmin(loss, lambda _, *args: closed_form(*args), hg.unroll(3))
     outer, batch = given("float64")

@@ -71,6 +71,7 @@ def test_batch_noise_of_a_known_spread():
     np.testing.assert_allclose(noise, (1.0, variance, np.sqrt(5 / variance)), rtol=1e-6)
     still = batch_noise(jnp.ones((3, 2)), jnp.ones(2))
     np.testing.assert_array_equal(still, (0.0, 0.0, np.inf))
+    assert np.isnan(batch_noise(draws.at[0, 0].set(jnp.nan), truth).signal_to_noise)
     with pytest.raises(ValueError, match="two draws"):
         batch_noise(draws[:1], truth)
 
@@ -188,6 +189,11 @@ def test_agreement():
     zero = optax.tree.zeros_like(reference)
     assert np.isinf(agreement(reference, zero).relative_error)
     assert float(agreement(zero, zero).relative_error) == 0
+    unknown = reference | {"b": jnp.array([jnp.nan])}
+    for pair in (unknown, reference), (reference, unknown), (unknown, zero):
+        assert np.isnan(agreement(*pair).relative_error)
+    with pytest.raises(ValueError, match=r"estimate\['b'\] .* expected float32\[2\]"):
+        agreement(reference, reference | {"b": jnp.ones(2)})
 
 
 @pytest.mark.usefixtures("x64")
@@ -210,3 +216,12 @@ def test_compare_holds_estimators_against_the_reference():
     # The loss is quadratic: the difference is exact, both are the first Neumann term.
     np.testing.assert_allclose(found["exact"], found["difference"], rtol=1e-9)
     assert 0.1 < float(found["exact"].relative_error) < 1
+
+    def tried(reference, estimator=estimators["exact"]):
+        update, named = hypergrad.gradient_descent(0.1), {"one": estimator}
+        hypergrad.compare(named, example.problem, point, reference, inner_update=update)
+
+    with pytest.raises(ValueError, match="The reference has another structure"):
+        tried({"a": outer})
+    with pytest.raises(ValueError, match=r"estimators\['one'\] must be a Hyperg"):
+        tried(outer, hypergrad.one_step_unroll)

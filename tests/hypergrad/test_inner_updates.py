@@ -259,6 +259,16 @@ def test_the_end_of_three_levels():
             steps=2,
         )
     )(jnp.array(1.0), jnp.array(0.0), jnp.array(2.0))
+    with pytest.raises(ValueError, match=r"lam must be .* found int64\[\]"):
+        hg.nested_forward(
+            problem,
+            (1.0, 0.0, 2),
+            (None, None, None),
+            estimator=hg.t1t2(),
+            inner_update=hg.gradient_descent(0.5),
+            middle_update=hg.gradient_descent(0.5),
+            steps=2,
+        )
     (omega, alpha), (moments, middle) = hyper.end
     assert (float(omega), float(alpha)) == (1.25, 1.5)
     assert float(moments[0].trace) == -0.5  # ω − α before the last step: 1 − 1.5
@@ -400,6 +410,12 @@ def test_a_missing_state_and_a_foreign_batch_are_named():
         tried(hg.gradient_descent(0.1), tuple(point))
     with pytest.raises(ValueError, match=r"problem must be a BilevelProblem\(inner_l"):
         tried(hg.gradient_descent(0.1), problem=tuple(PROBLEM))
+    with pytest.raises(ValueError, match="from_optax needs an Optax transf"):
+        tried(hg.from_optax(0.1, ()))
+    with pytest.raises(ValueError, match=r"ω after an inner step .* float64\[2\], exp"):
+        tried(lambda inner, gradient: (inner - gradient)[:2])
+    with pytest.raises(ValueError, match=r"must return a pair \(inner, state\)"):
+        tried(hg.InnerUpdate((), lambda inner, gradient, state: inner))
     keyed = hg.BilevelProblem(lambda o, a, b: jnp.sum(o * b["x"]), PROBLEM.outer_loss)
     with pytest.raises(TypeError) as caught:
         tried(hg.gradient_descent(0.1), problem=keyed)

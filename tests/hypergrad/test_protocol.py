@@ -312,6 +312,7 @@ UNFIT = {
         with_both(lambda loss, *args: loss(*args) * jnp.ones(2)),
         r"found float64\[2\]\. Take its mean or its sum",
     ),
+    "nothing": (with_both(lambda loss, *args: None), "found None. Its `return` may"),
     "unused": (
         with_both(lambda loss, inner, *_: jnp.sum(inner["w"] ** 2)),
         "outer variable",
@@ -362,6 +363,16 @@ def test_an_estimator_of_ones_own_is_compared_with_others():
         inner_update=update,
     )
     assert float(found["own"].relative_error) < 1e-14
+    exact_alone = hg.HypergradientEstimator(lambda *_: (), lambda *_, **__: exact)
+    other = hg.HypergradientEstimator(
+        lambda *_: (), lambda *_, **__: (exact._replace(grad=jnp.ones(2)), ())
+    )
+    for own, words in (
+        (exact_alone, r"`estimate` must return a pair \(Hypergradient, state\)"),
+        (other, "The estimate has another shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            own.estimate(example.problem, (), example.point, inner_update=update)
     missing = 0.5 * np.linalg.norm(exact.indirect) / np.linalg.norm(exact.grad)
     assert float(found["halved"].relative_error) == pytest.approx(missing, rel=1e-6)
 

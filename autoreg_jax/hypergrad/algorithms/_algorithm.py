@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, NamedTuple, Protocol, Self
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 
@@ -19,6 +20,8 @@ from autoreg_jax.hypergrad._given import (
     Uses,
     check_floats,
     check_kind,
+    check_pair,
+    check_problem,
     check_same,
     described,
 )
@@ -76,7 +79,7 @@ class Algorithm(_Pair):
 
     Whatever the algorithm, both raise `ValueError` for a leaf of ω or a that is not
     floating-point and for a sampler that draws no pair; `step` for a state that is not
-    like that of `init` or if neither loss uses a.
+    like that of `init`, before it or behind it, or if neither loss uses a.
 
     Attributes:
         init: `(problem, sampler, inner, outer) -> AlgorithmState`.
@@ -95,12 +98,26 @@ def _checked_init(init: InitFn) -> InitFn:
     def checked(
         problem: BilevelProblem, sampler: Sampler, inner: Inner, outer: Outer
     ) -> AlgorithmState:
-        check_kind("problem", problem, BilevelProblem)
+        check_problem(problem, BilevelProblem)
         check_floats(inner=inner, outer=outer)
         _check_sampler(sampler)
-        return init(problem, sampler, inner, outer)
+        state = init(problem, sampler, inner, outer)
+        check_kind("What `init` returns", state, AlgorithmState)
+        return _unshared(state)
 
     return checked
+
+
+def _unshared(state: AlgorithmState) -> AlgorithmState:
+    """The state with an array of its own in each place: none is donated twice."""
+    seen = set[int]()
+
+    def own(leaf: Any) -> Any:
+        is_new = id(leaf) not in seen
+        seen.add(id(leaf))
+        return leaf if is_new else jnp.copy(leaf)
+
+    return jax.tree.map(own, state)
 
 
 def _checked_step(init: InitFn, step: StepFn) -> StepFn:
@@ -108,7 +125,7 @@ def _checked_step(init: InitFn, step: StepFn) -> StepFn:
     def checked(
         problem: BilevelProblem, sampler: Sampler, state: AlgorithmState, key: Array
     ) -> tuple[AlgorithmState, Mapping[str, Array]]:
-        check_kind("problem", problem, BilevelProblem)
+        check_problem(problem, BilevelProblem)
         check_kind("state", state, AlgorithmState)
         check_floats(inner=state.inner, outer=state.outer)
         _check_sampler(sampler)
@@ -120,6 +137,8 @@ def _checked_step(init: InitFn, step: StepFn) -> StepFn:
         check_same("The state of the algorithm", state, expected, _REMEDY)
         uses = Uses(state.outer)
         found = step(uses.watched_by(problem), sampler, state, key)
+        check_pair("`step`", found, AlgorithmState, "diagnostics")
+        check_same("The state behind a step", found[0], state, _UNCHANGED)
         uses.check()
         return found
 
@@ -131,8 +150,15 @@ _REMEDY = (
     "state of the same algorithm."
 )
 
+_UNCHANGED = "A step returns a state like the one that it is given."
+
 
 def _check_sampler(sampler: Sampler) -> None:
+    if not callable(sampler):
+        raise ValueError(
+            "The sampler must be a function key -> (train_batch, valid_batch), found "
+            f"{described(sampler)}. `whole_batches` and `minibatches` make one."
+        )
     drawn = jax.eval_shape(sampler, jax.random.key(0))
     if not isinstance(drawn, tuple | list) or len(drawn) != 2:
         raise ValueError(

@@ -14,6 +14,7 @@ from autoreg_jax.hypergrad._base import (
     Point,
 )
 from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._given import check_kind
 from autoreg_jax.hypergrad._trajectory import from_optax
 from autoreg_jax.hypergrad.algorithms._algorithm import (
     Algorithm,
@@ -55,9 +56,10 @@ def alternating(
         The algorithm; `memory["estimator"]` is the state of the estimator.
 
     Raises:
-        ValueError: If `inner_steps` or a step size is not positive; in `step` if
-            `inner_steps` is None for an estimator that takes no steps.
+        ValueError: If `inner_steps` or a step size is not positive or `estimator` is
+            none; in `step` if `inner_steps` is None for one that takes no steps.
     """
+    check_kind("estimator", estimator, HypergradientEstimator)
     if inner_steps is not None:
         check_at_least(1, inner_steps=inner_steps)
     optimizers = two_optimizers(inner_rate, outer_rate)

@@ -45,8 +45,9 @@ class FiniteSum(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Numbers of batches, n and m."""
-        first, second = (len(jax.tree.leaves(batch)[0]) for batch in self)
+        """Numbers of batches, n and m; no data are one batch."""
+        leaves = (jax.tree.leaves(batch) for batch in self)
+        first, second = (len(found[0]) if found else 1 for found in leaves)
         return first, second
 
     def draw(self, key: Array) -> tuple[Array, Array]:
@@ -91,7 +92,8 @@ def minibatches(
     stays where it is. Shuffle data that are sorted before.
 
     Args:
-        train_data: Tree of arrays with a leading axis of examples.
+        train_data: Tree of arrays with a leading axis of examples; None for a loss
+            without data.
         valid_data: The same for the outer loss.
         train_size: Examples in a batch of the inner loss; divides their number.
         valid_size: Examples in a batch of the outer loss; divides their number.
@@ -100,8 +102,8 @@ def minibatches(
         A sampler of these batches.
 
     Raises:
-        ValueError: If a size is not positive or does not divide the examples, or if
-            leaves have different numbers of them.
+        ValueError: If a size is not positive or does not divide the examples, if there
+            are none, or if leaves have different numbers of them.
 
     Examples:
         >>> minibatches(jnp.arange(6), jnp.arange(4), 2, 4).counts
@@ -112,13 +114,13 @@ def minibatches(
     def cut(data: Batch, size: int, name: str) -> Any:
         def one(path: Any, leaf: Array) -> Array:
             leaf = jnp.asarray(leaf)
-            if not leaf.ndim or leaf.shape[0] % size:
+            if not leaf.ndim or not len(leaf) or len(leaf) % size:
                 raise ValueError(
                     f"{name}{jax.tree_util.keystr(path)}: batches of {size} must "
                     f"divide its examples evenly, got shape {leaf.shape}. Leave the "
                     "rest out or choose another size."
                 )
-            return leaf.reshape(-1, size, *leaf.shape[1:])
+            return _in_rows(leaf, size)
 
         counts = {len(leaf) for leaf in jax.tree.leaves(data) if jnp.ndim(leaf)}
         if len(counts) > 1:
@@ -133,3 +135,13 @@ def minibatches(
         cut(train_data, train_size, "train_data"),
         cut(valid_data, valid_size, "valid_data"),
     )
+
+
+def _in_rows(leaf: Array, size: int) -> Array:
+    """Its batches, stacked; on an explicit mesh each is divided as all data were."""
+    shape = (len(leaf) // size, size, *leaf.shape[1:])
+    sharding = jax.typeof(leaf).sharding
+    if all(axis is None for axis in sharding.spec):
+        return leaf.reshape(shape)
+    spec = jax.P(None, *sharding.spec)
+    return jnp.reshape(leaf, shape, out_sharding=sharding.update(spec=spec))

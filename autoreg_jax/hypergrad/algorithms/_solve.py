@@ -8,7 +8,7 @@ from jax import Array
 
 from autoreg_jax.hypergrad._base import BilevelProblem, Inner, Outer
 from autoreg_jax.hypergrad._checks import check_at_least
-from autoreg_jax.hypergrad._given import described
+from autoreg_jax.hypergrad._given import check_kind, check_problem, described
 from autoreg_jax.hypergrad.algorithms._algorithm import (
     Algorithm,
     AlgorithmState,
@@ -68,7 +68,8 @@ def solve(
 
     Raises:
         ValueError: If `steps` or `every` is not positive, `steps` is no multiple of
-            `every`, or `start` neither a pair nor a state; see `Algorithm` for more.
+            `every`, `key` is not one key, `start` neither a pair nor a state, or
+            arguments are in another order; see `Algorithm` for more.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -83,14 +84,17 @@ def solve(
         >>> round(float(found.outer), 4)
         2.0
     """
+    check_problem(problem, BilevelProblem)
+    check_kind("algorithm", algorithm, Algorithm)
     check_at_least(1, steps=steps, every=every)
+    _check_key(key)
     if steps % every:
         raise ValueError(f"steps must be a multiple of every = {every}, got {steps}.")
     if not isinstance(start, AlgorithmState):
         if not isinstance(start, tuple) or len(start) != 2:
             raise ValueError(
-                "start must be a pair (inner, outer) or the state of an earlier "
-                f"solution, found {described(start)}."
+                "start must be a tuple (inner, outer) or the state of an earlier "
+                f"solution, its field `state`; found {described(start)}."
             )
         start = algorithm.init(problem, sampler, *start)
 
@@ -109,3 +113,13 @@ def solve(
 
     state, trace = jax.lax.scan(record, start, None, length=steps // every)
     return Solution(state.inner, state.outer, state, trace)
+
+
+def _check_key(key: Any) -> None:
+    try:
+        jax.eval_shape(jax.random.bits, key)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "key must be one random key, as jax.random.key(0) makes it, found "
+            f"{described(key)}. jax.vmap maps over several."
+        ) from None

@@ -1,5 +1,6 @@
 """Steps that the algorithms have in common."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from autoreg_jax.hypergrad._base import (
     outer_gradient,
 )
 from autoreg_jax.hypergrad._checks import check_positive
+from autoreg_jax.hypergrad._given import described
 from autoreg_jax.hypergrad._second_order import exact_products
 from autoreg_jax.hypergrad.algorithms._algorithm import (
     AlgorithmState,
@@ -76,12 +78,14 @@ def as_optimizer(**named: Rate) -> optax.GradientTransformation:
     """Gradient descent with a step size or a schedule; an Optax transformation as is.
 
     Raises:
-        ValueError: If a step size is known and not positive.
+        ValueError: If a step size is known and not positive, or none of these.
     """
     name, rate = _only(named)
     if hasattr(rate, "init"):
         return rate
-    if not callable(rate):
+    if callable(rate):
+        _check_schedule(name, rate)
+    else:
         check_positive(**{name: rate})
     size: Any = rate
     return optax.sgd(size)
@@ -96,14 +100,26 @@ def as_schedule(**named: Varying) -> optax.Schedule:
     """A function of the count of steps; a number is constant.
 
     Raises:
-        ValueError: If a number is known and not positive.
+        ValueError: If a number is known and not positive, or neither of both.
     """
     name, value = _only(named)
     if callable(value):
         schedule: Any = value
+        _check_schedule(name, schedule)
         return schedule
     check_positive(**{name: value})
     return lambda count: value
+
+
+def _check_schedule(name: str, schedule: Callable[..., Any]) -> None:
+    """Refuse a function that is no schedule, such as `optax.adam` without its rate."""
+    refusal = f"{name}: a function must be a schedule, count of steps -> number"
+    try:
+        value = jax.eval_shape(schedule, jnp.zeros((), jnp.int32))
+    except TypeError as error:
+        raise ValueError(f"{refusal}, found {schedule!r}: {error}") from error
+    if not hasattr(value, "shape") or value.shape:
+        raise ValueError(f"{refusal}, found one that returns {described(value)}.")
 
 
 def move(

@@ -16,6 +16,7 @@ from autoreg_jax.hypergrad._base import (
     Outer,
     Point,
 )
+from autoreg_jax.hypergrad._given import check_kind, check_same
 from autoreg_jax.hypergrad._trees import inner_product
 
 
@@ -94,7 +95,7 @@ def batch_noise(estimates: Outer, reference: Outer) -> BatchNoise:
     spread = jax.tree.map(lambda e: jnp.sum(jnp.var(e, axis=0, ddof=1)), estimates)
     variance = jnp.asarray(optax.tree.sum(spread))
     size = optax.tree.norm(mean)
-    is_noisy = variance > 0
+    is_noisy = ~(variance == 0)  # so is NaN
     ratio = size / jnp.sqrt(jnp.where(is_noisy, variance, 1.0))
     certain = jnp.where(size > 0, jnp.inf, 0.0)
     return BatchNoise(
@@ -146,7 +147,7 @@ class Agreement(NamedTuple):
     Attributes:
         cosine: Cosine of the angle between them, in [−1, 1].
         relative_error: ‖estimate − reference‖ / ‖reference‖; infinite if only the
-            reference is zero.
+            reference is zero, NaN if one of them is.
         sign_agreement: Fraction of coordinates with the same sign, in [0, 1].
     """
 
@@ -164,11 +165,18 @@ def agreement(estimate: Outer, reference: Outer) -> Agreement:
 
     Returns:
         Scalars; see `Agreement`.
+
+    Raises:
+        ValueError: If they have different structures or shapes.
     """
+    remedy = "The trees must be alike; of a `Hypergradient` it is `grad`."
+    check_same("The estimate", estimate, reference, remedy)
     size = optax.tree.norm(reference)
     miss = optax.tree.norm(optax.tree.sub(estimate, reference))
-    unanswered = jnp.where(miss > 0, jnp.inf, 0.0)
-    error = jnp.where(size > 0, miss / jnp.where(size > 0, size, 1.0), unanswered)
+    # NaN is no number that is not positive: what is not known shows.
+    is_zero = size == 0
+    unanswered = jnp.where(miss == 0, 0.0, miss * jnp.inf)
+    error = jnp.where(is_zero, unanswered, miss / jnp.where(is_zero, 1.0, size))
     same = jax.tree.map(lambda e, r: jnp.sign(e) == jnp.sign(r), estimate, reference)
     signs = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(same)])
     return Agreement(cosine(estimate, reference), error, jnp.mean(signs))
@@ -196,6 +204,9 @@ def compare(
     Returns:
         The agreement of each estimate with the reference, by name.
 
+    Raises:
+        ValueError: If one of the estimators is none, or the reference is not like a.
+
     Examples:
         >>> from autoreg_jax.hypergrad import gradient_descent, one_step_unroll
         >>> problem = BilevelProblem(
@@ -208,8 +219,11 @@ def compare(
         >>> float(found["one step"].relative_error)
         0.0
     """
+    remedy = "It must be a tree like the outer variable, of a `Hypergradient` its grad."
+    check_same("The reference", reference, point.outer, remedy)
     found = {}
     for name, estimator in estimators.items():
+        check_kind(f"estimators[{name!r}]", estimator, HypergradientEstimator)
         hyper, _ = estimator.estimate(
             problem,
             estimator.init(point.inner, point.outer),

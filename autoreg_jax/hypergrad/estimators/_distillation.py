@@ -30,6 +30,7 @@ from autoreg_jax.hypergrad._checks import (
 )
 from autoreg_jax.hypergrad._trajectory import descend, without_start
 from autoreg_jax.hypergrad._trees import (
+    at_least_single,
     common_type,
     finite_or_zero,
     inner_product,
@@ -94,7 +95,7 @@ def hyper_distill(size: Number, decay: Number = 0.9) -> HypergradientEstimator:
         update = without_start(inner_update, "hyper_distill")
         inner, outer, batch, _ = point
         step = state.step + 1
-        kind = common_type(decay, *jax.tree.leaves(inner), jnp.float32)
+        kind = common_type(decay, at_least_single(*jax.tree.leaves(inner)))
         length = _length(decay, step.astype(kind))
         average = _moved(state.average, inner, 1 / length)
         begin = update.begin(inner, outer)
@@ -162,7 +163,7 @@ def hyper_distill_size(
     )[0]
     _, cotangent, direct = outer_gradient(problem, point._replace(inner=last))
     final = jax.tree.map(lambda x: x[-1], train_batches)
-    kind = common_type(decay, *jax.tree.leaves(first), jnp.float32)
+    kind = common_type(decay, at_least_single(*jax.tree.leaves(first)))
 
     def back(carry: Any, given: Any) -> tuple[Any, tuple[Array, Array]]:
         adjoint, indirect, average = carry

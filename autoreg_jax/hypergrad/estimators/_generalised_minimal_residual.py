@@ -13,7 +13,7 @@ from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 from autoreg_jax.hypergrad._trees import (
     add_scale,
-    common_type,
+    at_least_single,
     inner_product,
     scale,
 )
@@ -122,7 +122,7 @@ def _sum(weights: Array, basis: Inner) -> Inner:
 
 def _wide(x: Any) -> Array:
     """In single precision or more: a basis in half precision is none."""
-    return jnp.asarray(x, common_type(x, jnp.float32))
+    return jnp.asarray(x, at_least_single(x))
 
 
 def _safe(size: Array) -> Array:

@@ -14,7 +14,7 @@ from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 from autoreg_jax.hypergrad._trees import (
     add_scale,
-    common_type,
+    at_least_single,
     inner_product,
     unit_vectors,
 )
@@ -120,7 +120,7 @@ def full_hessian(
         flat, unravel = ravel_pytree(vector)
         columns = jax.vmap(lambda e: ravel_pytree(operator(e))[0])(unit_vectors(vector))
         # No solver of dense systems is for half precision.
-        wide = common_type(flat, jnp.float32)
+        wide = at_least_single(flat)
         v = flat.astype(wide)
         shift = jnp.asarray(damping, wide) * jnp.eye(flat.size, dtype=wide)
         matrix = columns.T.astype(wide) + shift

@@ -23,6 +23,7 @@ from autoreg_jax.hypergrad._base import (
     outer_gradient,
 )
 from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._given import check_floats
 from autoreg_jax.hypergrad._trajectory import contract, descend, without_start
 from autoreg_jax.hypergrad._trees import unit_vectors
 
@@ -101,8 +102,8 @@ def nested_forward(
         pairs (ω, α) and (optimizer state of ω, of α) after K rounds.
 
     Raises:
-        ValueError: If `steps` or `inner_steps` is not positive, or an update has a
-            `start`.
+        ValueError: If `steps` or `inner_steps` is not positive, an update has a
+            `start`, or a leaf of ω, α or λ is not floating-point.
 
     Examples:
         >>> from autoreg_jax.hypergrad import gradient_descent, t1t2
@@ -128,6 +129,7 @@ def nested_forward(
         for update in (inner_update, middle_update)
     )
     omega, alpha, lam = point
+    check_floats(omega=omega, alpha=alpha, lam=lam)
     train_batch, valid_batch, outer_batch = batches
     start = (omega, inner.state), (alpha, middle.state), estimator.init(omega, alpha)
 

@@ -11,7 +11,7 @@ from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, Outer, St
 from autoreg_jax.hypergrad._checks import Number, check_at_least, check_positive
 from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
-from autoreg_jax.hypergrad._trees import common_type, gaussian_like
+from autoreg_jax.hypergrad._trees import at_least_single, gaussian_like
 
 # The fast products of accelerators have errors that 1/ρ amplifies.
 _product = partial(jnp.matmul, precision="highest")
@@ -69,7 +69,7 @@ def nystrom(
         flat, unravel = ravel_pytree(vector)
         if rank > flat.size:
             raise ValueError(f"rank must be at most dim(ω) = {flat.size}, got {rank}.")
-        wide = common_type(flat, jnp.float32)
+        wide = at_least_single(flat)
         key = jax.random.fold_in(jax.random.key(seed), state)
         keys = jax.random.split(key, rank)
         drawn = jax.vmap(lambda k: gaussian_like(k, flat))(keys).astype(wide)
