@@ -34,10 +34,16 @@ def checked_estimator(estimator: Any) -> HypergradientEstimator:
             "search.hypergradient.name."
         )
 
+    if not isinstance(estimator, HypergradientEstimator):  # it checks what it returns
+        estimator = HypergradientEstimator(estimator.init, estimator.estimate)
+
     def estimate(
         problem: BilevelProblem, state: Any, point: Point, *, inner_update: Any
     ) -> tuple[Hypergradient, Any]:
-        found = estimator.estimate(problem, state, point, inner_update=inner_update)
+        try:
+            found = estimator.estimate(problem, state, point, inner_update=inner_update)
+        except ValueError as error:  # of `HypergradientEstimator`, which has no name
+            raise ConfigError(f"{name}: {error}") from error
         _check(name, found, state, point.outer)
         return found
 
@@ -45,15 +51,8 @@ def checked_estimator(estimator: Any) -> HypergradientEstimator:
 
 
 def _check(name: str, found: Any, before: Any, outer: Any) -> None:
-    is_pair = type(found) is tuple and len(found) == 2
-    if not is_pair or not isinstance(found[0], Hypergradient):
-        kinds = ", ".join(map(_kind, found)) if type(found) is tuple else _kind(found)
-        raise ConfigError(
-            f"{name}: `estimate` returned {kinds}, expected a pair of a Hypergradient "
-            "and the state for the next call."
-        )
     hyper, state = found
-    for part in ("grad", "direct", "indirect"):
+    for part in ("direct", "indirect"):
         there, expected = _shapes(getattr(hyper, part)), _shapes(outer)
         if there != expected:
             raise ConfigError(
