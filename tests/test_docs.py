@@ -141,6 +141,21 @@ def test_links_of_pages_lead_somewhere(made):
     assert not broken
 
 
+def test_every_page_is_in_a_list_of_contents(made):
+    both = [*made.items(), *written(made)]
+    pages = {name: text for name, text in both if name.endswith(".md")}
+    listed = {"index.md"}
+    for name, text in pages.items():
+        for block in re.findall(r"(?ms)^```\{toctree\}$(.*?)^```$", text):
+            entries = [line for line in block.split("\n") if line and line[0] != ":"]
+            for entry in entries:
+                page = ((DOCS / name).parent / entry).resolve().relative_to(DOCS)
+                listed.add(f"{page}.md")
+    orphans = {name for name, text in pages.items() if "\norphan: true\n" in text}
+    # The front of the results quotes it.
+    assert pages.keys() - listed - orphans == {"results/_summary.md"}
+
+
 def _slug(title):
     return re.sub(r"[^\w\s-]", "", title.strip().lower()).replace(" ", "-")
 
