@@ -44,7 +44,7 @@ def told(a):
 
 
 def mixed(a):
-    """The same of a mixture of all operations."""
+    """Variables and fields of a network that mixes all operations."""
     network = _network(None, is_normalised=True)
     alpha = search_space.ArchitectureLogits.zeros(cells=network.structure.cells)
     images = a["moving"], a["fixed"]

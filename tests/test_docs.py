@@ -1,4 +1,4 @@
-"""The documentation: nothing is left out of the reference, and its pages say the truth.
+"""The reference is complete, and the pages of the documentation are correct.
 
 What is generated is compared with the package as it is imported, run and asked for
 help; the pages that people wrote are read word by word. Sphinx is not needed.

@@ -14,7 +14,7 @@ _UNREADABLE = (
     EOFError,  # an empty file
     LookupError,
     MemoryError,  # a size that nobody wrote
-    NotImplementedError,  # a compression that is none
+    NotImplementedError,  # an unknown compression
     RecursionError,
     RuntimeError,  # a password
     SyntaxError,  # in the header of an array

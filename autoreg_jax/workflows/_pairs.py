@@ -83,8 +83,8 @@ def _groups_of(cohort: Cohort, pairs: PairsConfig) -> tuple[int, ...] | None:
             raise DataError(
                 f"the landmarks of the subjects {cohort.names[0]} to "
                 f"{cohort.names[-1]} have the same names within a person alone; set "
-                "pairs.within=person, list the pairs (pairs.list), or give landmarks "
-                "that correspond the same names."
+                "pairs.within=person, list the pairs (pairs.list), or give "
+                "corresponding landmarks the same names."
             )
         return None
     given = cohort.people or cohort.names
@@ -128,8 +128,8 @@ def warn_of_unpaired(cohort: Cohort, roles: Roles) -> None:
         left_out = [pair for pair in cohort.pairs if pair not in used]
         if left_out:
             logger.warning(
-                "%d of %d listed pairs are not used, such as %s to %s: they are not as "
-                "the other settings of `pairs` ask.",
+                "%d of %d listed pairs are not used, such as %s to %s: the other settings "
+                "of `pairs` exclude them.",
                 len(left_out),
                 len(cohort.pairs),
                 *(cohort.names[one] for one in left_out[0]),

@@ -147,7 +147,7 @@ def test_each_command_is_refused_beside_each_other(tmp_path, table, when_owned, 
 
 
 def test_each_owner_is_in_the_table(tmp_path, table, when_owned, monkeypatch):
-    """Of the functions that own a folder none is left out above."""
+    """COMMANDS calls every function that takes ownership of a folder."""
     own = re.compile(r"@owns\([^)]*\)\n(?:@.*\n)*def (\w+)\(")
     sources = Path(autoreg_jax.__file__).parent.rglob("*.py")
     wanted = {n for p in sources for n in own.findall(p.read_text(encoding="utf-8"))}

@@ -70,7 +70,7 @@ def listed_text(table: Dataset, run: Path) -> str | None:
 
 
 def without_list(config: RunConfig, model: Path | str) -> RunConfig:
-    """The settings for other data than those of a run: its own list is left out."""
+    """The settings of a run for use on other data: without the run's list of pairs."""
     if config.pairs.list is None or _list_of(Path(model)) != config.pairs.list:
         return config
     return replace(config, pairs=replace(config.pairs, list=None))
