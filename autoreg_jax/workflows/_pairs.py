@@ -128,8 +128,8 @@ def warn_of_unpaired(cohort: Cohort, roles: Roles) -> None:
         left_out = [pair for pair in cohort.pairs if pair not in used]
         if left_out:
             logger.warning(
-                "%d of %d listed pairs are not used, such as %s to %s: the other settings "
-                "of `pairs` exclude them.",
+                "%d of %d listed pairs are not used, such as %s to %s: the other "
+                "settings of `pairs` exclude them.",
                 len(left_out),
                 len(cohort.pairs),
                 *(cohort.names[one] for one in left_out[0]),
