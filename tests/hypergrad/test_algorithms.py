@@ -651,6 +651,27 @@ def test_an_outer_variable_that_is_divided_stays_divided(name):
         assert leaf.sharding.spec[0] == "rows"
 
 
+@pytest.mark.parametrize("name", DIVIDED)
+def test_a_start_from_outside_of_the_mesh_is_put_on_it(name):
+    """Only the data are divided; ω and a were made before the mesh was set."""
+    mesh = jax.sharding.AbstractMesh(
+        (DEVICES,), ("rows",), axis_types=(AxisType.Explicit,)
+    )
+    outer, _ = rows()
+    dealt = jax.NamedSharding(mesh, jax.P("rows"))
+    x = jax.ShapeDtypeStruct((2 * DEVICES, 3), float, sharding=dealt)
+    y = jax.ShapeDtypeStruct((2 * DEVICES,), float, sharding=dealt)
+
+    def of_all(outer, *data):
+        return two_steps(name, outer, hg.minibatches(data, data, DEVICES, DEVICES))
+
+    with jax.sharding.use_abstract_mesh(mesh):
+        found = jax.eval_shape(of_all, outer, x, y)
+    for leaf, given in zip(jax.tree.leaves(found), jax.tree.leaves(outer), strict=True):
+        assert leaf.shape == given.shape
+        assert leaf.sharding.mesh == mesh
+
+
 def test_batches_of_divided_data_are_divided():
     mesh = jax.sharding.AbstractMesh(
         (DEVICES,), ("rows",), axis_types=(AxisType.Explicit,)
@@ -685,20 +706,25 @@ def on_devices():
     """Outer variable and batches are divided on both kinds of mesh, or are not."""
     outer, stacked = jax.tree.map(jnp.asarray, rows())
 
-    @quick
-    def everything(outer, stacked):
+    def plain(outer, stacked):
         return {name: two_steps(name, outer, stacked) for name in DIVIDED}
 
+    everything = quick(plain)
     wanted = everything(outer, stacked)
     for kind in AxisType.Auto, AxisType.Explicit:
         mesh = jax.make_mesh((DEVICES,), ("rows",), axis_types=(kind,))
         with jax.set_mesh(mesh):
-            found = everything(
+            given = (
                 jax.device_put(outer, jax.NamedSharding(mesh, jax.P("rows"))),
                 jax.device_put(stacked, jax.NamedSharding(mesh, jax.P(None, "rows"))),
             )
-        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+            alike = [everything(*given), everything(outer, given[1])]
+            alike += [quick(lambda given=given: plain(*given))()]  # a closure
+        for found in alike:
+            for a, b in zip(
+                jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True
+            ):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from autoreg_jax.hypergrad._given import (
     check_same,
     described,
 )
+from autoreg_jax.hypergrad._trees import on_mesh
 
 Sampler = Callable[[Array], tuple[Batch, Batch]]
 """`key -> (train_batch, valid_batch)`, drawn independently for each key."""
@@ -101,7 +102,7 @@ def _checked_init(init: InitFn) -> InitFn:
         check_problem(problem, BilevelProblem)
         check_floats(inner=inner, outer=outer)
         _check_sampler(sampler)
-        state = init(problem, sampler, inner, outer)
+        state = init(problem, sampler, *on_mesh((inner, outer)))
         check_kind("What `init` returns", state, AlgorithmState)
         return _unshared(state)
 
