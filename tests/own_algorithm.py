@@ -28,7 +28,7 @@ def in_turn(inner_rate, linear_rate, outer_rate) -> hg.Algorithm:
         residual = optax.tree.sub(products(z).hessian, cotangent)
         z = moved(z, linear_rate, residual)
         a = moved(a, outer_rate, optax.tree.sub(direct, products(z).mixed))
-        new = hg.AlgorithmState(omega, a, state.step + 1, {"z": z})
+        new = hg.AlgorithmState(omega, a, state.step, {"z": z})
         return new, {"value": value}
 
     def init(problem, sampler, inner, outer):

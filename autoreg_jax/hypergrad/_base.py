@@ -20,6 +20,7 @@ from autoreg_jax.hypergrad._given import (
     checked_loss,
     is_traced,
 )
+from autoreg_jax.hypergrad._meshes import on_mesh, started_on_mesh
 from autoreg_jax.hypergrad._trees import inner_product
 
 Inner = Any
@@ -210,7 +211,7 @@ class HypergradientEstimator(_Pair):
         cls, init: Callable[[Inner, Outer], State], estimate: EstimateFn
     ) -> Self:
         """Arguments of `estimate` are looked at."""
-        return super().__new__(cls, init, _checked(init, estimate))
+        return super().__new__(cls, started_on_mesh(init), _checked(init, estimate))
 
 
 def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> EstimateFn:
@@ -224,6 +225,8 @@ def _checked(init: Callable[[Inner, Outer], State], estimate: EstimateFn) -> Est
         check_kind("point", point, Point)
         check_floats(inner=point.inner, outer=point.outer)
         check_state(init, state, point.inner, point.outer)
+        inner, outer = on_mesh((point.inner, point.outer))
+        point = point._replace(inner=inner, outer=outer)
         uses = Uses(point.outer)
         if problem is not None and is_traced((state, point)):
             problem = uses.watched_by(problem, inner_update)

@@ -19,6 +19,7 @@ from autoreg_jax.hypergrad._base import (
     no_state,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._meshes import divided_like
 from autoreg_jax.hypergrad._second_order import (
     MixedBackend,
     exact_products,
@@ -86,11 +87,12 @@ def implicit(
             return jax.grad(problem.inner_loss)(omega, outer, train_batch)
 
         def operator(vector: Inner) -> Inner:
+            vector = divided_like(vector, inner)
             with exact_products():
                 return jax.jvp(gradient, (inner,), (vector,))[1]
 
         solution = solve(operator, cotangent, state)
-        direction = scale(-1.0, solution.value)
+        direction = scale(-1.0, divided_like(solution.value, cotangent))
         indirect, epsilon = mixed_term(problem, mixed, point, direction, cotangent)
         hyper = make_hypergradient(
             direct,

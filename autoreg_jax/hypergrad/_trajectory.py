@@ -265,7 +265,7 @@ def no_tangents(start: tuple[Inner, State], outer: Outer) -> tuple[Inner, list[A
     size, _ = flat_kind(outer)
     inner, state = start
     return jax.tree.map(
-        lambda x: jnp.zeros((size, *jnp.shape(x)), jnp.result_type(x)),
+        lambda x: jnp.broadcast_to(jnp.zeros_like(x), (size, *jnp.shape(x))),
         (inner, split_floats(state)[0]),
     )
 

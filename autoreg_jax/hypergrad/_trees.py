@@ -72,24 +72,6 @@ def inner_product(left: Any, right: Any) -> Array:
     return jnp.asarray(optax.tree.sum(jax.tree.map(product, left, right)))
 
 
-def on_mesh(tree: Any) -> Any:
-    """The tree on the mesh that is set, if its axes are explicit, divided as before.
-
-    An array that was made before the mesh was set is not on it, so that a loop begun
-    with it would change its type. `zeros_like` of an array that a traced function
-    closes over forgets how that is divided; what is returned here does not.
-    """
-    mesh = jax.sharding.get_abstract_mesh()
-    if not mesh.explicit_axes:
-        return tree
-
-    def place(x: Any) -> Array:
-        x = jnp.asarray(x)
-        return jax.sharding.reshard(x, jax.P(*jax.typeof(x).sharding.spec))
-
-    return jax.tree.map(place, tree)
-
-
 def gaussian_like(key: Array, tree: Any) -> Any:
     """Independent standard normal numbers with the shapes and dtypes of the tree.
 

@@ -543,6 +543,20 @@ def test_arguments_in_another_order_and_foreign_functions():
             hg.solve(*right[:place], wrong, *right[place + 1 :])
 
 
+def test_steps_are_counted_whatever_step_returns():
+    """So each has a key of its own, also where an author forgets to count."""
+
+    def step(problem, sampler, state, key):
+        return state._replace(step=state.step - 7), {"drawn": sampler(key)[0]}
+
+    batches = hg.minibatches(jnp.arange(64), jnp.arange(64), 1, 1)
+    algorithm = hg.Algorithm(hg.soba(0.1, 0.1, 0.1).init, step)
+    problem, start = quadratic()[0].problem, (jnp.zeros(6), jnp.zeros(3))
+    found = hg.solve(problem, algorithm, batches, 8, jax.random.key(0), start)
+    assert found.state.step == 8
+    assert len(np.unique(found.trace["drawn"])) > 4
+
+
 def test_no_data_are_one_batch():
     batches = hg.minibatches(None, jnp.arange(4), 2, 2)
     assert batches.counts == (1, 2)

@@ -25,7 +25,7 @@ from autoreg_jax.hypergrad._given import (
     check_same,
     described,
 )
-from autoreg_jax.hypergrad._trees import on_mesh
+from autoreg_jax.hypergrad._meshes import on_mesh
 
 Sampler = Callable[[Array], tuple[Batch, Batch]]
 """`key -> (train_batch, valid_batch)`, drawn independently for each key."""
@@ -63,7 +63,7 @@ class StepFn(Protocol):
         state: AlgorithmState,
         key: Array,
     ) -> tuple[AlgorithmState, Mapping[str, Array]]:
-        """Return the next state, with `step` one higher, and diagnostics."""
+        """Return the next state, whose `step` is counted for you, and diagnostics."""
         ...
 
 
@@ -141,7 +141,8 @@ def _checked_step(init: InitFn, step: StepFn) -> StepFn:
         check_pair("`step`", found, AlgorithmState, "diagnostics")
         check_same("The state behind a step", found[0], state, _UNCHANGED)
         uses.check()
-        return found
+        after, diagnostics = found
+        return after._replace(step=state.step + 1), diagnostics
 
     return checked
 

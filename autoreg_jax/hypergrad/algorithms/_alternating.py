@@ -96,7 +96,7 @@ def alternating(
             "value": hyper.value,
             "outer_norm": optax.tree.norm(hyper.grad),
         }
-        return AlgorithmState(inner, outer, state.step + 1, memory), diagnostics
+        return AlgorithmState(inner, outer, state.step, memory), diagnostics
 
     def init(problem: Any, sampler: Any, inner: Inner, outer: Outer) -> AlgorithmState:
         del problem, sampler

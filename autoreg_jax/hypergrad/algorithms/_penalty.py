@@ -119,7 +119,7 @@ def f2sa(
             "distance": optax.tree.norm(optax.tree.sub(pulled, inner)),
             "outer_norm": optax.tree.norm(direction),
         }
-        return AlgorithmState(inner, outer, state.step + 1, memory), diagnostics
+        return AlgorithmState(inner, outer, state.step, memory), diagnostics
 
     def init(problem: Any, sampler: Any, inner: Inner, outer: Outer) -> AlgorithmState:
         del problem, sampler
@@ -207,7 +207,7 @@ def bome(
             "gap": q,
             "outer_norm": optax.tree.norm(direction[1]),
         }
-        new = AlgorithmState(inner, outer, state.step + 1, {"optimizer": moments})
+        new = AlgorithmState(inner, outer, state.step, {"optimizer": moments})
         return new, diagnostics
 
     def init(problem: Any, sampler: Any, inner: Inner, outer: Outer) -> AlgorithmState:

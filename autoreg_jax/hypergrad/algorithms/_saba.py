@@ -14,6 +14,7 @@ from autoreg_jax.hypergrad._base import (
     Point,
     outer_gradient,
 )
+from autoreg_jax.hypergrad._meshes import row, with_row
 from autoreg_jax.hypergrad._trees import add_scale
 from autoreg_jax.hypergrad.algorithms._algorithm import (
     Algorithm,
@@ -21,7 +22,7 @@ from autoreg_jax.hypergrad.algorithms._algorithm import (
     Rate,
     Sampler,
 )
-from autoreg_jax.hypergrad.algorithms._samplers import FiniteSum, row, with_row
+from autoreg_jax.hypergrad.algorithms._samplers import FiniteSum
 from autoreg_jax.hypergrad.algorithms._single_loop import (
     begin_all,
     move_all,

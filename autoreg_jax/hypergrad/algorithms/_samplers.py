@@ -8,6 +8,7 @@ from jax import Array
 
 from autoreg_jax.hypergrad._base import Batch
 from autoreg_jax.hypergrad._checks import check_at_least
+from autoreg_jax.hypergrad._meshes import row
 from autoreg_jax.hypergrad.algorithms._algorithm import Sampler
 
 
@@ -63,24 +64,6 @@ class FiniteSum(NamedTuple):
     def take(self, train: Array | int, valid: Array | int) -> tuple[Batch, Batch]:
         """The batches of these indices."""
         return row(self.train, train), row(self.valid, valid)
-
-
-def row(table: Any, index: Array | int) -> Any:
-    """Entry of the leading axis of every leaf.
-
-    Without the gather of x[index], which would have to be told how the other axes are
-    divided over a mesh.
-    """
-    return jax.tree.map(
-        lambda x: jax.lax.dynamic_index_in_dim(x, index, keepdims=False), table
-    )
-
-
-def with_row(table: Any, index: Array, new: Any) -> Any:
-    """The table with another entry of the leading axis; without a scatter."""
-    return jax.tree.map(
-        lambda t, x: jax.lax.dynamic_update_index_in_dim(t, x, index, 0), table, new
-    )
 
 
 def minibatches(

@@ -211,7 +211,7 @@ def move_all(
     ]
     (inner, z, outer), states = zip(*steps, strict=True)
     memory = state.memory | {"z": z, "optimizers": states}
-    return AlgorithmState(inner, outer, state.step + 1, memory)
+    return AlgorithmState(inner, outer, state.step, memory)
 
 
 def norms_of(found: Directions) -> dict[str, Array]:

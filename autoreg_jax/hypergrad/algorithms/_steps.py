@@ -198,4 +198,4 @@ def finish(
         "linear_norm": optax.tree.norm(z),
         "outer_norm": optax.tree.norm(direction),
     }
-    return AlgorithmState(point.inner, outer, state.step + 1, memory), diagnostics
+    return AlgorithmState(point.inner, outer, state.step, memory), diagnostics

@@ -98,7 +98,7 @@ def pzobo(
         )
         memory = {"optimizers": (moments_after, outer_moments)}
         diagnostics = {"value": value, "outer_norm": optax.tree.norm(direction)}
-        return AlgorithmState(inner, outer, state.step + 1, memory), diagnostics
+        return AlgorithmState(inner, outer, state.step, memory), diagnostics
 
     def init(problem: Any, sampler: Any, inner: Inner, outer: Outer) -> AlgorithmState:
         del problem, sampler

@@ -10,6 +10,7 @@ from jax import Array
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, State
 from autoreg_jax.hypergrad._checks import Number, check_at_least, check_not_negative
 from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
+from autoreg_jax.hypergrad._meshes import row, with_row
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 from autoreg_jax.hypergrad._trees import (
     add_scale,
@@ -60,7 +61,7 @@ def generalised_minimal_residual(
         eps = jnp.finfo(first.dtype).eps
 
         def body(basis: Inner, index: Array) -> tuple[Inner, Any]:
-            unit = jax.tree.map(lambda x: x[index], basis)
+            unit = row(basis, index)
             product = operator(optax.tree.cast_like(unit, vector))
             product = add_scale(jax.tree.map(_wide, product), damping, unit)
             size = jnp.sqrt(inner_product(product, product))
@@ -72,14 +73,14 @@ def generalised_minimal_residual(
             is_exhausted = below <= 10 * eps * size
             below = jnp.where(is_exhausted, 0.0, below)
             after = scale(jnp.where(is_exhausted, 0.0, 1 / _safe(below)), rest)
-            basis = jax.tree.map(lambda b, x: b.at[index + 1].set(x), basis, after)
+            basis = with_row(basis, index + 1, after)
             # Behind the end of the space: a column of its own, whose share is zero.
             is_idle = inner_product(unit, unit) == 0
             entry = jnp.where(is_idle, 1.0, below)
             return basis, (shares.at[index + 1].add(entry), ~is_idle)
 
         begin = jax.tree.map(
-            lambda x: jnp.zeros((iterations + 1, *x.shape), x.dtype).at[0].set(x),
+            lambda x: jnp.stack([x, *[jnp.zeros_like(x)] * iterations]),
             scale(1 / _safe(first), v),
         )
         basis, (rows, is_used) = jax.lax.scan(body, begin, jnp.arange(iterations))

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, State
 from autoreg_jax.hypergrad._checks import Number, check_at_least, check_not_negative
 from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
+from autoreg_jax.hypergrad._meshes import undivided
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 from autoreg_jax.hypergrad._trees import (
     add_scale,
@@ -117,8 +118,12 @@ def full_hessian(
     check_not_negative(damping=damping)
 
     def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
-        flat, unravel = ravel_pytree(vector)
-        columns = jax.vmap(lambda e: ravel_pytree(operator(e))[0])(unit_vectors(vector))
+        flat, unravel = ravel_pytree(undivided(vector))
+
+        def column(unit: Inner) -> Array:
+            return ravel_pytree(undivided(operator(unit)))[0]
+
+        columns = jax.vmap(column)(unit_vectors(vector))
         # No solver of dense systems is for half precision.
         wide = at_least_single(flat)
         v = flat.astype(wide)

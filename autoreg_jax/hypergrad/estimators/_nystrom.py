@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from autoreg_jax.hypergrad._base import HypergradientEstimator, Inner, Outer, State
 from autoreg_jax.hypergrad._checks import Number, check_at_least, check_positive
 from autoreg_jax.hypergrad._implicit import LinearSolution, Operator, implicit
+from autoreg_jax.hypergrad._meshes import undivided
 from autoreg_jax.hypergrad._second_order import MixedBackend, forward_over_reverse
 from autoreg_jax.hypergrad._trees import at_least_single, gaussian_like
 
@@ -66,7 +67,7 @@ def nystrom(
         return jnp.zeros((), jnp.int32)
 
     def solve(operator: Operator, vector: Inner, state: State) -> LinearSolution:
-        flat, unravel = ravel_pytree(vector)
+        flat, unravel = ravel_pytree(undivided(vector))
         if rank > flat.size:
             raise ValueError(f"rank must be at most dim(ω) = {flat.size}, got {rank}.")
         wide = at_least_single(flat)
@@ -77,7 +78,7 @@ def nystrom(
 
         def column(omega: Array) -> Array:
             product = operator(unravel(omega.astype(flat.dtype)))
-            return ravel_pytree(product)[0].astype(wide)
+            return ravel_pytree(undivided(product))[0].astype(wide)
 
         columns = jax.lax.map(column, omegas.T).T
         basis, across = jnp.linalg.qr(columns)
