@@ -51,7 +51,8 @@ class TrainConfig:
 
     schedule: Schedule = "auto"
     """`cosine`: the learning rate falls to zero along a cosine; `constant`; `auto`:
-    `cosine` for relative steps, `constant` for absolute ones."""
+    `constant` for absolute steps and where one cycle of weights is averaged, which
+    does what a falling rate is for; else `cosine`."""
 
     cycles: int = 1
     """Cosines of equal length (>= 1), each of which begins with the full rate."""

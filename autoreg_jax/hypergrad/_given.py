@@ -22,9 +22,14 @@ def check_floats(**trees: Any) -> None:
     """Refuse leaves that have no derivative, by the name of the tree and their path.
 
     Raises:
-        ValueError: If a leaf is no array or not of real floating-point numbers.
+        ValueError: If a leaf is no array or not of real floating-point numbers, or a
+            tree has none.
     """
     for name, tree in trees.items():
+        if not jax.tree.leaves(tree):
+            raise ValueError(
+                f"{name} must hold at least one array, found {described(tree)}."
+            )
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             if not _is_real(leaf):
                 raise ValueError(

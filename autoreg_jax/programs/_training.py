@@ -145,6 +145,7 @@ def _divided(steps: int, count: int) -> list[int]:
 
 
 def _is_constant(config: TrainConfig) -> bool:
-    if config.schedule == "auto":
-        return config.omega_steps == "absolute"
-    return config.schedule == "constant"
+    if config.schedule != "auto":
+        return config.schedule == "constant"
+    is_averaged = config.average is not None and config.cycles == 1
+    return config.omega_steps == "absolute" or is_averaged

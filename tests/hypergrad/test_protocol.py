@@ -343,6 +343,9 @@ def test_what_it_cannot_take_is_refused_in_a_sentence(name):
         tried(inner=inner | {"n": jnp.array(3)})
     with pytest.raises(ValueError, match=r"outer\['gain'\] .* found int64\[3\]"):
         tried(outer=outer | {"gain": jnp.arange(3)})
+    for tree in ("inner", "outer"):
+        with pytest.raises(ValueError, match=f"{tree} must hold at least one array"):
+            tried(**{tree: {}})
     if jax.tree.leaves(begin(name, inner, outer)[-1]):
         with pytest.raises(ValueError, match=r"Begin with `estimator\.init"):
             tried(state=())

@@ -14,7 +14,7 @@ from autoreg_jax.programs._training import (
 
 
 def _rates(**settings):
-    config = TrainConfig(learning_rate=2.0, **settings)
+    config = TrainConfig(learning_rate=2.0, **({"average": None} | settings))
     schedule = training_schedule(config)
     return np.array([schedule(step) for step in range(config.steps + 1)])
 
@@ -42,6 +42,15 @@ def test_a_constant_rate_may_rise_at_first():
     np.testing.assert_array_equal(_rates(steps=4, schedule="constant"), 2.0)
     found = _rates(steps=4, schedule="constant", warm_up=2)
     np.testing.assert_allclose(found, [0, 1, 2, 2, 2])
+
+
+def test_averaged_weights_need_no_falling_rate():
+    """One cycle of them: what a cosine is for does the average."""
+    np.testing.assert_array_equal(_rates(steps=4, average=0.9), 2.0)
+    falling = _rates(steps=40, average=0.9, schedule="cosine")
+    np.testing.assert_array_equal(falling, _rates(steps=40))
+    cycles = _rates(steps=40, average=0.9, cycles=2)
+    np.testing.assert_array_equal(cycles, _rates(steps=40, cycles=2))
 
 
 def test_a_warm_up_that_was_cut_short_is_over():
@@ -92,7 +101,12 @@ def test_a_restart_begins_the_schedule_again():
 @pytest.mark.parametrize("restart", [0, 5])
 def test_the_rate_follows_the_larger_part_of_steps_and_time(restart):
     config = TrainConfig(
-        steps=restart + 40, restart=restart, learning_rate=2.0, minutes=1, warm_up=2
+        steps=restart + 40,
+        restart=restart,
+        learning_rate=2.0,
+        minutes=1,
+        warm_up=2,
+        schedule="cosine",
     )
     timed, rates = scale_by_time(config), training_schedule(config)
     state, one = timed.init(None), np.ones(1, "f")
