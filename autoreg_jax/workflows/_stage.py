@@ -149,9 +149,9 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         return searching.run(state, stacked_rows(rows, size), len(steps), here)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        pairs = pair_names(data.train.cohort, train_pairs[step - 1])
+        drawn = train_pairs[step - 1], valid_pairs[step - 1]
         more = partial(eigenvalue, state, stage.moves(step - 1))
-        record = _record(stage, step, infos[-1], more, pairs)
+        record = _record(stage, step, infos[-1], more, _names(data, drawn))
         return record | waiting(train_images, valid_images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +233,12 @@ def _record(
     key, outer = outer_kind(info.outer), as_lists(info.outer)
     check_outer(stage.name, step, key, outer, about)
     return values | nested | {"terms": terms, key: outer}
+
+
+def _names(data: SearchData, drawn: tuple[Any, Any]) -> str:
+    """The training and the validation pairs of a step."""
+    train = pair_names(data.train.cohort, drawn[0])
+    return f"{train}, validation {pair_names(data.valid.cohort, drawn[1])}"
 
 
 def _rates(stage: Stage) -> str:

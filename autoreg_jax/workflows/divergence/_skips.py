@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from autoreg_jax.config import DivergenceConfig
 from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.programs import ROUGHEST
 from autoreg_jax.training import Guarded
 from autoreg_jax.workflows.divergence._tripwires import check_progress
 
@@ -36,6 +39,14 @@ def sifted(
 
 def _why(info: Guarded) -> str:
     """What was wrong, in words: JSON has no NaN."""
+    inner = getattr(info.info, "inner", info.info)
+    moved = getattr(info.info, "moved", None)
+    numbers = inner._asdict() | dict(inner.terms) | (moved._asdict() if moved else {})
+    for name, value in numbers.items():
+        if not isinstance(value, Mapping) and not np.isfinite(value):
+            return f"{name} of {float(value)}"
+    if inner.terms.get("smooth", 0.0) > ROUGHEST:
+        return f"smoothness term of {float(inner.terms['smooth']):.3g}"
     words = f"gradient of length {float(info.length):.3g}"
     if info.times > 1:
         words += f", {float(info.times):.3g} times the usual"
