@@ -2,6 +2,7 @@
 
 from autoreg_jax.config._augment import AugmentConfig, Chance
 from autoreg_jax.config._data import DataConfig, Storage
+from autoreg_jax.config._divergence import DivergenceConfig
 from autoreg_jax.config._hypergradient import HypergradientConfig
 from autoreg_jax.config._lam_search import LamSearchConfig
 from autoreg_jax.config._load import (
@@ -44,6 +45,7 @@ __all__ = [
     "AugmentConfig",
     "Chance",
     "DataConfig",
+    "DivergenceConfig",
     "EvaluateConfig",
     "ExtraTermsConfig",
     "GridConfig",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from autoreg_jax.config._data import DataConfig
+from autoreg_jax.config._divergence import DivergenceConfig
 from autoreg_jax.config._mesh import MeshConfig
 from autoreg_jax.config._network import (
     EvaluateConfig,
@@ -38,6 +39,9 @@ class RunConfig:
 
     train: TrainConfig = field(default_factory=TrainConfig)
     """Training."""
+
+    divergence: DivergenceConfig = field(default_factory=DivergenceConfig)
+    """What is done where search or training diverges."""
 
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     """Evaluation."""

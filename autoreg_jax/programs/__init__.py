@@ -53,6 +53,7 @@ from autoreg_jax.programs._objective import (
 )
 from autoreg_jax.programs._own_estimator import check_estimator
 from autoreg_jax.programs._pair_loss import has_inverse
+from autoreg_jax.programs._policy import LARGEST, ROUGHEST, outer_kind
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._stage import Stage, Stream, schedule
 from autoreg_jax.programs._steps import (
@@ -72,6 +73,8 @@ from autoreg_jax.programs._training_step import (
 )
 
 __all__ = [
+    "LARGEST",
+    "ROUGHEST",
     "DeviceCohort",
     "Layout",
     "Network",
@@ -116,6 +119,7 @@ __all__ = [
     "one_by_one",
     "one_each",
     "operations_table",
+    "outer_kind",
     "programs_part",
     "quick_compilation",
     "runs_in_one_program",

@@ -32,6 +32,7 @@ from autoreg_jax.programs._iteration import (
     is_whole_program,
 )
 from autoreg_jax.programs._network import Network
+from autoreg_jax.programs._policy import with_guard, with_policy
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.programs._steps import Step, Steps, in_one_program, one_by_one
@@ -64,6 +65,7 @@ def far_algorithm(
     ratios = optax.inject_hyperparams(normalised_steps)(
         settings.learning_rate, settings.beta1, settings.beta2, far.floor
     )
+    ratios = with_policy(ratios, programs.config.divergence)
     if far.method == "branches":
         make_problem = programs.plain_problem if is_plain else programs.problem
         loss = make_problem(network, stage.search).bilevel.outer_loss
@@ -158,6 +160,7 @@ def far_steps(
             **labels,
             is_compiled=is_whole,
         )
+        step = with_guard(step, programs.config.divergence, is_compiled=is_whole)
         return in_one_program(step) if is_whole else one_by_one(step)
 
     if not is_whole_program(programs, network, data.train, stage.settings.steps):

@@ -11,6 +11,7 @@ import numpy as np
 from autoreg_jax.bilevel import InnerInfo, OuterInfo, SearchAlgorithm, SearchState
 from autoreg_jax.programs._cohort import DeviceCohort, gather_pair, gather_pairs
 from autoreg_jax.programs._network import Network
+from autoreg_jax.programs._policy import with_guard
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.programs._steps import (
@@ -158,6 +159,7 @@ def search_steps(
             train_structures=train_structures,
             is_compiled=is_whole,
         )
+        step = with_guard(step, programs.config.divergence, is_compiled=is_whole)
         return in_one_program(step) if is_whole else one_by_one(step)
 
     searched, num_steps = network or programs.mixed, stage.settings.steps

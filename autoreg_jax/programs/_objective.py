@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from autoreg_jax.bilevel import Judge, agreement_judge, landmark_judge, overlap_judge
 from autoreg_jax.config import (
     AugmentConfig,
+    DivergenceConfig,
     ObjectiveConfig,
     RunConfig,
     SearchConfig,
@@ -177,8 +178,11 @@ def programs_part(config: RunConfig) -> RunConfig:
     terms = {name: 1.0 for name, value in vars(extra).items() if value is not None}
     weights = {name: float(value) for name, value in PAPER_WEIGHTS.items()}
     objective = replace(config.objective, **weights, extra=replace(extra, **terms))
+    diverged = config.divergence
+    diverged = DivergenceConfig(policy=diverged.policy, gradient=diverged.gradient)
     return replace(
         RunConfig(),
+        divergence=diverged,
         network=config.network,
         objective=objective,
         quirks=config.quirks,

@@ -44,6 +44,7 @@ from autoreg_jax.programs._optimizers import (
     make_outer_optimizer,
 )
 from autoreg_jax.programs._pair_loss import pair_loss
+from autoreg_jax.programs._policy import with_policy
 from autoreg_jax.programs._stage import Stage
 from autoreg_jax.programs._training import training_algorithm
 from autoreg_jax.search_space import CANDIDATES, ArchitectureLogits, Candidate
@@ -134,6 +135,7 @@ class Programs:
             "positive": stage.search.positive if stage.is_of_lambda else "none",
         }
         outer = make_outer_optimizer(settings, stage.search.outer_epsilon, **kind)
+        outer = with_policy(outer, self.config.divergence)
         if not is_plain:  # its numbers are part of its state
             key = ("outer", *kind.values())
             update = self.once(key, lambda: jax.jit(outer.update))
@@ -147,7 +149,8 @@ class Programs:
             outer,
         )
         if stage.is_of_lambda and quirks.lam_descends:
-            leak = finish(optax.adam(stage.omega_learning_rate))
+            leak = optax.adam(stage.omega_learning_rate)
+            leak = finish(with_policy(leak, self.config.divergence))
             return with_leaking_lambda(algorithm, leak)
         return algorithm
 
@@ -156,15 +159,17 @@ class Programs:
     ) -> optax.GradientTransformation:
         """How ω moves in a stage; the arguments are those of `search`."""
         is_clipped = not stage.is_of_lambda
-        settings = (
-            network or self.mixed,
-            stage.omega_learning_rate,
-            stage.search.omega_steps,
-            self.config.quirks.gradient_clip if is_clipped else 0.0,
-        )
-        finish = (lambda optimizer: optimizer) if is_plain else compiled_update
-        key = ("search", *settings, is_plain)
-        return self.once(key, lambda: finish(self._optimizer(*settings)))
+        rate, layout = stage.omega_learning_rate, self.layout(network or self.mixed)
+        clip = self.config.quirks.gradient_clip if is_clipped else 0.0
+        settings = rate, layout, stage.search.omega_steps, clip
+
+        def make() -> optax.GradientTransformation:
+            optimizer = make_omega_optimizer(*settings)
+            optimizer = with_policy(optimizer, self.config.divergence)
+            return optimizer if is_plain else compiled_update(optimizer)
+
+        key = ("search", network or self.mixed, rate, *settings[2:], is_plain)
+        return self.once(key, make)
 
     def training(
         self, network: Network, settings: TrainConfig, *, is_plain: bool = False
@@ -178,7 +183,10 @@ class Programs:
         def make() -> TrainingAlgorithm:
             terms = self._training_terms(network, settings, is_plain=is_plain)
             layout = self.layout(network)
-            return training_algorithm(terms, layout, settings, is_plain=is_plain)
+            policy = self.config.divergence
+            return training_algorithm(
+                terms, layout, settings, policy, is_plain=is_plain
+            )
 
         return make() if is_plain else self.once(("training", network, settings), make)
 
@@ -283,15 +291,6 @@ class Programs:
         return self.once(
             ("estimator", settings, rate, network, judge, is_averaged), make
         )
-
-    def _optimizer(
-        self,
-        network: Network,
-        rate: optax.ScalarOrSchedule,
-        steps: str,
-        clip: float = 0.0,
-    ) -> optax.GradientTransformation:
-        return make_omega_optimizer(rate, self.layout(network), steps, clip)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What was made for this key before, or what is made now."""

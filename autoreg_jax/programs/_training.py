@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from autoreg_jax.config import TrainConfig
+from autoreg_jax.config import DivergenceConfig, TrainConfig
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Terms
 from autoreg_jax.programs._layout import Layout, on_tree
 from autoreg_jax.programs._optimizers import compiled_update, make_omega_optimizer
 from autoreg_jax.programs._pair_loss import PairLoss
+from autoreg_jax.programs._policy import with_policy
 from autoreg_jax.training import TrainingAlgorithm, make_training, moved_average
 
 _USUAL_WARM_UP = 50
@@ -26,6 +27,7 @@ def training_algorithm(
     terms: PairLoss,
     layout: Layout,
     settings: TrainConfig,
+    divergence: DivergenceConfig,
     *,
     is_plain: bool,
 ) -> TrainingAlgorithm:
@@ -36,6 +38,7 @@ def training_algorithm(
             algorithm is `(PairBatch, λ)`.
         layout: Of ω.
         settings: Of the training.
+        divergence: What is done where it diverges.
         is_plain: Nothing is compiled: the functions are parts of a larger program.
     """
     compiled: Callable[..., Any] = (lambda f: f) if is_plain else jax.jit
@@ -46,6 +49,7 @@ def training_algorithm(
     )
     if settings.freeze == "features":
         optimizer = optax.chain(optimizer, frozen_features(layout))
+    optimizer = with_policy(optimizer, divergence)
     if not is_plain:
         optimizer = compiled_update(optimizer)
     average = None

@@ -13,6 +13,7 @@ from autoreg_jax.networks import Conditions
 from autoreg_jax.programs._cohort import DeviceCohort, gather_pair
 from autoreg_jax.programs._iteration import is_whole_program, say_compiling
 from autoreg_jax.programs._network import Network
+from autoreg_jax.programs._policy import with_guard
 from autoreg_jax.programs._programs import Programs
 from autoreg_jax.programs._steps import Step, Steps, in_one_program, one_by_one
 from autoreg_jax.training import TrainingAlgorithm
@@ -107,6 +108,12 @@ def training_steps(
             settings.accumulate,
             conditions,
             is_compiled=is_whole,
+        )
+        step = with_guard(
+            step,
+            programs.config.divergence,
+            is_compiled=is_whole,
+            keeps_best=settings.keep == "best",
         )
         return in_one_program(step) if is_whole else one_by_one(step)
 

@@ -83,6 +83,18 @@ class Checkpointer:
         with _quiet(), _writing(self._folder):
             self._manager.save(step, args=arguments)
 
+    def discard(self, after: int) -> None:
+        """Delete the checkpoints behind a step.
+
+        Args:
+            after: That step; its own checkpoint stays.
+        """
+        with _quiet(), _writing(self._folder):
+            self._manager.wait_until_finished()
+            for step in self._manager.all_steps():
+                if step > after:
+                    self._manager.delete(step)
+
     def latest_step(self) -> int | None:
         """Return the number of the latest checkpoint, or `None` if there is none."""
         return self._manager.latest_step()

@@ -69,17 +69,24 @@ class Journal:
         Raises:
             ArtifactError: If there are records of the stage and `resume` is not set.
         """
-        kept = [r for r in self.records if r["stage"] != stage or r["step"] <= step]
-        if len(kept) == len(self.records):
-            return
-        if not self.resume:
+        is_new = any(r["stage"] == stage and r["step"] > step for r in self.records)
+        if is_new and not self.resume:
             raise ArtifactError(
                 f"{self.run}: contains records of the stage {stage!r} already; resume, "
                 "or choose another folder."
             )
-        self.records = kept
-        lines = "".join(json.dumps(record) + "\n" for record in kept)
-        write_text(self._path, lines)
+        self.rewind(stage, step)
+
+    def rewind(self, stage: str, step: int) -> None:
+        """Drop the records of a stage beyond a step."""
+        with self._lock:
+            kept = [r for r in self.records if r["stage"] != stage or r["step"] <= step]
+            if len(kept) == len(self.records):
+                return
+            self.records[:] = kept
+            if self.run is not None:
+                lines = "".join(json.dumps(record) + "\n" for record in kept)
+                write_text(self._path, lines)
 
     def add(self, record: dict[str, Any]) -> None:
         """Keep one more record."""

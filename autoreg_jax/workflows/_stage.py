@@ -23,21 +23,24 @@ from autoreg_jax.programs import (
     far_algorithm,
     far_steps,
     initial_vector,
+    outer_kind,
     search_steps,
     stacked_rows,
 )
-from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._images import PairImages, chunk_sizes, waiting
 from autoreg_jax.workflows._job import SearchJob
-from autoreg_jax.workflows._loop import Task, last_state, repeat
+from autoreg_jax.workflows._loop import last_state, repeat
 from autoreg_jax.workflows._origin import of_splits
 from autoreg_jax.workflows._pairs import SearchData, pair_names
 from autoreg_jax.workflows._stopping import result_step, stop_rule
-from autoreg_jax.workflows._tripwires import (
+from autoreg_jax.workflows._task import Task
+from autoreg_jax.workflows.divergence import (
     check_finite,
     check_outer,
-    check_progress,
     check_sane,
+    checks_of,
+    rollback_of,
+    sifted,
 )
 
 
@@ -92,6 +95,7 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
     """The loop of a stage; its records hold the outer variable after every step."""
     stage, data, lam, network = run.stage, run.data, run.lam, run.network
     settings, programs, seed = stage.settings, job.programs, job.config.seed
+    divergence = job.config.divergence
     train_pairs, valid_pairs = data.samplers(stage, seed)
     eigenvalue = _make_eigenvalue(stage, programs, data, valid_pairs, lam)
     searched = network or programs.mixed
@@ -145,14 +149,16 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         return searching.run(state, stacked_rows(rows, size), len(steps), here)
 
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        info = infos[-1]
-        more = eigenvalue(state, stage.moves(step - 1)) if info.is_active else {}
-        pairs = pair_names(data.train.cohort, train_pairs[step - 1])
-        record = _record(stage, step, info, more, f"{pairs}; {_rates(stage)}")
+        drawn = train_pairs[step - 1], valid_pairs[step - 1]
+        more = partial(eigenvalue, state, stage.moves(step - 1))
+        record = _record(stage, step, infos[-1], more, _names(data, drawn))
         return record | waiting(train_images, valid_images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
-        shown = {"loss": fields["train_loss"], "validation": fields.get("valid_loss")}
+        shown = {
+            "loss": fields.get("train_loss"),
+            "validation": fields.get("valid_loss"),
+        }
         return shown | fields.get("lam", {})
 
     def inputs() -> dict[str, Any]:
@@ -185,7 +191,8 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
         is_end=is_measured,
         devices=job.devices,
         stop=stop_rule(stage, run.seconds),
-        check=partial(check_progress, stage.name, keep="last"),
+        check=checks_of(stage.name, divergence, keep="last", about=_rates(stage)),
+        rollback=rollback_of(divergence),
         inputs=inputs,
     )
 
@@ -193,9 +200,9 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
 def _record(
     stage: Stage,
     step: int,
-    info: StageInfo,
-    more: Mapping[str, float],
-    about: str,
+    told: Any,
+    measured: Callable[[], Mapping[str, float]],
+    pairs: str,
 ) -> dict[str, Any]:
     """The fields of a record after a step, from 1; all values are on the host.
 
@@ -203,6 +210,13 @@ def _record(
         NonFiniteError: If one of the numbers is NaN or infinite, or if the stage has
             diverged.
     """
+    made, skipped = sifted([told], step, lambda _: pairs)
+    if not made:
+        outer = told.info.outer
+        return skipped | {outer_kind(outer): as_lists(outer)}
+    info: StageInfo = made[0][1]
+    about = f"{pairs}; {_rates(stage)}"
+    more = measured() if info.is_active else {}
     inner = info.inner
     terms = {term: float(v) for term, v in in_order(inner.terms).items()}
     values, nested = {"train_loss": float(inner.train_loss)}, {}
@@ -216,9 +230,15 @@ def _record(
     is_finite = is_finite and all(map(math.isfinite, values.values()))
     check_finite(stage.name, step, is_finite, terms | values, about)
     check_sane(stage.name, step, terms, keep="last", about=about)
-    key, outer = _key(info.outer), as_lists(info.outer)
+    key, outer = outer_kind(info.outer), as_lists(info.outer)
     check_outer(stage.name, step, key, outer, about)
     return values | nested | {"terms": terms, key: outer}
+
+
+def _names(data: SearchData, drawn: tuple[Any, Any]) -> str:
+    """The training and the validation pairs of a step."""
+    train = pair_names(data.train.cohort, drawn[0])
+    return f"{train}, validation {pair_names(data.valid.cohort, drawn[1])}"
 
 
 def _rates(stage: Stage) -> str:
@@ -247,16 +267,12 @@ def _make_eigenvalue(
 
 def as_lists(outer: Any) -> dict[str, Any]:
     """α or λ in the form of JSON, which gives back each float32 exactly."""
-    parts = outer._asdict() if _key(outer) == "alpha" else in_order(outer)
+    parts = outer._asdict() if outer_kind(outer) == "alpha" else in_order(outer)
     return {part: np.asarray(value).tolist() for part, value in parts.items()}
 
 
 def _from_record(like: Any, record: Mapping[str, Any]) -> Any:
     """α or λ of a record, NumPy arrays in a tree like `like`."""
-    values, (first, *_) = record[_key(like)], jax.tree.leaves(like)
+    values, (first, *_) = record[outer_kind(like)], jax.tree.leaves(like)
     found = {name: np.asarray(value, first.dtype) for name, value in values.items()}
     return found if isinstance(like, Mapping) else type(like)(**found)
-
-
-def _key(outer: Any) -> str:
-    return "alpha" if isinstance(outer, ArchitectureLogits) else "lam"

@@ -16,10 +16,10 @@ from autoreg_jax.runtime import in_single_precision
 from autoreg_jax.search_space import ArchitectureLogits
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._loop import Progress, Task, run_chunk
 from autoreg_jax.workflows._pairs import search_data
 from autoreg_jax.workflows._search import search_job
 from autoreg_jax.workflows._stage import StageRun, as_lists, found_by, stage_task
+from autoreg_jax.workflows._task import Progress, Task, begun, next_place
 from autoreg_jax.workflows.strategies import stages
 
 
@@ -174,18 +174,24 @@ class SteppedSearch:
         """Do some steps of a stage, which leave the given state as it is."""
         state = task.start() if place is None else copied(place.state)
         state = task.devices.everywhere(state)
-        place = Progress(state) if place is None else place._replace(state=state)
+        place = begun(task, state) if place is None else place._replace(state=state)
         clock = self._job.journal.clock
         begin, last = clock() - place.seconds, place.step + steps
-        keep = records.append
+
+        def rewind(step: int) -> None:
+            stage = task.stage
+            kept = [r for r in records if r["stage"] != stage or r["step"] <= step]
+            records[:] = kept
+
         with task.devices.active():
             while place.step < last and not place.is_over:
                 end = min(task.next_end(place.step), last)
-                place = run_chunk(task, place, end, lambda: clock() - begin, keep)
+                elapsed = lambda: clock() - begin  # noqa: E731
+                place = next_place(task, place, end, elapsed, records.append, rewind)
         return place
 
 
-_PARTS = ("seed", "pairs", "network", "objective", "search", "quirks")
+_PARTS = ("seed", "pairs", "network", "objective", "search", "quirks", "divergence")
 
 
 def _origin_of(job: SearchJob) -> dict[str, Any]:

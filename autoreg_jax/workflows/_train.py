@@ -12,7 +12,7 @@ import numpy as np
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
 from autoreg_jax.inference import RegistrationModel, load_model
-from autoreg_jax.losses import Objective, in_order
+from autoreg_jax.losses import Objective
 from autoreg_jax.programs import (
     Network,
     NetworkFamily,
@@ -43,10 +43,11 @@ from autoreg_jax.workflows._images import (
     waiting,
 )
 from autoreg_jax.workflows._journal import Journal
-from autoreg_jax.workflows._loop import Task, repeat
+from autoreg_jax.workflows._loop import repeat
 from autoreg_jax.workflows._origin import of_splits
 from autoreg_jax.workflows._pairs import pair_names, pair_sampler, roles_of
-from autoreg_jax.workflows._tripwires import check_finite, check_progress, check_sane
+from autoreg_jax.workflows._task import Task
+from autoreg_jax.workflows.divergence import checks_of, rollback_of
 from autoreg_jax.workflows.training import (
     Budget,
     budget_of,
@@ -59,6 +60,7 @@ from autoreg_jax.workflows.training import (
     rated,
     told_of,
     trained_model,
+    training_record,
 )
 
 
@@ -241,19 +243,18 @@ def training_task(  # noqa: PLR0913
         before = (step - 1) // log_every * log_every
         return step // judge.every > before // judge.every or step == steps
 
+    def named(step: int) -> str:
+        return pair_names(train, pairs[step - 1])
+
     def describe(state: Any, infos: list[Any], step: int) -> dict[str, Any]:
-        for place, info in enumerate(infos, start=step - len(infos) + 1):
-            values = {"loss": info.loss, **in_order(info.terms)}
-            values["gradient_norm"] = info.gradient_norm
-            about = f"{pair_names(train, pairs[place - 1])}; {rate}"
-            check_finite(name, place, bool(info.is_finite), values, about)
-        mean = jax.tree.map(lambda *values: float(np.mean(values)), *infos)
-        check_sane(name, step, mean.terms, keep=settings.keep, about=rate)
-        fields = {"loss": mean.loss, "terms": in_order(mean.terms)}
+        del state
+        fields = training_record(
+            name, infos, step, pairs=named, rate=rate, keep=settings.keep
+        )
         return fields | waiting(images)
 
     def show(fields: dict[str, Any]) -> dict[str, Any]:
-        shown = {"loss": fields["loss"], "dice": fields.get("validation_dice")}
+        shown = {"loss": fields.get("loss"), "dice": fields.get("validation_dice")}
         found = fields.get("validation_loss")
         return shown if found is None else shown | {"validation": found}
 
@@ -270,13 +271,14 @@ def training_task(  # noqa: PLR0913
         devices=devices,
         judge=judge,
         stop=budget.rule(),
-        check=partial(
-            check_progress,
+        check=checks_of(
             name,
+            config.divergence,
             keep=settings.keep,
             is_fresh=initial is None,
             about=rate,
         ),
+        rollback=rollback_of(config.divergence),
         inputs=partial(_inputs, train, validation, lam, network, config.seed),
     )
 

@@ -14,7 +14,7 @@ from autoreg_jax.files import read_records
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import Journal
 from autoreg_jax.workflows._origin import looks
-from autoreg_jax.workflows._tripwires import check_outer, check_progress, check_sane
+from autoreg_jax.workflows.divergence import check_outer, check_progress, check_sane
 
 LAM = {"full": 10.0, "smooth": 15.0, "half": 3.0, "quarter": 1.0}
 

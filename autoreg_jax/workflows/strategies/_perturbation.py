@@ -13,10 +13,11 @@ from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import Stage, chosen_genotype, schedule
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._job import SearchJob, SearchResult
-from autoreg_jax.workflows._loop import Task, repeat
+from autoreg_jax.workflows._loop import repeat
 from autoreg_jax.workflows._pairs import scored_pairs
 from autoreg_jax.workflows._stage import StageRun, stage_task
-from autoreg_jax.workflows._tripwires import check_finite
+from autoreg_jax.workflows._task import Task
+from autoreg_jax.workflows.divergence import check_finite
 from autoreg_jax.workflows.strategies._darts import Trained, run_stages
 from autoreg_jax.workflows.strategies._removal import (
     Edge,

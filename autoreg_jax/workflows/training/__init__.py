@@ -18,6 +18,7 @@ from autoreg_jax.workflows.training._kept import (
     with_weights,
 )
 from autoreg_jax.workflows.training._model import trained_model
+from autoreg_jax.workflows.training._record import training_record
 from autoreg_jax.workflows.training._validation import (
     Validation,
     check_judge,
@@ -43,6 +44,7 @@ __all__ = [
     "settings_from",
     "told_of",
     "trained_model",
+    "training_record",
     "weights_from",
     "with_weights",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoreg_jax.errors import NonFiniteError
+from autoreg_jax.programs import LARGEST, ROUGHEST
 
 # Terms that compare images, at any resolution, below 0 or small where they agree.
 _IMAGES = ("full", "half", "quarter", "eighth", "sixteenth")
@@ -17,10 +18,6 @@ _COMPARED, _STEPS = 3, 20
 # weights begin with images that are hardly moved; trained ones begin with registered
 # images, and those of a stiffer loss may agree as little as if they were not.
 _WORSE, _LEFT_OF_TRAINED = 0.5, 0.1
-# Mean squared difference of neighbouring displacements, voxels²: ten voxels a voxel.
-_ABSURD = 100.0
-# A logit of 50 is a certain choice; weights of the loss are ratios around 1.
-_MOST = {"alpha": 1e3, "lam": 1e6}
 
 
 def check_finite(
@@ -57,7 +54,7 @@ def check_sane(
     Raises:
         NonFiniteError: If displacements jump by ten voxels from voxel to voxel.
     """
-    if keep == "last" and terms.get("smooth", 0.0) > _ABSURD:
+    if keep == "last" and terms.get("smooth", 0.0) > ROUGHEST:
         raise NonFiniteError(
             f"{_where(stage, step, about)}: the training has diverged (smoothness term "
             f"{terms['smooth']:.3g}, of a registration well below 1); lower "
@@ -90,6 +87,7 @@ def check_progress(
     Raises:
         NonFiniteError: If the last records, of 20 steps at least, are all that bad.
     """
+    records = [record for record in records if "terms" in record]
     count = max(_COMPARED, sum(record["step"] <= _STEPS for record in records))
     if keep != "last" or len(records) < 2 * count:
         return
@@ -128,11 +126,11 @@ def check_outer(
     """
     for name, value in outer.items():
         largest = float(np.max(np.abs(np.asarray(value))))
-        if largest > _MOST[kind]:
+        if largest > LARGEST[kind]:
             raise NonFiniteError(
                 f"{_where(stage, step, about)}: the search has diverged ({kind} {name} "
-                f"is {largest:.3g}, beyond {_MOST[kind]:g}); lower the learning rates "
-                "of this stage and start it again."
+                f"is {largest:.3g}, beyond {LARGEST[kind]:g}); lower the learning "
+                "rates of this stage and start it again."
             )
 
 
