@@ -156,6 +156,7 @@ CALLS = {
     "spatial.integrate": lambda a: spatial.integrate(a["u"], 2),
     "spatial.invert": lambda a: spatial.invert(a["u"], 2),
     "spatial.jacobian_determinant": _field(spatial.jacobian_determinant),
+    "spatial.logarithm": lambda a: spatial.logarithm(a["u"], 2, 2),
     "spatial.resize_displacement": lambda a: [
         spatial.resize_displacement(a["u"], HALF, is_nominal=nominal)
         for nominal in (False, True)

@@ -15,6 +15,7 @@ from autoreg_jax import __version__
 from autoreg_jax.cli._apply import Apply
 from autoreg_jax.cli._auto import Auto, Demo
 from autoreg_jax.cli._bench import Bench
+from autoreg_jax.cli._cohort import Template
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
 from autoreg_jax.cli._os_errors import explain_os_error
@@ -37,6 +38,7 @@ DONE, FAILED, WRONG, BROKEN_PIPE = 0, 1, 2, 141
 # Groups of the help of `autoreg`.
 _GROUPS: dict[str, tuple[type[Verb], ...]] = {
     "register": (Register, Apply),
+    "many images together": (Template,),
     "train a network for your data": (Auto, Demo),
     "the same step by step": (Plan, Search, Train, Evaluate, Report),
     "studies": (Bench, Compare, Reproduce),

@@ -12,6 +12,7 @@ from autoreg_jax.spatial._affine import (
     apply_affine,
 )
 from autoreg_jax.spatial._jacobian import jacobian_determinant
+from autoreg_jax.spatial._logarithm import logarithm
 from autoreg_jax.spatial._resize import (
     Pyramid,
     coarser_shape,
@@ -41,6 +42,7 @@ __all__ = [
     "integrate",
     "invert",
     "jacobian_determinant",
+    "logarithm",
     "resize_displacement",
     "resize_image",
     "warp",

@@ -14,6 +14,7 @@ from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._stepped import SearchProgress, SteppedSearch
 from autoreg_jax.workflows._stored import config_beside, config_of
 from autoreg_jax.workflows._train import train
+from autoreg_jax.workflows.cohorts import Template, build_template
 from autoreg_jax.workflows.evaluation import (
     Evaluation,
     evaluate,
@@ -50,8 +51,10 @@ __all__ = [
     "SearchResult",
     "SteppedSearch",
     "Strategy",
+    "Template",
     "as_lists",
     "auto",
+    "build_template",
     "check_run",
     "config_beside",
     "config_of",

@@ -20,6 +20,7 @@ VERBS = (
     "report",
     "register",
     "apply",
+    "template",
     "bench",
     "compare",
     "reproduce",

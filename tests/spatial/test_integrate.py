@@ -80,3 +80,16 @@ def test_first_and_second_derivatives():
 def test_negative_number_of_steps():
     with pytest.raises(ValueError, match="num_steps"):
         integrate(swirl((4, 4)), -1)
+
+
+def test_logarithm_undoes_the_exponential():
+    velocity = swirl((16, 14), 2.0)
+    displacement = integrate(velocity, boundary="edge")
+    again = jax.jit(spatial.logarithm)(displacement)
+    # Far better than the displacement itself, and the same map.
+    assert np.abs(displacement - velocity).max() > 0.15
+    assert np.abs(again - velocity).max() < 0.05
+    error = integrate(again, boundary="edge") - displacement
+    assert np.abs(error).max() < 0.03
+    with pytest.raises(ValueError, match="at least 1"):
+        spatial.logarithm(displacement, 0)

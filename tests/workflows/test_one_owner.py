@@ -65,6 +65,7 @@ COMMANDS = {
         "brain", [1.0], t, r
     ),
     "doctor": lambda _, r: workflows.check_run(r),
+    "template": lambda t, r: workflows.build_template(t, r),
     "report": lambda _, r: write_report(r),
     "bench": _bench,
     "compare": lambda _, r: studies.compare("quadratic", r),

@@ -13,6 +13,7 @@ from autoreg_jax.inference.writing._write import (
     Page,
     check_page,
     full_summary,
+    write_map,
     write_results,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "is_too_long",
     "longest_name",
     "output_paths",
+    "write_map",
     "write_results",
     "written_words",
 ]

@@ -11,13 +11,13 @@ import numpy as np
 from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError, ImageWarning
 from autoreg_jax.files import together, write_json, write_text
-from autoreg_jax.geometry import Volume
+from autoreg_jax.geometry import Grid, Volume
 from autoreg_jax.transforms import Affine, Displacement, Transform
 
 if TYPE_CHECKING:
     from autoreg_jax.inference._registered import Registered
 
-__all__ = ["Page", "check_page", "full_summary", "write_results"]
+__all__ = ["Page", "check_page", "full_summary", "write_map", "write_results"]
 
 Page = Callable[["Registered", Mapping[str, Any]], str]
 """Makes a page of a registration and its numbers, as `report.pair_page` does."""
@@ -42,7 +42,9 @@ def write_results(
         if "moved" in paths:
             written.append(write_volume(paths["moved"], found.moved))
         if "displacement" in paths:
-            written += _write_map(found, paths, one_field=one_field)
+            follows = None if one_field else paths.get("affine")
+            grid, path = found.fixed.grid, paths["displacement"]
+            written += write_map(found.transform, grid, path, follows)
         if labels is not None and "labels" in paths:
             moved_labels = found.apply(labels, "label")
             _say_what_is_lost(labels, moved_labels, found.fixed)
@@ -112,19 +114,28 @@ def _write_extra(found: "Registered", paths: Mapping[str, Path]) -> list[Path]:
     return written
 
 
-def _write_map(
-    found: "Registered", paths: Mapping[str, Path], *, one_field: bool
+def write_map(
+    transform: Transform, grid: Grid, path: Path, follows: Path | None
 ) -> list[Path]:
-    """Write the map as one file, or as a displacement and what follows it."""
-    path, follows, grid = paths["displacement"], paths.get("affine"), found.fixed.grid
-    match found.transform.links:
-        case (Affine() as affine, *rest) if follows and not one_field:
+    """Write a map as one file, or as a displacement and the affine map behind it.
+
+    Args:
+        transform: The map from the grid; a chain that ends in an affine map is divided.
+        grid: Of the fixed image, and of the displacement.
+        path: File of the displacement, or of the whole map.
+        follows: File of the affine map; None writes one file.
+
+    Returns:
+        The files that were written.
+    """
+    match transform.links:
+        case (Affine() as affine, *rest) if follows:
             # In space, as the vectors of the displacement are, also for a plane.
             Transform.affine(affine.full).write(follows)
             before = Transform(tuple(rest)).displacement_on(grid)
             field = Displacement(before, grid, followed_by=follows.name)
             return [Transform((field,)).write(path), follows]
-    return [found.transform.write(path, grid=grid)]
+    return [transform.write(path, grid=grid)]
 
 
 def _remove_earlier(affine: Path | None, written: Sequence[Path]) -> None:
