@@ -37,6 +37,7 @@ _MODULES = (
     "compat",
     "config",
     "data",
+    "display",
     "errors",
     "files",
     "geometry",

@@ -65,3 +65,5 @@ def test_committed_with_outputs_of_a_modest_size(path):
     assert len(text) < 2_000_000
     assert not re.search(r"/(home|root|tmp|Users)/", text)
     assert all(not cell.metadata for cell in notebook.cells)
+    first = notebook.cells[0].source
+    assert re.search(r"^\*\*For\*\* .* minutes to read\.", first, re.M)

@@ -18,6 +18,7 @@ from autoreg_jax.geometry._sampling import (
     sample_edge,
     sample_world,
 )
+from autoreg_jax.geometry._slice import fullest_slice, slice_axis, slice_grid
 from autoreg_jax.geometry._volume import Volume
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "check_field_of_view",
     "check_height",
     "displacement_on",
+    "fullest_slice",
     "grid_along",
     "homogeneous",
     "is_inside",
@@ -38,5 +40,7 @@ __all__ = [
     "sample_edge",
     "sample_world",
     "shared_part",
+    "slice_axis",
+    "slice_grid",
     "working_grid",
 ]

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import aff2axcodes
 
+from autoreg_jax.display import by
+
 __all__ = ["Grid", "Stated", "homogeneous"]
 
 
@@ -61,6 +63,15 @@ class Grid:
             raise ValueError(f"a grid has two or three axes, got the shape {shape}.")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "affine", homogeneous(self.affine))
+
+    def __repr__(self) -> str:
+        return f"Grid({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Voxels, spacing and orientation in words."""
+        voxels, sizes = by(self.shape), by(self.spacing)
+        return f"{voxels} voxels of {sizes} mm, {self.axcodes[: self.ndim]}"
 
     @property
     def ndim(self) -> int:

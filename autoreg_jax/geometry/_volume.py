@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
+from autoreg_jax.display import block, grey_values, number, paragraph, pictures
 from autoreg_jax.geometry._grid import Grid, Stated
+from autoreg_jax.geometry._slice import fullest_slice, slice_grid
 
 __all__ = ["Volume"]
 
@@ -36,6 +38,30 @@ class Volume:
     path: Path | None = None
     space: int = 2
     stated: Stated | None = None
+
+    def __repr__(self) -> str:
+        name = f"{self.path}: " if self.path else ""
+        return f"Volume({name}{self.description})"
+
+    def _repr_html_(self) -> str:
+        """One slice, for notebooks."""
+        index = fullest_slice(self.array, self.grid)
+        points = slice_grid(self.grid, index).points()
+        last = np.asarray(self.shape) - 1
+        nearest = np.clip(np.rint(self.grid.to_voxels(points)), 0, last).astype(int)
+        values = self.array[tuple(np.moveaxis(nearest, -1, 0))]
+        picture = grey_values(values, self.array).reshape(values.shape[:2])
+        where = f"slice {index + 1}" if self.ndim == 3 else "the whole image"
+        shown = pictures({where: picture}), paragraph(self.description)
+        return block(str(self.path or "Volume"), *shown)
+
+    @property
+    def description(self) -> str:
+        """Voxels, spacing, orientation and values in words."""
+        known = self.array[np.isfinite(self.array)]
+        low, high = (known.min(), known.max()) if known.size else (None, None)
+        values = f"{self.array.dtype} from {number(low)} to {number(high)}"
+        return f"{self.grid.description}, {values}"
 
     @cached_property
     def grid(self) -> Grid:

@@ -66,6 +66,7 @@ from autoreg_jax.hypergrad.diagnostics._finite_response import (
     gradient_response,
     smoothed_product,
 )
+from autoreg_jax.hypergrad.diagnostics._table import Agreements
 from autoreg_jax.hypergrad.estimators._distillation import (
     hyper_distill,
     hyper_distill_size,
@@ -115,6 +116,7 @@ from autoreg_jax.hypergrad.estimators._value_function import value_function
 
 __all__ = [
     "Agreement",
+    "Agreements",
     "Algorithm",
     "AlgorithmState",
     "BatchNoise",

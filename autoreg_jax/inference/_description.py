@@ -3,13 +3,16 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import Intensity
+from autoreg_jax.display import by
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
@@ -155,3 +158,21 @@ class ModelDescription:
                 "package; pass the network: load_model(folder, network=...)."
             )
         return NETWORKS[self.genotype](self.num_steps)
+
+
+class Described:
+    """A model that prints without its weights."""
+
+    description: ModelDescription
+    params: Any
+    path: Path | None
+
+    def __repr__(self) -> str:
+        about = self.description
+        named = about.genotype if isinstance(about.genotype, str) else "searched cells"
+        weights = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        place = f", {self.path}" if self.path else ""
+        return (
+            f"RegistrationModel({named}, {weights} weights, for voxels of "
+            f"{by(about.spacing)} mm, {about.orientation}{place})"
+        )

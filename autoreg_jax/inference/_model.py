@@ -13,7 +13,7 @@ from flax.errors import FlaxError
 from jax import Array
 
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.inference._description import SMOOTH, ModelDescription
+from autoreg_jax.inference._description import SMOOTH, Described, ModelDescription
 from autoreg_jax.inference._stored import (
     DESCRIPTION,
     WEIGHTS,
@@ -43,8 +43,8 @@ _UNREADABLE = (
 )
 
 
-@dataclass(frozen=True)
-class RegistrationModel:
+@dataclass(frozen=True, repr=False)
+class RegistrationModel(Described):
     """A trained registration network.
 
     Attributes:

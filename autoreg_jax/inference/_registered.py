@@ -15,6 +15,7 @@ from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
 from autoreg_jax.inference._quality import lengths
+from autoreg_jax.inference._shown import ShownPair
 from autoreg_jax.inference.optimisation import ComparedBy
 from autoreg_jax.inference.trust import Trust
 from autoreg_jax.inference.writing import (
@@ -29,8 +30,8 @@ from autoreg_jax.inference.writing import (
 from autoreg_jax.transforms import Transform
 
 
-@dataclass(frozen=True, eq=False)
-class Registered:
+@dataclass(frozen=True, eq=False, repr=False)
+class Registered(ShownPair):
     """A pair of images after registration.
 
     Everything that is moved goes through `transform`, so that images, label maps,
@@ -167,8 +168,7 @@ class Registered:
             GeometryError: If its number of axes is another.
             ValueError: If `interpolation` is unknown.
         """
-        read = read_image if interpolation == "linear" else read_labels
-        volume = read(volume)
+        volume = (read_image if interpolation == "linear" else read_labels)(volume)
         if volume.ndim != self.fixed.ndim:
             raise GeometryError(
                 f"{volume.path or 'the volume'} has {volume.ndim} axes, the registered "

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from autoreg_jax.report._curves import loss_curves as loss_curves
     from autoreg_jax.report._dice import dice_by_structure as dice_by_structure
     from autoreg_jax.report._dice import method_boxes as method_boxes
+    from autoreg_jax.report._notebook import evaluation_html as evaluation_html
+    from autoreg_jax.report._notebook import search_html as search_html
     from autoreg_jax.report._pair_page import pair_page as pair_page
     from autoreg_jax.report._panel import registration_panel as registration_panel
+    from autoreg_jax.report._slider import slice_slider as slice_slider
 
 __all__ = [
     "ablation_means",
@@ -30,6 +33,7 @@ __all__ = [
     "dice_by_structure",
     "error_against_cost",
     "error_curves",
+    "evaluation_html",
     "hypergradient_curves",
     "lambda_history",
     "loss_curves",
@@ -37,6 +41,8 @@ __all__ = [
     "method_panels",
     "pair_page",
     "registration_panel",
+    "search_html",
+    "slice_slider",
     "write_report",
 ]
 
@@ -56,13 +62,23 @@ _DRAWING = {
 }
 
 
+# What draws nothing needs neither matplotlib nor jinja2.
+_SHOWING = {
+    "evaluation_html": "_notebook",
+    "search_html": "_notebook",
+    "slice_slider": "_slider",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Load a function that draws on first use.
+    """Load a function on first use.
 
     Raises:
         AttributeError: If `name` is not public.
-        AutoRegError: If matplotlib or jinja2 is not installed.
+        AutoRegError: If it draws, and matplotlib or jinja2 is not installed.
     """
+    if name in _SHOWING:
+        return getattr(import_module(f"{__name__}.{_SHOWING[name]}"), name)
     if name not in _DRAWING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_extra()

@@ -1,4 +1,4 @@
-"""The example pairs of a run: best, median and worst by Dice."""
+"""The example pairs of a run: worst, median and best by Dice."""
 
 import math
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class ShownPair:
 
     Attributes:
         pair: The images.
-        role: `Best`, `Median`, `Worst`, or empty where the Dice is unknown.
+        role: `Worst`, `Median`, `Best`, or empty where the Dice is unknown.
         dice_before, dice: Mean Dice of its structures, NaN where unknown.
     """
 
@@ -105,18 +105,19 @@ def mean_dice(
 
 
 def select_pairs(pairs: Sequence[Pair], limit: int = 3) -> list[ShownPair]:
-    """Best, median and worst pair by the Dice after registration.
+    """Worst, median and best pair by the Dice after registration, in this order.
 
     Fewer if there are fewer pairs; the first `limit` where the Dice is unknown.
     """
     shown = [ShownPair(pair, "", *_dice(pair)) for pair in pairs]
     if not all(math.isfinite(item.dice) for item in shown) or len(shown) < 2:
         return shown[:limit]
-    ranked = sorted(shown, key=lambda item: -item.dice)
-    roles = {0: "Best", len(ranked) // 2: "Median", len(ranked) - 1: "Worst"}
+    ranked = sorted(shown, key=lambda item: item.dice)
+    last = len(ranked) - 1
+    roles = {last // 2: "Median", 0: "Worst", last: "Best"}
     return [
         ShownPair(ranked[rank].pair, role, ranked[rank].dice_before, ranked[rank].dice)
-        for rank, role in roles.items()
+        for rank, role in sorted(roles.items())
     ]
 
 

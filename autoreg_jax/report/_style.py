@@ -23,8 +23,8 @@ FIXED_OUTLINE = "#ffc20a"
 MOVED_OUTLINE = "#35b6ff"
 GRID = "#6ee7c8"
 
-# Three images of this size and all else make a page of less than 5 MB.
-_MAX_PNG_BYTES = 1_050_000
+# Three images of this size and all else make a page of less than 3 MB.
+_MAX_PNG_BYTES = 600_000
 _DPI = (120, 100, 80, 60)
 
 

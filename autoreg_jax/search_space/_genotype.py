@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from autoreg_jax.display import block, table
 from autoreg_jax.search_space._candidates import (
     CANDIDATES,
     Candidate,
@@ -126,6 +127,25 @@ class Genotype:
                     f"{kind} needs 1 to {len(SCALES)} scales with equal numbers of "
                     f"operations, got {cells!r}."
                 )
+
+    def __str__(self) -> str:
+        return "\n".join(f"{cell:22} {', '.join(names)}" for cell, names in self._named)
+
+    def _repr_html_(self) -> str:
+        """One row for each cell, for notebooks."""
+        edges = max(len(names) for _, names in self._named)
+        rows = [(c, *n, *[""] * (edges - len(n))) for c, n in self._named]
+        header = ("cell", *(f"edge {edge}" for edge in range(1, edges + 1)))
+        return block("Genotype", table(rows, header))
+
+    @property
+    def _named(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The name of each cell and its operations."""
+        return [
+            (f"{kind} {scale.replace('_', ' ')}", names)
+            for kind in ("feature", "deformation")
+            for scale, names in zip(SCALES, getattr(self, kind), strict=False)
+        ]
 
     @property
     def cells(self) -> CellShapes:

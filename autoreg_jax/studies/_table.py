@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autoreg_jax.display import block, paragraph, table, text_table
 from autoreg_jax.files import csv_text, write_text
 
 Record = Mapping[str, Any]
+
+# More lines are left out where a table shows itself.
+_SHOWN = 100
 
 
 class Column(NamedTuple):
@@ -62,6 +66,21 @@ class Table(NamedTuple):
     records: Sequence[Record]
     columns: Sequence[Column]
     lines: Sequence[Record] | None = None
+
+    def __repr__(self) -> str:
+        text = text_table(self.header, self.cells[:_SHOWN])
+        return f"{text}\n{self._rest}" if self._rest else text
+
+    def _repr_html_(self) -> str:
+        """The table as people see it, for notebooks."""
+        shown = table(self.cells[:_SHOWN], self.header)
+        return block("", shown, *([paragraph(self._rest)] if self._rest else []))
+
+    @property
+    def _rest(self) -> str:
+        """How many lines are not shown; empty if none."""
+        count = len(self.cells) - _SHOWN
+        return f"... and {count} more lines" if count > 0 else ""
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from autoreg_jax.geometry import Grid, Interpolation, sample
+from autoreg_jax.transforms._shown import ShownTransform
 from autoreg_jax.transforms.formats import (
     FORMATS,
     Format,
@@ -32,8 +33,8 @@ from autoreg_jax.transforms.links import (
 __all__ = ["Transform"]
 
 
-@dataclass(frozen=True, eq=False)
-class Transform:
+@dataclass(frozen=True, eq=False, repr=False)
+class Transform(ShownTransform):
     """A map φ of the world, millimetres RAS+, from the fixed image to the moving one.
 
     It pulls back: `moved(p) = moving(φ(p))` for every p of the fixed image. So an image
@@ -186,10 +187,9 @@ class Transform:
     def inverse(self, *, exact: bool = True) -> "Transform":
         """The map from moving to fixed.
 
-        Affine maps are inverted exactly, velocities by exp(-v), which is exact but for
-        the interpolation between voxels. Displacements are inverted numerically, to
-        1e-4 of a voxel, wherever the inverse is evaluated; where they fold that fails
-        or, if it need not be `exact`, gives the nearest point that is found.
+        Affine maps are inverted exactly, velocities by exp(-v), displacements to 1e-4
+        of a voxel; where those fold that fails or, unless `exact`, gives the nearest
+        point that is found.
         """
         return Transform(inverted(self.links, exact=exact))
 

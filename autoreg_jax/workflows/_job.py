@@ -6,8 +6,10 @@ from typing import Any
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
+from autoreg_jax.display import number
 from autoreg_jax.inference import RegistrationModel
 from autoreg_jax.programs import Programs
+from autoreg_jax.report import search_html
 from autoreg_jax.runtime import ONE_DEVICE, Placement, RunFolder
 from autoreg_jax.search_space import ArchitectureLogits, Genotype
 from autoreg_jax.workflows._artifacts import write_genotype
@@ -72,6 +74,24 @@ class SearchResult:
     settings: dict[str, Any] = field(default_factory=dict)
     decision: dict[str, Any] = field(default_factory=dict)
     model: RegistrationModel | None = None
+
+    def __repr__(self) -> str:
+        weights = ", ".join(
+            f"{name} {number(self.lam_start.get(name))} → {number(value)}"
+            for name, value in self.lam.items()
+        )
+        names = ", ".join(self.genotype.names)
+        changed = f", settings changed: {len(self.settings)}" if self.settings else ""
+        return (
+            f"SearchResult(operations: {names}, weights: {weights}, "
+            f"{len(self.records)} records{changed})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Operations, preference and weights, for notebooks."""
+        weights = self.lam, self.lam_start
+        found = self.settings, self.decision
+        return search_html(self.genotype, self.alpha, *weights, *found)
 
 
 Strategy = Callable[[SearchJob], SearchResult]

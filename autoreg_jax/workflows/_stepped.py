@@ -10,6 +10,7 @@ import numpy as np
 
 from autoreg_jax.config import RunConfig
 from autoreg_jax.data import Cohort
+from autoreg_jax.display import number
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.programs import copied
 from autoreg_jax.runtime import in_single_precision
@@ -48,6 +49,12 @@ class SearchProgress:
     _outcomes: tuple[Any, ...] = ()
     _place: Progress | None = None
     _origin: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        place = "at its end" if self.stage is None else f"stage {self.stage!r}"
+        lam = ", ".join(f"{name} {number(value)}" for name, value in self.lam.items())
+        done = f"{self.step} steps of it, {len(self.records)} in all"
+        return f"SearchProgress({place}, {done}, weights: {lam or 'none'})"
 
 
 class SteppedSearch:

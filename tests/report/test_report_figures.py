@@ -217,15 +217,15 @@ def _pair(name, moved_labels):
     return Pair(name, image, image, image, u, fixed, fixed, moved_labels)
 
 
-def test_best_median_and_worst_pairs_are_selected():
+def test_worst_median_and_best_pairs_are_selected():
     pairs = []
     for count in (3, 6, 1, 5, 2):
         labels = np.zeros(6, int)
         labels[:count] = 1
         pairs.append(_pair(str(count), labels.reshape(2, 3)))
     chosen = [(item.role, item.pair.name) for item in select_pairs(pairs)]
-    assert chosen == [("Best", "6"), ("Median", "3"), ("Worst", "1")]
-    assert [s.role for s in select_pairs(pairs[:2])] == ["Best", "Worst"]
+    assert chosen == [("Worst", "1"), ("Median", "3"), ("Best", "6")]
+    assert [s.role for s in select_pairs(pairs[:2])] == ["Worst", "Best"]
     unknown = [_pair("a", None)] * 5
     assert [s.role for s in select_pairs(unknown)] == ["", "", ""]
 

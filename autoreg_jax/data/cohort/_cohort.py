@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from autoreg_jax.config import Intensity
 from autoreg_jax.data.cohort._stored import StoredArray
 from autoreg_jax.data.simulation import true_displacement
+from autoreg_jax.display import by
 from autoreg_jax.errors import DataError
 
 __all__ = ["Cohort"]
@@ -55,6 +56,19 @@ class Cohort:
     people: tuple[str | None, ...] = ()
     pairs: tuple[tuple[int, int], ...] | None = None
     landmark_groups: tuple[int, ...] | None = None
+
+    def __repr__(self) -> str:
+        size = f"{by(self.images.shape[1:-1])} voxels of {by(self.spacing)} mm"
+        parts = [f"{len(self.names)} subjects", size]
+        if self.labels is not None:
+            parts.append(f"{len(self.structures)} structures")
+        if self.landmarks is not None:
+            parts.append(f"{self.landmarks.shape[1]} landmarks")
+        if self.velocity is not None:
+            parts.append("simulated")
+        if self.pairs is not None:
+            parts.append(f"{len(self.pairs)} listed pairs")
+        return f"Cohort({', '.join(parts)})"
 
     @property
     def nbytes(self) -> int:

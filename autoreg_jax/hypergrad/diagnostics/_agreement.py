@@ -18,6 +18,7 @@ from autoreg_jax.hypergrad._base import (
 )
 from autoreg_jax.hypergrad._given import check_kind, check_same
 from autoreg_jax.hypergrad._trees import inner_product
+from autoreg_jax.hypergrad.diagnostics._table import Agreements, short
 
 
 class BatchNoise(NamedTuple):
@@ -155,6 +156,10 @@ class Agreement(NamedTuple):
     relative_error: Array
     sign_agreement: Array
 
+    def __repr__(self) -> str:
+        found = zip(self._fields, self, strict=True)
+        return f"Agreement({', '.join(f'{name}={short(x)}' for name, x in found)})"
+
 
 def agreement(estimate: Outer, reference: Outer) -> Agreement:
     """Compare an estimate with a reference.
@@ -189,7 +194,7 @@ def compare(
     reference: Outer,
     *,
     inner_update: InnerUpdate,
-) -> dict[str, Agreement]:
+) -> Agreements:
     """Estimate one hypergradient with several estimators, each from its initial state.
 
     Outside of `jax.jit` JAX compiles the loops of the estimates anew in each call.
@@ -202,7 +207,8 @@ def compare(
         inner_update: The inner step, for estimators that differentiate through it.
 
     Returns:
-        The agreement of each estimate with the reference, by name.
+        The agreement of each estimate with the reference, by name: a dictionary that
+        prints as a table.
 
     Raises:
         ValueError: If one of the estimators is none, or the reference is not like a.
@@ -221,7 +227,7 @@ def compare(
     """
     remedy = "It must be a tree like the outer variable, of a `Hypergradient` its grad."
     check_same("The reference", reference, point.outer, remedy)
-    found = {}
+    found = Agreements()
     for name, estimator in estimators.items():
         check_kind(f"estimators[{name!r}]", estimator, HypergradientEstimator)
         hyper, _ = estimator.estimate(

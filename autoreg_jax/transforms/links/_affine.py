@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.display import number
 from autoreg_jax.geometry import homogeneous
 
 __all__ = ["Affine"]
@@ -26,6 +27,27 @@ class Affine:
     def __post_init__(self) -> None:
         homogeneous(self.matrix)
         object.__setattr__(self, "matrix", np.asarray(self.matrix, np.float64))
+
+    def __repr__(self) -> str:
+        return f"Affine({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Angle, change of volume and shift in words.
+
+        The angle is that of the nearest rotation.
+        """
+        linear = self.full[:3, :3]
+        volume = float(np.linalg.det(linear))
+        left, _, right = np.linalg.svd(linear * np.sign(volume))
+        cosine = (np.trace(left @ right) - 1) / 2
+        angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+        mirrors = "mirrors, " if volume < 0 else ""
+        shift = float(np.linalg.norm(self.matrix[:-1, -1]))
+        return (
+            f"affine map: {mirrors}turns by {number(angle)}°, volumes times "
+            f"{number(abs(volume))}, moves the origin by {number(shift)} mm"
+        )
 
     @property
     def ndim(self) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import spatial
 
+from autoreg_jax.display import number
 from autoreg_jax.errors import TransformError
 from autoreg_jax.geometry import Grid, is_inside, sample_edge
 
@@ -49,6 +50,15 @@ class Displacement:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", world_vectors(self.vectors, self.grid))
+
+    def __repr__(self) -> str:
+        return f"Displacement({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Grid and lengths in words."""
+        lengths = described_lengths(self.vectors)
+        return f"displacement on {self.grid.description}: {lengths}"
 
     @property
     def ndim(self) -> int:
@@ -103,6 +113,15 @@ class InverseDisplacement:
 
     displacement: "Displacement | Spline"
     is_exact: bool = True
+
+    def __repr__(self) -> str:
+        return f"InverseDisplacement({self.description})"
+
+    @property
+    def description(self) -> str:
+        """What is inverted, and how strictly, in words."""
+        how = "" if self.is_exact else ", nearest points where it folds"
+        return f"inverse of {self.displacement.description}{how}"
 
     @property
     def ndim(self) -> int:
@@ -190,6 +209,13 @@ class InverseDisplacement:
             f"{last[left].max():.3g} mm is left after {_ITERATIONS} iterations. It is "
             "too steep there; use the inverse that the registration wrote."
         )
+
+
+def described_lengths(vectors: Float[np.ndarray, "*space 3"]) -> str:
+    """Mean and largest length of the vectors of a field in words."""
+    lengths = np.linalg.norm(vectors, axis=-1)
+    mean, largest = number(float(lengths.mean())), number(float(lengths.max()))
+    return f"{mean} mm on average, {largest} mm at most"
 
 
 def world_vectors(

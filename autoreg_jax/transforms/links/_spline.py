@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from autoreg_jax.display import by
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms.links._displacement import (
     Displacement,
@@ -52,6 +53,15 @@ class Spline:
                 "cubic B-splines need four control points along each axis, found "
                 f"{self.knots.shape}."
             )
+
+    def __repr__(self) -> str:
+        return f"Spline({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Control points in words."""
+        count, apart = by(self.knots.shape), by(self.knots.spacing)
+        return f"cubic B-splines, {count} control points {apart} mm apart"
 
     @property
     def ndim(self) -> int:

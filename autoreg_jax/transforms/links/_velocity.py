@@ -7,7 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from autoreg_jax.geometry import Grid
-from autoreg_jax.transforms.links._displacement import Displacement, world_vectors
+from autoreg_jax.transforms.links._displacement import (
+    Displacement,
+    described_lengths,
+    world_vectors,
+)
 
 __all__ = ["Velocity"]
 
@@ -37,6 +41,15 @@ class Velocity:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", world_vectors(self.vectors, self.grid))
+
+    def __repr__(self) -> str:
+        return f"Velocity({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Grid and lengths in words."""
+        lengths = described_lengths(self.vectors)
+        return f"flow of a velocity on {self.grid.description}: {lengths}"
 
     @property
     def ndim(self) -> int:

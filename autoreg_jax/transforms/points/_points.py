@@ -29,6 +29,10 @@ class Points:
     ending: str
     render: Callable[[Float[np.ndarray, "n d"]], str]
 
+    def __repr__(self) -> str:
+        number, axes = self.positions.shape
+        return f"Points({number} in {axes}-D, {self.ending})"
+
 
 @dataclass(frozen=True)
 class PointImages:

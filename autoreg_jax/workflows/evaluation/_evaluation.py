@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autoreg_jax.display import number
 from autoreg_jax.files import read_json, read_scores, write_json, write_scores
+from autoreg_jax.report import evaluation_html
 from autoreg_jax.runtime import RunFolder
 
 SUFFIXES = ("_before", "", "_refined")
@@ -140,6 +142,17 @@ class Evaluation:
     summary: dict[str, Any]
     rows: list[dict[str, Any]]
     pairs: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        found = [f"{self.summary.get('pairs', len(self.pairs))} pairs"]
+        for name, value in self.summary.items():
+            if isinstance(value, dict) and "mean" in value:
+                found.append(f"{name} {number(value['mean'])}")
+        return f"Evaluation({', '.join(found)})"
+
+    def _repr_html_(self) -> str:
+        """Scores before and after, and the worst pairs, for notebooks."""
+        return evaluation_html(self.summary, self.pairs)
 
     def write(self, run: Path) -> None:
         """Write the tables, then evaluation.json, each file atomically."""
