@@ -65,7 +65,7 @@ ROWS = (
         "narrow": {"network": {"width": 0.5}},
         "both": {"train": {"directions": "both"}},
         "cycles": {"train": {"cycles": 4}},
-        "constant": {"train": {"schedule": "constant"}},
+        "cosine": {"train": {"schedule": "cosine"}},
         "best": {"train": {"keep": "best"}},
         "rate_half": {"train": {"learning_rate": 0.015}},
         "rate_double": {"train": {"learning_rate": 0.06}},
