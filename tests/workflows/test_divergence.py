@@ -54,16 +54,6 @@ def same(one, other):
     return jax.tree.all(equal)
 
 
-def test_a_rate_that_is_too_high_ends_a_training_by_default(cohorts, run):
-    settings = run("stop", WILD)
-    assert config.RunConfig().divergence.policy == "stop"
-    journal = Journal()
-    with pytest.raises(NonFiniteError, match=r"rate 20\): the training has diverged"):
-        train(cohorts[0], settings, journal=journal)
-    assert journal.records[-1]["step"] < 60
-    assert divergence_sentence(journal.records) == ""
-
-
 @pytest.fixture(scope="module")
 def back(cohorts, run, tmp_path_factory):
     """A training that went back, with its folder."""
@@ -90,10 +80,13 @@ def test_a_training_that_goes_back_ends_with_a_lower_rate(back):
     assert "0.3 of the learning rate" in sentence
 
 
-def test_the_steps_before_are_those_of_a_training_that_stops(back, cohorts, run):
+def test_a_rate_that_is_too_high_ends_a_training_by_default(back, cohorts, run):
+    """The steps before are those of a training that goes back."""
     journal = Journal()
-    with pytest.raises(NonFiniteError):
+    assert config.RunConfig().divergence.policy == "stop"
+    with pytest.raises(NonFiniteError, match=r"rate 20\): the training has diverged"):
         train(cohorts[0], run("stop", WILD), journal=journal)
+    assert divergence_sentence(journal.records) == ""
     records = read_records(back[2] / "metrics.jsonl")
     before, after = journal.records[:2], journal.records[2]
     assert without_clock(records[:2]) == without_clock(before)
@@ -133,7 +126,13 @@ KILLS = {
 }
 
 
-@pytest.mark.parametrize("kill", [*KILLS, "before", "behind"])
+SLOW = [
+    pytest.param(kill, marks=pytest.mark.slow)
+    for kill in ("checkpoints there", "before")
+]
+
+
+@pytest.mark.parametrize("kill", ["records there", "nothing saved", "behind", *SLOW])
 def test_killed_while_it_goes_back_it_resumes_bit_for_bit(
     back, cohorts, tmp_path, monkeypatch, kill
 ):
@@ -210,8 +209,9 @@ def test_too_many_in_a_row_end_it(poisoned, run):
 
 def search(cohorts, settings, **options):
     programs = shift_programs(settings)
+    one, two, *_ = cohorts
     return workflows.search(
-        *cohorts[:2], settings, genotype=CONV, programs=programs, **options
+        one, two, settings, genotype=CONV, programs=programs, **options
     )
 
 
@@ -243,12 +243,10 @@ def test_a_search_goes_back_with_lower_rates(cohorts, run, tmp_path):
     assert found.lam != found.lam_start
     sentence = divergence_sentence(found.records)
     assert "went back once, to its begin" in sentence
-    stepped = SteppedSearch(
-        *cohorts[:2], wild, genotype=CONV, programs=shift_programs(wild)
-    )
+    one, two, _ = cohorts
+    programs = shift_programs(wild)
+    stepped = SteppedSearch(one, two, wild, genotype=CONV, programs=programs)
     state = stepped.start()
     while state.result is None:
         state = stepped.step(state, 2)
     check_same(state.result, found)
-    with pytest.raises(NonFiniteError, match=r"lam .* is .*beyond 1e\+06"):
-        search(cohorts, run("stop", CALM, lam=1e9))
