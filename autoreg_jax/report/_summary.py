@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autoreg_jax.report._divergence import divergence_sentence
 from autoreg_jax.report._run import Run
 from autoreg_jax.report._words import duration
 
@@ -139,9 +140,10 @@ def summary_paragraph(run: Run) -> str:
 
     Every sentence follows from a number of the run, also where a number got worse.
     """
-    evaluation = run.evaluation
+    evaluation, diverged = run.evaluation, divergence_sentence(run.records)
     if evaluation is None:
-        return "The result has not been evaluated yet, so its quality is unknown."
+        unknown = "The result has not been evaluated yet, so its quality is unknown."
+        return " ".join(filter(None, [unknown, diverged]))
     kind = "simulated " if is_simulated(run) else ""
     count = evaluation.get("pairs")
     pairs = "1 pair" if count == 1 else f"{count or 'Several'} pairs"
@@ -153,6 +155,7 @@ def summary_paragraph(run: Run) -> str:
         *_dice_sentences(evaluation),
         _worse_pairs(run.rows),
         _labels_sentence(run.records),
+        diverged,
         _error_sentence(evaluation),
         _folding_sentence(evaluation),
         _time_sentence(evaluation),

@@ -7,15 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from searches import check_same, merged, of_stage
+from shift import shift_programs
 from stand_in import SmallNetwork
 
 from autoreg_jax import config, workflows
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.losses import Objective, Similarity
-from autoreg_jax.networks import Registration
-from autoreg_jax.programs import Programs
 from autoreg_jax.programs._optimizers import make_outer_optimizer
-from autoreg_jax.spatial import Pyramid
 from autoreg_jax.workflows import Journal, SteppedSearch
 
 FAR = {"horizon": 2, "moves": 2, "pairs": 2, "window": 2, "floor": 0.0}
@@ -40,45 +37,6 @@ def far(settings, method, **options):
     return merged(settings, lam=lam, lam_search=FAR | {"method": method} | options)
 
 
-def squared(fixed, moved, window):
-    """A similarity that compiles in a moment."""
-    del window
-    return jnp.mean((fixed - moved) ** 2)
-
-
-@dataclasses.dataclass(frozen=True)
-class Shift:
-    """The same displacement everywhere, a slope of it for the sake of smoothness."""
-
-    genotype: object = None
-    conditions: int = 0
-
-    def clone(self, conditions):
-        """As a Flax module does."""
-        return dataclasses.replace(self, conditions=conditions)
-
-    def init(self, key, moving, fixed, alpha=None):
-        """Shapes of the weights."""
-        del key, fixed, alpha
-        head = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
-        assert moving.ndim == 4
-        params = {"velocity_half": head}
-        if self.conditions:
-            params |= {"condition": {"out": jnp.ones((self.conditions, 2))}}
-        return {"params": params}
-
-    def apply(self, variables, moving, fixed, alpha=None, condition=None):
-        """Two images to a displacement that is linear in the difference."""
-        del alpha
-        head = dict(variables["params"]["velocity_half"])
-        if condition is not None:
-            head["bias"] += condition @ variables["params"]["condition"]["out"]
-        full = jnp.concatenate([moving, fixed - moving], -1) @ head["kernel"]
-        full = full + jnp.broadcast_to(head["bias"], full.shape)
-        half, quarter = full[:, ::2, ::2] / 2, full[:, ::4, ::4] / 4
-        return Registration(half, Pyramid(full, half, quarter))
-
-
 _KEPT = {}
 
 
@@ -86,14 +44,7 @@ def small_programs(settings, **options):
     """Programs of a network and an objective that compile in a moment."""
     key = settings.search.lam_search.method, *options
     if key not in _KEPT:
-        similarity = Similarity(squared, lambda fixed: fixed, squared)
-        _KEPT[key] = Programs(
-            settings,
-            2,
-            network=Shift,
-            objective=Objective(similarity, (5, 3, 3)),
-            **options,
-        )
+        _KEPT[key] = shift_programs(settings, **options)
     return _KEPT[key]
 
 
