@@ -10,6 +10,8 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 
 import generator  # noqa: E402  (needs the path above)
 from docutils import nodes  # noqa: E402
+from latex2mathml.converter import convert  # noqa: E402
+from sphinx.util import logging  # noqa: E402
 from sphinx.util.nodes import make_refnode  # noqa: E402
 
 source = (ROOT / "autoreg_jax" / "__init__.py").read_text(encoding="utf-8")
@@ -31,6 +33,8 @@ add_module_names = False
 toc_object_entries = False
 # `--model` must not become –model.
 smartquotes = False
+# Formulas are part of the page, nothing is fetched to show them.
+html_math_renderer = "mathml"
 
 html_theme = "sphinx_book_theme"
 html_title = f"autoreg_jax {version}"
@@ -49,7 +53,20 @@ def setup(app):
     """Make the pages that come from the code before Sphinx reads the sources."""
     app.connect("builder-inited", lambda app: generator.write(ROOT, HERE))
     app.connect("missing-reference", _link_public_name)
+    app.add_html_math_renderer("mathml", (_show_formula, None), (_show_formula, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _show_formula(translator, node):
+    """Write a formula as MathML, which browsers draw themselves."""
+    is_block = isinstance(node, nodes.math_block)
+    formula = convert(node.astext(), "block" if is_block else "inline")
+    if "\\" in formula:
+        logging.getLogger(__name__).warning("cannot convert %s", node, location=node)
+    # A long one is scrolled, also with the keys.
+    start, end = '<div class="formula" tabindex="0">', "</div>"
+    translator.body.append(f"{start}{formula}{end}" if is_block else formula)
+    raise nodes.SkipNode
 
 
 def _link_public_name(app, env, node, contnode):

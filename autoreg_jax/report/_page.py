@@ -49,7 +49,7 @@ from autoreg_jax.report._trials import (
     trial_rows,
     trials_sentence,
 )
-from autoreg_jax.report._words import CAPTIONS, MISSING, pair_guide
+from autoreg_jax.report._words import CAPTIONS, MISSING, SIMILARITIES, pair_guide
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,8 @@ def _weights(run: Run) -> Section:
         missing = ""
     if run.search is not None and any(row.start != row.end for row in weights):
         missing = ""  # by trials, which have no history
-    similarity = objective.get("similarity", "")
+    name = objective.get("similarity", "")
+    similarity = SIMILARITIES.get(name, name)
     return Section(title, pictures, missing, weights=weights, similarity=similarity)
 
 

@@ -40,6 +40,11 @@ WEIGHTS = {
     "inverse_consistency": "Inverse consistency",
 }
 
+SIMILARITIES = {
+    "ncc": "local correlation of grey values (ncc), for images of one contrast",
+    "mind": "similarity of structure (MIND), for images of two contrasts, too",
+}
+
 STAGES = {
     "feature": "Search of the feature cells",
     "deformation": "Search of the deformation cells",
