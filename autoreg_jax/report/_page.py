@@ -260,7 +260,7 @@ def _weights(run: Run) -> Section:
         missing = ""
     if run.search is not None and any(row.start != row.end for row in weights):
         missing = ""  # by trials, which have no history
-    name = objective.get("similarity", "")
+    name = objective.get("similarity") or ""
     similarity = SIMILARITIES.get(name, name)
     return Section(title, pictures, missing, weights=weights, similarity=similarity)
 
