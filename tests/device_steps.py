@@ -81,7 +81,7 @@ def searched(a, kind):
 
 
 def trained(a):
-    """A step of a training that averages its weights and keeps the best ones."""
+    """A step, if it is taken, of a training that keeps averages and the best."""
     objective = losses.Objective(windows=(3, 3, 3))
 
     def loss(displacement, batch):
@@ -90,11 +90,12 @@ def trained(a):
 
     algorithm = training.make_training(
         loss,
-        optax.sgd(0.1, momentum=0.9),
+        training.watched(training.scalable(optax.sgd(0.1, momentum=0.9))),
         partial(training.moved_average, decay=0.9),
         keeps_best=True,
     )
-    state = algorithm.init((a["u"], a["u_half"]))
-    state, info = algorithm.step(state, pair_batch(a))
+    before = training.lowered(algorithm.init((a["u"], a["u_half"])), 0.5)
+    state, info = algorithm.step(before, pair_batch(a))
+    state, guarded = training.checked_step(before, state, info, most_times=10.0)
     best = training.better(state.best, state.params, info.loss, state.step)
-    return state.replace(best=best), info
+    return state.replace(best=best), guarded

@@ -34,7 +34,14 @@ NOT_TRACED = {
     "metrics": {"surface_distances"},
     "networks": {"activations", "inverse_displacements"},
     "search_space": {"decode", "make_operation", "searched_names"},
-    "training": {"better", "moved_average"},
+    "training": {
+        "better",
+        "checked_step",
+        "lowered",
+        "moved_average",
+        "scalable",
+        "watched",
+    },
     "spatial": {"affine_generators", "coarser_shape", "half_shape"},
 }
 
