@@ -63,7 +63,7 @@ def phantom(points):
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """The phantom under the known motion, with 2 % of noise, two seconds a volume."""
+    """The phantom under the known motion, with 3 % of noise, two seconds a volume."""
     rng = np.random.default_rng(3)
     volumes = []
     for matrix in maps(TRUTH):

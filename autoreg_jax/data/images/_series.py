@@ -89,8 +89,9 @@ def read_series(series: Image) -> Series:
             stored.file,
         )
         header = _header(series, path)
-        if header is not None and len(header.get_zooms()) > 3:
-            step, unit = float(header.get_zooms()[3]), header.get_xyzt_units()[1]
+        zooms = [] if header is None else [*header.get_zooms()]
+        if header is not None and len(zooms) > 3:
+            step, unit = float(zooms[3]), str(header.get_xyzt_units()[1])
     name = path or "the series"
     shape = array.shape
     if len(shape) != 4 or shape[3] < 2:
