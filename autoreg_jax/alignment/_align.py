@@ -118,6 +118,7 @@ def align(
     kind: Literal["affine", "rigid"] = "affine",
     metric: Literal["auto", "mi", "ncc"] = "auto",
     masks: Masks = (None, None),
+    is_near: bool = False,
 ) -> Alignment:
     """Find the rigid or affine map that aligns two images of one anatomy.
 
@@ -135,6 +136,9 @@ def align(
             contrast; "auto" is "mi" unless the images have too few voxels for it.
         masks: Of the fixed and the moving image, on any grid: compare only where they
             are above 0; None compares everywhere.
+        is_near: The headers are nearly right, as for the images of a time series: the
+            map is sought from there alone, in a fraction of the time, and another one
+            that is almost as good is not noticed.
 
     Returns:
         The map and a verdict. A doubtful map is returned as well: check `is_trusted`.
@@ -154,7 +158,7 @@ def align(
     if metric == "auto":
         is_small = np.sum(finest.weights) < _POINTS_FOR_INFORMATION
         metric = "ncc" if is_small else "mi"
-    found = search(pyramid, metric, is_rigid=kind == "rigid")
+    found = search(pyramid, metric, is_rigid=kind == "rigid", is_near=is_near)
     inside, overlap = jax.device_get(quality(finest, found.matrix.astype(np.float32)))
     reason = _failed_check(found, float(inside), float(overlap))
     return Alignment(

@@ -44,10 +44,13 @@ class Estimate(NamedTuple):
     rival_ratio: float
 
 
-def search(pyramid: PairPyramid, metric: str, *, is_rigid: bool) -> Estimate:
+def search(
+    pyramid: PairPyramid, metric: str, *, is_rigid: bool, is_near: bool = False
+) -> Estimate:
     """Evaluate all initial maps once and optimise the best ones, coarse to fine.
 
-    An affine search optimises rigidly first.
+    An affine search optimises rigidly first. One that is near begins with the headers
+    alone, at the middle level.
     """
     coarse, middle, fine = pyramid.levels
     affine = affine_generators(pyramid.ndim, "affine")
@@ -62,14 +65,16 @@ def search(pyramid: PairPyramid, metric: str, *, is_rigid: bool) -> Estimate:
         return map(np.stack, zip(*jax.device_get(ends), strict=True))
 
     initial = _initial_maps(pyramid, is_rigid=is_rigid)
-    losses = np.asarray(initial_losses(coarse, initial, metric))
-    starts = _distinct(initial, losses, _CANDIDATES, _NEAR_START)
-    maps, losses = optimised(coarse, starts, rigid, _TOLERANCES[0])
-    if not is_rigid:
-        # Most starts have met by now.
-        starts = _distinct(maps, losses, _CANDIDATES, _NEAR_END)
-        maps, losses = optimised(coarse, starts, affine, _TOLERANCES[0])
-    starts = _distinct(maps, losses, _FINALISTS, _NEAR_END)
+    starts = initial[:1]
+    if not is_near:
+        losses = np.asarray(initial_losses(coarse, initial, metric))
+        starts = _distinct(initial, losses, _CANDIDATES, _NEAR_START)
+        maps, losses = optimised(coarse, starts, rigid, _TOLERANCES[0])
+        if not is_rigid:
+            # Most starts have met by now.
+            starts = _distinct(maps, losses, _CANDIDATES, _NEAR_END)
+            maps, losses = optimised(coarse, starts, affine, _TOLERANCES[0])
+        starts = _distinct(maps, losses, _FINALISTS, _NEAR_END)
     maps, losses = optimised(middle, starts, wanted, _TOLERANCES[1])
     best = int(np.argmin(losses))
     rivals = [

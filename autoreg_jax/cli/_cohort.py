@@ -1,4 +1,4 @@
-"""`autoreg template`: many images together."""
+"""`autoreg template | register-series`: many images together."""
 
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -19,6 +19,12 @@ _ROUND = (
     ("intensity change", "intensity_change", "{:.4f}"),
     ("similarity", "similarity", "{:.3f}"),
     ("seconds", "seconds", "{:.1f}"),
+)
+# Absolute motion along and about each axis.
+_MOTION = tuple(
+    f"{word} {axis}, {unit}"
+    for word, unit in (("translation", "mm"), ("rotation", "degrees"))
+    for axis in "xyz"
 )
 
 
@@ -121,9 +127,81 @@ class Template(Verb):
         return 0
 
 
-def add_registration(parser: ArgumentParser) -> None:
+class RegisterSeries(Verb):
+    """Correct a time series for motion.
+
+    Brings the images of a 4-D file to the mean of their positions, or to that of
+    one of them. Writes corrected.nii.gz, mean.nii.gz, motion.tsv (trans_x ... rot_z
+    in mm and degrees, framewise_displacement), transforms/volume_NNNN_affine.mat
+    for autoreg apply, and summary.json.
+
+    Examples:
+      autoreg register-series bold.nii.gz -o corrected/
+      autoreg register-series cine.nii.gz -o corrected/ --reference 0 --deformable
+    """
+
+    usage = "SERIES -o FOLDER [options]"
+    interrupted = "Results of an earlier run were not changed."
+
+    @staticmethod
+    def add_options(parser: ArgumentParser) -> None:
+        """Series, output, motion, deformable registration."""
+        group = parser.add_argument_group("series")
+        text = "time series (NIfTI with four axes)"
+        group.add_argument("series", type=Path, metavar="SERIES", help=text)
+        group = parser.add_argument_group("output")
+        text = "folder for the results"
+        add_output(group, text, required=True, metavar="FOLDER")
+        add = parser.add_argument_group("motion").add_argument
+        add(
+            "--affine",
+            choices=("rigid", "affine"),
+            default="rigid",
+            metavar="KIND",
+            help="rigid (default), or affine, with scales and shears",
+        )
+        add("--deformable", action="store_true", help="then register deformably, too")
+        text = "image to bring the others to, from 0 (default: the mean position)"
+        add("--reference", type=int, metavar="INDEX", help=text)
+        text = "alignments to the mean (default: 2)"
+        add("--rounds", type=int, default=2, metavar="N", help=text)
+        add_registration(parser, "deformable registration")
+
+    @staticmethod
+    def run(options: Namespace) -> int:
+        """Correct, write, print."""
+        from autoreg_jax import workflows
+        from autoreg_jax.runtime import enable_compilation_cache
+
+        enable_compilation_cache()
+        found = workflows.register_series(
+            options.series,
+            options.output,
+            affine=options.affine,
+            deformable=options.deformable,
+            reference=options.reference,
+            rounds=options.rounds,
+            **{name: getattr(options, name) for name in _REGISTRATION},
+        )
+        if options.json:
+            show_json({"output": options.output, **found.summary})
+            return 0
+        columns = zip(_MOTION, abs(found.motion).T, strict=True)
+        rows = [[n, f"{x.mean():.3f}", f"{x.max():.3f}"] for n, x in columns]
+        keys = [f"framewise_displacement_{name}" for name in ("mean", "max")]
+        moved = [f"{found.summary[key]:.3f}" for key in keys]
+        rows.append(["framewise displacement, mm", *moved])
+        title = f"{options.series}: {found.summary['images']} images"
+        show_table(title, ["", "mean", "largest"], rows)
+        for doubt in found.summary["warnings"]:
+            warnings.warn(doubt, ImageWarning, stacklevel=2)
+        show_line("written", options.output / "corrected.nii.gz")
+        return 0
+
+
+def add_registration(parser: ArgumentParser, title: str = "registration") -> None:
     """Add the options of each registration."""
-    add = parser.add_argument_group("registration").add_argument
+    add = parser.add_argument_group(title).add_argument
     text = "trained network: a run, its model/, or brain"
     add("--model", type=Path, metavar="PATH", help=text)
     text = "steps at each resolution (default: 100; model: 0)"

@@ -15,11 +15,11 @@ from autoreg_jax import __version__
 from autoreg_jax.cli._apply import Apply
 from autoreg_jax.cli._auto import Auto, Demo
 from autoreg_jax.cli._bench import Bench
-from autoreg_jax.cli._cohort import Template
+from autoreg_jax.cli._cohort import RegisterSeries, Template
 from autoreg_jax.cli._compare import Compare
 from autoreg_jax.cli._doctor import Doctor
 from autoreg_jax.cli._os_errors import explain_os_error
-from autoreg_jax.cli._parser import Parser, Verb
+from autoreg_jax.cli._parser import Parser, Verb, verb_name
 from autoreg_jax.cli._plan import Plan
 from autoreg_jax.cli._printable import PrintableFormatter, printable
 from autoreg_jax.cli._register import Register
@@ -38,13 +38,13 @@ DONE, FAILED, WRONG, BROKEN_PIPE = 0, 1, 2, 141
 # Groups of the help of `autoreg`.
 _GROUPS: dict[str, tuple[type[Verb], ...]] = {
     "register": (Register, Apply),
-    "many images together": (Template,),
+    "many images together": (Template, RegisterSeries),
     "train a network for your data": (Auto, Demo),
     "the same step by step": (Plan, Search, Train, Evaluate, Report),
     "studies": (Bench, Compare, Reproduce),
     "installation": (Doctor,),
 }
-_VERBS = {verb.__name__.lower(): verb for group in _GROUPS.values() for verb in group}
+_VERBS = {verb_name(verb): verb for group in _GROUPS.values() for verb in group}
 _ABOUT = "Self-configuring deformable medical image registration."
 
 
@@ -162,7 +162,7 @@ def _help() -> str:
         lines += ["", f"{title}:"]
         for verb in verbs:
             summary = (inspect.getdoc(verb) or "").splitlines()[0]
-            lines.append(f"  {verb.__name__.lower():<11}{summary}")
+            lines.append(f"  {verb_name(verb):<17}{summary}")
     return "\n".join([*lines, "", "See autoreg COMMAND --help, autoreg --version"])
 
 

@@ -46,6 +46,16 @@ class Verb:
         return cls.interrupted.format(**words)
 
 
+def verb_name(verb: type[Verb]) -> str:
+    """How a verb is typed: its words with hyphens.
+
+    Examples:
+        >>> verb_name(type("RegisterSeries", (Verb,), {}))
+        'register-series'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", verb.__name__).lower()
+
+
 class Parser(argparse.ArgumentParser):
     """The parser of one verb. Errors are one sentence, and options are never guessed.
 

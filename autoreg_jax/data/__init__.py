@@ -28,6 +28,7 @@ from autoreg_jax.data.images import (
     ENDINGS,
     Contrast,
     Image,
+    Series,
     as_given,
     check_contrast,
     content_of,
@@ -38,8 +39,10 @@ from autoreg_jax.data.images import (
     read_image,
     read_labels,
     read_mask,
+    read_series,
     shared_contrast,
     write_displacement,
+    write_series,
     write_volume,
 )
 from autoreg_jax.data.simulation import write_population
@@ -57,6 +60,7 @@ __all__ = [
     "PairSampler",
     "Preprocessing",
     "Scan",
+    "Series",
     "StoredArray",
     "Subject",
     "as_given",
@@ -78,8 +82,10 @@ __all__ = [
     "read_labels",
     "read_mask",
     "read_pairs",
+    "read_series",
     "shared_contrast",
     "write_displacement",
     "write_population",
+    "write_series",
     "write_volume",
 ]

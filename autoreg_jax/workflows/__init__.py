@@ -14,7 +14,12 @@ from autoreg_jax.workflows._stage import as_lists
 from autoreg_jax.workflows._stepped import SearchProgress, SteppedSearch
 from autoreg_jax.workflows._stored import config_beside, config_of
 from autoreg_jax.workflows._train import train
-from autoreg_jax.workflows.cohorts import Template, build_template
+from autoreg_jax.workflows.cohorts import (
+    CorrectedSeries,
+    Template,
+    build_template,
+    register_series,
+)
 from autoreg_jax.workflows.evaluation import (
     Evaluation,
     evaluate,
@@ -42,6 +47,7 @@ from autoreg_jax.workflows.strategies import (
 __all__ = [
     "STRATEGIES",
     "Check",
+    "CorrectedSeries",
     "Evaluation",
     "Journal",
     "Plan",
@@ -67,6 +73,7 @@ __all__ = [
     "prepare",
     "prepare_again",
     "read_evaluation",
+    "register_series",
     "search",
     "search_refinement",
     "search_run",

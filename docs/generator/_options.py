@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from autoreg_jax.cli._main import _GROUPS
-from autoreg_jax.cli._parser import Parser, Verb
+from autoreg_jax.cli._parser import Parser, Verb, verb_name
 from generator import _text
 
 FOLDER = "reference/commands"
@@ -16,7 +16,7 @@ def option_pages() -> dict[str, str]:
     """Pages by path: one for each command, and their list."""
     pages = {f"{FOLDER}/index.md": _index()}
     for verb in verbs():
-        pages[f"{FOLDER}/{verb.__name__.lower()}.md"] = "\n".join(_page(verb))
+        pages[f"{FOLDER}/{verb_name(verb)}.md"] = "\n".join(_page(verb))
     return pages
 
 
@@ -27,7 +27,7 @@ def verbs() -> list[type[Verb]]:
 
 def actions(verb: type[Verb]) -> Iterator[tuple[str, argparse.Action]]:
     """The options of a command, each with the title of its group."""
-    parser = Parser(verb.__name__.lower(), verb)
+    parser = Parser(verb_name(verb), verb)
     for group in parser._action_groups:
         for action in group._group_actions:
             if action.help != argparse.SUPPRESS:
@@ -46,16 +46,16 @@ def _index() -> str:
     for title, group in _GROUPS.items():
         lines += [f"## {title.capitalize()}", ""]
         for verb in group:
-            name = verb.__name__.lower()
+            name = verb_name(verb)
             first = _text.inline((inspect.getdoc(verb) or "").splitlines()[0])
             lines.append(f"- [`autoreg {name}`]({name}.md): {first}")
         lines.append("")
     lines += ["```{toctree}", ":hidden:", ""]
-    return "\n".join([*lines, *(verb.__name__.lower() for verb in verbs()), "```", ""])
+    return "\n".join([*lines, *(verb_name(verb) for verb in verbs()), "```", ""])
 
 
 def _page(verb: type[Verb]) -> Iterator[str]:
-    name = verb.__name__.lower()
+    name = verb_name(verb)
     usage = [f"autoreg {name} {line}" for line in verb.usage.splitlines()]
     yield from (f"# autoreg {name}", "", "```text", *usage, "```", "")
     doc = inspect.getdoc(verb) or ""

@@ -21,6 +21,7 @@ VERBS = (
     "register",
     "apply",
     "template",
+    "register-series",
     "bench",
     "compare",
     "reproduce",

@@ -65,6 +65,7 @@ COMMANDS = {
         "brain", [1.0], t, r
     ),
     "doctor": lambda _, r: workflows.check_run(r),
+    "series": lambda t, r: workflows.register_series(t, r),
     "template": lambda t, r: workflows.build_template(t, r),
     "report": lambda _, r: write_report(r),
     "bench": _bench,

@@ -2,6 +2,8 @@
 
 import json
 
+import flax.linen as nn
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -11,6 +13,8 @@ from autoreg_jax import data, inference
 from autoreg_jax.cli import main
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.networks import Registration
+from autoreg_jax.spatial import Pyramid
 from autoreg_jax.transforms import Transform
 from autoreg_jax.workflows import build_template
 from autoreg_jax.workflows.cohorts import _deformable
@@ -129,6 +133,40 @@ def test_equal_images_are_their_own_template(known, tmp_path):
         path = tmp_path / "t" / "subjects" / f"image00{number}_displacement.nii.gz"
         field = Transform.read(path).displacement_on(GRID)
         assert length(field, inside) < 0.02
+
+
+class Biased(nn.Module):
+    """Moves every image by the same vector, whatever it shows."""
+
+    def __call__(self, moving, fixed):
+        full = jnp.broadcast_to(jnp.array([1.3, -0.7]), (*moving.shape[:-1], 2))
+        half = full[:, ::2, ::2] / 2
+        return Registration(half, Pyramid(full, half, half))
+
+
+def test_what_a_model_does_to_every_image_does_not_move_the_template(dataset, tmp_path):
+    about = inference.ModelDescription(
+        genotype="Biased",
+        num_steps=2,
+        orientation="RAS",
+        spacing=(2.0, 2.0),
+        lam={"full": 1.0, "smooth": 1.0, "half": 0.0, "quarter": 0.0},
+        similarity="ncc",
+        windows=(5, 3, 3),
+    )
+    model = inference.RegistrationModel(about, {}, network=Biased())
+    found = build_template(
+        dataset, tmp_path / "t", affine="none", rounds=1, model=model
+    )
+    assert found.summary["rounds"][1]["shape_change_mm"] == pytest.approx(
+        2 * np.hypot(1.3, 0.7), abs=1e-3
+    )
+    for name in SIGNS:
+        path = tmp_path / "t" / "subjects" / f"{name}_displacement.nii.gz"
+        assert np.abs(Transform.read(path).displacement_on(GRID)).max() < 1e-3
+    images = [about["image"] for about in found.summary["subjects"].values()]
+    scaled = [data.normalize_intensity(data.read_image(one).array) for one in images]
+    np.testing.assert_allclose(found.image.array, np.mean(scaled, 0), atol=1e-3)
 
 
 def test_a_finished_round_and_finished_registrations_are_not_lost(

@@ -21,6 +21,7 @@ from autoreg_jax.data.images._reading import (
     read_image,
     read_vectors,
 )
+from autoreg_jax.data.images._series import Series, read_series, write_series
 from autoreg_jax.data.images._writing import write_displacement, write_volume
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Content",
     "Contrast",
     "Image",
+    "Series",
     "as_given",
     "check_contrast",
     "check_grid",
@@ -41,9 +43,11 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_mask",
+    "read_series",
     "read_vectors",
     "shared_contrast",
     "stem",
     "write_displacement",
+    "write_series",
     "write_volume",
 ]

@@ -1,7 +1,7 @@
 """The linear part of a cohort: alignment to a template, and its mean shape."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +27,7 @@ def align_members(
     members: Sequence[Member],
     matrices: Matrices,
     kind: Literal["rigid", "affine"],
+    **options: Any,
 ) -> dict[str, Alignment]:
     """Align the images to the template, from where they are.
 
@@ -35,6 +36,7 @@ def align_members(
         members: The subjects.
         matrices: World of the template to that of each image, mm.
         kind: As for `align`.
+        **options: Of `align`.
 
     Returns:
         For each subject its whole map, from the template to the image.
@@ -45,7 +47,7 @@ def align_members(
             image, matrix = read_image(member.image), matrices[member.name]
             affine = np.linalg.inv(matrix) @ image.affine
             placed = Volume(image.array, affine, image.path)
-            one = align(template, placed, kind=kind)
+            one = align(template, placed, kind=kind, **options)
             whole = {**vars(one), "matrix": matrix @ one.matrix}
             found[member.name] = Alignment(**whole)
             advance()
