@@ -81,7 +81,10 @@ def test_nothing_is_loaded_from_elsewhere(run, page):
 
 def test_every_image_is_readable_and_has_a_caption_and_a_description(page):
     images = page.all("img")
-    assert len(images) == len(page.all("figcaption")) == 3 + 1 + 1 + 1 + 1 + 1
+    # Three slices of the worst pair: two with a slider, three single pictures.
+    figures = 3 + 1 + 1 + 1 + 1 + 1
+    assert len(page.all("figcaption")) == figures + 3 * (2 + 3)
+    assert len(images) == figures + 3 * (2 * 2 + 3)
     for image in images:
         assert image["alt"]
         head, data = image["src"].split(",")
@@ -196,6 +199,9 @@ def test_each_choice_has_its_margin(run, page, tmp_path):
 def test_worst_and_best_pair_are_named_the_worst_first(page):
     titles = re.findall(r"(Best|Median|Worst): sub-\d\d to sub-\d\d – Dice", page.text)
     assert titles == ["Worst", "Median", "Best"]
+    (worst,) = re.findall(r"Worst: (sub-\d\d to sub-\d\d) –", page.text)
+    assert f"Look closely at {worst}: before and after, folds" in page.text
+    assert [a["type"] for a in page.all("input")] == ["range"] * 6
 
 
 @pytest.mark.parametrize(
