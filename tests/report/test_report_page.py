@@ -117,9 +117,9 @@ def test_has_a_dark_form_in_which_no_colour_is_left_light(page):
     names = set(re.findall(r"--(\w+): #", light))
     assert names == set(re.findall(r"--(\w+): #", dark)) >= {"ink", "paper", "panel"}
     rules = style.replace(light, "").replace(dark, "")
-    # Figures have a white background of their own.
-    assert re.findall(r"background: (#\w+)", rules) == ["#fff"]
-    assert set(re.findall(r"var\(--(\w+)\)", rules)) <= names
+    # Figures have a white background of their own, slices a black one.
+    assert re.findall(r"background: (#\w+)", rules) == ["#fff", "#000"]
+    assert set(re.findall(r"var\(--(\w+)\)", rules)) <= names | {"x"}
 
 
 def test_same_run_gives_the_same_page(run, page):
@@ -321,7 +321,7 @@ def test_two_dimensions(make_run, tmp_path, oriented):
         tmp_path / "run", shape=(20, 24), num_pairs=1, affine=affine, with_records=False
     )
     page = read(write_report(run))
-    assert len(page.all("img")) == 2
+    assert len(page.all("img")) == 2 + 2 * 2 + 3  # with the one slice of the pair
     assert ("left and right must not be read" in page.text) is not oriented
 
 
