@@ -60,7 +60,7 @@ def setup(app):
 def _show_formula(translator, node):
     """Write a formula as MathML, which browsers draw themselves."""
     is_block = isinstance(node, nodes.math_block)
-    formula = convert(node.astext(), "block" if is_block else "inline")
+    formula = convert(node.astext(), display="block" if is_block else "inline")
     if "\\" in formula:
         logging.getLogger(__name__).warning("cannot convert %s", node, location=node)
     # A long one is scrolled, also with the keys.

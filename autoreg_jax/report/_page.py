@@ -35,11 +35,12 @@ from autoreg_jax.report._decisions import (
     removals,
 )
 from autoreg_jax.report._dice import STEPS, dice_by_structure
-from autoreg_jax.report._pairs import ShownPair, select_pairs
+from autoreg_jax.report._pairs import ShownPair, pair_slices, select_pairs
 from autoreg_jax.report._panel import registration_panel
 from autoreg_jax.report._provenance import command_line, provenance_rows
 from autoreg_jax.report._refinement import refinement_sentence
 from autoreg_jax.report._run import Run
+from autoreg_jax.report._slice_pictures import SlicePictures
 from autoreg_jax.report._smoothness import FrontRow, front_figure, front_rows
 from autoreg_jax.report._style import to_data_uri
 from autoreg_jax.report._summary import is_simulated, summary_paragraph, summary_table
@@ -77,6 +78,8 @@ class Section:
         similarity: Name of the similarity measure, or empty.
         trials: Settings that were tried.
         front: Scores under several weights of the smoothness.
+        slices: Slices of a pair to look at closely.
+        slices_title: Which pair that is.
     """
 
     title: str
@@ -90,6 +93,8 @@ class Section:
     similarity: str = ""
     trials: Sequence[TrialRow] = ()
     front: Sequence[FrontRow] = ()
+    slices: Sequence[SlicePictures] = ()
+    slices_title: str = ""
 
 
 def render_page(run: Run) -> str:
@@ -156,8 +161,11 @@ def _pairs(run: Run) -> Section:
         is_oriented=run.affine is not None,
         has_labels=run.pairs[0].fixed_labels is not None,
     )
-    pictures = [_pair_picture(run, shown) for shown in select_pairs(run.pairs)]
-    return Section(title, pictures, guide=guide)
+    chosen = select_pairs(run.pairs)
+    pictures = [_pair_picture(run, shown) for shown in chosen]
+    closely = f"Look closely at {chosen[0].pair.name}: before and after, folds"
+    slices = pair_slices(chosen[0].pair, run.spacing, run.affine)
+    return Section(title, pictures, guide=guide, slices=slices, slices_title=closely)
 
 
 def _pair_picture(run: Run, shown: ShownPair) -> Picture:

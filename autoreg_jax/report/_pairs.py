@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import read_arrays
+from autoreg_jax.geometry import Grid
+from autoreg_jax.report._slice_pictures import SlicePictures, slice_pictures
+from autoreg_jax.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,22 @@ def select_pairs(pairs: Sequence[Pair], limit: int = 3) -> list[ShownPair]:
         ShownPair(ranked[rank].pair, role, ranked[rank].dice_before, ranked[rank].dice)
         for rank, role in sorted(roles.items())
     ]
+
+
+def pair_slices(
+    pair: Pair, spacing: Sequence[float], affine: NDArray[Any] | None
+) -> list[SlicePictures]:
+    """Pictures of the slices of a pair, see `slice_pictures`."""
+    placed = np.diag([*spacing, *[1.0] * (4 - len(spacing))])
+    grid = Grid(pair.fixed.shape, placed)
+    u = pair.displacement.astype(np.float64)
+    change = Transform.displacement(u, grid, voxels=True).jacobian_determinant(grid)
+    images = pair.fixed, pair.moving, pair.moved
+    return list(
+        slice_pictures(
+            *images, change, moving=pair.moving, spacing=spacing, affine=affine
+        )
+    )
 
 
 def _dice(pair: Pair) -> tuple[float, float]:

@@ -24,7 +24,7 @@ MOVED_OUTLINE = "#35b6ff"
 GRID = "#6ee7c8"
 
 # Three images of this size and all else make a page of less than 3 MB.
-_MAX_PNG_BYTES = 600_000
+_MAX_PNG_BYTES = 520_000
 _DPI = (120, 100, 80, 60)
 
 

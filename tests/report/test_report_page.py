@@ -81,7 +81,10 @@ def test_nothing_is_loaded_from_elsewhere(run, page):
 
 def test_every_image_is_readable_and_has_a_caption_and_a_description(page):
     images = page.all("img")
-    assert len(images) == len(page.all("figcaption")) == 3 + 1 + 1 + 1 + 1 + 1
+    # Three slices of the worst pair: two with a slider, three single pictures.
+    figures = 3 + 1 + 1 + 1 + 1 + 1
+    assert len(page.all("figcaption")) == figures + 3 * (2 + 3)
+    assert len(images) == figures + 3 * (2 * 2 + 3)
     for image in images:
         assert image["alt"]
         head, data = image["src"].split(",")
@@ -114,9 +117,9 @@ def test_has_a_dark_form_in_which_no_colour_is_left_light(page):
     names = set(re.findall(r"--(\w+): #", light))
     assert names == set(re.findall(r"--(\w+): #", dark)) >= {"ink", "paper", "panel"}
     rules = style.replace(light, "").replace(dark, "")
-    # Figures have a white background of their own.
-    assert re.findall(r"background: (#\w+)", rules) == ["#fff"]
-    assert set(re.findall(r"var\(--(\w+)\)", rules)) <= names
+    # Figures have a white background of their own, slices a black one.
+    assert re.findall(r"background: (#\w+)", rules) == ["#fff", "#000"]
+    assert set(re.findall(r"var\(--(\w+)\)", rules)) <= names | {"x"}
 
 
 def test_same_run_gives_the_same_page(run, page):
@@ -196,6 +199,9 @@ def test_each_choice_has_its_margin(run, page, tmp_path):
 def test_worst_and_best_pair_are_named_the_worst_first(page):
     titles = re.findall(r"(Best|Median|Worst): sub-\d\d to sub-\d\d – Dice", page.text)
     assert titles == ["Worst", "Median", "Best"]
+    (worst,) = re.findall(r"Worst: (sub-\d\d to sub-\d\d) –", page.text)
+    assert f"Look closely at {worst}: before and after, folds" in page.text
+    assert [a["type"] for a in page.all("input")] == ["range"] * 6
 
 
 @pytest.mark.parametrize(
@@ -315,7 +321,7 @@ def test_two_dimensions(make_run, tmp_path, oriented):
         tmp_path / "run", shape=(20, 24), num_pairs=1, affine=affine, with_records=False
     )
     page = read(write_report(run))
-    assert len(page.all("img")) == 2
+    assert len(page.all("img")) == 2 + 2 * 2 + 3  # with the one slice of the pair
     assert ("left and right must not be read" in page.text) is not oriented
 
 
