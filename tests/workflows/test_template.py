@@ -20,6 +20,7 @@ from autoreg_jax.workflows import build_template
 from autoreg_jax.workflows.cohorts import _deformable
 from autoreg_jax.workflows.cohorts._average import Average
 from autoreg_jax.workflows.cohorts._linear import mean_stretch
+from autoreg_jax.workflows.cohorts._rounds import UNFINISHED
 
 GRID = Grid((40, 40), np.diag([2.0, 2.0, 2.0, 1.0]))
 QUICK = {"affine": "none", "refine": 40}
@@ -187,13 +188,14 @@ def test_a_finished_round_and_finished_registrations_are_not_lost(
         build_template(dataset, folder, rounds=3, **QUICK)
     kept = json.loads((folder / "summary.json").read_text())
     assert len(kept["rounds"]) == 2
+    assert (folder / UNFINISHED / "round_2" / "here.npz").is_file()
     again = build_template(dataset, folder, rounds=2, resume=True, **QUICK)
     assert len(calls) == 5
     assert len(again.summary["rounds"]) == 3
     again = build_template(dataset, folder, rounds=3, resume=True, **QUICK)
     assert len(calls) == 7
     np.testing.assert_array_equal(again.image.array, found.image.array)
-    assert not (folder / "unfinished").exists()
+    assert not (folder / UNFINISHED).exists()
     with pytest.raises(ConfigError, match="results already"):
         build_template(dataset, folder, rounds=3, **QUICK)
     other = {**QUICK, "refine": 41, "smoothness": 2.0}

@@ -25,8 +25,9 @@ from autoreg_jax.workflows.cohorts._outputs import State, write_round
 
 __all__ = ["UNFINISHED", "deformable_round", "linear_round", "start"]
 
-# Folder of the registrations of a round that is not finished.
-UNFINISHED = "unfinished"
+# Folder of the registrations of a round that is not finished. It is removed, so that no
+# folder of a user may have this name.
+UNFINISHED = ".autoreg_unfinished"
 # Fraction of the range of an image below which a change of shape is not seen.
 _DARK = 0.1
 

@@ -1,5 +1,6 @@
 """What motion correction leaves: the result and its files."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from autoreg_jax.workflows.cohorts._motion import (
 
 __all__ = ["CorrectedSeries", "write_corrected"]
 
+_OWN = re.compile(r"volume_\d{4,}_(affine\.mat|displacement\.nii\.gz)")
 _UNITS = {"trans": "mm", "rot": "degree", "framewise": "mm"}
 
 
@@ -75,6 +77,7 @@ def write_corrected(
     moved = framewise_displacement(motion)
     summary["framewise_displacement_mean"] = float(np.nanmean(moved))
     summary["framewise_displacement_max"] = float(np.nanmax(moved))
+    written: set[Path] = set()
     with together():
         write_series(folder / "corrected.nii.gz", corrected)
         write_volume(folder / "mean.nii.gz", mean)
@@ -83,11 +86,15 @@ def write_corrected(
             follows = path.with_name(f"{name}_affine.mat")
             if summary["deformable"]:
                 field = path.with_name(f"{name}_displacement.nii.gz")
-                write_map(transform, grid, field, follows)
+                written |= {*write_map(transform, grid, field, follows)}
             else:
-                Transform.affine(matrices[name]).write(follows)
+                written.add(Transform.affine(matrices[name]).write(follows))
         _write_motion(folder, np.column_stack([motion, moved]))
         write_json(folder / "summary.json", summary)
+    for path in (folder / "transforms").glob("volume_*"):
+        # Of an earlier series: it would be taken for a part of this one.
+        if path not in written and _OWN.fullmatch(path.name):
+            path.unlink()
     return CorrectedSeries(
         corrected, mean, tuple(transforms), motion, moved, summary, folder
     )
