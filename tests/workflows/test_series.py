@@ -148,6 +148,7 @@ def test_a_reference_stays_and_the_command_says_what_it_found(path, capsys):
     assert "the series has 5 images" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_slices_are_also_registered_deformably(tmp_path):
     points = Grid((40, 40), np.diag([2.0, 2, 2, 1])).points()
     x = points[..., :2] - 39.0
