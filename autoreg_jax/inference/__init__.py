@@ -26,6 +26,7 @@ from autoreg_jax.inference._model import (
 from autoreg_jax.inference._register import register
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference._seen import Seen
+from autoreg_jax.inference._shown import slice_html
 from autoreg_jax.inference.optimisation import (
     Guidance,
     Refined,
@@ -61,6 +62,7 @@ __all__ = [
     "register_files",
     "register_many",
     "register_pair",
+    "slice_html",
     "stored_digest",
     "warp_labels",
 ]

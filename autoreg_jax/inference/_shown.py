@@ -50,57 +50,58 @@ class ShownPair:
         doubts = [*found.warnings, *(f"Doubtful: {flag}." for flag in flags)]
         return block(
             " registered to ".join(_names(found)),
-            found.slice_html(fullest_slice(found.fixed.array, found.fixed.grid)),
+            slice_html(found, fullest_slice(found.fixed.array, found.fixed.grid)),
             *map(paragraph, doubts),
             table(_rows(found)),
         )
 
-    def slice_html(self, index: int) -> str:
-        """Pictures of one slice of the fixed image, before and after.
 
-        Args:
-            index: Slice across the axis that is nearest to up and down, from 0; of no
-                meaning for one plane. `report.slice_slider` chooses it by hand.
+def slice_html(found: "Registered", index: int) -> str:
+    """Pictures of one slice of the fixed image, before and after.
 
-        Returns:
-            HTML that holds the pictures itself.
+    Args:
+        found: A registered pair.
+        index: Slice across the axis that is nearest to up and down, from 0; of no
+            meaning for one plane. `report.slice_slider` chooses it by hand.
 
-        Raises:
-            ValueError: If there is no such slice.
-        """
-        found = cast("Registered", self)
-        plane, placed = slice_grid(found.fixed.grid, index), Transform()
-        volumes = (
-            (placed, found.fixed),
-            (placed, found.moving),
-            (found.transform, found.moving),
+    Returns:
+        HTML that holds the pictures itself.
+
+    Raises:
+        ValueError: If there is no such slice.
+    """
+    plane, placed = slice_grid(found.fixed.grid, index), Transform()
+    volumes = (
+        (placed, found.fixed),
+        (placed, found.moving),
+        (found.transform, found.moving),
+    )
+    try:
+        still, before, after = (
+            grey_values(
+                transform.apply(volume.array, volume.grid, plane), volume.array
+            ).reshape(plane.shape[:2])
+            for transform, volume in volumes
         )
-        try:
-            still, before, after = (
-                grey_values(
-                    transform.apply(volume.array, volume.grid, plane), volume.array
-                ).reshape(plane.shape[:2])
-                for transform, volume in volumes
-            )
-        except TransformError as error:
-            return paragraph(str(error))
-        rows, columns = (
-            np.arange(size) * _SQUARES // max(still.shape) for size in still.shape
-        )
-        is_still = np.add.outer(rows, columns) % 2 == 0
-        shown = {
-            "fixed": still,
-            "moving, as its header places it": before,
-            "moved": after,
-            "fixed and moving in turn": np.where(is_still, still, before),
-            "fixed and moved in turn": np.where(is_still, still, after),
-        }
-        axis = slice_axis(found.fixed.grid)
-        if axis is None:
-            return pictures(shown)
-        where = f"Slice {index + 1} of {found.fixed.shape[axis]} along {'xyz'[axis]}"
-        words = f"{where}; as in radiology, right is on the left."
-        return pictures(shown) + paragraph(words)
+    except TransformError as error:
+        return paragraph(str(error))
+    rows, columns = (
+        np.arange(size) * _SQUARES // max(still.shape) for size in still.shape
+    )
+    is_still = np.add.outer(rows, columns) % 2 == 0
+    shown = {
+        "fixed": still,
+        "moving, as its header places it": before,
+        "moved": after,
+        "fixed and moving in turn": np.where(is_still, still, before),
+        "fixed and moved in turn": np.where(is_still, still, after),
+    }
+    axis = slice_axis(found.fixed.grid)
+    if axis is None:
+        return pictures(shown)
+    where = f"Slice {index + 1} of {found.fixed.shape[axis]} along {'xyz'[axis]}"
+    words = f"{where}; as in radiology, right is on the left."
+    return pictures(shown) + paragraph(words)
 
 
 def _names(found: "Registered") -> tuple[str, str]:

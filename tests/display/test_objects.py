@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from autoreg_jax import hypergrad, report, studies
+from autoreg_jax import hypergrad, inference, report, studies
 from autoreg_jax.data import Cohort
 from autoreg_jax.errors import AutoRegError
 from autoreg_jax.geometry import Grid, Volume
@@ -167,7 +167,7 @@ def test_the_slider_draws_the_slice_that_is_chosen(monkeypatch):
     with pytest.raises(AutoRegError, match="pip install ipywidgets"):
         report.slice_slider(registered())
     with pytest.raises(ValueError, match="slices 0 to 15, got the index 16"):
-        registered().slice_html(16)
+        inference.slice_html(registered(), 16)
 
 
 def test_agreements_print_as_a_table_and_stay_a_pytree():
