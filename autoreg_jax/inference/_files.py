@@ -1,13 +1,14 @@
 """Registration from files to files: one pair, or many with one model."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from autoreg_jax.data import PairFiles, read_grid, read_image, read_labels, read_mask
-from autoreg_jax.errors import AutoRegError
+from autoreg_jax.errors import AutoRegError, ImageWarning
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._accuracy import (
     known_error,
@@ -16,7 +17,6 @@ from autoreg_jax.inference._accuracy import (
 )
 from autoreg_jax.inference._comparable import check_companion
 from autoreg_jax.inference._guide import make_guide
-from autoreg_jax.inference._heard import heard
 from autoreg_jax.inference._initial import initial_files
 from autoreg_jax.inference._landmarks import read_landmarks
 from autoreg_jax.inference._model import load_model
@@ -99,7 +99,7 @@ def _register(
     page: Page | None,
 ) -> dict[str, Any]:
     """Register one pair of files and write the results to checked paths."""
-    with heard() as said:
+    with _heard() as said:
         _check_memory(pair, paths, options)
         # Labels that cannot be used must be found before the registration.
         fixed, moving = read_image(pair.fixed), read_image(pair.moving)
@@ -248,3 +248,19 @@ def _paths_of(
         extra=extra,
         inputs=(*pair.files, *others),
     )
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """A list to which each `ImageWarning` of the block is added, and still shown."""
+    found: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def note(message, category, *place, **more) -> None:
+            if issubclass(category, ImageWarning) and str(message) not in found:
+                found.append(str(message))
+            show(message, category, *place, **more)
+
+        warnings.showwarning = note
+        yield found

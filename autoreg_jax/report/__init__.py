@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from autoreg_jax.report._notebook import evaluation_html as evaluation_html
     from autoreg_jax.report._notebook import search_html as search_html
     from autoreg_jax.report._pair_page import pair_page as pair_page
-    from autoreg_jax.report._panel import registration_panel as registration_panel
     from autoreg_jax.report._slider import slice_slider as slice_slider
+    from autoreg_jax.report.slices import registration_panel as registration_panel
 
 __all__ = [
     "ablation_means",
@@ -58,7 +58,7 @@ _DRAWING = {
     "method_boxes": "_dice",
     "method_panels": "_comparison",
     "pair_page": "_pair_page",
-    "registration_panel": "_panel",
+    "registration_panel": "slices",
 }
 
 

@@ -7,7 +7,6 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from autoreg_jax.report._slices import choose_planes, edges, frame_slice, show_image
 from autoreg_jax.report._style import (
     BEFORE,
     INK,
@@ -17,6 +16,7 @@ from autoreg_jax.report._style import (
     new_figure,
     tidy,
 )
+from autoreg_jax.report.slices import choose_planes, edges, frame_slice, show_image
 
 _MARKERS = "osD^v"
 _COLOURS = (NETWORK, REFINED, INK, "#009e73", MUTED)

@@ -36,11 +36,9 @@ from autoreg_jax.report._decisions import (
 )
 from autoreg_jax.report._dice import STEPS, dice_by_structure
 from autoreg_jax.report._pairs import ShownPair, pair_slices, select_pairs
-from autoreg_jax.report._panel import registration_panel
 from autoreg_jax.report._provenance import command_line, provenance_rows
 from autoreg_jax.report._refinement import refinement_sentence
 from autoreg_jax.report._run import Run
-from autoreg_jax.report._slice_pictures import SlicePictures
 from autoreg_jax.report._smoothness import FrontRow, front_figure, front_rows
 from autoreg_jax.report._style import to_data_uri
 from autoreg_jax.report._summary import is_simulated, summary_paragraph, summary_table
@@ -51,6 +49,7 @@ from autoreg_jax.report._trials import (
     trials_sentence,
 )
 from autoreg_jax.report._words import CAPTIONS, MISSING, SIMILARITIES, pair_guide
+from autoreg_jax.report.slices import SlicePictures, registration_panel
 
 
 @dataclass(frozen=True)

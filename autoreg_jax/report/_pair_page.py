@@ -7,8 +7,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoreg_jax.alignment import Alignment
 from autoreg_jax.inference import Registered
-from autoreg_jax.report._slice_pictures import SlicePictures, slice_pictures
 from autoreg_jax.report._words import duration
+from autoreg_jax.report.slices import SlicePictures, slice_pictures
 from autoreg_jax.transforms import Transform
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.files import read_arrays
 from autoreg_jax.geometry import Grid
-from autoreg_jax.report._slice_pictures import SlicePictures, slice_pictures
+from autoreg_jax.report.slices import SlicePictures, slice_pictures
 from autoreg_jax.transforms import Transform
 
 

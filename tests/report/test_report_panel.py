@@ -8,7 +8,7 @@ import pytest
 from matplotlib.contour import QuadContourSet
 
 from autoreg_jax import report
-from autoreg_jax.report._slices import choose_planes
+from autoreg_jax.report.slices import choose_planes
 
 
 def _panel(shape, spacing, displacement, **options):

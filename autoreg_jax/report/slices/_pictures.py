@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.image import imsave
 from scipy import ndimage
 
-from autoreg_jax.report._slices import Plane, choose_planes
+from autoreg_jax.report.slices._planes import Plane, choose_planes
 
 # Parts of the grey range of the fixed image whose borders are drawn.
 _LEVELS = (0.2, 0.55)

@@ -10,7 +10,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from autoreg_jax.report._slices import (
+from autoreg_jax.report._style import (
+    FIXED_OUTLINE,
+    INK,
+    MOVED_OUTLINE,
+    MUTED,
+    new_figure,
+)
+from autoreg_jax.report.slices._planes import (
     Dash,
     Plane,
     choose_planes,
@@ -19,13 +26,6 @@ from autoreg_jax.report._slices import (
     frame_slice,
     mark_sides,
     show_image,
-)
-from autoreg_jax.report._style import (
-    FIXED_OUTLINE,
-    INK,
-    MOVED_OUTLINE,
-    MUTED,
-    new_figure,
 )
 
 TITLES = (
