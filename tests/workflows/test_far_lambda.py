@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from searches import check_same, merged, of_stage
-from shift import shift_programs
+from shift import Shift, shift_programs
 from stand_in import SmallNetwork
 
 from autoreg_jax import config, workflows
