@@ -130,6 +130,16 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 
 
+def _reason(error: yaml.YAMLError) -> str:
+    """Where a text is no YAML and why, without the pieces of it that PyYAML draws."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None)
+    words = " ".join(str(problem or error).split())[:300].rstrip(".")
+    if mark is None:
+        return f"{words}."
+    return f"line {mark.line + 1}, column {mark.column + 1}: {words}."
+
+
 def parse(text: str, source: str) -> Any:
     """Plain values of YAML text; empty text is an empty mapping.
 
@@ -149,8 +159,7 @@ def parse(text: str, source: str) -> Any:
             raise RecursionError
         values = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{source}: not valid YAML: {reason[:300]}") from None
+        raise ConfigError(f"{source}: not valid YAML: {_reason(error)}") from None
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
     except RecursionError:

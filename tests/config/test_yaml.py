@@ -129,7 +129,9 @@ def test_whole_number_becomes_a_float(tmp_path):
         ("evaluate: {split: 3}", "evaluate.split", "text, got 3"),
         ("seed: 1\nseed: 2", "seed", "given twice"),
         ("- 1", "the file", "name: value"),
-        ("a: [", "not valid YAML", "line"),
+        ("a: [", "not valid YAML", "line 1, column 5: expected"),
+        ("a: 1\nb: c: d", "not valid YAML", "line 2, column 5: mapping values are"),
+        ("a: \0", "not valid YAML", "special characters are not allowed."),
     ],
 )
 def test_message_names_file_key_and_remedy(tmp_path, text, key, says):
