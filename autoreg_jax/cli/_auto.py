@@ -64,7 +64,7 @@ class Demo(Verb):
 
 
 class Auto(Verb):
-    """Plan, search network and loss, train, evaluate, write a report.
+    """Plan, search network and loss, train, evaluate, report.
 
     Examples:
       autoreg auto subjects.csv -o runs/mine

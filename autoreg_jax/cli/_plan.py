@@ -10,7 +10,7 @@ from autoreg_jax.cli._show import show_json, show_line, show_table
 
 
 class Plan(Verb):
-    """Inspect a dataset; choose grid, intensities, similarity, alignment.
+    """Inspect a dataset; choose grid, intensities, similarity.
 
     Writes RUN/plan.yaml, which gives a reason for each choice and may be edited;
     auto, search, train and evaluate use it. Without -o the plan is printed.

@@ -23,7 +23,7 @@ _LEFT = ("± models", "NCC", "folding, %", "parameters, M")
 
 
 class Reproduce(Verb):
-    """Make a table or figure of the paper, on your or simulated data.
+    """Make a table or figure of the paper on any data.
 
     table1   cost of search and training
     table2   effect of searching α_F, α_D and λ, with random and hand-made genotypes

@@ -128,11 +128,11 @@ KILLS = {
 
 SLOW = [
     pytest.param(kill, marks=pytest.mark.slow)
-    for kill in ("checkpoints there", "before")
+    for kill in ("checkpoints there", "before", "nothing saved", "behind")
 ]
 
 
-@pytest.mark.parametrize("kill", ["records there", "nothing saved", "behind", *SLOW])
+@pytest.mark.parametrize("kill", ["records there", *SLOW])
 def test_killed_while_it_goes_back_it_resumes_bit_for_bit(
     back, cohorts, tmp_path, monkeypatch, kill
 ):
