@@ -13,9 +13,9 @@ Policy = Literal["stop", "skip", "rollback"]
 class DivergenceConfig:
     """What is done where a training, or a stage of a search, diverges.
 
-    So it does if a number becomes NaN or infinite, if neighbouring displacements differ
-    by ten voxels, if α is beyond 1e3 or λ beyond 1e6, and if the images agree far less
-    than at the begin. metrics.jsonl and the report say what was done.
+    It diverges if a number becomes NaN or infinite, if neighbouring displacements
+    differ by ten voxels, if α exceeds 1e3 or λ exceeds 1e6, or if the images agree far
+    less than at the start. metrics.jsonl and the report say what was done.
     """
 
     policy: Policy = "stop"
@@ -28,8 +28,8 @@ class DivergenceConfig:
     """`skip`: updates in a row that may be left out (>= 1); one more is an error."""
 
     gradient: float = 1e3
-    """`skip`: an update is left out, too, if its gradient is longer than this many
-    times the average of those before (> 1). One that follows none may have 1e8."""
+    """`skip`: also skip an update whose gradient is more than this many times as long
+    as the average of the earlier ones (> 1); the first gradient may be 1e8 long."""
 
     rollbacks: int = 3
     """`rollback`: how often a training or a stage may go back (>= 1); then it ends with

@@ -33,7 +33,7 @@ def fullest_slice(array: Num[np.ndarray, "*space"], grid: Grid) -> int:
     """Number of the slice with the largest sum of values; 0 for one plane.
 
     Args:
-        array: Values of an image; NaN is left out.
+        array: Values of an image; NaN values are ignored.
         grid: Of the image.
     """
     axis = slice_axis(grid)

@@ -35,7 +35,7 @@ def with_guard(
     is_compiled: bool,
     keeps_best: bool = False,
 ) -> Step:
-    """A step that is left out where the policy is `skip` and its numbers are useless.
+    """A step that the policy `skip` does not take if its numbers are useless.
 
     Its info then is `training.Guarded`.
 

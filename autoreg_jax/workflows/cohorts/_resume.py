@@ -15,7 +15,7 @@ __all__ = ["check_folder"]
 def check_folder(
     folder: Path, settings: Mapping[str, Any], grid: Grid, *, resume: bool
 ) -> State | None:
-    """The state to go on with; None if the folder has none.
+    """The state to resume from, or None if the folder has no such state.
 
     Args:
         folder: Of the results.
