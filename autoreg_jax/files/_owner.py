@@ -1,25 +1,22 @@
 """One owner of a folder: a lock file that names host, process and start."""
 
 import contextlib
-import errno
-import json
 import os
 import secrets
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.files._lock_file import is_let_go, make_lock_file, read_lock_file
 from autoreg_jax.files._partial import is_partial, partial_beside, remove_partials
-from autoreg_jax.files._process import is_gone, is_here, this_process
+from autoreg_jax.files._process import boot, is_gone, is_here, this_process
 from autoreg_jax.files._strict import parse_json
 from autoreg_jax.files._writer import is_writer
 
 _LOCK = "owner.json"
-# File systems without hard links say one of these.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 # Folders of this process, and the thread that owns each.
 _held: dict[Path, int] = {}
@@ -30,8 +27,9 @@ def owned(folder: Path | str) -> Iterator[None]:
     """Own a folder: no other process that does likewise writes into it meanwhile.
 
     The lock is the file `owner.json`, made by a hard link, which is one step on network
-    file systems, too. Of a process that has ended here it is replaced; whether one of
-    another machine or container runs cannot be seen, and the file is left. A thread
+    file systems, too. Of a process that has ended it is replaced, also of one in
+    another container of this machine; whether one of another machine runs cannot be
+    seen, and the file is left. A thread
     that owns the folder may own it again; a process that is no writer (`write_here`)
     leaves it to the one that is. Temporary files of processes that were killed are
     removed.
@@ -40,8 +38,8 @@ def owned(folder: Path | str) -> Iterator[None]:
         folder: Created if missing, and removed if it is empty at the end.
 
     Raises:
-        ArtifactError: If another process owns the folder, or one of another machine or
-            container, which may be gone; the message names the file to delete.
+        ArtifactError: If another process owns the folder, or one of another machine,
+            which may have ended; the message names the file to delete.
         ConfigError: If the folder cannot be created or is not writable.
 
     Examples:
@@ -58,7 +56,7 @@ def owned(folder: Path | str) -> Iterator[None]:
     made = make_folder(folder)
     lock = folder / _LOCK
     try:
-        text = _take(lock, key)
+        file, text = _take(lock, key)
         try:
             _held[key] = threading.get_ident()
             remove_partials(folder, depth=2)
@@ -66,8 +64,9 @@ def owned(folder: Path | str) -> Iterator[None]:
         finally:
             # Another process may own it by now, if a person has deleted the file.
             with contextlib.suppress(OSError):
-                if _text(lock) == text:
+                if read_lock_file(lock) == text:
                     lock.unlink()
+            file.close()
             _held.pop(key, None)
     finally:
         with contextlib.suppress(OSError):
@@ -108,54 +107,33 @@ def make_folder(folder: Path) -> list[Path]:
     return missing
 
 
-def _take(lock: Path, key: Path) -> str:
-    """Make the lock file; its text."""
+def _take(lock: Path, key: Path) -> tuple[TextIO, str]:
+    """Make the lock file; it, open, and its text."""
     now = datetime.now(UTC).isoformat(" ", "seconds")
     about = this_process() | {"since": now, "token": secrets.token_hex(8)}
-    text = json.dumps(about, indent=2) + "\n"
     while True:
-        found = _text(lock)
+        found = read_lock_file(lock)
         if found is None:
-            if _make(lock, text):
-                return text
+            made = make_lock_file(lock, about)
+            if made is not None:
+                return made
             continue
         other = _parsed(found)
         is_own = other.get("process") == os.getpid() and is_here(other)
-        if not (is_gone(other) or (is_own and key not in _held)):
+        is_free = is_gone(other) or (is_own and key not in _held)
+        if not (is_free or _is_let_go(lock, other)):
             raise ArtifactError(_refusal(lock, other))
         _set_aside(lock, found)
 
 
-def _make(lock: Path, text: str) -> bool:
-    """Create the file with its text in one step; whether it was not there."""
-    partial = partial_beside(lock)
-    try:
-        with partial.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(partial, lock)
-    except FileExistsError:
-        # A network may have lost the answer and asked twice.
-        return _text(lock) == text
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            text = error.strerror or str(error)
-            raise OSError(error.errno or errno.EIO, text, str(lock)) from error
-        return _make_without_links(lock, text)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-    return True
+def _is_let_go(lock: Path, other: dict[str, Any]) -> bool:
+    """Whether a process of another container of this machine has ended.
 
-
-def _make_without_links(lock: Path, text: str) -> bool:
-    try:
-        with lock.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        return False
-    return True
+    All containers of a running system see the same locks, but not each other's
+    processes; a container that is started again is another one.
+    """
+    is_seen = other.get("held") is True and other.get("boot") == boot() is not None
+    return is_seen and not is_here(other) and is_let_go(lock)
 
 
 def _set_aside(lock: Path, text: str) -> None:
@@ -163,18 +141,10 @@ def _set_aside(lock: Path, text: str) -> None:
     aside = partial_beside(lock)
     with contextlib.suppress(FileNotFoundError):
         lock.rename(aside)
-        if _text(aside) != text:
+        if read_lock_file(aside) != text:
             with contextlib.suppress(FileExistsError):
                 os.link(aside, lock)
         aside.unlink()
-
-
-def _text(lock: Path) -> str | None:
-    """The content of the file; None where there is none."""
-    try:
-        return lock.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
 
 
 def _parsed(text: str) -> dict[str, Any]:

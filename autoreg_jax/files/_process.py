@@ -10,9 +10,9 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """Host, place, number and start of this process, values of JSON."""
+    """Host, place, boot, number and start of this process, values of JSON."""
     pid = os.getpid()
-    about = {"host": socket.gethostname(), "place": place()}
+    about = {"host": socket.gethostname(), "place": place(), "boot": boot()}
     return about | {"process": pid, "start": _start(pid)}
 
 
@@ -30,6 +30,17 @@ def place() -> str:
         except (OSError, ValueError):  # hidden, or another system
             known.append("")
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
+
+
+def boot() -> str | None:
+    """Which start of the system this is, the same in all of its containers.
+
+    None where the system hides it.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
 
 
 def is_here(other: dict[str, Any]) -> bool:
@@ -76,9 +87,11 @@ def _start(pid: int) -> str | None:
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         # The name of the program, in brackets, may hold anything.
         fields = text.rpartition(")")[2].split()
-        return "ended" if fields[0] in "ZX" else f"{boot}-{fields[19]}"
+        if fields[0] in "ZX":
+            return "ended"
+        begin = boot()
+        return None if begin is None else f"{begin}-{fields[19]}"
     except (OSError, IndexError):
         return None

@@ -135,6 +135,45 @@ def test_a_process_that_has_ended_here_is_not_the_owner(tmp_path, about):
             assert json.loads((tmp_path / "owner.json").read_text())["place"]
 
 
+@pytest.fixture
+def in_another_container(holder, tmp_path):
+    """The lock of the other process, as a container shows it to another one."""
+    lock = tmp_path / "owner.json"
+    about = json.loads(lock.read_text()) | {"host": "f00", "place": "0" * 16}
+
+    def show(**more):
+        lock.write_text(json.dumps(about | more))  # the same file, so still held
+
+    show()
+    return show
+
+
+def test_a_lock_that_a_killed_container_has_left_is_replaced(
+    tmp_path, holder, in_another_container
+):
+    with pytest.raises(ArtifactError, match=r"process \d+ on f00"), owned(tmp_path):
+        pytest.fail("the other process runs")
+    holder.kill()
+    holder.wait()
+    with owned(tmp_path):
+        assert (
+            json.loads((tmp_path / "owner.json").read_text())["process"] == os.getpid()
+        )
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("more", [{"boot": "another"}, {"boot": None}, {"held": False}])
+def test_a_lock_that_this_system_may_not_see_is_left_to_the_user(
+    tmp_path, holder, in_another_container, more
+):
+    """Of another machine, of an unknown one, on a file system without such locks."""
+    in_another_container(**more)
+    holder.kill()
+    holder.wait()
+    with pytest.raises(ArtifactError, match="cannot be seen"), owned(tmp_path):
+        pytest.fail("it may be in use")
+
+
 def test_a_number_that_may_be_another_programs_is_left_to_the_user(tmp_path):
     """Where the system hides when processes start."""
     about = HERE | {"process": os.getppid(), "start": None}
