@@ -12,14 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from interrupt import Crash, fail_at
 from outcome import check_sentence, numbers, outcome
 
 from autoreg_jax import workflows
 from autoreg_jax.workflows import Journal, _auto
-
-
-class Crash(BaseException):
-    """The power fails."""
 
 
 @pytest.fixture
@@ -28,20 +25,6 @@ def often(monkeypatch):
     monkeypatch.setattr(
         _auto, "Journal", lambda *a, **k: Journal(*a, **k, save_every=0)
     )
-
-
-def fail_at(monkeypatch, place, error):
-    """Let the n-th flush to disk fail."""
-    fsync, count = os.fsync, 0
-
-    def failing(descriptor):
-        nonlocal count
-        count += 1
-        if count >= place:
-            raise error
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", failing)
 
 
 def check_power_failure(run, place, whole, resume, monkeypatch):
