@@ -89,7 +89,8 @@ def settings_of(options, table: Path, row: str, seed: int) -> config.RunConfig:
         "seed": seed,
         "pairs": pairs,
         "network": {"width": 1.0 if flat else options.width},
-        "train": {"steps": options.steps, "log_every": 10},
+        # The schedule with which the runs of strategies.csv were measured.
+        "train": {"steps": options.steps, "log_every": 10, "schedule": "cosine"},
         "evaluate": {"pairs": options.pairs, "refine": {"steps": 0}},
     }
     if row in ("darts", "lam", "perturbation"):
