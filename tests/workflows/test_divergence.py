@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
+from diverging import CALM, CONV, EVEN, LAM, WILD, poisoned_by, run_with
 from searches import check_same, without_clock
 from shift import shift_programs
 
@@ -15,33 +17,14 @@ from autoreg_jax.files import read_records
 from autoreg_jax.programs import Stream
 from autoreg_jax.report._divergence import divergence_sentence
 from autoreg_jax.runtime import Checkpointer
-from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import Journal, SteppedSearch
 from autoreg_jax.workflows._pairs import pair_sampler, roles_of
 from autoreg_jax.workflows._train import training_task
 
-LAM = {"full": 10.0, "smooth": 0.1, "half": 3.0, "quarter": 1.0}
-CONV = Genotype.uniform("conv_3")
-# Two hundred times a rate at which this network learns; it is reached slowly.
-WILD = {"learning_rate": 20.0, "steps": 60, "warm_up": 59, "log_every": 10}
-CALM = {"learning_rate": 0.1, "steps": 20, "warm_up": 2, "log_every": 4}
-
 
 @pytest.fixture(scope="module")
 def run(settings):
-    """Settings with a policy, and a training; each kind is compiled once."""
-
-    def make(policy, train, **options):
-        lam = {"steps": 5, "warm_up": 1, "learning_rate": options.pop("lam", 0.1)}
-        parts = {
-            "network": {"operations": ["conv_3"]},
-            "train": train,
-            "search": {"strategy": "darts", "lam": lam},
-            "divergence": {"policy": policy} | options,
-        }
-        return config.merge(settings, parts)
-
-    return make
+    return partial(run_with, settings)
 
 
 def train(cohort, settings, **options):
@@ -159,15 +142,12 @@ def test_killed_while_it_goes_back_it_resumes_bit_for_bit(
 @pytest.fixture(scope="module", params=[np.nan, 1e15], ids=["NaN", "1e15"])
 def poisoned(request, cohorts):
     """Training subjects of whom one has no intensities that mean something."""
-    images = cohorts[0].images.copy()
-    images[2] *= request.param
-    return dataclasses.replace(cohorts[0], images=images)
+    return poisoned_by(request.param, cohorts[0])
 
 
 def test_a_pair_that_is_skipped_leaves_no_trace(poisoned, run):
     """The others train as if its steps were not there, bit for bit."""
-    train_settings = CALM | {"schedule": "constant", "average": 0.9}
-    settings, journal = run("skip", train_settings), Journal()
+    settings, journal = run("skip", EVEN), Journal()
     model = train(poisoned, settings, journal=journal)
     sampler = pair_sampler(
         4, roles_of(poisoned, settings.pairs), (settings.seed, Stream.TRAIN, 0)
@@ -181,7 +161,7 @@ def test_a_pair_that_is_skipped_leaves_no_trace(poisoned, run):
     count = f"{sum(is_bad)} updates were left out"
     assert count in divergence_sentence(journal.records)
 
-    plain = run("stop", train_settings)
+    plain = run("stop", EVEN)
     programs = shift_programs(plain)
     network = programs.make_network(CONV)
     task = training_task(poisoned, plain, network, LAM, programs)
@@ -194,13 +174,13 @@ def test_a_pair_that_is_skipped_leaves_no_trace(poisoned, run):
 
 
 def test_a_pair_that_is_poisoned_ends_a_training_by_default(poisoned, run):
-    settings = run("stop", CALM | {"schedule": "constant", "average": 0.9})
+    settings = run("stop", EVEN)
     with pytest.raises(NonFiniteError, match=r"pair .*s1-2|has diverged"):
         train(poisoned, settings)
 
 
 def test_too_many_in_a_row_end_it(poisoned, run):
-    settings = run("skip", CALM | {"schedule": "constant", "average": 0.9}, skips=3)
+    settings = run("skip", EVEN, skips=3)
     lost = dataclasses.replace(poisoned, images=np.full_like(poisoned.images, np.nan))
     words = r"step 4 \(pair s1-.*; learning rate 0.1\).*4 updates in a row.* is 3\)"
     with pytest.raises(NonFiniteError, match=words):
