@@ -120,6 +120,24 @@ bench(folder, pickle.loads(Path(protocol).read_bytes()))
 """
 
 
+def is_finished(words, seconds=None):
+    """Run a bench in a process; whether it ends before it is killed."""
+    paths = os.pathsep.join(map(str, (STUDIES.parent, STUDIES, STUDIES.parents[1])))
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": paths},
+    ) as process:
+        process.stdout.readline()
+        try:
+            assert process.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            return False
+    return True
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_bench_that_is_killed_again_and_again_is_the_same(
@@ -127,36 +145,22 @@ def test_a_bench_that_is_killed_again_and_again_is_the_same(
 ):
     """One of its methods is a network that is trained first."""
     few = config.merge(settings, {"train": {"steps": 20}, "evaluate": {"pairs": 6}})
-    rival = RivalNetwork(
-        name="tiny", network=import_module("rival_network").Tiny, config=few
-    )
+    network = import_module("rival_network").Tiny
+    rival = RivalNetwork(name="tiny", network=network, config=few)
     methods = (*protocol.methods, rival)
     own = dataclasses.replace(protocol, methods=methods, config=few)
     (tmp_path / "protocol").write_bytes(pickle.dumps(own))
-    words = [sys.executable, "-c", PROGRAM, str(tmp_path / "bench")]
-    words += [str(tmp_path / "protocol")]
-    paths = os.pathsep.join(map(str, (STUDIES.parent, STUDIES, STUDIES.parents[1])))
-    rng, seconds, kills, whole = random.Random(0), 0.0, 0, None
-    while kills < 40 or whole is None:
-        with subprocess.Popen(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": paths},
-        ) as process:
-            process.stdout.readline()
-            begin = time.monotonic()
-            try:
-                process.wait(rng.uniform(0, seconds / 2) if whole else None)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                continue
-        assert process.returncode == 0
-        found = found_in(tmp_path / "bench")
-        if whole is None:
-            whole, seconds = found, time.monotonic() - begin
-        assert found == whole
-        (tmp_path / "bench").rename(tmp_path / f"bench-{kills}")
-    bench(tmp_path / "bench", own)
-    assert found_in(tmp_path / "bench") == whole
+    folder = tmp_path / "bench"
+    words = [sys.executable, "-c", PROGRAM, str(folder), str(tmp_path / "protocol")]
+    begin = time.monotonic()
+    assert is_finished(words)
+    seconds, whole = time.monotonic() - begin, found_in(folder)
+    rng, kills = random.Random(0), 0
+    while kills < 40:
+        if is_finished(words, rng.uniform(0, seconds / 2)):
+            assert found_in(folder) == whole
+            folder.rename(tmp_path / f"bench-{kills}")
+        else:
+            kills += 1
+    assert is_finished(words)
+    assert found_in(folder) == whole

@@ -5,56 +5,11 @@ import random
 import shutil
 
 import pytest
+from damage import cut, damage, emptied, flipped, foreign
 from outcome import check_sentence, outcome
 
 from autoreg_jax.report import write_report
 from autoreg_jax.workflows import check_run
-
-
-def emptied(content, rng):
-    return b""
-
-
-def zeroed(content, rng):
-    return bytes(len(content))
-
-
-def cut(content, rng):
-    return content[: rng.randrange(max(1, len(content)))]
-
-
-def flipped(content, rng):
-    place = rng.randrange(max(1, len(content)))
-    other = bytes([content[place] ^ (1 << rng.randrange(8))]) if content else b"x"
-    return content[:place] + other + content[place + 1 :]
-
-
-def spliced(content, rng):
-    """A piece of the file in another place."""
-    one, two = sorted(rng.randrange(len(content) + 1) for _ in range(2))
-    return content[:two] + content[one:]
-
-
-def foreign(content, rng):
-    return rng.choice([b"[]", b"null", b'{"a": 1}', b"\xff\xfe", b"[" * 100_000, b"{"])
-
-
-DAMAGE = (emptied, zeroed, cut, flipped, spliced, foreign)
-
-
-def files_of(run):
-    return sorted(p for p in run.rglob("*") if p.is_file())
-
-
-def damage(run, rng):
-    """Damage a file of a run; what was done, in words."""
-    path = rng.choice(files_of(run))
-    if rng.random() < 0.15:
-        path.unlink()
-        return f"{path.relative_to(run)} removed"
-    how = rng.choice(DAMAGE)
-    path.write_bytes(how(path.read_bytes(), rng))
-    return f"{path.relative_to(run)} {how.__name__}"
 
 
 def check(run, resume, expected, what, *, with_report):
