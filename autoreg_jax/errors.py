@@ -1,8 +1,28 @@
 """The errors that a user may meet; each message says what to do."""
 
+_LONGEST = 1200
+
 
 class AutoRegError(Exception):
-    """Base class of all errors that this package raises deliberately."""
+    """Base class of all errors that this package raises deliberately.
+
+    Messages quote files, whose names and cells may have any length: of a text of more
+    than 1200 letters the middle is left out, since the remedy is at the end.
+
+    Args:
+        message: What is wrong, where, what was found, and what to do.
+
+    Examples:
+        >>> text = str(AutoRegError(f"found {'x' * 10_000}; remove it."))
+        >>> len(text), text[:8], text[-11:]
+        (1203, 'found xx', ' remove it.')
+    """
+
+    def __init__(self, message: object = "") -> None:
+        text, half = str(message), _LONGEST // 2
+        if len(text) > _LONGEST:
+            text = f"{text[:half]} … {text[-half:]}"
+        super().__init__(text)
 
 
 class ConfigError(AutoRegError):

@@ -22,7 +22,7 @@ def check_sentence(code, text):
     assert "\n" not in text, text
     assert len(text) < 1500, text
     assert not text.startswith("None"), text
-    assert text.rstrip()[-1] in ".)", text
+    assert text.rstrip()[-1] in ".)?", text
 
 
 def numbers(evaluation):

@@ -16,12 +16,12 @@ from scipy.io.matlab import MatReadError
 from autoreg_jax.geometry import Grid
 from autoreg_jax.transforms.links import Link
 
-__all__ = ["Format", "ImagePair", "Layout", "damaged"]
+__all__ = ["DAMAGED", "Format", "ImagePair", "Layout", "damaged"]
 
 Layout = Literal["ants", "ras", "positions", "learn2reg", "fsl"]
 
 # What nibabel, NumPy, SciPy, h5py and gzip raise for damaged files.
-_DAMAGED = (
+DAMAGED = (
     AttributeError,
     EOFError,
     HeaderDataError,
@@ -145,7 +145,7 @@ def damaged(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except _DAMAGED as error:
+    except DAMAGED as error:
         if isinstance(error, OSError) and error.errno:
             raise ValueError(
                 f"cannot be read ({error.strerror}); check its permissions and the "

@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Image
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from autoreg_jax.errors import ImageWarning
 from autoreg_jax.geometry import Grid
-from autoreg_jax.transforms.formats._format import ImagePair
+from autoreg_jax.transforms.formats._format import DAMAGED, ImagePair
 from autoreg_jax.transforms.formats._fsl import FSL_FIELD, fsl_matrix
 from autoreg_jax.transforms.formats._itk_files import read_matlab, read_text
 from autoreg_jax.transforms.formats._oblique import refuse_oblique
@@ -122,7 +119,7 @@ def is_of_fsl(path: Path) -> bool:
         if name.endswith((".nii", ".nii.gz")):
             image = Nifti1Image.from_filename(path)
             return int(image.header["intent_code"]) == FSL_FIELD
-    except (OSError, ValueError, ImageFileError, HeaderDataError, WrapStructError):
+    except DAMAGED:
         return False
     return False
 
