@@ -1,11 +1,15 @@
 """Checkpoints of a state with metadata; the only module that imports orbax."""
 
 import contextlib
+import errno
+import gc
 import logging
 import os
 import re
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +41,7 @@ class Checkpointer:
 
     Raises:
         ValueError: If `keep` is less than 1.
+        ArtifactError: If what a checkpoint in the folder says of itself is damaged.
     """
 
     def __init__(
@@ -47,16 +52,18 @@ class Checkpointer:
         if is_async is None:
             is_async = jax.default_backend() != "cpu"
         self._folder = Path(folder).absolute()
-        with _quiet():
-            self._manager = ocp.CheckpointManager(
-                self._folder,
-                item_names=("state", "metadata"),
-                options=ocp.CheckpointManagerOptions(
-                    preservation_policy=policies.LatestN(keep),
-                    cleanup_tmp_directories=True,
-                    enable_async_checkpointing=is_async,
-                ),
-            )
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=is_async,
+        )
+        names = "state", "metadata"
+        self._manager = _read_by_orbax(
+            f"{self._folder}: a checkpoint",
+            partial(
+                ocp.CheckpointManager, self._folder, item_names=names, options=options
+            ),
+        )
 
     def save(self, step: int, state: Any, metadata: dict[str, Any]) -> None:
         """Write a checkpoint and delete the oldest ones.
@@ -195,15 +202,11 @@ class Checkpointer:
         )
 
     def _read(self, step: int, **items: Any) -> Any:
-        try:
-            with _quiet():
-                return self._manager.restore(step, args=ocp.args.Composite(**items))
-        except Exception as error:  # whatever a damaged file makes of orbax
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise ArtifactError(
-                f"{self._folder}: checkpoint {step} is damaged ({reason}); start "
-                "without resuming."
-            ) from error
+        arguments = ocp.args.Composite(**items)
+        return _read_by_orbax(
+            f"{self._folder}: checkpoint {step}",
+            partial(self._manager.restore, step, args=arguments),
+        )
 
     def _check_layout(
         self, step: int, saved: dict[str, str], wanted: dict[str, str]
@@ -254,6 +257,34 @@ def _writing(folder: Path) -> Iterator[None]:
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(folder)) from error
+
+
+def _read_by_orbax(what: str, read: Callable[[], Any]) -> Any:
+    """Call what reads; say in a sentence that a checkpoint is damaged.
+
+    What orbax reads beside it then ends as well, with tracebacks on standard error
+    when Python removes it: that is done here, without them. So the first error is not
+    kept as the cause.
+    """
+    try:
+        with _quiet():
+            return read()
+    except OSError as error:
+        if error.errno not in (None, errno.ENOENT):
+            raise
+        reason = _in_short(error)
+    except Exception as error:  # whatever a damaged file makes of orbax
+        reason = _in_short(error)
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        gc.collect()
+    finally:
+        sys.unraisablehook = hook
+    raise ArtifactError(f"{what} is damaged ({reason}); start without resuming.")
+
+
+def _in_short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -126,6 +126,20 @@ def test_damaged_checkpoint_is_said_plainly(tmp_path):
         checkpointer.restore(_state())
 
 
+@pytest.mark.parametrize("content", ["[]", "[" * 100_000])
+def test_a_checkpoint_that_says_nonsense_of_itself_is_damaged(tmp_path, content):
+    with Checkpointer(tmp_path) as checkpointer:
+        checkpointer.save(1, _state(), {})
+    (tmp_path / "1" / "_CHECKPOINT_METADATA").write_text(content)
+    with pytest.raises(ArtifactError, match=r"damaged \(.*\); start without resuming"):
+        read(tmp_path)
+
+
+def read(folder):
+    with Checkpointer(folder) as checkpointer:
+        return checkpointer.restore(_state())
+
+
 def test_no_thread_is_left_behind(tmp_path, capfd):
     before = set(threading.enumerate())
     with Checkpointer(tmp_path) as checkpointer:
