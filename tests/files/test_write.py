@@ -13,6 +13,7 @@ import pytest
 
 from autoreg_jax.files import (
     append_record,
+    flush_to_disk,
     is_writer,
     write_bytes,
     write_file,
@@ -76,6 +77,24 @@ def test_content_is_on_disk_before_the_name_and_the_name_before_the_end(
     monkeypatch.setattr(Path, "replace", log_replace)
     write_text(path, "new!")
     assert events == [("file", 4), ("rename", "result.txt"), ("folder", None)]
+
+
+def test_what_was_appended_is_on_disk_when_it_is_asked_for(path, monkeypatch):
+    flushed = []
+    append_record(path, {"step": 1}, is_durable=False)
+    size = path.stat().st_size
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor))
+    )
+    append_record(path, {"step": 2}, is_durable=False)
+    assert flushed == []
+    flush_to_disk(path)
+    file, folder = flushed
+    assert (file.st_ino, file.st_size) == (path.stat().st_ino, 2 * size)
+    assert stat.S_ISDIR(folder.st_mode)
+    flushed.clear()
+    append_record(path, {"step": 3})
+    assert [found.st_size for found in flushed] == [3 * size]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")

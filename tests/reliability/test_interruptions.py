@@ -16,6 +16,7 @@ from interrupt import Crash, fail_at
 from outcome import check_sentence, numbers, outcome
 
 from autoreg_jax import workflows
+from autoreg_jax.runtime import Checkpointer
 from autoreg_jax.workflows import Journal, _auto
 
 
@@ -51,6 +52,28 @@ def test_a_run_goes_on_after_any_power_failure(
     tmp_path, whole, resume, monkeypatch, place, often
 ):
     check_power_failure(tmp_path / "run", place, whole, resume, monkeypatch)
+
+
+def test_records_are_on_disk_before_the_checkpoint_that_needs_them(
+    tmp_path, resume, monkeypatch, often
+):
+    flushed, checked, fsync, save = {}, [], os.fsync, Checkpointer.save
+
+    def log(descriptor):
+        found = os.fstat(descriptor)
+        flushed[found.st_ino] = found.st_size
+        fsync(descriptor)
+
+    def check_first(self, step, state, metadata):
+        found = (tmp_path / "run" / "metrics.jsonl").stat()
+        checked.append(flushed.get(found.st_ino) == found.st_size)
+        save(self, step, state, metadata)
+
+    monkeypatch.setattr(os, "fsync", log)
+    monkeypatch.setattr(Checkpointer, "save", check_first)
+    resume(tmp_path / "run")
+    assert len(checked) > 5
+    assert all(checked)
 
 
 def check_full_disk(run, place, whole, resume, monkeypatch):
