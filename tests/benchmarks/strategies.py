@@ -199,8 +199,9 @@ def main() -> None:
     parser.add_argument("--only-table", action="store_true")
     options = parser.parse_args()
     path = options.output / "runs.csv"
-    lines = read(options.known) + read(path)
-    known = {tuple(line[name] for name in FIELDS[:4]) for line in lines}
+    stored = read(options.known) + read(path)
+    runs = {tuple(line[name] for name in FIELDS[:4]): line for line in stored}
+    known, lines = set(runs), list(runs.values())
     for seed in options.seeds if not options.only_table else ():
         for given in options.data:
             task, _, name = given.partition("=")
