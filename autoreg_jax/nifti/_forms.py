@@ -44,6 +44,8 @@ class Forms:
     rounding: float
 
 
+# NaN that a processor signals, as they are in damaged headers, are no warning.
+@np.errstate(invalid="ignore")
 def forms_of(header: Nifti1Header, shape: tuple[int, ...]) -> Forms:
     """Read all answers of a header as it is stored, without the repairs of nibabel."""
     stored = np.asarray(header["pixdim"][1:4], np.float64)

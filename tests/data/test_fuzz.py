@@ -36,6 +36,12 @@ def test_damaged_files_give_clean_errors_or_valid_volumes(program, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize("number", [1386, 7141])  # signalling NaN in the sform, qform
+def test_cases_that_once_failed(program, tmp_path, number):
+    assert program.fuzz(1, tmp_path, number)[1] == []
+
+
 def test_a_case_is_decided_by_its_number(program):
     sources = program.originals()
     assert program.case(7, sources) == program.case(7, program.originals())
