@@ -18,6 +18,8 @@ _SHIFTS = ((1 / 3, 1 / 3, 1 / 3), (2 / 3, 1 / 3, 1 / 2), (1 / 2, 2 / 3, 1 / 3))
 _UNRELATED = 0.75
 # Factor on a volume from which its change counts as extreme.
 _EXTREME = 3.0
+# Brightest grey value inside masks, at least: below it there is nothing but noise.
+_DARKEST = 0.01
 # Bins of grey values, and how many voxels a bin is given at the mean of all.
 _BINS, _PRIOR = 24, 10
 
@@ -93,6 +95,9 @@ def collect(
     counts, least = np.ones(one.shape, bool), (SHOWN, SHOWN)
     if inside is not None:
         counts = coarse(inside, steps) > 0.5
+        # Where an organ is dark, its grey values are told apart as those of others.
+        tops = [max(float(x[counts].max(initial=0)), _DARKEST) for x in (one, other)]
+        one, other = np.clip(one / tops[0], 0, 1), np.clip(other / tops[1], 0, 1)
         least = tuple(SHOWN * float(x[counts].mean()) for x in (one, other))
     shows, covered = (one > least[0]) & counts, (other > least[1]) & counts
     either = shows | covered
