@@ -55,10 +55,10 @@ def compared_part(
     if hidden is None:
         return image, part, doubts
     doubts += check_companion(hidden, image, "lesion mask")
-    inside = resample(hidden, image.grid, "nearest") > 0
+    inside = resample(hidden, image.grid) > 0
     compared = np.float32(~inside)
     if part is not None:
-        compared *= resample(part, image.grid, "nearest")
+        compared *= resample(part, image.grid) >= 0.5
     name = f"{hidden.path or 'the lesion mask'} of {image.path or 'its image'}"
     if not compared.any():
         raise DataError(
