@@ -46,8 +46,7 @@ def compared_part(
 
     Raises:
         DataError: If a mask is empty, or nothing is left beside the lesion.
-        GeometryError: If a mask has another number of axes than the image, or lies
-            elsewhere.
+        GeometryError: If a mask has other axes than the image, or lies elsewhere.
     """
     part = _binary(mask, image, "mask")
     doubts = [] if part is None else [*check_companion(part, image, "mask")]
@@ -56,9 +55,9 @@ def compared_part(
         return image, part, doubts
     doubts += check_companion(hidden, image, "lesion mask")
     inside = resample(hidden, image.grid) > 0
-    compared = np.float32(~inside)
+    compared = ~inside
     if part is not None:
-        compared *= resample(part, image.grid) >= 0.5
+        compared &= resample(part, image.grid) >= 0.5
     name = f"{hidden.path or 'the lesion mask'} of {image.path or 'its image'}"
     if not compared.any():
         raise DataError(
@@ -70,26 +69,29 @@ def compared_part(
             f"{name} covers {100 * inside.mean():.0f} % of the image; a lesion mask is "
             "not 0 where the lesion is. If it says where to compare, give it as a mask."
         )
-    nearest = ndimage.distance_transform_edt(
-        inside, image.spacing, return_distances=False, return_indices=True
+    nearest = np.empty((image.ndim, *image.shape), np.int32)
+    ndimage.distance_transform_edt(
+        inside,
+        image.spacing,
+        return_distances=False,
+        return_indices=True,
+        indices=nearest,
     )
     filled = replace(image, array=image.array[tuple(nearest)])
-    return filled, Volume(compared, image.affine, (part or hidden).path), doubts
+    path = (part or hidden).path
+    left = Volume(compared.astype(np.float32), image.affine, path)
+    return filled, left, doubts
 
 
 def _binary(mask: Image | None, image: Volume, kind: str) -> Volume | None:
-    """A mask, or its file, as an image of 0 and 1.
-
-    Raises:
-        GeometryError: If it has another number of axes than the image.
-    """
+    """A mask, or its file, as an image of 0 and 1."""
     if mask is None:
         return None
     mask = read_mask(mask)
     if mask.ndim != image.ndim:
+        name = mask.path or f"the {kind}"
         raise GeometryError(
-            f"{mask.path or f'the {kind}'} has {mask.ndim} axes, the images have "
-            f"{image.ndim}."
+            f"{name} has {mask.ndim} axes, the images have {image.ndim}."
         )
     return Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
 
