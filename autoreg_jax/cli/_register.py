@@ -47,9 +47,9 @@ class Register(Verb):
             "--pairs",
             type=Path,
             metavar="CSV",
-            help="many pairs: columns fixed,moving and, optional, fixed_labels, "
-            "moving_labels, fixed_mask, moving_mask, fixed_lesion, moving_lesion, "
-            "fixed_landmarks, moving_landmarks, init, displacement (true one)",
+            help="many pairs: columns fixed,moving and, optional, init, displacement "
+            "(true one), and for both sides as fixed_mask: labels, mask, lesion, "
+            "landmarks",
         )
         group = parser.add_argument_group("output")
         add = group.add_argument

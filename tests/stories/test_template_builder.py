@@ -91,7 +91,7 @@ def test_scans_in_different_poses_are_brought_together(
     # A rigid map has no stretch, and the first scan says where the template is.
     for about in summary["subjects"].values():
         linear = np.array(about["matrix"])[:3, :3]
-        np.testing.assert_allclose(linear @ linear.T, np.eye(3), atol=1e-5)
+        np.testing.assert_allclose(linear @ linear.T, np.eye(3), atol=1e-4)
     grid = read_image(out / "template.nii.gz").grid
     assert grid.matches(read_image(scans[0]).grid)
     points = grid.points()[read_image(out / "template.nii.gz").array > 0.3]
@@ -134,7 +134,7 @@ def test_the_average_is_near_the_known_template(command, cohort, to_template, tm
     if kind == "rigid":
         chain.append(f"{begin}_affine.mat")
         matrix = Transform.read(chain[1]).links[0].full[:3, :3]
-        np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-5)
+        np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-4)
     image = folder / "images" / "sim002.nii.gz"
     reference = ("-r", out / "template.nii.gz", "-o", moved, "-t", *chain)
     code, _, errors = command("apply", "-i", image, *reference)
