@@ -111,7 +111,7 @@ def test_what_lies_under_a_lesion_mask_does_not_pull(
         name: np.linalg.norm(one(points) - truth(points), axis=-1)[near].mean()
         for name, one in found.items()
     }
-    print("error around the lesion, mm:", error)
+    print(*(f"{name}: {one:.2f} mm around the lesion" for name, one in error.items()))
     assert error["masked"] < 0.6 * error["pulls"]
     assert error["masked"] < 4.0  # one voxel
     # The moved scan is the one that was given, with its lesion.

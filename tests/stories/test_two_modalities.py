@@ -105,7 +105,8 @@ def test_pairs_are_registered_without_a_model(command, people, tmp_path):
     before, after = (
         np.mean([one[key] for one in found.values()]) for key in ("dice_before", "dice")
     )
-    print(f"Dice {before:.3f} to {after:.3f}, gain", interval(gains))
+    words = "gain {:.3f}, 95 % from {:.3f} to {:.3f}".format(*interval(gains))
+    print(f"Dice {before:.3f} to {after:.3f}, {words}")
     assert interval(gains)[1] > 0.05
     apart, left = [], []
     for number, name in enumerate(NAMES):
@@ -127,7 +128,7 @@ def test_pairs_are_registered_without_a_model(command, people, tmp_path):
 def test_a_network_is_trained_and_evaluated_within_people(command, people, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(people, tmp_path / "study")
-    none = [f"search.{x}.{y}=0" for x in ("lam",) for y in ("steps", "warm_up")]
+    none = ["search.lam.steps=0", "search.lam.warm_up=0"]
     lean = ["train.steps=300", "network.scales=3", "evaluate.refine.steps=40"]
     words = ["--strategy", "darts", "--set", *WITHIN, *none, *lean]
     code, _, errors = command("auto", tmp_path / "study", "-o", run, *words)
@@ -140,7 +141,8 @@ def test_a_network_is_trained_and_evaluated_within_people(command, people, tmp_p
     assert all(moving[0] == fixed[0] for moving, fixed in people_of)
     assert {(m[1], f[1]) for m, f in people_of} == {("t2", "t1")}
     scores = json.loads((run / "evaluation.json").read_text())
-    print({k: scores[k] for k in ("dice_before", "dice", "dice_refined")})
+    for name in ("dice_before", "dice", "dice_refined"):
+        print(f"{name}: {scores[name]['mean']:.3f}, {len(rows)} pairs")
     assert scores["dice"]["mean"] > scores["dice_before"]["mean"] + 0.02
     assert scores["dice_refined"]["mean"] > scores["dice"]["mean"]
     assert scores["folding_fraction"]["mean"] < 1e-3
