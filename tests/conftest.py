@@ -17,6 +17,7 @@ import pytest
 from jax._src import pjit
 
 from autoreg_jax.alignment import _align, _search
+from autoreg_jax.cli import main
 from autoreg_jax.geometry import Volume
 from autoreg_jax.programs import Programs, programs_part
 from autoreg_jax.programs._network import _registration_network
@@ -44,6 +45,7 @@ _UNOPTIMISED = {
     "reliability",
     "search_space",
     "spatial",
+    "stories",
     "studies",
     "training",
     "workflows",
@@ -87,7 +89,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Folders whose tests run the same programs: searches of the stand-in, registrations.
 _ALIKE = (
     ("tests/workflows", "tests/reliability", "tests/studies"),
-    ("tests/inference", "tests/real_files", "tests/alignment", "tests/cli"),
+    (
+        "tests/inference",
+        "tests/real_files",
+        "tests/alignment",
+        "tests/cli",
+        "tests/stories",
+    ),
 )
 
 
@@ -213,6 +221,28 @@ def reference() -> dict[str, np.ndarray]:
     """Values of the published PyTorch code, see tests/reference/README.md."""
     with np.load(ROOT / "tests" / "reference" / "published_code.npz") as arrays:
         return dict(arrays)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a command; the test session has a cache of its own."""
+    monkeypatch.setenv("AUTOREG_NO_CACHE", "1")
+    monkeypatch.delenv("AUTOREG_DEBUG", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture
+def command(
+    terminal: None, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `autoreg` in this process: exit code, standard output, standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

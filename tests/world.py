@@ -3,6 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from autoreg_jax.transforms import Grid, Transform
 
@@ -29,6 +30,21 @@ def make_grid(shape, spacing, angles, middle, mirror=1.0):
     half = (np.array([*shape, 1][:3]) - 1) / 2
     affine[:3, 3] = np.array(middle) - affine[:3, :3] @ half
     return Grid(shape, affine)
+
+
+def rigid_maps(parameters, centre):
+    """x ↦ c + R (x - c) + t for rows of mm along and degrees about the axes."""
+    found = []
+    for row in parameters:
+        x, y, z = (
+            Rotation.from_euler(axis, degrees, degrees=True)
+            for axis, degrees in zip("xyz", row[3:], strict=True)
+        )
+        matrix = np.eye(4)
+        matrix[:3, :3] = (z * y * x).as_matrix()
+        matrix[:3, 3] = centre + row[:3] - matrix[:3, :3] @ centre
+        found.append(matrix)
+    return found
 
 
 def smooth(shape, seed, sigma=2.0):

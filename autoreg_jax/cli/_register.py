@@ -47,9 +47,9 @@ class Register(Verb):
             "--pairs",
             type=Path,
             metavar="CSV",
-            help="many pairs: columns fixed,moving and, optional, fixed_labels, "
-            "moving_labels, fixed_mask, moving_mask, fixed_landmarks, "
-            "moving_landmarks, init, displacement (true one)",
+            help="many pairs: columns fixed,moving and, optional, init, displacement "
+            "(true one), and for both sides as fixed_mask: labels, mask, lesion, "
+            "landmarks",
         )
         group = parser.add_argument_group("output")
         add = group.add_argument
@@ -125,6 +125,8 @@ class Register(Verb):
         )
         add("--fixed-mask", help="compare only inside this mask", **path)
         add("--moving-mask", help="the same for the moving image", **path)
+        add("--fixed-lesion", help="do not compare inside this mask", **path)
+        add("--moving-lesion", help="the same for the moving image", **path)
         table: Any = path | {"metavar": "CSV"}
         help_ = "points in mm, RAS, for their distance"
         add("--fixed-landmarks", help=help_, **table)
@@ -191,6 +193,8 @@ class Register(Verb):
             options.moving_mask,
             fixed_landmarks=options.fixed_landmarks,
             moving_landmarks=options.moving_landmarks,
+            fixed_lesion=options.fixed_lesion,
+            moving_lesion=options.moving_lesion,
         )
         _say_what_is_done(given)
         enable_compilation_cache()
@@ -218,8 +222,9 @@ def _check_many(options: Namespace) -> None:
     if options.pairs is not None and (options.fixed or options.moving):
         raise ConfigError("--pairs excludes -f and -m.")
     single = ("moved", "warp", "fixed_labels", "moving_labels")
-    parts = ("fixed_mask", "moving_mask", "fixed_landmarks", "moving_landmarks")
-    for name in (*single, *parts):
+    parts = ("mask", "lesion", "landmarks")
+    sides = [f"{side}_{part}" for part in parts for side in ("fixed", "moving")]
+    for name in (*single, *sides):
         if getattr(options, name) is not None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} is for one pair; give labels, masks and "

@@ -1,17 +1,19 @@
 """Whether there is anything to compare: masks, label maps and what is left of them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy import ndimage
 
 from autoreg_jax.data import Image, read_mask
 from autoreg_jax.errors import ConfigError, DataError, GeometryError
-from autoreg_jax.geometry import Grid, Volume, is_inside, shared_part
+from autoreg_jax.geometry import Grid, Volume, is_inside, resample, shared_part
 from autoreg_jax.inference.optimisation import AUTO
 from autoreg_jax.losses import SIMILARITIES
 
-__all__ = ["binary_mask", "check_companion", "check_compared", "check_options"]
+__all__ = ["check_companion", "check_compared", "check_options", "compared_part"]
 
 # Fractions below which a part is refused, and below which a warning is given.
 _LEAST, _FEW, _MOST = 0.05, 0.3, 0.95
@@ -21,20 +23,75 @@ _SAME_PLACE = 0.5
 _MANY = 1_000_000
 # Weight of a mask from which a voxel counts, and grey values, from 0 to 1, that differ.
 _COUNTS, _CONTRAST = 0.1, 1e-4
+# Share of an image above which a lesion looks like a mask of what to compare.
+_LARGE = 0.5
 
 
-def binary_mask(mask: Image | None, ndim: int) -> Volume | None:
-    """A mask, or its file, as an image of 0 and 1.
+def compared_part(
+    image: Volume, mask: Image | None, lesion: Image | None
+) -> tuple[Volume, Volume | None, list[str]]:
+    """What of an image is compared with the other one.
+
+    Under a lesion the image takes the value of the nearest voxel outside, so that what
+    was there does not even count for windows and intensities around it.
+
+    Args:
+        image: The image.
+        mask: Where to compare, or its file; default: everywhere.
+        lesion: Where not to compare, or its file; default: nowhere.
+
+    Returns:
+        The image without the lesion; 1 where it is compared and 0 elsewhere, None if
+        that is everywhere; and sentences on what may be meant otherwise.
 
     Raises:
-        GeometryError: If it has another number of axes than the images, `ndim`.
+        DataError: If a mask is empty, or nothing is left beside the lesion.
+        GeometryError: If a mask has other axes than the image, or lies elsewhere.
     """
+    part = _binary(mask, image, "mask")
+    doubts = [] if part is None else [*check_companion(part, image, "mask")]
+    hidden = _binary(lesion, image, "lesion mask")
+    if hidden is None:
+        return image, part, doubts
+    doubts += check_companion(hidden, image, "lesion mask")
+    inside = resample(hidden, image.grid) > 0
+    compared = ~inside
+    if part is not None:
+        compared &= resample(part, image.grid) >= 0.5
+    name = f"{hidden.path or 'the lesion mask'} of {image.path or 'its image'}"
+    if not compared.any():
+        raise DataError(
+            f"{name}: nothing is left to compare; a lesion mask is not 0 where the "
+            "lesion is, and a mask of what to compare is another option."
+        )
+    if inside.mean() > _LARGE:
+        doubts.append(
+            f"{name} covers {100 * inside.mean():.0f} % of the image; a lesion mask is "
+            "not 0 where the lesion is. If it says where to compare, give it as a mask."
+        )
+    nearest = np.empty((image.ndim, *image.shape), np.int32)
+    ndimage.distance_transform_edt(
+        inside,
+        image.spacing,
+        return_distances=False,
+        return_indices=True,
+        indices=nearest,
+    )
+    filled = replace(image, array=image.array[tuple(nearest)])
+    path = (part or hidden).path
+    left = Volume(compared.astype(np.float32), image.affine, path)
+    return filled, left, doubts
+
+
+def _binary(mask: Image | None, image: Volume, kind: str) -> Volume | None:
+    """A mask, or its file, as an image of 0 and 1."""
     if mask is None:
         return None
     mask = read_mask(mask)
-    if mask.ndim != ndim:
+    if mask.ndim != image.ndim:
+        name = mask.path or f"the {kind}"
         raise GeometryError(
-            f"{mask.path or 'the mask'} has {mask.ndim} axes, the images have {ndim}."
+            f"{name} has {mask.ndim} axes, the images have {image.ndim}."
         )
     return Volume((mask.array != 0).astype(np.float32), mask.affine, mask.path)
 
@@ -45,7 +102,7 @@ def check_companion(part: Volume, image: Volume, kind: str) -> tuple[str, ...]:
     Args:
         part: The mask or label map, with as many axes as the image.
         image: The image.
-        kind: "mask" or "label map".
+        kind: "mask", "lesion mask" or "label map".
 
     Returns:
         A sentence with percentages if a part of it lies elsewhere.

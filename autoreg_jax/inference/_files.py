@@ -120,6 +120,8 @@ def _register(
             moving,
             fixed_mask=pair.fixed_mask,
             moving_mask=pair.moving_mask,
+            fixed_lesion=pair.fixed_lesion,
+            moving_lesion=pair.moving_lesion,
             guide=guided,
             **{**options, **begin},
         )

@@ -26,10 +26,9 @@ from autoreg_jax.geometry import (
     working_grid,
 )
 from autoreg_jax.inference._comparable import (
-    binary_mask,
-    check_companion,
     check_compared,
     check_options,
+    compared_part,
 )
 from autoreg_jax.inference._estimate import estimate
 from autoreg_jax.inference._fill import Fill, check_fill
@@ -63,6 +62,8 @@ def register(  # noqa: PLR0913
     smoothness: float | None = None,
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
+    fixed_lesion: Image | None = None,
+    moving_lesion: Image | None = None,
     guide: Guide | None = None,
     fill: Fill = None,
     max_memory: str | float | None = None,
@@ -103,6 +104,9 @@ def register(  # noqa: PLR0913
             if a file holds probabilities, see `data.read_mask`). A network does not
             know masks: with a model they are those of the refinement.
         moving_mask: Compare only inside this mask of the moving image.
+        fixed_lesion: Do not compare where this mask of the fixed image is not 0: what
+            is there has no influence on the result, as if it had not been seen.
+        moving_lesion: The same for the moving image.
         guide: Structures and landmarks that the optimisation brings together.
         fill: Value of the moved image where the moving one has no voxels, see
             `Registered.apply`.
@@ -132,14 +136,14 @@ def register(  # noqa: PLR0913
         refine = _STEPS if model is None and affine in ("auto", "none") else 0
     elif model is None and refine == 0 and affine == "auto":
         affine = "affine"
-    has_mask = fixed_mask is not None or moving_mask is not None
+    given_masks = (fixed_mask, moving_mask, fixed_lesion, moving_lesion)
     check_options(
         model,
         affine,
         refine,
         similarity,
         smoothness,
-        has_mask=has_mask,
+        has_mask=any(mask is not None for mask in given_masks),
         is_guided=guide is not None,
     )
     fixed, moving = read_image(fixed), read_image(moving)
@@ -155,13 +159,10 @@ def register(  # noqa: PLR0913
         is_left = refine > 0 and not model.description.is_told_smoothness
         model = model if is_left else model.with_smoothness(smoothness)
     begin = time.perf_counter()
-    masks = (binary_mask(fixed_mask, fixed.ndim), binary_mask(moving_mask, fixed.ndim))
-    doubts = [
-        sentence
-        for mask, image in zip(masks, (fixed, moving), strict=True)
-        if mask is not None
-        for sentence in check_companion(mask, image, "mask")
-    ]
+    shown, given = fixed, moving
+    fixed, fixed_part, doubts = compared_part(fixed, fixed_mask, fixed_lesion)
+    moving, moving_part, more = compared_part(moving, moving_mask, moving_lesion)
+    masks, doubts = (fixed_part, moving_part), [*doubts, *more]
     read = guide and guide.read(fixed, moving)
     doubts += read.doubts if read else ()
     initial = initial_transform(init, fixed, moving)
@@ -182,7 +183,7 @@ def register(  # noqa: PLR0913
         masks=masks,
     )
     doubts += fitting.notes
-    given, moving = moving, initial.place(moving, fixed)
+    moving = initial.place(moving, fixed)
     masks = (masks[0], masks[1] and initial.place(masks[1], fixed, "nearest"))
     prealignment = prealign(fixed, moving, affine, masks)
     doubts += prealignment.warnings
@@ -258,7 +259,7 @@ def register(  # noqa: PLR0913
     folds = folding(displacement_mm, fixed)
     places = directions(grid.affine, grid.ndim)
     return Registered(
-        fixed=fixed,
+        fixed=shown,
         moving=given,
         transform=transform,
         folding_fraction=folds,

@@ -79,6 +79,8 @@ def anchors(root: Path) -> dict[str, str]:
     """Pages by what a link in a document may name, `FILE` or `FILE#heading`."""
     places = {source: f"{page}.md" for source, page in DOCUMENTS.items()}
     places |= {f"notebooks/{p.name}": f"notebooks/{p.name}" for p in notebooks(root)}
+    howto = (root / "docs" / "howto").glob("*.md")
+    places |= {f"docs/howto/{p.name}": f"howto/{p.name}" for p in howto}
     places |= {"README.md": "index.md", RESULTS: "results/index.md"}
     for name, text in results(root):
         titles = re.findall(r"(?m)^#+ (.+)$", _without_code(text))

@@ -1,4 +1,4 @@
-"""A command line to call, and files to call it with."""
+"""Files to call the command line with."""
 
 import csv
 
@@ -9,7 +9,6 @@ import pytest
 from scipy import ndimage
 
 from autoreg_jax import inference
-from autoreg_jax.cli import main
 from autoreg_jax.data import write_volume
 from autoreg_jax.geometry import Volume
 from autoreg_jax.networks import RegistrationNetwork
@@ -19,23 +18,8 @@ AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
 
 @pytest.fixture(autouse=True)
-def _keep_the_cache(monkeypatch):
-    # The test session has a compilation cache of its own.
-    monkeypatch.setenv("AUTOREG_NO_CACHE", "1")
-    monkeypatch.delenv("AUTOREG_DEBUG", raising=False)
-    monkeypatch.setenv("COLUMNS", "120")
-
-
-@pytest.fixture
-def command(capsys):
-    """Run `autoreg` in this process: exit code, standard output, standard error."""
-
-    def run(*words):
-        code = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+def _as_users_do(terminal):
+    """Every test of this folder runs as the command line does."""
 
 
 def smooth(seed, shape=(16, 14, 12)):

@@ -68,6 +68,19 @@ def test_places_and_lengths():
     assert found.distortion == 0
 
 
+def test_a_dark_organ_inside_a_mask_shows_something():
+    """A lung between bright walls, breathed in a little deeper in one image."""
+    inside = np.zeros(SHAPE, np.float32)
+    inside[8:-8, 8:-8, 8:-8] = 1
+    lung = texture(1)
+    fixed, moved = (np.where(inside, x * lung, lung) for x in (0.15, 0.1))
+    found = measured(fixed, moved, inside=inside)
+    assert found.uncovered == 0
+    assert found.disagreement < 0.001
+    half = np.where(np.indices(SHAPE)[0] < SHAPE[0] // 2, moved, 0)
+    assert measured(fixed, half, inside=inside).uncovered == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(("factor", "is_extreme"), [(1.4, 0), (1.5, 1), (0.65, 1)])
 @pytest.mark.parametrize("finer", [1, 3])
 def test_a_volume_that_changes_threefold(factor, is_extreme, finer):

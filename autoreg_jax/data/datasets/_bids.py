@@ -37,8 +37,9 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
     `desc-aseg`, then `desc-aparcaseg`, then the others. A label map belongs to a scan
     if all entities in its name are those of the scan; one that fits several scans of a
     contrast, such as two runs, and names none belongs to none. Masks are
-    `*_desc-brain_mask`. If the raw scans do not all have a label map on their grid, but
-    those of a pipeline have, these are used. Of images in several spaces one is used.
+    `*_desc-brain_mask`; those of lesions are named in a note. If the raw scans do not
+    all have a label map on their grid, but those of a pipeline have, these are used. Of
+    images in several spaces one is used.
 
     Args:
         path: The folder with `sub-*`.
@@ -66,12 +67,7 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
             "sub-*_T1w.nii.gz or sub-*_T2w.nii.gz; list the images in a dataset CSV."
         )
     scans, more = _contrasts_with_labels(found)
-    masks = [
-        file
-        for file in everything
-        if file.suffix == "mask" and file.entities.get("desc", "brain") == "brain"
-    ]
-    of_masks, _ = belonging(scans, masks, "mask")
+    of_masks, _ = belonging(scans, [*filter(_is_of_brain, everything)], "mask")
     splits, note = choose(path, [scan.entities["sub"] for scan in scans])
     subjects = tuple(
         Subject(
@@ -87,7 +83,32 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
         for scan, (split, why) in zip(scans, splits, strict=True)
     )
     first = f"BIDS: {len(scans)} scans, {len(found.labels)} with a label map."
-    return Dataset(path, subjects, (first, *found.notes, *more, *filter(None, [note])))
+    more += [*filter(None, [_lesions(everything), note])]
+    return Dataset(path, subjects, (first, *found.notes, *more))
+
+
+def _is_of_brain(file: BidsFile) -> bool:
+    kinds = {file.entities.get(key, "brain") for key in ("desc", "label")}
+    return file.suffix == "mask" and kinds == {"brain"}
+
+
+def _lesions(files: list[BidsFile]) -> str:
+    """A sentence on lesion masks, such as `sub-01_T1w_label-lesion_roi`, if any."""
+    found = [
+        file.path.name
+        for file in files
+        if file.suffix in ("mask", "roi")
+        and (
+            file.entities.get("label") in ("lesion", "L")
+            or "lesion" in file.entities.get("desc", "").lower()
+        )
+    ]
+    if not found:
+        return ""
+    return (
+        f"{len(found)} lesion masks, such as {found[0]}: trainings do not use them; "
+        "autoreg register does (--fixed-lesion, --moving-lesion)."
+    )
 
 
 class _Labelled(NamedTuple):

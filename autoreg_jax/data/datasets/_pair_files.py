@@ -27,6 +27,8 @@ OPTIONAL = (
     "init",
     "fixed_landmarks",
     "moving_landmarks",
+    "fixed_lesion",
+    "moving_lesion",
 )
 
 
@@ -46,6 +48,8 @@ class PairFiles:
         init: Transform from which the registration begins, if not the headers.
         fixed_landmarks: Points of the fixed image, if any.
         moving_landmarks: The same places in the moving image, in the same order.
+        fixed_lesion: Where the fixed image is not compared, if anywhere.
+        moving_lesion: Where the moving image is not compared, if anywhere.
     """
 
     fixed: Path
@@ -58,6 +62,8 @@ class PairFiles:
     init: Path | None = None
     fixed_landmarks: Path | None = None
     moving_landmarks: Path | None = None
+    fixed_lesion: Path | None = None
+    moving_lesion: Path | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +83,8 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
 
     The columns are `fixed,moving` and optionally `fixed_labels`, `moving_labels`,
     `fixed_mask`, `moving_mask`, `displacement` (the true one), `init` (where to begin),
-    `fixed_landmarks` and `moving_landmarks`. Paths are relative to the CSV file.
+    `fixed_landmarks`, `moving_landmarks`, `fixed_lesion` and `moving_lesion`. Paths are
+    relative to the CSV file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.

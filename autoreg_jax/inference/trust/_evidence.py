@@ -18,6 +18,8 @@ _SHIFTS = ((1 / 3, 1 / 3, 1 / 3), (2 / 3, 1 / 3, 1 / 2), (1 / 2, 2 / 3, 1 / 3))
 _UNRELATED = 0.75
 # Factor on a volume from which its change counts as extreme.
 _EXTREME = 3.0
+# Brightest grey value inside masks, at least: below it there is nothing but noise.
+_DARKEST = 0.01
 # Bins of grey values, and how many voxels a bin is given at the mean of all.
 _BINS, _PRIOR = 24, 10
 
@@ -26,12 +28,13 @@ _BINS, _PRIOR = 24, 10
 class Evidence:
     """Measures of a registered pair; each is 0 for a perfect one and larger for worse.
 
-    They are about what either image shows (above a tenth of its grey values, inside the
-    masks), on a grid of at most 64 voxels along an axis. Agreement is the squared local
-    correlation in windows of five of these voxels, after each grey value of the moved
-    image has become the mean of the fixed one where it lies, so that contrasts may
-    differ. Chance is the same for the two images shifted against each other by large
-    parts of their lengths, so that unrelated places meet.
+    They are about what either image shows: what is above a tenth of its grey values, or
+    with masks inside of them and above a tenth of the mean there, since a lung is
+    nearly as dark as air. They use a grid of at most 64 voxels along an axis. Agreement
+    is the squared local correlation in windows of five of these voxels, after each grey
+    value of the moved image has become the mean of the fixed one where it lies, so that
+    contrasts may differ. Chance is the same for the two images shifted against each
+    other by large parts of their lengths, so that unrelated places meet.
 
     Attributes:
         disagreement: Share of the places that agree less than three quarters of the
@@ -89,16 +92,20 @@ def collect(
     steps = steps_for(fixed.shape, _LONGEST)
     one, other = coarse(fixed, steps), coarse(moved, steps)
     vectors = coarse(displacement, steps)
-    counts = np.ones(one.shape, bool)
+    counts, least = np.ones(one.shape, bool), (SHOWN, SHOWN)
     if inside is not None:
         counts = coarse(inside, steps) > 0.5
-    shows, covered = (one > SHOWN) & counts, (other > SHOWN) & counts
+        # Where an organ is dark, its grey values are told apart as those of others.
+        tops = [max(float(x[counts].max(initial=0)), _DARKEST) for x in (one, other)]
+        one, other = np.clip(one / tops[0], 0, 1), np.clip(other / tops[1], 0, 1)
+        least = tuple(SHOWN * float(x[counts].mean()) for x in (one, other))
+    shows, covered = (one > least[0]) & counts, (other > least[1]) & counts
     either = shows | covered
     if not shows.any():
         shows = either = counts
-    agreed = agreement(one, _in_contrast_of(one, other, shows & covered))
-    chance = _chance(one, other, counts)
-    least, usual = np.quantile(chance, _UNRELATED), chance.mean()
+    agreed = agreement(one, _in_contrast_of(one, other, shows & covered, least[1]))
+    chance = _chance(one, other, counts, least)
+    unrelated, usual = np.quantile(chance, _UNRELATED), chance.mean()
     change = _determinant(vectors, steps)
     is_extreme = (change > _EXTREME) | (change < 1 / _EXTREME)
     voxel = np.asarray(spacing) * steps
@@ -107,7 +114,7 @@ def collect(
     weight = 1.0 if inside is None else inside
     gain, axis = mirror_gain(weight * fixed, weight * placed)
     return Evidence(
-        disagreement=float(np.mean(agreed[either] < least)),
+        disagreement=float(np.mean(agreed[either] < unrelated)),
         distance=float((1 - agreed[either].mean()) / (1 - usual)),
         independence=1 - _information(one[shows & covered], other[shows & covered]),
         uncovered=float(1 - np.mean(covered[shows])),
@@ -123,6 +130,7 @@ def _in_contrast_of(
     one: Float[np.ndarray, "*space"],
     other: Float[np.ndarray, "*space"],
     both: Bool[np.ndarray, "*space"],
+    least: float,
 ) -> Float[np.ndarray, "*space"]:
     """The other image with the mean grey value of one for each of its own."""
     places = np.clip((other[both] * _BINS).astype(int), 0, _BINS - 1)
@@ -132,21 +140,23 @@ def _in_contrast_of(
     prior = _PRIOR * (sums.sum() / max(1, counts.sum()))
     means = (sums + prior) / (counts + _PRIOR)
     centres = (np.arange(_BINS) + 0.5) / _BINS
-    return np.where(other > SHOWN, np.interp(other, centres, means), 0)
+    return np.where(other > least, np.interp(other, centres, means), 0)
 
 
 def _chance(
     one: Float[np.ndarray, "*space"],
     other: Float[np.ndarray, "*space"],
     counts: Bool[np.ndarray, "*space"],
+    least: tuple[float, ...],
 ) -> Float[np.ndarray, " n"]:
     """Agreement where unrelated places of both images lie on each other; 0 if none."""
     found = [np.zeros(1)]
     for parts in _SHIFTS:
         shift = [round(a * n) for a, n in zip(parts, one.shape, strict=False)]
         shifted = np.roll(other, shift, range(one.ndim))
-        both = (one > SHOWN) & (shifted > SHOWN) & counts
-        found.append(agreement(one, _in_contrast_of(one, shifted, both))[both])
+        both = (one > least[0]) & (shifted > least[1]) & counts
+        placed = _in_contrast_of(one, shifted, both, least[1])
+        found.append(agreement(one, placed)[both])
     return np.concatenate(found)
 
 

@@ -48,6 +48,8 @@ def read_csv(
         found = ",".join(columns) or "nothing"
         has_others = bool(set(";\t") & set("".join(columns)))
         advice = "Separate the columns by commas." if has_others else ""
+        if any(name.endswith(("_i", "_j")) or name in ("i", "j") for name in names):
+            advice = "Voxel indices have to become mm: nibabel.affines.apply_affine."
         raise ValueError(
             "the first line must name each column once, x, y and z among them, found "
             f"{found}. {advice}".rstrip()
