@@ -206,7 +206,7 @@ def add_registration(parser: ArgumentParser, title: str = "registration") -> Non
     add("--model", type=Path, metavar="PATH", help=text)
     text = "steps at each resolution (default: 100; model: 0)"
     add("--refine", type=int, metavar="STEPS", help=text)
-    text = "ncc, mind, mi, or auto, which looks (default)"
+    text = "ncc, mind, or auto, which looks (default)"
     add("--similarity", metavar="NAME", help=text)
     text = "on the smoothness: above 1 smoother, below 1 less"
     add("--smoothness", type=float, metavar="FACTOR", help=text)

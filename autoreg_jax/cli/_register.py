@@ -105,8 +105,8 @@ class Register(Verb):
         add(
             "--similarity",
             metavar="NAME",
-            help="similarity to optimise: ncc (one contrast), mind, mi (two) or "
-            "auto, which looks; default: the model's, or auto",
+            help="similarity to optimise: ncc (one contrast), mind (two) or auto, "
+            "which looks; default: the model's, or auto",
         )
         add(
             "--smoothness",

@@ -119,7 +119,7 @@ class ObjectiveConfig:
 
     similarity: str = "ncc"
     """Name of a similarity: `ncc` for images of the same contrast, `mind` for different
-    contrasts; `mi`, mutual information, for different ones as well."""
+    contrasts."""
 
     windows: tuple[int, int, int] = (9, 7, 5)
     """Width of the NCC window at full, half and quarter resolution, voxels (odd)."""

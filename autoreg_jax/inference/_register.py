@@ -94,8 +94,8 @@ def register(  # noqa: PLR0913
             default: 0.2 after a network, 0.1 without.
         similarity: Similarity to optimise, a name in `losses.SIMILARITIES`, a
             `Similarity` of your own, or "auto": local correlation ("ncc") for images of
-            one contrast, "mind" for two, see `data.shared_contrast`. Mutual information
-            is "mi". Default: that of the model, or "auto".
+            one contrast, "mind" for two, see `data.shared_contrast`. Default: that of
+            the model, or "auto".
         smoothness: Factor on the weight of the smoothness of the displacement (> 0):
             above 1 smoother, below 1 closer to the images. A network has to be trained
             for it (`network.conditions`), within a range; one that is not leaves it to

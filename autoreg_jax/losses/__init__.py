@@ -15,10 +15,7 @@ from autoreg_jax.losses._agreement import (
 )
 from autoreg_jax.losses._consistency import inverse_consistency_loss
 from autoreg_jax.losses._mind import mind_descriptor, mind_loss
-from autoreg_jax.losses._mutual_information import (
-    information_difference,
-    mutual_information,
-)
+from autoreg_jax.losses._mutual_information import mutual_information
 from autoreg_jax.losses._ncc import global_ncc, local_ncc, local_ncc_loss
 from autoreg_jax.losses._objective import (
     PAPER_WEIGHTS,
@@ -57,7 +54,6 @@ __all__ = [
     "global_ncc",
     "image_terms",
     "in_order",
-    "information_difference",
     "inverse_consistency_loss",
     "landmark_loss",
     "local_ncc",

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from autoreg_jax.losses._mind import mind_descriptor, mind_loss
-from autoreg_jax.losses._mutual_information import information_difference
 from autoreg_jax.losses._ncc import local_ncc, local_ncc_loss
 
 # Without a model, windows with less than this fraction of the mean variance hardly
@@ -103,15 +102,9 @@ SIMILARITIES: Mapping[str, Similarity] = MappingProxyType(
             partial(mind_descriptor, radius=1),
             lambda fixed, moved, window: mind_loss(fixed, moved),
         ),
-        "mi": Similarity(
-            lambda fixed, moved, window: jnp.mean(information_difference(fixed, moved)),
-            lambda fixed: fixed,
-            lambda fixed, moved, window: information_difference(fixed, moved),
-        ),
     }
 )
-"""`ncc`, local correlation, for one modality; `mind`, MIND descriptors, for several;
-`mi`, mutual information of the grey values of the whole images, for several, too."""
+"""`ncc`, local correlation, for one modality; `mind`, MIND descriptors, for several."""
 
 
 def find_similarity(similarity: str | Similarity) -> Similarity:

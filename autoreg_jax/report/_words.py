@@ -43,7 +43,6 @@ WEIGHTS = {
 SIMILARITIES = {
     "ncc": "local correlation of grey values (ncc), for images of one contrast",
     "mind": "similarity of structure (MIND), for images of two contrasts, too",
-    "mi": "mutual information of grey values (mi), for images of two contrasts, too",
 }
 
 STAGES = {
