@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from autoreg_jax.config import parse
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.report._style import INK, MUTED, REFINED, new_figure
+from autoreg_jax.report._style import INK, MUTED, NETWORK, PAPER, REFINED, new_figure
 from autoreg_jax.report._words import (
     CELLS,
     FIXED_OPERATIONS,
@@ -23,6 +23,9 @@ from autoreg_jax.report._words import (
     SCALES,
     WEIGHTS,
 )
+
+# From nothing to the colour of the network, on a page of any colour.
+_PREFERENCE = LinearSegmentedColormap.from_list("", [f"{NETWORK}00", NETWORK])
 
 
 @dataclass(frozen=True)
@@ -226,9 +229,9 @@ def alpha_heatmap(
     for axes, (kind, values) in zip(plots, maps.items(), strict=True):
         scales, edges, count = values.shape
         columns = values.reshape(-1, count).T
-        axes.imshow(columns, cmap="Blues", norm=colours, aspect="auto")
+        axes.imshow(columns, cmap=_PREFERENCE, norm=colours, aspect="auto")
         for (row, column), value in np.ndenumerate(columns):
-            ink = "white" if value > low + 0.6 * (high - low) else INK
+            ink = "white" if value > low + 0.75 * (high - low) else INK
             text = f"{100 * value:.1f}"
             axes.text(
                 column, row, text, ha="center", va="center", fontsize=8.5, color=ink
@@ -241,7 +244,7 @@ def alpha_heatmap(
         for number, scale in zip(range(scales), SCALES.values(), strict=False):
             place = number * edges + (edges - 1) / 2
             if number:
-                axes.axvline(number * edges - 0.5, color="white", linewidth=5)
+                axes.axvline(number * edges - 0.5, color=PAPER, linewidth=5)
             axes.text(
                 place, -0.62, scale, ha="center", va="bottom", fontsize=9, color=MUTED
             )
@@ -254,7 +257,7 @@ def alpha_heatmap(
             )
             axes.add_patch(frame)
     bar = figure.colorbar(
-        ScalarMappable(colours, "Blues"),
+        ScalarMappable(colours, _PREFERENCE),
         ax=list(plots),
         shrink=0.9,
         pad=0.015,

@@ -64,6 +64,15 @@ CAPTIONS = {
         "after the network; orange: after refining each pair on its own, if done. "
         "Small and thin structures score lower for the same error in mm."
     ),
+    "trust": (
+        "Trust goes from 0 to 1 and is measured from the two images and the "
+        "deformation alone, without the label maps: agreement after registration, "
+        "cover, size of the deformation and folds. The most unusual of them decides; "
+        "below 0.5 it is named. Whether the header of an image is right is not asked, "
+        "as `autoreg register` does of each pair. A high "
+        "number says that nothing is unusual, not that the result is right: a single "
+        "structure that is wrong is not seen."
+    ),
     "front": (
         "The same model under several weights of the smoothness; the number beside a "
         "point is the factor on the weight of its training. Upwards is a better match "
@@ -120,6 +129,10 @@ MISSING = {
     ),
     "summary": "This run has no evaluation, so there are no scores to list.",
     "pairs": "This run has no stored example pairs, so there are no images to show.",
+    "trust": (
+        "Not known: this evaluation is of a version that did not measure it. Repeat "
+        "`autoreg evaluate`."
+    ),
     "structures": (
         "No Dice by structure: the run has not been evaluated, or its subjects have no "
         "label maps."
