@@ -59,8 +59,8 @@ CAPTIONS = {
     "dice": (
         "Dice overlap of each structure: 0 means that the structure does not overlap "
         "between the two images, 1 that it coincides. Boxes contain the middle half of "
-        "the pairs, the black line is the median, whiskers extend from the worst to "
-        "the best pair, and dots are single pairs. Grey: before registration; blue: "
+        "the pairs, the line across is the median, whiskers extend from the worst "
+        "to the best pair, and dots are single pairs. Grey: before registration; blue: "
         "after the network; orange: after refining each pair on its own, if done. "
         "Small and thin structures score lower for the same error in mm."
     ),
@@ -82,7 +82,7 @@ CAPTIONS = {
     "alpha": (
         "Preferences of the search. The network is built of cells, and each cell is a "
         "chain of steps (edges). For each edge (column) the search gives every "
-        "candidate operation (row) a probability in percent; a darker field is more "
+        "candidate operation (row) a probability in percent; a deeper blue is more "
         "likely. Framed in orange: the operation used in the final network. Feature "
         "cells describe each image, deformation cells compare the two and estimate the "
         "motion, at half the image resolution and at coarser ones. Colours "

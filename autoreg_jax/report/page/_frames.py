@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoreg_jax.report._architecture import probabilities
-from autoreg_jax.report._words import CELLS, OPERATIONS, SCALES, STAGES, WEIGHTS
+from autoreg_jax.report._words import CELLS, SCALES, STAGES, WEIGHTS
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -57,7 +57,7 @@ def lambda_player(records: Records) -> Player | None:
     table = np.array([[_number(r["lam"].get(n)) for n in names] for r in found])
     chosen = _spread(len(found))
     return Player(
-        "Loss weights by step",
+        "Loss weights, step by step",
         ("Weight now",),
         tuple(WEIGHTS.get(name, name) for name in names),
         tuple(_step(found[i]) for i in chosen),
@@ -88,9 +88,9 @@ def alpha_players(records: Records, operations: Sequence[str]) -> list[Player]:
         largest = max(float(one.max()) for one in frames)
         players.append(
             Player(
-                f"{words}, probabilities by step",
+                f"{words}, step by step",
                 tuple(columns),
-                tuple(OPERATIONS[name] for name in operations),
+                tuple(name.replace("_", " ") for name in operations),
                 tuple(_step(found[i]) for i in chosen),
                 tuple(_rounded(one, 1) for one in frames),
                 (largest,) * len(operations),
