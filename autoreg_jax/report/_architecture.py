@@ -1,5 +1,6 @@
 """The searched architecture and loss weights: heat maps, tables, a sentence."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from autoreg_jax.report._words import (
     SCALES,
     WEIGHTS,
 )
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 
 # From nothing to the colour of the network, on a page of any colour.
 _PREFERENCE = LinearSegmentedColormap.from_list("", [f"{NETWORK}00", NETWORK])
@@ -183,8 +185,8 @@ def probabilities(logits: ArrayLike) -> Float[np.ndarray, "scale edge op"]:
 
 
 def alpha_heatmap(
-    alpha: Mapping[str, ArrayLike],
-    genotype: Mapping[str, Mapping[str, Sequence[str]]] | None,
+    alpha: ArchitectureLogits | Mapping[str, ArrayLike],
+    genotype: Genotype | Mapping[str, Mapping[str, Sequence[str]]] | None,
     operations: Sequence[str] = tuple(OPERATIONS),
 ) -> Figure:
     """Draw softmax(α) of both kinds of cell with the chosen operations framed.
@@ -193,9 +195,10 @@ def alpha_heatmap(
     a column for each edge, those at 1/2 of the resolution first.
 
     Args:
-        alpha: Logits `(scale, edge, operation)` under `feature` and `deformation`,
-            scale 0 = half, 1 = quarter resolution, and so on.
-        genotype: Contents of `genotype.json`; None draws no frames.
+        alpha: The α of a search, or logits `(scale, edge, operation)` under `feature`
+            and `deformation`, scale 0 = half, 1 = quarter resolution, and so on.
+        genotype: The one of a search, or the contents of `genotype.json`; None draws no
+            frames.
         operations: Those that α weighs, in the order of its last axis.
 
     Returns:
@@ -209,7 +212,11 @@ def alpha_heatmap(
         AutoReg, Fig. 3.
     """
     names = list(operations)
-    maps = {kind: probabilities(alpha[kind]) for kind in CELLS}
+    logits = alpha._asdict() if isinstance(alpha, ArchitectureLogits) else alpha
+    cells = (
+        json.loads(genotype.to_json()) if isinstance(genotype, Genotype) else genotype
+    )
+    maps = {kind: probabilities(logits[kind]) for kind in CELLS}
     for kind, values in maps.items():
         if values.ndim != 3 or values.shape[-1] != len(names):
             raise ValueError(
@@ -250,7 +257,7 @@ def alpha_heatmap(
             )
         for spine in axes.spines.values():
             spine.set_visible(False)
-        for row, column in _chosen(genotype, kind, names):
+        for row, column in _chosen(cells, kind, names):
             corner = column - 0.47, row - 0.45
             frame = Rectangle(
                 corner, 0.94, 0.9, fill=False, edgecolor=REFINED, linewidth=2.4

@@ -89,7 +89,7 @@ def summary(pairs: Sequence[PairScores], *, is_simulated: bool) -> dict[str, Any
             empty = sum(int(np.isnan(one["hd95"]).sum()) for one in found)
             content[f"structures_without_distance{suffix}"] = empty
     content["trust_flags"] = [
-        {"fixed": pair.fixed, "moving": pair.moving, "flags": pair.flags}
+        {"fixed": pair.fixed, "moving": pair.moving, "flags": list(pair.flags)}
         for pair in pairs
         if pair.flags
     ]
