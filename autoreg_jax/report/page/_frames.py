@@ -59,7 +59,7 @@ def lambda_player(records: Records) -> Player | None:
     return Player(
         "Loss weights, step by step",
         ("Weight now",),
-        tuple(WEIGHTS.get(name, name) for name in names),
+        tuple(WEIGHTS.get(name) or name for name in names),
         tuple(_step(found[i]) for i in chosen),
         tuple(_rounded(table[i], 4) for i in chosen),
         tuple(max(float(x), 1e-12) for x in np.nanmax(np.abs(table), axis=0)),
