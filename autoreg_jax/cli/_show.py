@@ -169,6 +169,11 @@ def show_evaluation(evaluation: Mapping[str, Any], title: str) -> None:
     pairs = evaluation.get("pairs")
     title = f"{title}, pairs: {pairs}" if pairs else title
     show_table(title, ["", *_COLUMNS], rows)
+    if doubtful := evaluation.get("trust_flags"):
+        show_line(
+            "doubtful pairs",
+            f"{len(doubtful)} of {pairs}; `autoreg report` says which, and why",
+        )
     for key, what, sign in (
         ("dice", "structures overlap more", 1),
         ("tre", "landmarks are closer", -1),

@@ -49,9 +49,15 @@ def make_network(config: RunConfig, network: Genotype | str | Network) -> Networ
         A Flax module.
 
     Raises:
-        ConfigError: If the genotype has other scales or edges than the configuration.
+        ConfigError: If the genotype has other scales or edges than the configuration,
+            or if there is no network of the name.
     """
     if isinstance(network, str):
+        if network not in NETWORKS:
+            raise ConfigError(
+                f"network {network!r}: no network has this name; choose one of "
+                f"{', '.join(NETWORKS)}, or give a genotype or a Flax module."
+            )
         return NETWORKS[network](config.network.num_steps)
     if isinstance(network, Genotype):
         return _registration_network(config, network)

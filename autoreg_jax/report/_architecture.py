@@ -1,5 +1,6 @@
 """The searched architecture and loss weights: heat maps, tables, a sentence."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +9,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from autoreg_jax.config import parse
 from autoreg_jax.errors import ArtifactError, ConfigError
-from autoreg_jax.report._style import INK, MUTED, REFINED, new_figure
+from autoreg_jax.report._style import INK, MUTED, NETWORK, PAPER, REFINED, new_figure
 from autoreg_jax.report._words import (
     CELLS,
     FIXED_OPERATIONS,
@@ -23,6 +24,10 @@ from autoreg_jax.report._words import (
     SCALES,
     WEIGHTS,
 )
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
+
+# From nothing to the colour of the network, on a page of any colour.
+_PREFERENCE = LinearSegmentedColormap.from_list("", [f"{NETWORK}00", NETWORK])
 
 
 @dataclass(frozen=True)
@@ -180,8 +185,8 @@ def probabilities(logits: ArrayLike) -> Float[np.ndarray, "scale edge op"]:
 
 
 def alpha_heatmap(
-    alpha: Mapping[str, ArrayLike],
-    genotype: Mapping[str, Mapping[str, Sequence[str]]] | None,
+    alpha: ArchitectureLogits | Mapping[str, ArrayLike],
+    genotype: Genotype | Mapping[str, Mapping[str, Sequence[str]]] | None,
     operations: Sequence[str] = tuple(OPERATIONS),
 ) -> Figure:
     """Draw softmax(α) of both kinds of cell with the chosen operations framed.
@@ -190,9 +195,10 @@ def alpha_heatmap(
     a column for each edge, those at 1/2 of the resolution first.
 
     Args:
-        alpha: Logits `(scale, edge, operation)` under `feature` and `deformation`,
-            scale 0 = half, 1 = quarter resolution, and so on.
-        genotype: Contents of `genotype.json`; None draws no frames.
+        alpha: The α of a search, or logits `(scale, edge, operation)` under `feature`
+            and `deformation`, scale 0 = half, 1 = quarter resolution, and so on.
+        genotype: The one of a search, or the contents of `genotype.json`; None draws no
+            frames.
         operations: Those that α weighs, in the order of its last axis.
 
     Returns:
@@ -206,7 +212,11 @@ def alpha_heatmap(
         AutoReg, Fig. 3.
     """
     names = list(operations)
-    maps = {kind: probabilities(alpha[kind]) for kind in CELLS}
+    logits = alpha._asdict() if isinstance(alpha, ArchitectureLogits) else alpha
+    cells = (
+        json.loads(genotype.to_json()) if isinstance(genotype, Genotype) else genotype
+    )
+    maps = {kind: probabilities(logits[kind]) for kind in CELLS}
     for kind, values in maps.items():
         if values.ndim != 3 or values.shape[-1] != len(names):
             raise ValueError(
@@ -226,9 +236,9 @@ def alpha_heatmap(
     for axes, (kind, values) in zip(plots, maps.items(), strict=True):
         scales, edges, count = values.shape
         columns = values.reshape(-1, count).T
-        axes.imshow(columns, cmap="Blues", norm=colours, aspect="auto")
+        axes.imshow(columns, cmap=_PREFERENCE, norm=colours, aspect="auto")
         for (row, column), value in np.ndenumerate(columns):
-            ink = "white" if value > low + 0.6 * (high - low) else INK
+            ink = "white" if value > low + 0.75 * (high - low) else INK
             text = f"{100 * value:.1f}"
             axes.text(
                 column, row, text, ha="center", va="center", fontsize=8.5, color=ink
@@ -241,20 +251,20 @@ def alpha_heatmap(
         for number, scale in zip(range(scales), SCALES.values(), strict=False):
             place = number * edges + (edges - 1) / 2
             if number:
-                axes.axvline(number * edges - 0.5, color="white", linewidth=5)
+                axes.axvline(number * edges - 0.5, color=PAPER, linewidth=5)
             axes.text(
                 place, -0.62, scale, ha="center", va="bottom", fontsize=9, color=MUTED
             )
         for spine in axes.spines.values():
             spine.set_visible(False)
-        for row, column in _chosen(genotype, kind, names):
+        for row, column in _chosen(cells, kind, names):
             corner = column - 0.47, row - 0.45
             frame = Rectangle(
                 corner, 0.94, 0.9, fill=False, edgecolor=REFINED, linewidth=2.4
             )
             axes.add_patch(frame)
     bar = figure.colorbar(
-        ScalarMappable(colours, "Blues"),
+        ScalarMappable(colours, _PREFERENCE),
         ax=list(plots),
         shrink=0.9,
         pad=0.015,

@@ -26,6 +26,7 @@ class Run:
         smoothness: The scores under several weights of the smoothness, JSON.
         refinement: Another one, of the search of the smoothness of the refinement.
         rows: Lines of `evaluation.csv`, NaN where a score is unknown.
+        cases: Lines of `evaluation_pairs.csv`, likewise.
         pairs: Pairs of `panels.npz`.
         spacing: mm per array axis of the pairs.
         affine: Voxel to world mm RAS+ `(4, 4)`.
@@ -52,6 +53,7 @@ class Run:
     smoothness: Mapping[str, Any] | None = None
     is_front_of_model: bool | None = None
     refinement: Mapping[str, Any] | None = None
+    cases: Sequence[Mapping[str, Any]] = ()
 
 
 def check_extra() -> None:
@@ -91,7 +93,7 @@ def write_report(run: Path | str) -> Path:
             of its files is damaged.
     """
     check_extra()
-    from autoreg_jax.report._page import render_page
+    from autoreg_jax.report.page import render_page
 
     folder = RunFolder(run)
     try:
@@ -132,6 +134,7 @@ def read_run(folder: RunFolder) -> Run:
     evaluation = _optional(folder.evaluation)
     smoothness, stored = _optional(folder.smoothness), stored_digest(folder.path)
     rows, texts = folder.structure_scores, ("fixed", "moving", "structure")
+    cases = folder.pair_scores
     return Run(
         name=folder.path.resolve().name,
         records=_joined_rounds(folder.records()),
@@ -149,6 +152,7 @@ def read_run(folder: RunFolder) -> Run:
         smoothness=smoothness,
         is_front_of_model=_is_of(smoothness, stored),
         refinement=_optional(folder.refinement),
+        cases=read_scores(cases, texts[:2]) if cases.is_file() else (),
     )
 
 

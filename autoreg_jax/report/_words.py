@@ -59,10 +59,19 @@ CAPTIONS = {
     "dice": (
         "Dice overlap of each structure: 0 means that the structure does not overlap "
         "between the two images, 1 that it coincides. Boxes contain the middle half of "
-        "the pairs, the black line is the median, whiskers extend from the worst to "
-        "the best pair, and dots are single pairs. Grey: before registration; blue: "
+        "the pairs, the line across is the median, whiskers extend from the worst "
+        "to the best pair, and dots are single pairs. Grey: before registration; blue: "
         "after the network; orange: after refining each pair on its own, if done. "
         "Small and thin structures score lower for the same error in mm."
+    ),
+    "trust": (
+        "Trust goes from 0 to 1 and is measured from the two images and the "
+        "deformation alone, without the label maps: agreement after registration, "
+        "cover, size of the deformation and folds. The most unusual of them decides; "
+        "below 0.5 it is named. Whether the header of an image is right is not asked, "
+        "as `autoreg register` does of each pair. A high "
+        "number says that nothing is unusual, not that the result is right: a single "
+        "structure that is wrong is not seen."
     ),
     "front": (
         "The same model under several weights of the smoothness; the number beside a "
@@ -73,7 +82,7 @@ CAPTIONS = {
     "alpha": (
         "Preferences of the search. The network is built of cells, and each cell is a "
         "chain of steps (edges). For each edge (column) the search gives every "
-        "candidate operation (row) a probability in percent; a darker field is more "
+        "candidate operation (row) a probability in percent; a deeper blue is more "
         "likely. Framed in orange: the operation used in the final network. Feature "
         "cells describe each image, deformation cells compare the two and estimate the "
         "motion, at half the image resolution and at coarser ones. Colours "
@@ -120,6 +129,10 @@ MISSING = {
     ),
     "summary": "This run has no evaluation, so there are no scores to list.",
     "pairs": "This run has no stored example pairs, so there are no images to show.",
+    "trust": (
+        "Not known: this evaluation is of a version that did not measure it. Repeat "
+        "`autoreg evaluate`."
+    ),
     "structures": (
         "No Dice by structure: the run has not been evaluated, or its subjects have no "
         "label maps."

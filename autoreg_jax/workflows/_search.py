@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from autoreg_jax.programs import (
     check_labels,
     check_space,
     initial_lambda,
+    make_lambda,
     schedule,
     set_genotype,
     with_judge,
@@ -63,6 +64,7 @@ def search(  # noqa: PLR0913
     objective: Objective | None = None,
     estimator: HypergradientEstimator | None = None,
     programs: Programs | None = None,
+    lam: Mapping[str, float] | None = None,
 ) -> SearchResult:
     """Search feature cells, deformation cells and loss weights.
 
@@ -92,6 +94,9 @@ def search(  # noqa: PLR0913
         estimator: A hypergradient estimator of your own, for all stages.
         programs: Compiled programs of an earlier search or training with the same
             network and objective, to be reused.
+        lam: λ before its search, by the names of the terms of `objective`, instead of
+            that of the settings. Only with a `genotype`: the loss of the mixture and
+            of candidates has the weights of the settings.
 
     Returns:
         Genotype, λ and the records of the search.
@@ -118,6 +123,7 @@ def search(  # noqa: PLR0913
         genotype=genotype,
         programs=programs,
         has_members=strategy is not None,
+        lam=lam,
         **own,
     )
     result = (strategy or _find_strategy(job.config.search.strategy))(job)
@@ -137,6 +143,7 @@ def search_job(
     genotype: Genotype | None = None,
     programs: Programs | None = None,
     has_members: bool = False,
+    lam: Mapping[str, float] | None = None,
     **own: Any,
 ) -> SearchJob:
     """What a strategy is given; the arguments are those of `search`.
@@ -150,9 +157,18 @@ def search_job(
     programs = programs_for(config, train, programs, **own)
     is_given = genotype is not None or has_members
     config = _with_strategy(config, programs, is_given=is_given)
+    if lam is not None and (
+        genotype is None or config.search.strategy in (*BY_TRIALS, "perturbation")
+    ):
+        raise ConfigError(
+            f"lam: found weights for a search with the strategy "
+            f"{config.search.strategy!r}, whose candidates have those of the settings; "
+            "give a genotype and search.strategy=darts, or set objective.* instead."
+        )
     if genotype is None:
         genotype = _set_genotype(config, programs)
-    lam = jax.device_get(initial_lambda(config))
+    start = initial_lambda(config) if lam is None else make_lambda(lam)
+    lam = dict(jax.device_get(start))
     check_labels(train, lam)
     lam.pop(_CONSTANT, None)
     check_space(train.images.shape[1:-1], config.mesh.space, _shrinks(config, genotype))

@@ -345,6 +345,8 @@ def test_architecture_and_structure_must_agree():
         jax.eval_shape(one.init, *inputs)
     with pytest.raises(ConfigError, match="the genotype has CellShapes"):
         make_network(config.load("compact"), Genotype.uniform("conv_3"))
+    with pytest.raises(ConfigError, match=r"'conv_3': no network .* voxelmorph"):
+        make_network(config.load("compact"), "conv_3")
     mixed = RegistrationNetwork(structure=Structure(scales=3))
     with pytest.raises(ValueError, match="feature has shape"):
         jax.eval_shape(mixed.init, *inputs, ArchitectureLogits.zeros())

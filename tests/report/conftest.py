@@ -207,6 +207,10 @@ def write_run(
         )
         table.writerows(rows)
 
+    pairs = [[names[i + 1], names[i], 0.9 - 0.1 * i] for i in range(num_pairs)]
+    with (folder / "evaluation_pairs.csv").open("w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows([["fixed", "moving", "trust"], *pairs])
+
     def spread(values: Any) -> dict[str, float]:
         return {"mean": float(np.nanmean(values)), "sd": float(np.nanstd(values))}
 

@@ -16,6 +16,7 @@ from autoreg_jax.report._architecture import (
 from autoreg_jax.report._curves import series
 from autoreg_jax.report._pairs import Pair, mean_dice, select_pairs
 from autoreg_jax.report._words import OPERATIONS
+from autoreg_jax.search_space import ArchitectureLogits, Genotype
 
 
 @pytest.fixture
@@ -74,6 +75,22 @@ def test_heatmap_frames_the_cells_of_the_genotype(alpha):
             expected = softmax(alpha[kind], axis=-1)[s, e, o]
             np.testing.assert_allclose(shown[o, 3 * s + e], expected)
     assert not report.alpha_heatmap(alpha, None).axes[0].patches
+
+
+def test_heatmap_takes_what_a_search_returns(alpha):
+    found, genotype = ArchitectureLogits(**alpha), Genotype.random(3)
+    plain = {
+        kind: dict(zip(("half", "quarter"), getattr(genotype, kind), strict=True))
+        for kind in ("feature", "deformation")
+    }
+    figures = report.alpha_heatmap(found, genotype), report.alpha_heatmap(alpha, plain)
+    for one, other in zip(*(figure.axes[:2] for figure in figures), strict=True):
+        np.testing.assert_array_equal(
+            one.images[0].get_array(), other.images[0].get_array()
+        )
+        places = [[p.get_xy() for p in axes.patches] for axes in (one, other)]
+        assert places[0] == places[1]
+        assert len(places[0]) == 6
 
 
 def test_a_pyramid_has_a_column_for_each_edge_of_its_own_scales():

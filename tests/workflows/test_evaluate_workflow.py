@@ -120,6 +120,18 @@ def test_perfect_model_gets_perfect_scores(done):
     assert summary["peak_memory_bytes"] > 1e7
 
 
+def test_trust_is_that_of_each_pair_and_names_what_is_unusual(done):
+    found = done[0]
+    trusts = {(row["fixed"], row["moving"]): row["trust"] for row in found.pairs}
+    assert all(0 <= trust <= 1 for trust in trusts.values())
+    assert found.summary["trust"]["mean"] == pytest.approx(np.mean([*trusts.values()]))
+    flagged = {
+        (r["fixed"], r["moving"]): r["flags"] for r in found.summary["trust_flags"]
+    }
+    assert {pair for pair, trust in trusts.items() if trust <= 0.5} == set(flagged)
+    assert all(flags and all(flags) for flags in flagged.values())
+
+
 def test_error_before_is_the_distance_in_millimetres(done):
     distances = [
         np.linalg.norm((SHIFTS[i] - SHIFTS[j]) * SPACING)

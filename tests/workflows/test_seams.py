@@ -139,6 +139,22 @@ def test_a_similarity_and_a_term_of_ones_own_train_a_network(
     assert float(value) == pytest.approx(0.5)
 
 
+def test_the_weight_of_a_term_of_ones_own_is_searched(cohorts, settings):
+    objective = Objective(SQUARES, extra_terms={"magnitude": magnitude})
+    lam = {"full": 1.0, "magnitude": 0.5}
+    found = workflows.search(
+        *cohorts[:2], settings, objective=objective, lam=lam, **OF_FAMILY
+    )
+    assert found.lam_start == lam
+    assert set(found.lam) == set(lam)
+    assert found.lam["magnitude"] != lam["magnitude"]
+
+
+def test_weights_of_ones_own_need_an_architecture(cohorts, settings):
+    with pytest.raises(ConfigError, match=r"lam: .* give a genotype and search\.str"):
+        workflows.search(*cohorts[:2], settings, lam=LAM)
+
+
 def test_a_strategy_of_ones_own(cohorts, settings, tmp_path):
     def hand_made(job):
         assert job.train is cohorts[0]

@@ -189,6 +189,8 @@ def _lay_out(
             axes = figure.add_axes(
                 (box[0] / 11, box[1] / height, box[2] / 11, box[3] / height)
             )
+            # In an SVG one image for each plot, text and frame above it.
+            axes.set_rasterization_zorder(2.4)
             draw(axes, plane, title)
             frame_slice(axes, plane, shape, sizes)
             if titled:

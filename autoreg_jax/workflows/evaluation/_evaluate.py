@@ -31,6 +31,7 @@ from autoreg_jax.workflows.evaluation._evaluation import (
 )
 from autoreg_jax.workflows.evaluation._registering import Registered, Registrar
 from autoreg_jax.workflows.evaluation._scores import pair_of, score
+from autoreg_jax.workflows.evaluation._trust import trust_of
 
 
 def choose_examples(quality: list[float]) -> dict[str, int]:
@@ -196,7 +197,9 @@ def _score(
     )
     fields = [field[0] for field in found.displacements]
     names = test.names[fixed], test.names[moving]
-    scored = PairScores(*names, scores, found.seconds)
+    folding = float(scores[-1]["folding_fraction"])
+    trust = trust_of(test, moving, fixed, found.displacements[-1], folding)
+    scored = PairScores(*names, scores, found.seconds, trust)
     return _PairResult(moving, fixed, fields, scored)
 
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from autoreg_jax.display import number
 from autoreg_jax.files import read_json, read_scores, write_json, write_scores
+from autoreg_jax.inference import Trust
 from autoreg_jax.report import evaluation_html
 from autoreg_jax.runtime import RunFolder
+from autoreg_jax.workflows.evaluation._trust import NOT_FINITE
 
 SUFFIXES = ("_before", "", "_refined")
 # Scores of every structure; scores of the displacement, meaningless before it.
@@ -24,13 +26,20 @@ class PairScores(NamedTuple):
     """Scores and times of one pair of named subjects.
 
     Scores are before, after the network and, if refined, after refinement; seconds
-    those of the network, and of network and refinement.
+    those of the network, and of network and refinement. The trust is that of the last
+    displacement, None if that is not finite.
     """
 
     fixed: str
     moving: str
     scores: list[dict[str, np.ndarray]]
     seconds: list[float]
+    trust: Trust | None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is unusual about the pair, in words."""
+        return (NOT_FINITE,) if self.trust is None else self.trust.flags
 
 
 def structures(
@@ -69,8 +78,8 @@ def summary(pairs: Sequence[PairScores], *, is_simulated: bool) -> dict[str, Any
     Returns:
         `pairs`, `simulated`, `{"mean", "sd"}` for each column of `cases`,
         `structures_without_distance` (and `_before`, `_refined`: structures of all
-        pairs that are missing in one map and so have no distance) and
-        `peak_memory_bytes`.
+        pairs that are missing in one map and so have no distance), `trust_flags` (the
+        pairs about which something is unusual, and what) and `peak_memory_bytes`.
     """
     rows = [_means(pair) for pair in pairs]
     content: dict[str, Any] = {"pairs": len(pairs), "simulated": is_simulated}
@@ -79,6 +88,11 @@ def summary(pairs: Sequence[PairScores], *, is_simulated: bool) -> dict[str, Any
         for suffix, *found in zip(SUFFIXES, *(p.scores for p in pairs), strict=False):
             empty = sum(int(np.isnan(one["hd95"]).sum()) for one in found)
             content[f"structures_without_distance{suffix}"] = empty
+    content["trust_flags"] = [
+        {"fixed": pair.fixed, "moving": pair.moving, "flags": list(pair.flags)}
+        for pair in pairs
+        if pair.flags
+    ]
     content["peak_memory_bytes"] = _peak_memory()
     return content
 
@@ -92,7 +106,8 @@ def _means(pair: PairScores) -> dict[str, float]:
         if not (name in _OF_FIELD and suffix == "_before")
     }
     times = zip(SUFFIXES[1:], pair.seconds, strict=False)
-    return found | {f"seconds_per_pair{suffix}": value for suffix, value in times}
+    found |= {f"seconds_per_pair{suffix}": value for suffix, value in times}
+    return found | {"trust": math.nan if pair.trust is None else pair.trust.value}
 
 
 def _mean(values: np.ndarray) -> float:
