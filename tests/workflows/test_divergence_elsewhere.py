@@ -8,7 +8,9 @@ from diverging import CALM, CONV, EVEN, LAM, WILD, poisoned_by, run_with
 from shift import shift_programs
 
 from autoreg_jax import config, workflows
+from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.workflows import Journal
+from autoreg_jax.workflows.divergence import check_sane
 from autoreg_jax.workflows.trials import Trainer, Trial
 
 
@@ -107,3 +109,12 @@ def test_a_trial_follows_the_policy(
     np.testing.assert_array_equal(
         model.params["velocity_half"]["bias"], alone.params["velocity_half"]["bias"]
     )
+
+
+def test_a_torn_field_ends_a_stage_unless_its_best_weights_are_kept():
+    """The mean square of the jumps from voxel to voxel: ten voxels at most."""
+    check_sane("train", 7, {"smooth": 99.0}, keep="last")
+    check_sane("train", 7, {"full": 1e9}, keep="last")
+    check_sane("train", 7, {"smooth": 1e4}, keep="best")
+    with pytest.raises(NonFiniteError, match=r"'train', step 7 \(rate 1\).*term 101"):
+        check_sane("train", 7, {"smooth": 101.0}, keep="last", about="rate 1")
