@@ -15,14 +15,18 @@ except ImportError:  # Windows
     fcntl = None
 
 # File systems without hard links say one of these.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+_NO_LINKS = (
+    *(errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS),
+    *(errno.EXDEV, errno.EMLINK, errno.EINVAL, errno.EACCES),
+)
 
 
 def make_lock_file(path: Path, about: dict[str, Any]) -> tuple[TextIO, str] | None:
     """Create the file in one step, and hold it (`flock`) where the system can.
 
     The key `held` of the file says whether it is held, and is true before the file
-    stands there: a hard link is one step on network file systems, too.
+    stands there: a hard link is one step on network file systems, too. The key `inode`
+    tells the file from a copy of it.
 
     Args:
         path: Of the file.
@@ -101,7 +105,8 @@ def _write(file: TextIO, about: dict[str, Any]) -> str:
         with contextlib.suppress(OSError):  # a file system without such locks
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = True
-    text = json.dumps(about | {"held": held}, indent=2) + "\n"
+    own = {"held": held, "inode": os.fstat(file.fileno()).st_ino}
+    text = json.dumps(about | own, indent=2) + "\n"
     file.write(text)
     file.flush()
     os.fsync(file.fileno())

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import stat
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,8 +19,8 @@ from autoreg_jax.files._writer import is_writer
 
 _LOCK = "owner.json"
 
-# Folders of this process, and the thread that owns each.
-_held: dict[Path, int] = {}
+# Folders, and the process and its thread that own each: a fork inherits them.
+_held: dict[Path, tuple[int, int]] = {}
 
 
 @contextlib.contextmanager
@@ -29,10 +30,9 @@ def owned(folder: Path | str) -> Iterator[None]:
     The lock is the file `owner.json`, made by a hard link, which is one step on network
     file systems, too. Of a process that has ended it is replaced, also of one in
     another container of this machine; whether one of another machine runs cannot be
-    seen, and the file is left. A thread
-    that owns the folder may own it again; a process that is no writer (`write_here`)
-    leaves it to the one that is. Temporary files of processes that were killed are
-    removed.
+    seen, and the file is left. A thread that owns the folder may own it again, but not
+    a process that is forked from it; a process that is no writer (`write_here`) leaves
+    it to the one that is. Temporary files of processes that were killed are removed.
 
     Args:
         folder: Created if missing, and removed if it is empty at the end.
@@ -50,7 +50,8 @@ def owned(folder: Path | str) -> Iterator[None]:
     """
     folder = Path(folder).absolute()
     key = folder.resolve()
-    if not is_writer() or _held.get(key) == threading.get_ident():
+    me = os.getpid(), threading.get_ident()
+    if not is_writer() or _held.get(key) == me:
         yield
         return
     made = make_folder(folder)
@@ -58,19 +59,19 @@ def owned(folder: Path | str) -> Iterator[None]:
     try:
         file, text = _take(lock, key)
         try:
-            _held[key] = threading.get_ident()
+            _held[key] = me
             remove_partials(folder, depth=2)
             yield
         finally:
             # Another process may own it by now, if a person has deleted the file.
             with contextlib.suppress(OSError):
-                if read_lock_file(lock) == text:
+                if os.getpid() == me[0] and read_lock_file(lock) == text:
                     lock.unlink()
             file.close()
             _held.pop(key, None)
     finally:
         with contextlib.suppress(OSError):
-            for path in made:
+            for path in made if os.getpid() == me[0] else ():
                 path.rmdir()
 
 
@@ -112,6 +113,7 @@ def _take(lock: Path, key: Path) -> tuple[TextIO, str]:
     now = datetime.now(UTC).isoformat(" ", "seconds")
     about = this_process() | {"since": now, "token": secrets.token_hex(8)}
     while True:
+        _check_kind(lock)
         found = read_lock_file(lock)
         if found is None:
             made = make_lock_file(lock, about)
@@ -120,10 +122,27 @@ def _take(lock: Path, key: Path) -> tuple[TextIO, str]:
             continue
         other = _parsed(found)
         is_own = other.get("process") == os.getpid() and is_here(other)
-        is_free = is_gone(other) or (is_own and key not in _held)
+        is_free = is_gone(other) or (is_own and not _is_held(key))
         if not (is_free or _is_let_go(lock, other)):
             raise ArtifactError(_refusal(lock, other))
         _set_aside(lock, found)
+
+
+def _is_held(key: Path) -> bool:
+    return key in _held and _held[key][0] == os.getpid()
+
+
+def _check_kind(lock: Path) -> None:
+    """Refuse what is no file: a link that leads nowhere is there and cannot be read."""
+    try:
+        is_file = stat.S_ISREG(lock.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_file:
+        raise ArtifactError(
+            f"{lock}: must be a regular file, the lock of this folder, and is a link, "
+            "a folder or something else; delete or rename it and repeat the command."
+        )
 
 
 def _is_let_go(lock: Path, other: dict[str, Any]) -> bool:
@@ -166,6 +185,9 @@ def _refusal(lock: Path, other: dict[str, Any]) -> str:
     text = f"{lock.parent}: is in use by {who} since {other.get('since')}; "
     if is_here(other):
         text += "wait until it ends or stop it, or choose another folder."
+        with contextlib.suppress(OSError):
+            if other.get("inode") not in (None, lock.stat().st_ino):
+                text += f" If this folder is a copy of that one, delete {lock}."
         if other.get("start") is None:  # this system does not say whose number it is
             text += f" If that process is another program by now, delete {lock}."
         return text

@@ -284,7 +284,7 @@ def _read_by_orbax(what: str, read: Callable[[], Any]) -> Any:
 
 
 def _in_short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,6 +175,61 @@ def test_a_lock_that_this_system_may_not_see_is_left_to_the_user(
         pytest.fail("it may be in use")
 
 
+FORK = """
+import contextlib, os, sys
+from autoreg_jax.errors import ArtifactError
+from autoreg_jax.files import owned
+lock = owned(sys.argv[1])
+lock.__enter__()
+child = os.fork()
+if not child:
+    with contextlib.suppress(ArtifactError), owned(sys.argv[1]):
+        os._exit(1)
+    lock.__exit__(None, None, None)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert os.listdir(sys.argv[1]) == ["owner.json"]
+lock.__exit__(None, None, None)
+assert not os.path.exists(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_does_not_own_and_takes_nothing_away(tmp_path):
+    root = Path(files.__file__).parents[2]
+    words = [sys.executable, "-c", FORK, str(tmp_path / "run")]
+    env = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(words, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def nowhere(lock):
+    lock.symlink_to("nowhere")
+
+
+KINDS = {"a link to nowhere": nowhere, "a folder": Path.mkdir, "a pipe": os.mkfifo}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_what_is_no_file_is_refused(tmp_path, make):
+    make(tmp_path / "owner.json")
+    with (
+        pytest.raises(ArtifactError, match=r"must be a regular file.*delete or rename"),
+        owned(tmp_path),
+    ):
+        pytest.fail("it is not free")
+
+
+def test_a_copy_of_a_folder_in_use_says_what_to_delete(tmp_path, holder):
+    copy = shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-copy")
+    words = rf"in use by .* is a copy of that one, delete {copy}/owner\.json\."
+    with pytest.raises(ArtifactError, match=words), owned(copy):
+        pytest.fail("the other process runs")
+    with pytest.raises(ArtifactError) as caught, owned(tmp_path):
+        pytest.fail("the other process runs")
+    assert "is a copy" not in str(caught.value)
+
+
 def test_a_number_that_may_be_another_programs_is_left_to_the_user(tmp_path):
     """Where the system hides when processes start."""
     about = HERE | {"process": os.getppid(), "start": None}
@@ -239,10 +295,11 @@ def test_where_there_are_no_hard_links_a_new_file_does(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     with owned(tmp_path):
         assert json.loads((tmp_path / "owner.json").read_text())["process"]
-        monkeypatch.setattr(files._owner, "_held", {})
-        monkeypatch.setattr(os, "getpid", lambda: 1)
-        with pytest.raises(ArtifactError, match="in use"), owned(tmp_path):
-            pass
+        with monkeypatch.context() as patch:
+            patch.setattr(files._owner, "_held", {})
+            patch.setattr(os, "getpid", lambda: 1)
+            with pytest.raises(ArtifactError, match="in use"), owned(tmp_path):
+                pass
     assert names(tmp_path) == []
 
 

@@ -2,8 +2,10 @@
 
 import logging
 import pickle
+import shutil
 from dataclasses import replace
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from scipy import stats
 from stand_in import write_dataset
 
 from autoreg_jax import config, workflows
-from autoreg_jax.errors import ConfigError, NonFiniteError
+from autoreg_jax.errors import ArtifactError, ConfigError, NonFiniteError
 from autoreg_jax.files import read_json, read_records
 from autoreg_jax.inference import load_model
 from autoreg_jax.losses import PAPER_WEIGHTS
@@ -239,6 +241,27 @@ def test_a_trainer_goes_to_another_process(cohorts, space, tmp_path):
     one, other = trainer.advance(trial, 8), there.advance(trial, 8)
     assert one.seconds > 0
     np.testing.assert_array_equal(one.scores["dice"], other.scores["dice"])
+
+
+def test_a_trial_without_its_checkpoint_is_trained_again(
+    cohorts, space, tmp_path, caplog
+):
+    genotype = set_genotype(BASE, cells_of(PROGRAMS.mixed))
+    short = config.merge(racing(space, USUAL), {"train": {"steps": 4}})
+    trial = Trial("1")
+    trainer = Trainer(*cohorts[:2], short, tmp_path, genotype, PROGRAMS)
+    trainer.advance(trial, 4)
+    before = trainer.model(trial)
+    checkpoints = tmp_path / "1" / "checkpoints"
+    shutil.rmtree(checkpoints)
+    after = trainer.model(trial)
+    chex.assert_trees_all_equal(after.params, before.params)
+    assert "its last checkpoint is missing; it is trained again" in caplog.text
+    (name,) = checkpoints.rglob("_CHECKPOINT_METADATA")
+    name.write_text("[]")
+    words = rf"damaged .* delete {tmp_path / '1'} and resume"
+    with pytest.raises(ArtifactError, match=words):
+        trainer.model(trial)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Trains a trial up to a step, from where it was left."""
 
 import contextlib
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +36,9 @@ from autoreg_jax.workflows._train import training_task
 from autoreg_jax.workflows.training import trained_model
 from autoreg_jax.workflows.trials._judging import Judging
 from autoreg_jax.workflows.trials._memory import LACKING, is_out_of_memory
-from autoreg_jax.workflows.trials._trial import Outcome, Trial
+from autoreg_jax.workflows.trials._trial import Outcome, Trial, outcome_of
+
+logger = logging.getLogger(__name__)
 
 # Seconds that show how long a step takes; before it is not worth leaving a trial.
 _TELLING = 2.0
@@ -146,7 +149,7 @@ class Trainer:
         journal = self._journal(trial)
         for record in journal.of_stage("scores"):
             if record["step"] == steps:
-                return _outcome(trial, record)
+                return outcome_of(trial, record)
         config = self.settings(trial)
         record = {"stage": "scores", "step": steps, "scores": {}, "folding": 0.0}
         try:
@@ -175,7 +178,7 @@ class Trainer:
                 record |= {"scores": scores, "folding": folding, "diverged": why}
         record["seconds"] = _seconds(journal.of_stage("train"))
         journal.add(record)
-        return _outcome(trial, record)
+        return outcome_of(trial, record)
 
     def model(self, trial: Trial) -> RegistrationModel:
         """The model of a trial that has all of its steps."""
@@ -220,11 +223,23 @@ class Trainer:
             is_enough |= _is_too_dear(records, most_seconds)
             return {"paused": True} if is_enough else {}
 
-        if _steps_done(journal) >= steps:
-            return last_state(task, journal)
         if steps < task.steps:
             task = replace(task, stop=stop)
-        return repeat(task, journal)
+        try:
+            if _steps_done(journal) >= steps:
+                state = last_state(task, journal)
+                if state is not None:
+                    return state
+                logger.warning(
+                    "%s: its last checkpoint is missing; it is trained again.",
+                    journal.run,
+                )
+            return repeat(task, journal)
+        except ArtifactError as error:
+            raise ArtifactError(
+                f"{error} To train this trial alone again, delete {journal.run} and "
+                "resume."
+            ) from error
 
     def _journal(self, trial: Trial) -> Journal:
         return Journal(self.folder / trial.name, resume=True)
@@ -252,21 +267,6 @@ class Trainer:
 
 def _lam(config: RunConfig) -> dict[str, float]:
     return in_order({k: float(v) for k, v in initial_lambda(config).items()})
-
-
-def _outcome(trial: Trial, record: dict[str, Any]) -> Outcome:
-    try:
-        scores = {name: np.asarray(v, float) for name, v in record["scores"].items()}
-        numbers = scores, float(record["seconds"]), float(record["folding"])
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"trial {trial.name}: its scores in metrics.jsonl are damaged ({error!r}); "
-            "restore the file, or search again."
-        ) from error
-    why, is_too_dear = record.get("diverged", ""), record.get("is_too_dear", False)
-    return Outcome(
-        trial, record.get("done", record["step"]), *numbers, why, is_too_dear
-    )
 
 
 def _steps_done(journal: Journal) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autoreg_jax.errors import ArtifactError
 from autoreg_jax.search_space import Genotype
 
 SCORES = ("dice", "soft_dice", "landmarks", "mind")
@@ -77,3 +78,23 @@ class Outcome:
         """Mean score by a judge, or by the one that every dataset has."""
         scores = self.scores.get(judge or SCORES[0], self.scores["mind"])
         return float(np.nanmean(scores))
+
+
+def outcome_of(trial: Trial, record: Mapping[str, Any]) -> Outcome:
+    """What a record of the scores of a trial says.
+
+    Raises:
+        ArtifactError: If it is damaged.
+    """
+    try:
+        scores = {name: np.asarray(v, float) for name, v in record["scores"].items()}
+        numbers = scores, float(record["seconds"]), float(record["folding"])
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"trial {trial.name}: its scores in metrics.jsonl are damaged ({error!r}); "
+            "restore the file, or search again."
+        ) from error
+    why, is_too_dear = record.get("diverged", ""), record.get("is_too_dear", False)
+    return Outcome(
+        trial, record.get("done", record["step"]), *numbers, why, is_too_dear
+    )
