@@ -149,7 +149,7 @@ def check_companion(part: Volume, image: Volume, kind: str) -> tuple[str, ...]:
     if min(shared[:2]) < _SAME_PLACE:
         return (
             f"{name} covers {100 * shared.fixed:.2g} % of the field of view of "
-            f"{whole}; {where}. If that is not meant: {remedy}",
+            f"{whole}; {where}. If that is not meant, {remedy[0].lower()}{remedy[1:]}",
         )
     return ()
 
