@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,15 +43,17 @@ def make_lock_file(path: Path, about: dict[str, Any]) -> tuple[TextIO, str] | No
     partial = partial_beside(path)
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(partial.open("x", encoding="utf-8"))
-            text = _write(file, about)
-            if not _is_linked(partial, path, text):
-                return None
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                reason = error.strerror or str(error)
-                raise OSError(error.errno or errno.EIO, reason, str(path)) from error
-            return _without_links(path, about)
+            with _naming(path):
+                file = stack.enter_context(partial.open("x", encoding="utf-8"))
+                text = _write(file, about)
+            try:
+                if not _is_linked(partial, path, text):
+                    return None
+            except OSError as error:
+                if error.errno in _NO_LINKS:
+                    return _without_links(path, about)
+                with _naming(path):
+                    raise
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -88,14 +91,25 @@ def _is_linked(partial: Path, path: Path, text: str) -> bool:
 
 
 def _without_links(path: Path, about: dict[str, Any]) -> tuple[TextIO, str] | None:
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, _naming(path):
         try:
             file = stack.enter_context(path.open("x", encoding="utf-8"))
         except FileExistsError:
             return None
+        stack.callback(path.unlink)  # what has no text says nothing of its owner
         text = _write(file, about)
         stack.pop_all()
         return file, text
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the lock file in errors of the disk, not the one beside it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(error.errno or errno.EIO, reason, str(path)) from error
 
 
 def _write(file: TextIO, about: dict[str, Any]) -> str:

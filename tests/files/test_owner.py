@@ -1,5 +1,6 @@
 """One owner of a folder: who may take it, who is refused, what is left."""
 
+import errno
 import json
 import os
 import shutil
@@ -300,6 +301,33 @@ def test_where_there_are_no_hard_links_a_new_file_does(tmp_path, monkeypatch):
             patch.setattr(os, "getpid", lambda: 1)
             with pytest.raises(ArtifactError, match="in use"), owned(tmp_path):
                 pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_disk_that_takes_no_lock_has_none(tmp_path, monkeypatch, has_links):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "fsync" if has_links else "link", refuse)
+    if not has_links:
+        monkeypatch.setattr(os, "fsync", refuse)
+    with (
+        pytest.raises(PermissionError, match=r"denied: '.*owner\.json'"),
+        owned(tmp_path),
+    ):
+        pytest.fail("it is not owned")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EMLINK, errno.EACCES])
+def test_whatever_links_are_refused_for_a_new_file_does(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with owned(tmp_path):
+        assert names(tmp_path) == ["owner.json"]
     assert names(tmp_path) == []
 
 
