@@ -37,11 +37,11 @@ class DivergenceConfig:
 
     factor: float = 0.3
     """`rollback`: factor on the learning rates of the weights and of α or λ, each time,
-    in (0, 1). The state is one after which a twentieth of the steps, and 20 at least,
+    in [1e-6, 1). The state is one after which a twentieth of the steps, and 20 at least,
     went well, or the first one."""
 
     def __post_init__(self) -> None:
         check_choice(self, "policy", typing.get_args(Policy))
         check_range(self, "skips", "rollbacks", at_least=1)
         check_range(self, "gradient", above=1)
-        check_range(self, "factor", above=0, below=1)
+        check_range(self, "factor", at_least=1e-6, below=1)
