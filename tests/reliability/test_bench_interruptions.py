@@ -4,18 +4,16 @@ import contextlib
 import csv
 import dataclasses
 import errno
-import os
 import pickle
 import random
-import signal
-import subprocess
+import shutil
 import sys
 import time
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from interrupt import Crash, fail_at
+from interrupt import Crash, fail_at, is_finished
 from outcome import check_sentence, outcome
 
 from autoreg_jax import config
@@ -120,24 +118,6 @@ bench(folder, pickle.loads(Path(protocol).read_bytes()))
 """
 
 
-def is_finished(words, seconds=None):
-    """Run a bench in a process; whether it ends before it is killed."""
-    paths = os.pathsep.join(map(str, (STUDIES.parent, STUDIES, STUDIES.parents[1])))
-    with subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": paths},
-    ) as process:
-        process.stdout.readline()
-        try:
-            assert process.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            return False
-    return True
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_bench_that_is_killed_again_and_again_is_the_same(
@@ -153,14 +133,14 @@ def test_a_bench_that_is_killed_again_and_again_is_the_same(
     folder = tmp_path / "bench"
     words = [sys.executable, "-c", PROGRAM, str(folder), str(tmp_path / "protocol")]
     begin = time.monotonic()
-    assert is_finished(words)
+    assert is_finished(words, STUDIES)
     seconds, whole = time.monotonic() - begin, found_in(folder)
     rng, kills = random.Random(0), 0
     while kills < 40:
-        if is_finished(words, rng.uniform(0, seconds / 2)):
+        if is_finished(words, STUDIES, seconds=rng.uniform(0, seconds / 2)):
             assert found_in(folder) == whole
-            folder.rename(tmp_path / f"bench-{kills}")
+            shutil.rmtree(folder)
         else:
             kills += 1
-    assert is_finished(words)
+    assert is_finished(words, STUDIES)
     assert found_in(folder) == whole
