@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from autoreg_jax.alignment import Alignment
 from autoreg_jax.inference import Registered
+from autoreg_jax.report._templates import page_templates
 from autoreg_jax.report._words import duration
 from autoreg_jax.report.slices import SlicePictures, slice_pictures
 from autoreg_jax.transforms import Transform
@@ -19,20 +18,17 @@ def pair_page(found: Registered, summary: Mapping[str, Any]) -> str:
         found: The registration.
         summary: Its numbers, as summary.json holds them.
     """
-    environment = Environment(
-        loader=PackageLoader("autoreg_jax.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("pair.html.jinja").render(
-        moving=_name(summary["moving"], "moving image"),
-        fixed=_name(summary["fixed"], "fixed image"),
-        slices=list(_slices(found)),
-        decisions=list(_decisions(found)),
-        warnings=[*summary["warnings"], *_flags(summary)],
-        rows=list(_rows(summary)),
+    return (
+        page_templates()
+        .get_template("pair.html.jinja")
+        .render(
+            moving=_name(summary["moving"], "moving image"),
+            fixed=_name(summary["fixed"], "fixed image"),
+            slices=list(_slices(found)),
+            decisions=list(_decisions(found)),
+            warnings=[*summary["warnings"], *_flags(summary)],
+            rows=list(_rows(summary)),
+        )
     )
 
 

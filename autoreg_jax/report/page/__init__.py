@@ -1,9 +1,8 @@
 """The page that describes a run: its sections and their HTML."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from autoreg_jax.report._run import Run
 from autoreg_jax.report._summary import is_simulated, summary_paragraph, summary_table
+from autoreg_jax.report._templates import page_templates
 from autoreg_jax.report._words import MISSING
 from autoreg_jax.report.page._made import made
 from autoreg_jax.report.page._provenance import command_line, provenance_rows
@@ -15,13 +14,7 @@ __all__ = ["render_page"]
 
 def render_page(run: Run) -> str:
     """Make the HTML of the report, a self-contained page."""
-    environment = Environment(
-        loader=PackageLoader("autoreg_jax.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates()
     environment.filters["number"] = number
     sections = (
         pairs(run),
