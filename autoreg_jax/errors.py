@@ -6,8 +6,8 @@ _LONGEST = 1200
 class AutoRegError(Exception):
     """Base class of all errors that this package raises deliberately.
 
-    Messages quote files, whose names and cells may have any length: of a text of more
-    than 1200 letters the middle is left out, since the remedy is at the end.
+    Messages quote files, whose names and cells may have any length. A text of more than
+    1200 letters is shortened in the middle, because the remedy is at its end.
 
     Args:
         message: What is wrong, where, what was found, and what to do.

@@ -37,8 +37,8 @@ class DivergenceConfig:
 
     factor: float = 0.3
     """`rollback`: factor on the learning rates of the weights and of α or λ, each time,
-    in [1e-6, 1). The state is one after which a twentieth of the steps, and 20 at least,
-    went well, or the first one."""
+    in [1e-6, 1). The state is one after which a twentieth of the steps, and at least
+    20, went well, or the first one."""
 
     def __post_init__(self) -> None:
         check_choice(self, "policy", typing.get_args(Policy))

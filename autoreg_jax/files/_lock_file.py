@@ -25,9 +25,9 @@ _NO_LINKS = (
 def make_lock_file(path: Path, about: dict[str, Any]) -> tuple[TextIO, str] | None:
     """Create the file in one step, and hold it (`flock`) where the system can.
 
-    The key `held` of the file says whether it is held, and is true before the file
-    stands there: a hard link is one step on network file systems, too. The key `inode`
-    tells the file from a copy of it.
+    The key `held` of the file says whether it is held. The file is held before it
+    appears: it is made by a hard link, which is one step on network file systems, too.
+    The key `inode` shows whether a file is the original or a copy.
 
     Args:
         path: Of the file.

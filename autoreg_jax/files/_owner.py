@@ -28,11 +28,12 @@ def owned(folder: Path | str) -> Iterator[None]:
     """Own a folder: no other process that does likewise writes into it meanwhile.
 
     The lock is the file `owner.json`, made by a hard link, which is one step on network
-    file systems, too. Of a process that has ended it is replaced, also of one in
-    another container of this machine; whether one of another machine runs cannot be
-    seen, and the file is left. A thread that owns the folder may own it again, but not
-    a process that is forked from it; a process that is no writer (`write_here`) leaves
-    it to the one that is. Temporary files of processes that were killed are removed.
+    file systems, too. The lock of a process that has ended is replaced, even if that
+    process ran in another container of this machine. Whether a process of another
+    machine still runs cannot be seen, so its lock stays. A thread that owns the folder
+    may own it again, but not a process that is forked from it. A process that is no
+    writer (`write_here`) leaves the lock to the one that is. Temporary files of
+    processes that were killed are removed.
 
     Args:
         folder: Created if missing, and removed if it is empty at the end.

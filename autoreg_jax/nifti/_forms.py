@@ -44,7 +44,7 @@ class Forms:
     rounding: float
 
 
-# NaN that a processor signals, as they are in damaged headers, are no warning.
+# Damaged headers may hold signalling NaNs, about which NumPy would warn.
 @np.errstate(invalid="ignore")
 def forms_of(header: Nifti1Header, shape: tuple[int, ...]) -> Forms:
     """Read all answers of a header as it is stored, without the repairs of nibabel."""

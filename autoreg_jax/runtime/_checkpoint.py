@@ -260,10 +260,10 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _read_by_orbax(what: str, read: Callable[[], Any]) -> Any:
-    """Call what reads; say in a sentence that a checkpoint is damaged.
+    """Read a checkpoint; if it is damaged, say so in one sentence.
 
-    What orbax reads beside it then ends as well, with tracebacks on standard error
-    when Python removes it: that is done here, without them. So the first error is not
+    After an error orbax leaves unfinished reads behind, which print tracebacks when
+    Python removes them. They are removed here, silently, so the first error cannot be
     kept as the cause.
     """
     try:
