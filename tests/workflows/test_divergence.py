@@ -213,7 +213,7 @@ def test_a_search_skips_a_pair_and_its_weights_rest(poisoned, cohorts, run):
 
 
 def test_a_search_goes_back_with_lower_rates(cohorts, run, tmp_path):
-    wild = run("rollback", CALM, lam=1e9, factor=1e-9)
+    wild = run("rollback", CALM, lam=1e6, factor=1e-6)
     found = search(cohorts, wild, run=tmp_path)
     assert [record["step"] for record in found.records] == [1, 2, 3, 4, 5]
     (event,) = found.records[0]["rolled_back"]
