@@ -13,7 +13,7 @@ from autoreg_jax.errors import ConfigError
 
 # Options that go to `inference.register` under the same names.
 _OPTIONS = ("model", "init", "affine", "refine", "similarity", "smoothness", "fill")
-_OPTIONS += ("max_memory",)
+_OPTIONS += ("max_memory", "channel_weights")
 
 
 class Register(Verb):
@@ -36,13 +36,11 @@ class Register(Verb):
         """Images, outputs, registration, labels and masks."""
         add = parser.add_argument_group("images").add_argument
         path: Any = {"type": Path, "metavar": "PATH"}
-        add("-f", "--fixed", help="fixed image (NIfTI), or a folder of images", **path)
-        add(
-            "-m",
-            "--moving",
-            help="moving image, or a folder (two: pairs of equal names)",
-            **path,
-        )
+        many: Any = path | {"nargs": "+", "action": "extend", "default": []}
+        help_ = "fixed image, several of one subject, or a folder"
+        add("-f", "--fixed", help=help_, **many)
+        help_ = "moving image, as many in the same order, or a folder"
+        add("-m", "--moving", help=help_, **many)
         add(
             "--pairs",
             type=Path,
@@ -89,7 +87,7 @@ class Register(Verb):
             choices=("auto", "rigid", "affine", "none"),
             default="auto",
             metavar="KIND",
-            help="alignment before: rigid, affine, none or auto (default)",
+            help="alignment before: rigid, affine, none, auto (default)",
         )
         add(
             "--affine-only",
@@ -107,6 +105,14 @@ class Register(Verb):
             metavar="NAME",
             help="similarity to optimise: ncc (one contrast), mind (two) or auto, "
             "which looks; default: the model's, or auto",
+        )
+        add(
+            "--weights",
+            nargs="+",
+            type=float,
+            dest="channel_weights",
+            metavar="WEIGHT",
+            help="of several images in the similarity (default: equal)",
         )
         add(
             "--smoothness",
@@ -158,13 +164,13 @@ class Register(Verb):
         if "report" in options.extra:
             from autoreg_jax.report import pair_page as page
         fixed, moving = options.fixed, options.moving
-        folders = any(path is not None and path.is_dir() for path in (fixed, moving))
+        folders = any(path.is_dir() for path in (*fixed, *moving))
         if options.pairs is not None or folders:
             _check_many(options)
             if options.pairs is not None:
                 pairs = data.read_pairs(options.pairs)
             else:
-                pairs = data.match_images(fixed, moving)
+                pairs = data.match_images(*fixed, *moving)
             _say_what_is_done(given)
             enable_compilation_cache()
             summaries = inference.register_many(
@@ -178,15 +184,15 @@ class Register(Verb):
             )
             show_many(summaries, options)
             return int(any("error" in summary for summary in summaries.values()))
-        if fixed is None or moving is None:
+        if not fixed or not moving:
             raise ConfigError("give a fixed and a moving image (-f, -m), or --pairs.")
         if options.fixed_labels and not options.moving_labels:
             raise ConfigError("--fixed-labels needs --moving-labels to compare with.")
         if (options.fixed_landmarks is None) != (options.moving_landmarks is None):
             raise ConfigError("give --fixed-landmarks and --moving-landmarks, both.")
         pair = data.PairFiles(
-            fixed,
-            moving,
+            fixed[0],
+            moving[0],
             options.fixed_labels,
             options.moving_labels,
             options.fixed_mask,
@@ -195,6 +201,8 @@ class Register(Verb):
             moving_landmarks=options.moving_landmarks,
             fixed_lesion=options.fixed_lesion,
             moving_lesion=options.moving_lesion,
+            more_fixed=tuple(fixed[1:]),
+            more_moving=tuple(moving[1:]),
         )
         _say_what_is_done(given)
         enable_compilation_cache()
@@ -232,8 +240,13 @@ def _check_many(options: Namespace) -> None:
             )
     if options.output is None:
         raise ConfigError("no output; give an output prefix (-o).")
-    if options.pairs is None and (options.fixed is None or options.moving is None):
+    if options.pairs is None and not (options.fixed and options.moving):
         raise ConfigError("give fixed and moving images (-f, -m).")
+    if len(options.fixed) > 1 or len(options.moving) > 1 or options.channel_weights:
+        raise ConfigError(
+            "several images of each subject (-f, -m, --weights) are for one "
+            "pair; with --pairs or folders each subject has one image."
+        )
 
 
 def _say_what_is_done(given: Mapping[str, Any]) -> None:

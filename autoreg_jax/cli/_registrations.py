@@ -39,7 +39,8 @@ def show_one(summary: dict[str, Any], options: Namespace) -> None:
         for label, _, key, form in _NUMBERS
         if key in summary
     ]
-    show_table(str(options.moving), ["", "before", "after"], rows)
+    title = ", ".join(map(str, options.moving))
+    show_table(title, ["", "before", "after"], rows)
     if "compared_by" in summary:
         words = f"{summary['compared_by']}. {summary['compared_by_reason']}"
         show_line("compared by", words)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autoreg_jax.data import Image, as_given
+from autoreg_jax.data import Image, as_given, channels_of
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.inference import RegistrationModel, register
 from autoreg_jax.transforms import Transform
@@ -56,13 +56,19 @@ def registration(
         the order of ANTs: the former bring the moving image to the fixed one.
 
     Raises:
-        ConfigError: If `type_of_transform` is unknown.
+        ConfigError: If `type_of_transform` is unknown, or several images of a subject
+            are given.
         AutoregError: As `register`.
     """
     if type_of_transform not in _TYPES:
         raise ConfigError(
             f"type_of_transform: must be one of {', '.join(_TYPES)}, got "
             f"{type_of_transform!r}."
+        )
+    if len(channels_of(fixed)) > 1 or len(channels_of(moving)) > 1:
+        raise ConfigError(
+            "registration takes one image of each subject; several are channels of "
+            "autoreg_jax.register."
         )
     found = register(
         fixed,

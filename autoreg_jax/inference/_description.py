@@ -55,6 +55,7 @@ class ModelDescription:
         conditions: Terms of the loss whose weights the network is told; None: none.
         refine_smoothness: Factor on the smoothness of a refinement that validation
             pairs have decided; 1: that of λ.
+        channels: Images of each subject that the network sees.
     """
 
     genotype: Genotype | str
@@ -74,6 +75,7 @@ class ModelDescription:
     loss_similarity: str | None = None
     conditions: Conditions | None = None
     refine_smoothness: float = 1.0
+    channels: int = 1
 
     @property
     def objective(self) -> Objective:

@@ -84,6 +84,7 @@ def register_files(
         with_labels=pair.moving_labels is not None,
         extra=extra,
         inputs=(*pair.files, *initial_files(options.get("init"))),
+        channels=pair.channels,
     )
     one_field = one_field or displacement is not None
     return _register(pair, paths, options, one_field=one_field, guide=guide, page=page)
@@ -116,8 +117,8 @@ def _register(
         truth = pair.displacement and _truth(pair.displacement, fixed, moving)
         begin = {} if pair.init is None else {"init": pair.init}
         result = register(
-            fixed,
-            moving,
+            [fixed, *pair.more_fixed],
+            [moving, *pair.more_moving],
             fixed_mask=pair.fixed_mask,
             moving_mask=pair.moving_mask,
             fixed_lesion=pair.fixed_lesion,
@@ -158,6 +159,7 @@ def _check_memory(
     )
     what = replace(
         what,
+        channels=pair.channels,
         has_labels=pair.moving_labels is not None,
         is_written="displacement" in paths,
         extra=written_words(paths),
@@ -249,6 +251,7 @@ def _paths_of(
         with_labels=pair.moving_labels is not None,
         extra=extra,
         inputs=(*pair.files, *others),
+        channels=pair.channels,
     )
 
 

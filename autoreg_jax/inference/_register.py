@@ -1,35 +1,24 @@
 """Registration of two images of any grid, orientation and spacing."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from autoreg_jax.alignment import prealign
 from autoreg_jax.config import Intensity
-from autoreg_jax.data import (
-    Image,
-    check_contrast,
-    normalize_intensity,
-    read_image,
-)
+from autoreg_jax.data import Image
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import (
     Grid,
     Volume,
     displacement_on,
-    resample,
     working_grid,
 )
-from autoreg_jax.inference._comparable import (
-    check_compared,
-    check_options,
-    compared_part,
-)
+from autoreg_jax.inference._comparable import check_options
 from autoreg_jax.inference._estimate import estimate
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._guide import Guide
@@ -37,8 +26,19 @@ from autoreg_jax.inference._initial import Start, found_transform, initial_trans
 from autoreg_jax.inference._model import RegistrationModel, load_model
 from autoreg_jax.inference._quality import check_length, correlations, folding
 from autoreg_jax.inference._registered import Registered
+from autoreg_jax.inference.channels import (
+    Channel,
+    bare,
+    check_channels,
+    check_count,
+    check_weights,
+    compared_channels,
+    on_grid,
+    read_channels,
+    scaled,
+)
 from autoreg_jax.inference.memory import fit_pair, memory_limit
-from autoreg_jax.inference.optimisation import compared_by
+from autoreg_jax.inference.optimisation import channels_compared_by
 from autoreg_jax.inference.trust import Trust, directions, evidence_of
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
@@ -50,8 +50,8 @@ _WINDOW, _STEPS = 9, 100
 
 @in_single_precision
 def register(  # noqa: PLR0913
-    fixed: Image,
-    moving: Image,
+    fixed: Image | Sequence[Image],
+    moving: Image | Sequence[Image],
     *,
     model: RegistrationModel | Path | str | None = None,
     init: Start = None,
@@ -60,6 +60,7 @@ def register(  # noqa: PLR0913
     learning_rate: float | None = None,
     similarity: str | Similarity | None = None,
     smoothness: float | None = None,
+    channel_weights: Sequence[float] | None = None,
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
     fixed_lesion: Image | None = None,
@@ -75,8 +76,11 @@ def register(  # noqa: PLR0913
 
     Args:
         fixed: The fixed image, 2-D or 3-D, with any intensities: a file, a `Volume`, an
-            image of nibabel, SimpleITK or ANTs, or a pair `(array, affine)`.
-        moving: The moving image, on any grid of the same world.
+            image of nibabel, SimpleITK or ANTs, or a pair `(array, affine)`. Or a list
+            of several images of the subject, such as T1 and T2, on any grids: channels.
+            All decide on one displacement; what else looks at one image, such as the
+            alignment, looks at the first.
+        moving: The moving image, on any grid of the same world; or as many channels.
         model: A model, its folder or a run folder; default: no model, alignment and
             optimisation alone. A folder is read and compiled at every call: to register
             many pairs, pass `load_model(...)`.
@@ -94,12 +98,14 @@ def register(  # noqa: PLR0913
             default: 0.2 after a network, 0.1 without.
         similarity: Similarity to optimise, a name in `losses.SIMILARITIES`, a
             `Similarity` of your own, or "auto": local correlation ("ncc") for images of
-            one contrast, "mind" for two, see `data.shared_contrast`. Default: that of
-            the model, or "auto".
+            one contrast, "mind" for two, see `data.shared_contrast`, for each channel
+            by itself. Default: that of the model, or "auto".
         smoothness: Factor on the weight of the smoothness of the displacement (> 0):
             above 1 smoother, below 1 closer to the images. A network has to be trained
             for it (`network.conditions`), within a range; one that is not leaves it to
             the refinement. Default: as the model was trained, or the usual weight.
+        channel_weights: Weight of each channel in the similarity that is optimised, a
+            mean; default: all equal.
         fixed_mask: Compare only where this mask of the fixed image is not 0 (from 0.5
             if a file holds probabilities, see `data.read_mask`). A network does not
             know masks: with a model they are those of the refinement.
@@ -146,30 +152,31 @@ def register(  # noqa: PLR0913
         has_mask=any(mask is not None for mask in given_masks),
         is_guided=guide is not None,
     )
-    fixed, moving = read_image(fixed), read_image(moving)
     check_fill(fill)
     limit = memory_limit(max_memory)
-    check_contrast(fixed)
-    check_contrast(moving)
+    channels, doubts = read_channels(fixed, moving)
+    check_weights(channel_weights, len(channels), refine)
     if isinstance(model, Path | str):
         model = load_model(model)
+    check_count(model, len(channels))
     is_asked = similarity is not None
     of_model = None if model is None else model.description.similarity
     if model is not None and smoothness is not None:
         is_left = refine > 0 and not model.description.is_told_smoothness
         model = model if is_left else model.with_smoothness(smoothness)
     begin = time.perf_counter()
-    shown, given = fixed, moving
-    fixed, fixed_part, doubts = compared_part(fixed, fixed_mask, fixed_lesion)
-    moving, moving_part, more = compared_part(moving, moving_mask, moving_lesion)
-    masks, doubts = (fixed_part, moving_part), [*doubts, *more]
+    given = channels
+    channels, masks, more = compared_channels(
+        channels, (fixed_mask, moving_mask), (fixed_lesion, moving_lesion)
+    )
+    (fixed, moving), doubts = channels[0], [*doubts, *more]
     read = guide and guide.read(fixed, moving)
     doubts += read.doubts if read else ()
     initial = initial_transform(init, fixed, moving)
-    asked = similarity, of_model, fixed, moving
-    chosen = (
-        compared_by(*asked, masks=masks, place=initial.place) if refine > 0 else None
-    )
+    chosen = None
+    if refine > 0:
+        asked = similarity, of_model, channels, channel_weights
+        chosen = channels_compared_by(*asked, masks=masks, place=initial.place)
     similarity = chosen.similarity if chosen else None
     grid = _comparison_grid(fixed, model)
     fitting = fit_pair(
@@ -181,41 +188,31 @@ def register(  # noqa: PLR0913
         refine=refine,
         similarity=similarity,
         masks=masks,
+        channels=len(channels),
     )
     doubts += fitting.notes
-    moving = initial.place(moving, fixed)
+    channels = [Channel(f, initial.place(m, fixed)) for f, m in channels]
+    moving = channels[0].moving
     masks = (masks[0], masks[1] and initial.place(masks[1], fixed, "nearest"))
     prealignment = prealign(fixed, moving, affine, masks)
     doubts += prealignment.warnings
     intensity = Intensity() if model is None else model.description.intensity
 
-    def on_grid(volume: Volume) -> Array:
-        return jnp.asarray(resample(volume, grid))[None, ..., None]
-
-    scaled = [
-        replace(image, array=normalize_intensity(image.array, intensity))
-        for image in (fixed, moving)
-    ]
-    placed = prealignment.place(scaled[1])
-    fixed_array, moving_array = on_grid(scaled[0]), on_grid(placed)
-    unaligned = on_grid(scaled[1]) if prealignment.is_used else moving_array
+    still, start = (scaled(side, intensity) for side in zip(*channels, strict=True))
+    placed = [prealignment.place(image) for image in start]
+    arrays = on_grid(still, grid), on_grid(placed, grid)
+    unaligned = on_grid(start, grid) if prealignment.is_used else arrays[1]
     placed_masks = (masks[0], masks[1] and prealignment.place(masks[1]))
-    weights = [mask and on_grid(mask) for mask in placed_masks]
-    pair, arrays = (fixed, placed), [_bare(x) for x in (fixed_array, moving_array)]
+    weights = [mask and on_grid([mask], grid) for mask in placed_masks]
     if model is not None and is_asked and refine == 0:
         doubts.append(
             "The similarity is not used: the network alone registers the pair; a "
             "refinement (refine, --refine N) uses it."
         )
     if model is not None:
-        doubts += model.description.doubts(pair, arrays, grid.spacing)
-    doubts += check_compared(
-        pair,
-        arrays,
-        placed_masks,
-        [None if w is None else _bare(w) for w in weights],
-        grid,
-    )
+        shown = map(bare, arrays)
+        doubts += model.description.doubts((fixed, placed[0]), shown, grid.spacing)
+    doubts += check_channels(still, placed, arrays, placed_masks, weights, grid)
     of_pair: dict[str, Any] = {}
     if refine > 0:
         of_pair = {"fixed_mask": weights[0], "moving_mask": weights[1]}
@@ -226,8 +223,7 @@ def register(  # noqa: PLR0913
             lambda points: prealignment.place_points(initial.place_points(points)),
         )
     displacement = estimate(
-        fixed_array,
-        moving_array,
+        *arrays,
         model,
         spacing=grid.spacing,
         steps=refine,
@@ -239,15 +235,14 @@ def register(  # noqa: PLR0913
     usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = correlations(
-        fixed_array, unaligned, moving_array, displacement, window=window
+        arrays[0], unaligned, arrays[1], displacement, window=window
     )
     # After an alignment alone other subjects still differ, which is not unusual.
     is_judged = model is not None or refine > 0
-    parts = arrays, moving_array, displacement, weights, grid.spacing
+    parts = *arrays, displacement, weights, grid.spacing
     evidence = evidence_of(*parts) if is_judged else None
     # Of a large pair they would be a quarter of the peak.
-    del scaled, placed, pair, arrays, fixed_array, unaligned, moving_array, weights
-    del parts
+    del still, start, placed, arrays, unaligned, weights, parts
     of_pair.clear()
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     del displacement
@@ -259,8 +254,8 @@ def register(  # noqa: PLR0913
     folds = folding(displacement_mm, fixed)
     places = directions(grid.affine, grid.ndim)
     return Registered(
-        fixed=shown,
-        moving=given,
+        fixed=given[0].fixed,
+        moving=given[0].moving,
         transform=transform,
         folding_fraction=folds,
         similarity_before=before,
@@ -275,13 +270,10 @@ def register(  # noqa: PLR0913
         is_aligned=prealignment.is_used,
         warnings=tuple(doubts),
         fill=fill,
+        more_channels=given[1:],
         trust=evidence
         and Trust(replace(evidence, folding=folds), prealignment.turn, places),
     )
-
-
-def _bare(array: Array) -> np.ndarray:
-    return np.asarray(array)[0, ..., 0]
 
 
 def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:

@@ -14,8 +14,8 @@ from autoreg_jax.data import Image, read_image, read_labels
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
-from autoreg_jax.inference._quality import lengths
 from autoreg_jax.inference._shown import ShownPair
+from autoreg_jax.inference.channels import Channel
 from autoreg_jax.inference.optimisation import ComparedBy
 from autoreg_jax.inference.trust import Trust
 from autoreg_jax.inference.writing import (
@@ -25,6 +25,7 @@ from autoreg_jax.inference.writing import (
     grid_image,
     inverse_error,
     output_paths,
+    summary_of,
     write_results,
 )
 from autoreg_jax.transforms import Transform
@@ -58,6 +59,8 @@ class Registered(ShownPair):
         fill: Value of `moved` where the moving image has no voxels, see `apply`.
         trust: Whether it looks like a registration that succeeded; None for an
             alignment alone, after which other subjects still differ.
+        more_channels: Further images of both subjects as they were given. Unless it
+            says otherwise, what is told of the images is told of the first ones.
     """
 
     fixed: Volume
@@ -77,6 +80,7 @@ class Registered(ShownPair):
     warnings: tuple[str, ...] = ()
     fill: Fill = None
     trust: Trust | None = None
+    more_channels: tuple[Channel, ...] = ()
 
     @cached_property
     def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -97,6 +101,12 @@ class Registered(ShownPair):
         Where the moving image has no voxels it is `fill`, 0 by default.
         """
         return self.apply(self.moving, fill=self.fill)
+
+    @property
+    def moved_channels(self) -> tuple[Volume, ...]:
+        """`moved`, and the further moving images on the fixed grid."""
+        more = (self.apply(c.moving, fill=self.fill) for c in self.more_channels)
+        return self.moved, *more
 
     @cached_property
     def inverse_displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -199,26 +209,7 @@ class Registered(ShownPair):
 
     def summary(self) -> dict[str, Any]:
         """The numbers of this registration, as `summary.json` holds them."""
-        length, by = lengths(self.displacement_mm), self.compared_by
-        return {
-            "fixed": self.fixed.path,
-            "moving": self.moving.path,
-            "model": self.model,
-            "refined_steps": self.refined_steps,
-            "coarsening": self.coarsening,
-            "smoothness": self.smoothness,
-            **(by.summary() if by else {}),
-            "similarity_before": self.similarity_before,
-            "similarity": self.similarity,
-            "displacement_mean_mm": float(length.mean()),
-            "displacement_max_mm": float(length.max()),
-            "folding_fraction": self.folding_fraction,
-            "seconds": self.seconds,
-            "alignment": self.alignment and self.alignment.summary(),
-            "is_aligned": self.is_aligned,
-            "warnings": self.warnings,
-            **(self.trust.summary() if self.trust else {}),
-        }
+        return summary_of(self)
 
     def save(
         self,
@@ -238,7 +229,7 @@ class Registered(ShownPair):
                 `out_affine.mat`, the ITK affine map that follows the displacement. A
                 prefix that ends in "/", or an existing folder, is a folder.
             moved: Another name for the moved image; without a prefix it is written
-                alone.
+                alone. The second channel is `out_moved_2.nii.gz`, and so on.
             displacement: One file for the whole map instead: `.h5`, `.tfm` or `.txt`
                 (ITK) hold the displacement and the affine map; `.nii.gz` and `.npz`
                 (Learn2Reg) one displacement, which ends with the fixed grid.
@@ -259,7 +250,8 @@ class Registered(ShownPair):
             ConfigError: If a name has an unknown ending or is an input, no output is
                 named, or `extra` is unknown or has no prefix.
         """
-        given = (self.fixed, self.moving, labels)
+        more = [image for channel in self.more_channels for image in channel]
+        given = (self.fixed, self.moving, labels, *more)
         inputs = [v.path for v in given if v is not None and v.path is not None]
         paths = output_paths(
             prefix,
@@ -268,6 +260,7 @@ class Registered(ShownPair):
             with_labels=labels is not None,
             extra=extra,
             inputs=inputs,
+            channels=1 + len(self.more_channels),
         )
         one_field = one_field or displacement is not None
         return self.write(paths, labels, one_field=one_field)

@@ -54,8 +54,9 @@ def write_model(
     """Write both files of a model, or none."""
     arrays: dict[str, Any] = {name: np.asarray(weights[name]) for name in weights}
     about = asdict(description)
-    if description.refine_smoothness == 1:  # which earlier versions do not know
-        del about["refine_smoothness"]
+    for name in ("refine_smoothness", "channels"):
+        if about[name] == 1:  # which earlier versions do not know
+            del about[name]
     if isinstance(description.genotype, Genotype):
         about["genotype"] = json.loads(description.genotype.to_json())
     about = {"format": _FORMAT, **about, "weights_sha256": digest(arrays)}
@@ -195,6 +196,7 @@ def _ranges(about: ModelDescription) -> Iterator[tuple[str, bool]]:
     terms = () if about.conditions is None else about.conditions.terms
     told = [about.lam.get(name, 0.0) > 0 for name in terms]
     yield "conditions: must be terms with a weight in lam above 0", all(told)
+    yield "channels: must be 1 or more", about.channels >= 1
     is_right = 0 < about.refine_smoothness < math.inf
     yield "refine_smoothness: must be above 0 and finite", is_right
 

@@ -13,6 +13,7 @@ from autoreg_jax.losses._agreement import (
     soft_dice_loss,
     soft_folding_fraction,
 )
+from autoreg_jax.losses._channels import channel_similarity
 from autoreg_jax.losses._consistency import inverse_consistency_loss
 from autoreg_jax.losses._mind import mind_descriptor, mind_loss
 from autoreg_jax.losses._mutual_information import mutual_information
@@ -47,6 +48,7 @@ __all__ = [
     "Weights",
     "agreement_loss",
     "bending_loss",
+    "channel_similarity",
     "common_dice_loss",
     "diffusion_loss",
     "feature_similarity",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -21,6 +21,8 @@ _SMALLEST_DEVIATION = 1e-6
 class Similarity(NamedTuple):
     """How a fixed and a moved image are compared; all images are `(b, *space, 1)`.
 
+    `channel_similarity` joins those of several channels.
+
     Attributes:
         loss: `(fixed, moved, window) -> scalar`, minimised by training and refinement.
             `window` is the edge of a local window in voxels; a loss may ignore it.
@@ -36,8 +38,8 @@ class Similarity(NamedTuple):
     """
 
     loss: Callable[[Array, Array, int], Array]
-    describe: Callable[[Array], Array]
-    difference: Callable[[Array, Array, int], Array]
+    describe: Callable[[Array], Any]
+    difference: Callable[[Any, Array, int], Array]
     features: Callable[[Array], Array] | None = None
 
 

@@ -77,6 +77,11 @@ def _decisions(found: Registered) -> Iterator[str]:
     else:
         then = f", and then {optimised}" if steps else ""
         yield f"The displacement is that of the model {found.model}{then}."
+    if found.more_channels:
+        yield (
+            f"Each subject has {1 + len(found.more_channels)} images, which decide on "
+            "one displacement; the pictures show the first."
+        )
     if found.compared_by:
         yield f"Compared by {found.compared_by.name}. {found.compared_by.reason}"
     if found.smoothness != 1:

@@ -1,6 +1,7 @@
 """NCC and MIND: definitions, invariances, and constant images."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -104,3 +105,35 @@ def test_mind_bounds_are_those_of_each_image():
     first, second = pair((6, 6))
     both = np.asarray(DESCRIPTOR(np.concatenate([first, np.float32(0.01) * second])))
     np.testing.assert_allclose(both[:1], DESCRIPTOR(first), atol=1e-6)
+
+
+def test_channels_are_compared_by_the_weighted_mean():
+    rng = np.random.default_rng(0)
+    fixed, moved = (jnp.asarray(rng.random((1, 8, 9, 2)), jnp.float32) for _ in "fm")
+    named = [losses.SIMILARITIES[name] for name in ("ncc", "mind")]
+    both = losses.channel_similarity(["ncc", "mind"], [1, 3])
+    parts = [(s, fixed[..., c, None], moved[..., c, None]) for c, s in enumerate(named)]
+    shares = np.array([0.25, 0.75])
+    for found, apart in (
+        (both.loss(fixed, moved, 5), [s.loss(f, m, 5) for s, f, m in parts]),
+        (
+            both.difference(both.describe(fixed), moved, 5),
+            [s.difference(s.describe(f), m, 5) for s, f, m in parts],
+        ),
+    ):
+        wanted = sum(w * x for w, x in zip(shares, apart, strict=True))
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    # Features of both, and the mean square of their difference.
+    assert both.features is None
+    minds = losses.channel_similarity(["mind", "mind"], [1, 3])
+    difference = minds.features(fixed) - minds.features(moved)
+    alone = [
+        np.mean((named[1].features(f) - named[1].features(m)) ** 2) for _, f, m in parts
+    ]
+    np.testing.assert_allclose(np.mean(difference**2), shares @ alone, rtol=1e-5)
+    # One channel needs nothing new, and equal arguments no new program.
+    assert losses.channel_similarity(["mind"]) is named[1]
+    assert both is losses.channel_similarity(named, [2, 6])
+    for weights in ([1], [1, 0], [1, -1], [1, float("nan")]):
+        with pytest.raises(ValueError, match="must be 2 numbers above 0"):
+            losses.channel_similarity(named, weights)

@@ -50,6 +50,8 @@ class PairFiles:
         moving_landmarks: The same places in the moving image, in the same order.
         fixed_lesion: Where the fixed image is not compared, if anywhere.
         moving_lesion: Where the moving image is not compared, if anywhere.
+        more_fixed: Further images of the fixed subject, channels.
+        more_moving: Those of the moving subject, in the same order.
     """
 
     fixed: Path
@@ -64,6 +66,13 @@ class PairFiles:
     moving_landmarks: Path | None = None
     fixed_lesion: Path | None = None
     moving_lesion: Path | None = None
+    more_fixed: tuple[Path, ...] = ()
+    more_moving: tuple[Path, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """How many images there are of each subject."""
+        return 1 + max(len(self.more_fixed), len(self.more_moving))
 
     @property
     def name(self) -> str:
@@ -75,7 +84,8 @@ class PairFiles:
         """All files of the pair."""
         columns = (*REQUIRED, *OPTIONAL)
         found = (getattr(self, column) for column in columns)
-        return tuple(path for path in found if path is not None)
+        more = (*self.more_fixed, *self.more_moving)
+        return (*(path for path in found if path is not None), *more)
 
 
 def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:

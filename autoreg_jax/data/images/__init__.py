@@ -7,7 +7,7 @@ from autoreg_jax.data.images._contrast import (
     contrast_between,
     shared_contrast,
 )
-from autoreg_jax.data.images._given import Image, as_given
+from autoreg_jax.data.images._given import Image, as_given, channels_of
 from autoreg_jax.data.images._intensity import (
     check_contrast,
     masked,
@@ -32,6 +32,7 @@ __all__ = [
     "Image",
     "Series",
     "as_given",
+    "channels_of",
     "check_contrast",
     "check_grid",
     "content_of",

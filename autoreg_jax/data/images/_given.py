@@ -15,7 +15,7 @@ from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.nifti import Place
 
-__all__ = ["Image", "as_given", "open_image"]
+__all__ = ["Image", "as_given", "channels_of", "open_image"]
 
 Image: TypeAlias = Any
 """A `Volume`; a file; an image of nibabel, SimpleITK or ANTs; or `(array, affine)`, a
@@ -46,6 +46,32 @@ def open_image(image: Image) -> Stored:
         return open_stored(Path(image))
     array, place, name = _opened(image)
     return checked(array, place, Path(name))
+
+
+def channels_of(image: Image | Sequence[Image]) -> tuple[Image, ...]:
+    """The images of one subject that are given together.
+
+    Args:
+        image: One image, see `Image`, or a list of several.
+
+    Examples:
+        >>> channels_of(["t1.nii.gz", "t2.nii.gz"])
+        ('t1.nii.gz', 't2.nii.gz')
+        >>> len(channels_of((np.zeros((5, 5)), np.eye(4))))
+        1
+    """
+    is_many = isinstance(image, list | tuple) and not _is_pair(image)
+    return tuple(image) if is_many else (image,)
+
+
+def _is_pair(image: Sequence[Any]) -> bool:
+    """Whether a sequence is an array and its affine, and not two images."""
+    if len(image) != 2 or isinstance(image[1], Volume):
+        return False
+    try:
+        return np.shape(image[1]) in ((3, 3), (4, 4))
+    except ValueError:  # an array and an affine of their own
+        return False
 
 
 def as_given(array: Num[np.ndarray, "*space"], like: Image) -> Any:

@@ -50,6 +50,7 @@ class RegistrationTask:
         is_written: Whether the results are written to files.
         extra: What else is written, see `Registered.save`.
         threads: That map points.
+        channels: Images of each subject, all as large as the first.
 
     Examples:
         >>> pair = RegistrationTask(*3 * [(420, 320, 520)], similarity="ncc")
@@ -69,6 +70,7 @@ class RegistrationTask:
     is_written: bool = True
     extra: tuple[str, ...] = ()
     threads: int = 2
+    channels: int = 1
 
 
 class RegistrationMemory(NamedTuple):
@@ -99,7 +101,8 @@ def registration_memory(
             its own.
     """
     fixed, moving, working = map(math.prod, (what.fixed, what.moving, what.working))
-    images = _GREY * (fixed + moving) * (1 + what.has_labels + what.has_masks)
+    number = what.channels + what.has_labels + what.has_masks
+    images = _GREY * (fixed + moving) * number
     compiled = _REST + _ALIGNMENT * what.is_aligned
     compiled += _NETWORK * (what.network > 0) + _OPTIMISATION * bool(what.similarity)
     threads = _THREAD * min(what.threads, math.ceil(fixed / 250_000))
@@ -119,10 +122,12 @@ def _stages(
     what: RegistrationTask, fixed: int, moving: int, working: int
 ) -> Iterator[tuple[str, float, float]]:
     """Name, bytes of arrays of NumPy beside the images, bytes of arrays of JAX."""
-    scaled = _GREY * (fixed + moving)
+    scaled = _GREY * (fixed + moving) * what.channels
     larger, smaller = max(fixed, moving), min(fixed, moving)
-    yield "scaling the grey values", _GREY * smaller + _SCALING * larger, 0.0
-    compared = _GREY * working * (2 + what.is_aligned + 2 * what.has_masks)
+    others = _GREY * (fixed + moving) * (what.channels - 1)
+    yield "scaling the grey values", others + _GREY * smaller + _SCALING * larger, 0.0
+    arrays = (2 + what.is_aligned) * what.channels + 2 * what.has_masks
+    compared = _GREY * working * arrays
     if working != fixed:
         # Smoothing before a resampling to larger voxels.
         yield "resampling the images", scaled + _GREY * larger, compared
@@ -134,7 +139,8 @@ def _stages(
     if what.similarity:
         yield "the optimisation", scaled, compared + _optimisation(what, working)
     together = _together(what.working, _PLANES[0])
-    yield "comparing", scaled, compared + field + _CORRELATION * together
+    windows = _CORRELATION * together * what.channels
+    yield "comparing", scaled, compared + field + windows
     result = _VECTOR * fixed
     is_regridded = what.fixed != what.working
     enlarged = result + field * is_regridded + _GREY * fixed
@@ -143,7 +149,7 @@ def _stages(
     yield "counting folds", result, _FOLDING * together
     # A whole map beside the displacement before the alignment.
     result += _VECTOR * fixed * what.is_aligned
-    moved = _GREY * fixed * (1 + what.has_labels)
+    moved = _GREY * fixed * (what.channels + what.has_labels)
     yield "moving the image", result + moved + 2 * _GREY * fixed, 0.0
     if "inverse" in what.extra:
         result += (_VECTOR + 2 * _GREY) * moving
@@ -166,8 +172,9 @@ def _optimisation(what: RegistrationTask, working: int) -> float:
     """Bytes of the optimisation: of its finest level, or of getting there and back."""
     finest = working / 2 ** (len(what.working) * what.coarsening)
     level = finest * (_FEATURES if what.similarity == "mind" else _IMAGES)
-    images = 2 * (1 + what.has_masks)
+    level *= what.channels
+    images = 2 * (what.channels + what.has_masks)
     if what.coarsening:
         level += _GREY * images * working / 2 ** len(what.working)
-    halving = _HALVING * working * (1 + what.has_masks)
+    halving = _HALVING * working * (what.channels + what.has_masks)
     return max(level, halving, _ENLARGING * working)

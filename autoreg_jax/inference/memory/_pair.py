@@ -33,6 +33,7 @@ def task_of(
     refine: int = 0,
     similarity: str | Similarity | None = None,
     masks: Sequence[object] = (),
+    channels: int = 1,
 ) -> RegistrationTask:
     """What decides on the memory of a registration.
 
@@ -44,6 +45,7 @@ def task_of(
         refine: Steps of the optimisation.
         similarity: As for `register`.
         masks: Those that there are, None for none.
+        channels: Images of each subject.
     """
     name = ""
     if refine > 0:
@@ -58,6 +60,7 @@ def task_of(
         is_aligned=affine != "none",
         has_masks=any(mask is not None for mask in masks),
         threads=min(_THREADS, os.cpu_count() or 1),
+        channels=channels,
     )
 
 
@@ -71,7 +74,7 @@ def fit_pair(
     """How a pair that was read fits into the memory, see `fit`; a large one is told of.
 
     Args:
-        pair: Fixed and moving image.
+        pair: Fixed and moving image; of several channels the first ones.
         working: Grid of the comparison.
         description: Of the model, if there is one.
         limit: What may be taken.
@@ -84,11 +87,12 @@ def fit_pair(
         MemoryNeededError: If nothing fits.
     """
     fixed, moving = pair
+    what = task_of((fixed.shape, moving.shape), working, description, **options)
     found = fit(
-        task_of((fixed.shape, moving.shape), working, description, **options),
+        what,
         limit,
         f"{moving.path or 'the moving image'} to {fixed.path or 'the fixed image'}",
-        held=fixed.array.nbytes + moving.array.nbytes,
+        held=what.channels * (fixed.array.nbytes + moving.array.nbytes),
     )
     for note in found.notes:
         warnings.warn(note, ImageWarning, stacklevel=4)

@@ -10,6 +10,7 @@ from autoreg_jax.inference.optimisation._classical import (
 from autoreg_jax.inference.optimisation._compared_by import (
     AUTO,
     ComparedBy,
+    channels_compared_by,
     compared_by,
 )
 from autoreg_jax.inference.optimisation._discrete import discrete_velocity
@@ -24,6 +25,7 @@ __all__ = [
     "Guidance",
     "Level",
     "Refined",
+    "channels_compared_by",
     "compared_by",
     "descend",
     "discrete_velocity",

@@ -64,8 +64,8 @@ class Refined(NamedTuple):
 
 @in_single_precision
 def register_pair(  # noqa: PLR0913
-    moving: Float[Array, "1 *space 1"],
-    fixed: Float[Array, "1 *space 1"],
+    moving: Float[Array, "1 *space c"],
+    fixed: Float[Array, "1 *space c"],
     spacing: Float[Array, " d"],
     *,
     num_iterations: int,
@@ -95,7 +95,8 @@ def register_pair(  # noqa: PLR0913
     smoother is the field.
 
     Args:
-        moving: Intensities in [0, 1].
+        moving: Intensities in [0, 1]; more than one channel if the similarity compares
+            so many, see `losses.channel_similarity`.
         fixed: The same shape.
         spacing: Size of a voxel along each axis; the unit does not matter.
         num_iterations: Largest number of steps of each level, ≥ 1, of which full

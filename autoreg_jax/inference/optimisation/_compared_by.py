@@ -1,15 +1,15 @@
 """What an optimisation compares two images by, and why."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autoreg_jax.data.images import Content, Contrast, content_of, shared_contrast
 from autoreg_jax.geometry import Volume, resample
-from autoreg_jax.losses import Objective, Similarity
+from autoreg_jax.losses import Objective, Similarity, channel_similarity
 
-__all__ = ["AUTO", "ComparedBy", "compared_by"]
+__all__ = ["AUTO", "ComparedBy", "channels_compared_by", "compared_by"]
 
 AUTO = "auto"
 
@@ -19,15 +19,19 @@ class ComparedBy(NamedTuple):
 
     Attributes:
         similarity: Its name in `losses.SIMILARITIES`, or one of your own.
-        reason: Why it is this one, a sentence.
+        reason: Why it is this one, a sentence; for several channels one for each.
+        names: Of the similarities of several channels; empty for one.
     """
 
     similarity: str | Similarity
     reason: str
+    names: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Of the similarity; "own" for one of your own."""
+        """Of the similarity; "own" for one of your own, "ncc + mind" for channels."""
+        if self.names:
+            return " + ".join(self.names)
         return self.similarity if isinstance(self.similarity, str) else "own"
 
     def summary(self) -> dict[str, str]:
@@ -75,6 +79,32 @@ def compared_by(
     if contrast.is_one:
         return ComparedBy("ncc", f"{found}the images have one contrast.")
     return ComparedBy("mind", f"{found}the images differ in contrast.")
+
+
+def channels_compared_by(
+    asked: str | Similarity | None,
+    of_model: str | None,
+    channels: Sequence[tuple[Volume, Volume]],
+    weights: Sequence[float] | None = None,
+    **options: Any,
+) -> ComparedBy:
+    """The similarity of several channels: the weighted mean of that of each.
+
+    Args:
+        asked: As for `compared_by`, for all channels.
+        of_model: As for `compared_by`.
+        channels: Fixed and moving image of each.
+        weights: Of the channels; default: all equal.
+        **options: Of `compared_by`.
+    """
+    found = [compared_by(asked, of_model, *pair, **options) for pair in channels]
+    if len(found) == 1:
+        return found[0]
+    joined = channel_similarity([one.similarity for one in found], weights)
+    reasons = dict.fromkeys(one.reason for one in found)
+    if len(reasons) > 1:
+        reasons = [f"Channel {n}: {one.reason}" for n, one in enumerate(found, 1)]
+    return ComparedBy(joined, " ".join(reasons), tuple(one.name for one in found))
 
 
 def _contrast(

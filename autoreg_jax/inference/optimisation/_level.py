@@ -1,7 +1,7 @@
 """A pair of images at one resolution, and the loss of a velocity there."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ _NEARLY_FOLDED, _FOLDING = 0.1, 20.0
 class Level(NamedTuple):
     """A pair at one resolution: images or features; `fixed` may be a description."""
 
-    fixed: Array
+    fixed: Any
     moving: Array
     fixed_mask: Array | None
     moving_mask: Array | None

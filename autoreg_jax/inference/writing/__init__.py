@@ -9,6 +9,7 @@ from autoreg_jax.inference.writing._outputs import (
     output_paths,
     written_words,
 )
+from autoreg_jax.inference.writing._summary import summary_of
 from autoreg_jax.inference.writing._write import (
     Page,
     check_page,
@@ -28,6 +29,7 @@ __all__ = [
     "is_too_long",
     "longest_name",
     "output_paths",
+    "summary_of",
     "write_map",
     "write_results",
     "written_words",

@@ -48,6 +48,7 @@ def output_paths(
     with_labels: bool = False,
     extra: Sequence[Extra] = (),
     inputs: Sequence[Path | str] = (),
+    channels: int = 1,
 ) -> dict[str, Path]:
     """Paths of the results of a registration.
 
@@ -62,6 +63,7 @@ def output_paths(
         extra: What else is written: "inverse", "jacobian", "grid", "report"; needs a
             prefix.
         inputs: Files that must not be overwritten.
+        channels: Moving images, of which the second is "moved_2", and so on.
 
     Returns:
         Paths by "moved", "displacement", "affine" (written after an alignment alone),
@@ -84,7 +86,7 @@ def output_paths(
         asked = {kind for word in extra for kind in _EXTRA[word]}
         asked |= {"labels"} if with_labels else set()
         optional = {"labels", *(kind for kinds in _EXTRA.values() for kind in kinds)}
-        paths = _beginning_with(prefix, displacement)
+        paths = _beginning_with(prefix, displacement, channels)
         paths = {k: v for k, v in paths.items() if k in asked or k not in optional}
     for kind, name in (("moved", moved), ("displacement", displacement)):
         if name is not None:
@@ -130,6 +132,16 @@ def _check(kind: str, path: Path, taken: set[Path]) -> None:
         )
 
 
+def moved_kinds(channels: int) -> tuple[str, ...]:
+    """The kinds of the moved images, one for each channel.
+
+    Examples:
+        >>> moved_kinds(3)
+        ('moved', 'moved_2', 'moved_3')
+    """
+    return ("moved", *(f"moved_{number}" for number in range(2, channels + 1)))
+
+
 def longest_name(extra: Sequence[Extra]) -> str:
     """The longest of the names that follow a prefix, but for moved labels."""
     kinds = [kind for word in extra for kind in _EXTRA.get(word, ())]
@@ -152,14 +164,15 @@ def is_too_long(path: Path) -> bool:
 
 
 def _beginning_with(
-    prefix: Path | str, displacement: Path | str | None
+    prefix: Path | str, displacement: Path | str | None, channels: int
 ) -> dict[str, Path]:
     """Default names of all results; no affine map beside a displacement elsewhere."""
     start = str(prefix)
     is_name = not is_too_long(Path(start))
     if is_name and Path(start).is_dir() and not start.endswith("/"):
         start += "/"
-    paths = {kind: Path(start + name) for kind, name in _NAMES.items()}
+    more = {kind: f"{kind}.nii.gz" for kind in moved_kinds(channels)[1:]}
+    paths = {kind: Path(start + name) for kind, name in (_NAMES | more).items()}
     # Beside a whole map of the usual name, an affine map of an earlier run is removed.
     given = paths["displacement"] if displacement is None else Path(displacement)
     if given.resolve() != paths["displacement"].resolve():

@@ -12,6 +12,7 @@ from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError, ImageWarning
 from autoreg_jax.files import together, write_json, write_text
 from autoreg_jax.geometry import Grid, Volume
+from autoreg_jax.inference.writing._outputs import moved_kinds
 from autoreg_jax.transforms import Affine, Displacement, Transform
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ def write_results(
     check_page(paths, page)
     written = []
     with together():
-        if "moved" in paths:
-            written.append(write_volume(paths["moved"], found.moved))
+        kinds = moved_kinds(1 + len(found.more_channels))
+        if wanted := [kind for kind in kinds if kind in paths]:
+            # Without a prefix the first one alone has a name.
+            images = zip(wanted, found.moved_channels, strict=False)
+            written += [write_volume(paths[kind], image) for kind, image in images]
         if "displacement" in paths:
             follows = None if one_field else paths.get("affine")
             grid, path = found.fixed.grid, paths["displacement"]

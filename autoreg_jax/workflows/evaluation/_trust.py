@@ -39,7 +39,7 @@ def trust_of(
     """
     images = cohort.images
     evidence = evidence_of(
-        (images[fixed, ..., 0], images[moving, ..., 0]),
+        jnp.asarray(images[fixed][None]),
         jnp.asarray(images[moving][None]),
         jnp.asarray(displacement),
         (None, None),
