@@ -41,6 +41,7 @@ class Template(Verb):
       autoreg template subjects.csv -o template/
       autoreg template scans/ -o template/ --affine rigid --affine-only
       autoreg template a.nii.gz b.nii.gz c.nii.gz -o template/ --rounds 6
+      autoreg template a.nii.gz b.nii.gz -o anna/ --affine rigid --position mean
     """
 
     usage = "{DATASET | IMAGE IMAGE ...} -o FOLDER [options]"
@@ -81,6 +82,9 @@ class Template(Verb):
             action="store_true",
             help="alignment only, no deformable registration",
         )
+        text = "of the template: reference (default), or mean, of all images"
+        kinds = ("reference", "mean")
+        add("--position", choices=kinds, default=kinds[0], metavar="WHERE", help=text)
         text = "its position and grid are those of the template (default: the first)"
         add("--reference", help=text, **path | {"metavar": "IMAGE"})
         text = "voxel size (default: that of the reference)"
@@ -103,6 +107,7 @@ class Template(Verb):
             labels=options.labels,
             reference=options.reference,
             affine=options.affine,
+            position=options.position,
             deformable=not options.affine_only,
             rounds=options.rounds,
             spacing=options.spacing,

@@ -1,13 +1,22 @@
 """Motion in numbers: the mean position, parameters, framewise displacement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 from scipy.spatial.transform import Rotation
 
-__all__ = ["COLUMNS", "framewise_displacement", "mean_map", "motion_parameters"]
+from autoreg_jax.geometry import Grid
+
+__all__ = [
+    "COLUMNS",
+    "framewise_displacement",
+    "mean_map",
+    "motion_parameters",
+    "moved_grid",
+]
 
 COLUMNS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
@@ -44,6 +53,29 @@ def mean_map(
             break
     mean[3] = [0, 0, 0, 1]
     return mean
+
+
+def moved_grid(grid: Grid, matrix: Float[np.ndarray, "4 4"]) -> Grid:
+    """A grid that follows its centre under a map, by whole voxels.
+
+    Scans of one person may lie far apart by their headers: so the grid of one of them
+    still shows the mean of all.
+
+    Args:
+        grid: Of an image.
+        matrix: From its world to that of the mean, mm.
+
+    Examples:
+        >>> away = np.eye(4)
+        >>> away[:3, 3] = 10.4, 0.3, -3
+        >>> moved_grid(Grid((8, 8, 8), np.eye(4)), away).affine[:3, 3].tolist()
+        [10.0, 0.0, -3.0]
+    """
+    centre = matrix[:3, :3] @ grid.centre + matrix[:3, 3]
+    away = np.rint(grid.to_voxels(centre) - grid.to_voxels(grid.centre))
+    affine = np.array(grid.affine, np.float64)
+    affine[:3, 3] += grid.vectors_to_world(away)
+    return replace(grid, affine=affine)
 
 
 def motion_parameters(

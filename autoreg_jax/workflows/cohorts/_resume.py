@@ -1,8 +1,11 @@
 """Whether a folder can be written, or gone on with."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import plain_json
@@ -38,7 +41,12 @@ def check_folder(
     state, summary = read_state(folder)
     wanted, found = plain_json(settings), summary.get("settings") or {}
     changed = [name for name in wanted if wanted[name] != found.get(name)]
-    if not changed and not state.template.grid.matches(grid):
+    stored = state.template.grid
+    if settings["position"] == "mean":
+        # Its centre follows the images.
+        place = np.column_stack([stored.affine[:, :3], grid.affine[:, 3]])
+        stored = replace(stored, affine=place)
+    if not changed and not stored.matches(grid):
         changed = ["reference"]
     if changed:
         raise ConfigError(

@@ -21,6 +21,7 @@ from autoreg_jax.workflows.cohorts._deformable import (
 )
 from autoreg_jax.workflows.cohorts._linear import align_members, mean_stretch
 from autoreg_jax.workflows.cohorts._members import Member
+from autoreg_jax.workflows.cohorts._motion import mean_map, moved_grid
 from autoreg_jax.workflows.cohorts._outputs import State, write_round
 
 __all__ = ["UNFINISHED", "deformable_round", "linear_round", "start"]
@@ -59,17 +60,25 @@ def linear_round(
     settings: dict[str, Any],
     fixed: Volume | None = None,
 ) -> State:
-    """Align to the template, or to another image, and take out the mean stretch."""
+    """Align to the template, or to another image, and take out what maps share."""
     begin = time.perf_counter()
-    fixed, kind = fixed or state.template, settings["affine"]
+    is_first, kind = fixed is not None, settings["affine"]
+    fixed = fixed or state.template
     found = align_members(fixed, members, state.matrices, kind)
     matrices = {name: alignment.matrix for name, alignment in found.items()}
     stretch = np.eye(4)
-    if kind == "affine":
+    if settings["position"] == "mean":
+        stretch = mean_map([*matrices.values()])
+    elif kind == "affine":
         centre = content_of(fixed).centre
         stretch = mean_stretch(list(matrices.values()), centre)
     inverse = np.linalg.inv(stretch)
     matrices = {name: matrix @ inverse for name, matrix in matrices.items()}
+    if is_first and settings["position"] == "mean":
+        # What the reference shows is elsewhere now, and is to be seen.
+        grid = moved_grid(state.template.grid, stretch)
+        template = replace(state.template, affine=grid.affine)
+        state = replace(state, template=template)
     points = fixed.grid.points()
     shift = points @ inverse[:3, :3].T + inverse[:3, 3] - points
     numbers = {

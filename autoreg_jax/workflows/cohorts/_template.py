@@ -54,6 +54,7 @@ def build_template(  # noqa: PLR0913
     labels: Sequence[Image] | None = None,
     reference: Image | None = None,
     affine: Literal["affine", "rigid", "none"] = "affine",
+    position: Literal["reference", "mean"] = "reference",
     deformable: bool = True,
     rounds: int = 4,
     spacing: float | None = None,
@@ -74,7 +75,8 @@ def build_template(  # noqa: PLR0913
     these. So the mean of the velocities becomes zero (Guimond et al., CVIU 2000; Joshi
     et al., NeuroImage 2004; Avants et al., NeuroImage 2010). Of the linear maps the
     mean stretch is taken out in the same way; position and orientation, which are no
-    shape, stay those of the reference.
+    shape, stay those of the reference, or become the mean ones: of several scans of one
+    person a mid-space that favours no time point (Reuter et al., NeuroImage 2012).
 
     The folder gets, after each round and all at once:
 
@@ -94,6 +96,9 @@ def build_template(  # noqa: PLR0913
         reference: Its grid, position and orientation are those of the template;
             default: the first image.
         affine: The alignment of the images; "none" trusts their headers.
+        position: "reference", or "mean": the position in the middle of all images, by
+            the logarithms of their maps; the grid of the reference follows by whole
+            voxels. Not with affine "none".
         deformable: Register deformably; otherwise all rounds are linear alignments.
         rounds: Number of rounds, ≥ 1.
         spacing: Of the template, mm, along each axis; default: that of the reference.
@@ -130,6 +135,8 @@ def build_template(  # noqa: PLR0913
         "refine": refine,
         "similarity": similarity,
         "smoothness": smoothness,
+        # Earlier versions did not know it.
+        "position": None if position == "reference" else position,
     }
     _check(settings, rounds, has_model=model is not None)
     members = find_members(images, labels)
@@ -164,6 +171,14 @@ def _check(settings: dict[str, Any], rounds: int, *, has_model: bool) -> None:
     affine, spacing = settings["affine"], settings["spacing"]
     if affine not in ("affine", "rigid", "none"):
         raise ConfigError(f"affine: must be affine, rigid or none, got {affine!r}.")
+    if settings["position"] not in (None, "mean"):
+        found = settings["position"]
+        raise ConfigError(f"position: must be reference or mean, got {found!r}.")
+    if affine == "none" and settings["position"]:
+        raise ConfigError(
+            "position: the mean one is found by an alignment; let affine be rigid or "
+            "affine, or leave the position to the headers."
+        )
     if affine == "none" and not settings["deformable"]:
         raise ConfigError("there is nothing to do: no alignment, nothing deformable.")
     if rounds < 1:
