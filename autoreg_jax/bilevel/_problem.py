@@ -23,8 +23,8 @@ class PairBatch(NamedTuple):
     """A batch of image pairs.
 
     Attributes:
-        moving: Images `(b, *space, 1)`.
-        fixed: Images `(b, *space, 1)`.
+        moving: Images `(b, *space, c)`.
+        fixed: Images `(b, *space, c)`.
         moving_labels: One-hot labels `(b, *space, k)`, or None where not needed.
         fixed_labels: Label maps of the fixed images, in the same form.
         lam: Weights of L_reg for this batch, or None for those of the problem: an

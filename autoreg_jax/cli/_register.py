@@ -242,10 +242,10 @@ def _check_many(options: Namespace) -> None:
         raise ConfigError("no output; give an output prefix (-o).")
     if options.pairs is None and not (options.fixed and options.moving):
         raise ConfigError("give fixed and moving images (-f, -m).")
-    if len(options.fixed) > 1 or len(options.moving) > 1 or options.channel_weights:
+    if len(options.fixed) > 1 or len(options.moving) > 1:
         raise ConfigError(
-            "several images of each subject (-f, -m, --weights) are for one "
-            "pair; with --pairs or folders each subject has one image."
+            "several images of each subject (-f, -m) are for one pair; of many pairs "
+            "name them in the columns fixed_2, moving_2 and so on of --pairs."
         )
 
 

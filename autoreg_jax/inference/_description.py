@@ -13,7 +13,7 @@ from jaxtyping import Float
 from autoreg_jax.baselines import NETWORKS
 from autoreg_jax.config import Intensity
 from autoreg_jax.display import by
-from autoreg_jax.errors import ArtifactError
+from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective
@@ -55,7 +55,8 @@ class ModelDescription:
         conditions: Terms of the loss whose weights the network is told; None: none.
         refine_smoothness: Factor on the smoothness of a refinement that validation
             pairs have decided; 1: that of λ.
-        channels: Images of each subject that the network sees.
+        channels: Images of each subject that the network sees; `intensity` is that of
+            the first, the others are scaled by their percentiles.
     """
 
     genotype: Genotype | str
@@ -169,12 +170,30 @@ class Described:
     params: Any
     path: Path | None
 
+    def check_channels(self, count: int) -> None:
+        """Refuse subjects with more or fewer images than those of the training.
+
+        Args:
+            count: Of the images of each subject.
+
+        Raises:
+            ConfigError: If it is another number.
+        """
+        wanted = self.description.channels
+        if count != wanted:
+            images = "1 image" if wanted == 1 else f"{wanted} images"
+            raise ConfigError(
+                f"{self.path or 'the model'}: was trained on {images} of each subject, "
+                f"got {count}; give as many, or register without a model."
+            )
+
     def __repr__(self) -> str:
         about = self.description
         named = about.genotype if isinstance(about.genotype, str) else "searched cells"
         weights = sum(leaf.size for leaf in jax.tree.leaves(self.params))
         place = f", {self.path}" if self.path else ""
+        images = f"{about.channels} images each, " if about.channels > 1 else ""
         return (
-            f"RegistrationModel({named}, {weights} weights, for voxels of "
+            f"RegistrationModel({named}, {weights} weights, {images}for voxels of "
             f"{by(about.spacing)} mm, {about.orientation}{place})"
         )

@@ -115,7 +115,7 @@ class RegistrationModel(Described):
         """Predict for a batch; compiled once a shape for all models of equal networks.
 
         Args:
-            moving: `(b, *space, 1)` in [0, 1], in the model's orientation and spacing.
+            moving: `(b, *space, c)` in [0, 1], in the model's orientation and spacing.
             fixed: The same shape.
 
         Returns:
@@ -123,11 +123,12 @@ class RegistrationModel(Described):
 
         Raises:
             ArtifactError: If the weights do not fit the network.
+            ConfigError: If it was trained on other numbers of images.
         """
-        told, conditions = {}, self.description.conditions
-        if conditions is not None:
-            numbers = conditions.told(self._factors)
-            told = {"condition": jnp.asarray(numbers, jnp.float32)}
+        self.check_channels(fixed.shape[-1])
+        told, terms = {}, self.description.conditions
+        if terms is not None:
+            told = {"condition": jnp.asarray(terms.told(self._factors), jnp.float32)}
         try:
             return _predict(self.network, self.params, moving, fixed, **told)
         except FlaxError as error:

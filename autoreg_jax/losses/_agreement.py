@@ -42,8 +42,8 @@ def soft_folding_fraction(
 
 
 def agreement_loss(
-    fixed: Float[Array, "b *space 1"],
-    moving: Float[Array, "b *space 1"],
+    fixed: Float[Array, "b *space c"],
+    moving: Float[Array, "b *space c"],
     displacement: Float[Array, "b *space d"],
     folding_budget: float = 0.005,
 ) -> Float[Array, ""]:

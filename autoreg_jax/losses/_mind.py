@@ -15,7 +15,7 @@ _SMALLEST_VARIANCE = 1e-8
 
 
 def mind_descriptor(
-    image: Float[Array, "b *space 1"], radius: int = 2, dilation: int = 2
+    image: Float[Array, "b *space c"], radius: int = 2, dilation: int = 2
 ) -> Float[Array, "b *space pairs"]:
     """Self-similarity context of every voxel, exp(-D / variance).
 
@@ -26,17 +26,22 @@ def mind_descriptor(
     through these bounds. (Each image of a batch has its own bounds.)
 
     Args:
-        image: Intensities in [0, 1], one channel.
+        image: Intensities in [0, 1].
         radius: Half edge of the cubic patch, in voxels.
         dilation: Distance of the neighbours, in voxels.
 
     Returns:
-        Descriptor between 0 and 1, a channel for each pair of neighbours.
+        Descriptor between 0 and 1, a channel for each pair of neighbours; of several
+        channels of the image, those of the first one, then those of the second, ...
 
     References:
         Heinrich et al., "Towards realtime multimodal fusion for image-guided
         interventions using self-similarities", MICCAI 2013.
     """
+    if image.shape[-1] > 1:
+        parts = (image[..., c : c + 1] for c in range(image.shape[-1]))
+        found = [mind_descriptor(part, radius, dilation) for part in parts]
+        return jnp.concatenate(found, -1)
     distances = _patch_distances(image[..., 0], radius, dilation)
     distances = distances - jnp.min(distances, axis=0, keepdims=True)
     variance = jnp.mean(distances, axis=0)
@@ -48,12 +53,12 @@ def mind_descriptor(
 
 
 def mind_loss(
-    fixed: Float[Array, "b *space 1"], moved: Float[Array, "b *space 1"]
+    fixed: Float[Array, "b *space c"], moved: Float[Array, "b *space c"]
 ) -> Float[Array, ""]:
     """Mean squared difference of the MIND-SSC descriptors of the two images.
 
     Args:
-        fixed: Intensities in [0, 1], one channel.
+        fixed: Intensities in [0, 1].
         moved: Intensities in [0, 1], same shape.
 
     Returns:

@@ -101,7 +101,7 @@ class Objective:
         """Compute the objective of a batch of pairs.
 
         Args:
-            fixed: `(b, *space, 1)` in [0, 1], or its `spatial.image_pyramid` if that is
+            fixed: `(b, *space, c)` in [0, 1], or its `spatial.image_pyramid` if that is
                 computed once for many steps.
             moving: The moving image, in the same form.
             displacements: `full`, `half` and `quarter`, as attributes or keys, each

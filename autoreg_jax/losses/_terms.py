@@ -18,7 +18,7 @@ class TermInputs(NamedTuple):
     """The inputs of a term.
 
     Attributes:
-        fixed: Fixed images at full, half and quarter resolution, `(b, *space, 1)`.
+        fixed: Fixed images at full, half and quarter resolution, `(b, *space, c)`.
         moved: Moving images, warped at each of them.
         displacements: `(b, *space, d)` in voxels of each grid.
         windows: Edges of the NCC windows at each of them, voxels.

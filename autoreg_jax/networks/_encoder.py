@@ -30,7 +30,7 @@ def encode(
     Those at full resolution, if there are any, are made beside the others.
 
     Args:
-        moving: `(b, *space, 1)`.
+        moving: `(b, *space, c)`.
         fixed: The same shape.
         cell: Makes the feature cell of a scale.
         num_scales: Scales to compute from half resolution on.
@@ -46,7 +46,8 @@ def encode(
     if wiring.has_separate_features:
         images, owners = [moving, fixed], ["_moving", "_fixed"]
     if wiring.is_standardised:
-        images = [_standardised(image) for image in images]
+        is_many = moving.shape[-1] > 1
+        images = [_standardised(image, by_channel=is_many) for image in images]
 
     def through_cells(scale: int, images: list[Array]) -> list[Array]:
         cells = [cell(scale, owner) for owner in owners]

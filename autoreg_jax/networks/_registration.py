@@ -100,7 +100,7 @@ class RegistrationNetwork(nn.Module):
         """Predict the field that pulls `moving` onto `fixed`.
 
         Args:
-            moving: Images `(b, *space, 1)` in [0, 1], two or three spatial axes.
+            moving: Images `(b, *space, c)` in [0, 1], two or three spatial axes.
             fixed: The same shape.
             alpha: Architecture logits; needed if, and only if, `genotype` is None.
             condition: What it is told, `(conditions,)`; default: zeros.

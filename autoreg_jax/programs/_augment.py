@@ -124,7 +124,7 @@ def _with_shapes(key: Any, pair: PairBatch, probability: float) -> PairBatch:
     key, whether = jax.random.split(key)
     shape_key, paint_key = jax.random.split(key)
     labels = augmentation.random_shapes(shape_key, *_shape_of(pair.moving_labels))
-    image = augmentation.painted(paint_key, labels)
+    image = _paint(paint_key, labels, pair.moving.shape[-1])
     is_drawn = jax.random.bernoulli(whether, probability)
     shapes = PairBatch(image, image, labels, labels)
     return jax.tree.map(partial(jnp.where, is_drawn), shapes, pair)
@@ -174,7 +174,14 @@ def _recoloured(
 
 def _painted(labels: Array, key: Any, image: Array, strength: float) -> Array:
     """A blend of an image and of one that is made from its labels."""
-    return (1 - strength) * image + strength * augmentation.painted(key, labels)
+    made = _paint(key, labels, image.shape[-1])
+    return (1 - strength) * image + strength * made
+
+
+def _paint(key: Any, labels: Array, channels: int) -> Array:
+    """An image made from labels, each channel with intensities of its own."""
+    keys = [key] if channels == 1 else jax.random.split(key, channels)
+    return jnp.concatenate([augmentation.painted(k, labels) for k in keys], -1)
 
 
 def _sometimes(key: Any, image: Array, function: Any, chance: Chance) -> Array:

@@ -20,7 +20,7 @@ class DeviceCohort(NamedTuple):
     """Images and labels of one split as device arrays.
 
     Attributes:
-        images: `(n, *space, 1)`.
+        images: `(n, *space, c)`.
         labels: `(n, *space)` class indices, or None.
         landmarks: `(n, k, d)`, voxels, or None.
     """

@@ -68,7 +68,7 @@ class Layout:
         return jax.tree.unflatten(self._structure, leaves)
 
 
-def example_inputs(network: Any, ndim: int) -> tuple[Any, Any, Any]:
+def example_inputs(network: Any, ndim: int, channels: int = 1) -> tuple[Any, Any, Any]:
     """Moving image, fixed image and α (or None) with which a network is initialised.
 
     A Flax module is mixed, and given α, if it has a field `genotype` that is None. α
@@ -79,7 +79,7 @@ def example_inputs(network: Any, ndim: int) -> tuple[Any, Any, Any]:
     if getattr(network, "genotype", "none") is None:
         candidates = getattr(network, "candidates", CANDIDATES)
         alpha = ArchitectureLogits.zeros(candidates, cells_of(network))
-    image = jnp.zeros((1, *(16,) * ndim, 1))
+    image = jnp.zeros((1, *(16,) * ndim, channels))
     return image, image, alpha
 
 
@@ -88,9 +88,9 @@ def cells_of(network: Any) -> CellShapes:
     return getattr(getattr(network, "structure", None), "cells", PAPER_CELLS)
 
 
-def layout_of(network: Any, ndim: int) -> Layout:
+def layout_of(network: Any, ndim: int, channels: int = 1) -> Layout:
     """The layout of a network's weights on images of `ndim` axes."""
-    inputs = example_inputs(network, ndim)
+    inputs = example_inputs(network, ndim, channels)
     return Layout(jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"])
 
 
@@ -186,6 +186,7 @@ def initial_vector(
     seed: tuple[int, ...],
     *,
     is_torch: bool = False,
+    channels: int = 1,
 ) -> jax.Array:
     """Random ω in the layout of a network, distributed as its `init` would draw it.
 
@@ -199,7 +200,7 @@ def initial_vector(
     ours = (RegistrationNetwork, *NETWORKS.values())
     if isinstance(network, nn.Module) and not isinstance(network, ours):
         key = reduce(jax.random.fold_in, seed[1:], jax.random.key(seed[0]))
-        inputs = example_inputs(network, ndim)
+        inputs = example_inputs(network, ndim, channels)
         return layout.to_vector(jax.jit(network.init)(key, *inputs)["params"])
     leaves = jax.tree.leaves(_draw(network, layout, seed, is_torch=is_torch))
     return jnp.array(np.concatenate([leaf.ravel() for leaf in leaves]))

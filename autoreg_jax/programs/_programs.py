@@ -66,6 +66,7 @@ class Programs:
         objective: L_reg; default: that of the configuration.
         estimator: Hypergradient estimator of every stage; default: those of the
             configuration.
+        channels: Images of each subject.
         in_one_program: Compile the steps of a search or training as one program, or
             their parts alone; default: what is faster, see `runs_in_one_program`.
 
@@ -82,9 +83,10 @@ class Programs:
         network: NetworkFamily | None = None,
         objective: Objective | None = None,
         estimator: HypergradientEstimator | None = None,
+        channels: int = 1,
         in_one_program: bool | None = None,
     ) -> None:
-        self.config, self.ndim = config, ndim
+        self.config, self.ndim, self.channels = config, ndim, channels
         self.make_network = network or network_family(config)
         self.objective = objective or make_objective(config)
         own = estimator is not None
@@ -93,9 +95,10 @@ class Programs:
         self.is_own = network is not None or objective is not None
         self._pieces: dict[Hashable, Any] = {}
 
-    def fits(self, config: RunConfig, ndim: int) -> bool:
+    def fits(self, config: RunConfig, ndim: int, channels: int = 1) -> bool:
         """Whether these programs are those of another run."""
-        return (programs_part(config), ndim) == (programs_part(self.config), self.ndim)
+        own = programs_part(self.config), self.ndim, self.channels
+        return (programs_part(config), ndim, channels) == own
 
     @property
     def mixed(self) -> Network:
@@ -109,7 +112,8 @@ class Programs:
 
     def layout(self, network: Network) -> Layout:
         """Where each weight of a network lies in the vector ω."""
-        return self.once(("layout", network), lambda: layout_of(network, self.ndim))
+        images = self.ndim, self.channels
+        return self.once(("layout", network), lambda: layout_of(network, *images))
 
     def search(
         self, stage: Stage, network: Network | None = None, *, is_plain: bool = False

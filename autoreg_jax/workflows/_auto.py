@@ -83,12 +83,15 @@ def auto(  # noqa: PLR0913
         dataset, run, config, *splits, resume=resume, overwrite=overwrite
     )
     folder, cohorts, config = RunFolder(run), prepared.cohorts, prepared.config
+    shape = cohorts[0].images.shape
+    images = len(shape) - 2, shape[-1]
     programs = Programs(
         config,
-        cohorts[0].images.ndim - 2,
+        images[0],
         network=network,
         objective=objective,
         estimator=estimator,
+        channels=images[1],
     )
     # The search would find out when it is over that the training cannot be done.
     check_space(cohorts[0].images.shape[1:-1], config.mesh.space, [1])
@@ -113,7 +116,7 @@ def auto(  # noqa: PLR0913
             result.lam,
             validation=cohorts[1],
             journal=journal,
-            programs=programs if programs.fits(config, programs.ndim) else None,
+            programs=programs if programs.fits(config, *images) else None,
         )
     model = search_refinement(cohorts[1], model, config, run=folder.path)
     seconds, evaluation = {}, None

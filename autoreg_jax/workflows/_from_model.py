@@ -41,8 +41,9 @@ def begin_from(
     table = read_listed(source, folder.path, config)
     ndim = read_image(table.subjects[0].image).ndim
     check_axes(model, ndim, path)
+    model.check_channels(table.channels)
     config = settings_from(config, model)
-    trained_vector(model.params, layout_of(model.network, ndim), path)
+    trained_vector(model.params, layout_of(model.network, ndim, table.channels), path)
     prepared = open_run(
         source,
         folder.path,

@@ -48,7 +48,7 @@ class SplitImages:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of all images on the device, `(n, *space, 1)`."""
+        """Of all images on the device, `(n, *space, c)`."""
         count, *space, channels = self.cohort.images.shape
         factor = self.shrink or 1
         return count, *(-(-size // factor) for size in space), channels

@@ -130,6 +130,7 @@ def stage_task(job: SearchJob, run: StageRun) -> Task:
             programs.layout(searched),
             (seed, stage.stream),
             is_torch=programs.config.quirks.torch_start,
+            channels=programs.channels,
         )
         return algorithm.init(omega, jax.tree.map(jnp.array, run.outer))
 

@@ -170,13 +170,13 @@ def programs_for(
     config: RunConfig, train: Cohort, programs: Programs | None, **own: Any
 ) -> Programs:
     """New programs with objects of the caller, or the given ones after a check."""
-    ndim = train.images.ndim - 2
+    ndim, channels = train.images.ndim - 2, train.images.shape[-1]
     if programs is None:
-        return Programs(config, ndim, **own)
+        return Programs(config, ndim, channels=channels, **own)
     if any(value is not None for value in own.values()):
         raise ValueError("give network, objective and estimator to Programs(...).")
-    if not programs.fits(config, ndim):
-        raise ValueError("the programs are of another network, objective or dimension.")
+    if not programs.fits(config, ndim, channels):
+        raise ValueError("the programs are of another network, objective or images.")
     return programs
 
 

@@ -19,7 +19,7 @@ from autoreg_jax.data.images import read_image
 __all__ = ["ImageCache", "content_digest", "default_cache"]
 
 # Raise it when preprocessing gives other numbers, or the files have another form.
-_VERSION = 1
+_VERSION = 2
 # Headers whose voxels are in a file of another name.
 _DETACHED = (".nhdr", ".mhd")
 
@@ -105,6 +105,7 @@ def _digest(
     """Name of the entry: the content of all files and all that is done with it."""
     mask = subject.mask if preprocessing.has_masks else None
     files = (subject.image, subject.labels if with_labels else None, mask)
+    files += subject.more_images
     plan: dict[str, Any] = {
         "version": _VERSION,
         "files": [None if file is None else content_digest(file) for file in files],

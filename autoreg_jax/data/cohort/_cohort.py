@@ -23,7 +23,7 @@ class Cohort:
 
     Attributes:
         names: Names of the n subjects.
-        images: `(n, *space, 1)` float32 in [0, 1].
+        images: `(n, *space, c)` float32 in [0, 1], c images of each subject.
         labels: `(n, *space)` int32, 0 for the background and 1..K for `structures`;
             None without label maps.
         structures: Names of the K structures.
@@ -32,7 +32,8 @@ class Cohort:
         velocity: `(n, *space, d)` float32, voxels; only for simulated subjects.
         landmarks: `(n, k, d)` float32, voxels, k corresponding points; None without.
             NaN where an image has fewer than others.
-        intensity: How `images` were scaled.
+        intensity: How the first channel of `images` was scaled; others were scaled by
+            their percentiles.
         modalities: Modality of each subject, None where unknown; may be empty.
         label_values: Values of the K structures in the label maps.
         people: Who the image of each subject shows; may be empty.
@@ -43,7 +44,7 @@ class Cohort:
     """
 
     names: tuple[str, ...]
-    images: Float[np.ndarray, "n *space 1"] | StoredArray
+    images: Float[np.ndarray, "n *space c"] | StoredArray
     labels: Int[np.ndarray, "n *space"] | StoredArray | None
     structures: tuple[str, ...]
     affine: Float[np.ndarray, "4 4"]
@@ -60,6 +61,8 @@ class Cohort:
     def __repr__(self) -> str:
         size = f"{by(self.images.shape[1:-1])} voxels of {by(self.spacing)} mm"
         parts = [f"{len(self.names)} subjects", size]
+        if self.images.shape[-1] > 1:
+            parts.append(f"{self.images.shape[-1]} images each")
         if self.labels is not None:
             parts.append(f"{len(self.structures)} structures")
         if self.landmarks is not None:

@@ -46,8 +46,8 @@ class CachedSubject:
     files: Mapping[str, tuple[int, int]]
     _checked: set[str] = field(default_factory=set, init=False, repr=False)
 
-    def image(self) -> Float[np.ndarray, "*space 1"]:
-        """The image from 0 to 1, float32.
+    def image(self) -> Float[np.ndarray, "*space c"]:
+        """The images from 0 to 1, float32.
 
         Raises:
             ArtifactError: If the file was removed or damaged.
@@ -55,7 +55,7 @@ class CachedSubject:
         image = np.array(self._read(".image.npy"), np.float32)
         if self.storage == "uint8":
             image /= _STEPS
-        return image[..., None]
+        return image
 
     def labels(self, classes: Sequence[int]) -> Int[np.ndarray, "*space"]:
         """The label map, int32: places among these values, from 1; 0 for others.

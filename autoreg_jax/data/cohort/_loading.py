@@ -133,7 +133,8 @@ def _empty(subjects: tuple[Subject, ...], preprocessing: Preprocessing) -> Cohor
     """A cohort whose arrays have a shape and no content."""
     grid = preprocessing.grid
     shape = (len(subjects), *grid.shape)
-    images = StoredArray((*shape, 1), np.dtype(np.float32), _no_array)
+    channels = subjects[0].channels
+    images = StoredArray((*shape, channels), np.dtype(np.float32), _no_array)
     labels = StoredArray(shape, np.dtype(np.int32), _no_array)
     return Cohort(
         names=tuple(subject.name for subject in subjects),
@@ -180,7 +181,7 @@ def _put(name: str, one: Preprocessed, cohorts: Sequence[Cohort]) -> None:
     """Copy a subject to its place in the arrays of cohorts in memory."""
     for cohort in cohorts:
         place = cohort.names.index(name)
-        np.asarray(cohort.images)[place, ..., 0] = one.image
+        np.asarray(cohort.images)[place] = one.image
         if cohort.labels is not None:
             np.asarray(cohort.labels)[place] = one.labels
 

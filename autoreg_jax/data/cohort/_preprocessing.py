@@ -31,14 +31,14 @@ class Preprocessed(NamedTuple):
     """A subject on the grid.
 
     Attributes:
-        image: From 0 to 1.
+        image: From 0 to 1, a channel for each image of the subject.
         labels: Label map, values as stored; None without.
         label_values: All values of the stored label map, before resampling.
         to_image: World of the grid to world of the image, mm.
         is_resampled: Whether the image was on another grid.
     """
 
-    image: Float[np.ndarray, "*space"]
+    image: Float[np.ndarray, "*space c"]
     labels: Int[np.ndarray, "*space"] | None
     label_values: tuple[int, ...]
     to_image: Float[np.ndarray, "4 4"]
@@ -53,7 +53,8 @@ class Preprocessing:
         grid: The grid.
         align: Finds the matrix, world mm to world mm, that maps points of the grid to
             the same anatomy in an image; None trusts the headers.
-        intensity: How grey values become numbers from 0 to 1.
+        intensity: How grey values become numbers from 0 to 1. Further images of a
+            subject are scaled by their percentiles.
         has_masks: Set what is outside of the mask of an image, if it has one, to
             background.
         template: If given, images that are not on its grid are refused rather than
@@ -88,7 +89,14 @@ class Preprocessing:
         mask = None
         if self.has_masks and subject.mask is not None:
             mask = read_mask(subject.mask, image)
-        array = self.image(image, to_image, mask)
+        arrays = [self.image(image, to_image, mask)]
+        for path in subject.more_images:
+            other = read_image(path)
+            if self.template is not None:
+                check_grid(other, self.template, "all images must share one grid")
+            part = mask and self._on(mask, other)
+            arrays.append(self.image(other, to_image, part, Intensity()))
+        array = np.stack(arrays, -1)
         labels, values = None, ()
         if with_labels and subject.labels is not None:
             stored = read_labels(subject.labels, image)
@@ -102,6 +110,7 @@ class Preprocessing:
         image: Volume,
         to_image: Float[np.ndarray, "4 4"],
         mask: Volume | None = None,
+        intensity: Intensity | None = None,
     ) -> Float[np.ndarray, "*space"]:
         """An image on the grid, from 0 to 1.
 
@@ -109,6 +118,7 @@ class Preprocessing:
             image: The image.
             to_image: World of the grid to world of the image, mm.
             mask: Its mask, not empty.
+            intensity: How it is scaled; default: `intensity` of this.
 
         Raises:
             DataError: If all voxels have the same value.
@@ -116,7 +126,8 @@ class Preprocessing:
         """
         array = masked(image, mask)
         check_contrast(Volume(array, image.affine, image.path))
-        scaled = Volume(normalize_intensity(array, self.intensity), image.affine)
+        values = normalize_intensity(array, intensity or self.intensity)
+        scaled = Volume(values, image.affine)
         grid = self._moved(to_image)
         resampled = resample(scaled, grid)
         if not resampled.any():
@@ -153,6 +164,14 @@ class Preprocessing:
                     "use slices of one orientation, or repair the header."
                 )
         return matrix
+
+    @staticmethod
+    def _on(mask: Volume, image: Volume) -> Volume:
+        """The mask of a subject on the grid of another image of it."""
+        if mask.grid.matches(image.grid) and mask.shape == image.shape:
+            return mask
+        found = resample(mask, image.grid, order=0)
+        return Volume(found, image.affine, mask.path)
 
     def _moved(self, to_image: Float[np.ndarray, "4 4"]) -> Grid:
         """The grid in the world of an image."""

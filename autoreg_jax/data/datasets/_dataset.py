@@ -28,6 +28,7 @@ class Subject:
         velocity: Stationary velocity of a simulated subject, voxels, if any.
         why: Where its split comes from, such as "column 'split'".
         person: Who the image shows, by the dataset or, beyond doubt, by names.
+        more_images: Further images of the same place, channels.
     """
 
     name: str
@@ -40,6 +41,12 @@ class Subject:
     velocity: Path | None = None
     why: str = ""
     person: str | None = None
+    more_images: tuple[Path, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """How many images there are."""
+        return 1 + len(self.more_images)
 
 
 class SplitSource(NamedTuple):
@@ -84,7 +91,8 @@ class Dataset:
         pair_list: The pairs to be registered; None: any that a run asks for.
 
     Raises:
-        DataError: If a name appears twice or a split has a single subject.
+        DataError: If a name appears twice, a split has a single subject, or a subject
+            has more images than another.
     """
 
     path: Path
@@ -99,12 +107,24 @@ class Dataset:
                     f"{self.path}: the subject {name!r} appears {count} times; give "
                     "each subject a unique name."
                 )
+        counts = {s.channels: s.name for s in self.subjects}
+        if len(counts) > 1:
+            found = " and ".join(f"{name!r} has {n}" for n, name in counts.items())
+            raise DataError(
+                f"{self.path}: not all subjects have as many images, {found}; give "
+                "each the same channels in the same order."
+            )
         for name, count in Counter(s.split for s in self.subjects).items():
             if count < 2:
                 raise DataError(
                     f"{self.path}: the split {name!r} has {count} subject; a pair "
                     "needs two. Move subjects between the splits or leave this one out."
                 )
+
+    @property
+    def channels(self) -> int:
+        """How many images each subject has."""
+        return self.subjects[0].channels if self.subjects else 1
 
     @property
     def folder(self) -> Path:

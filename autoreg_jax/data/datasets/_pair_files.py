@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autoreg_jax.data.datasets._label_maps import holds_labels, named_role
 from autoreg_jax.data.datasets._names import is_image_file, stem
@@ -30,6 +31,10 @@ OPTIONAL = (
     "fixed_lesion",
     "moving_lesion",
 )
+# Further images of a subject, by side.
+CHANNELS = {
+    side: tuple(f"{side}_{number}" for number in (2, 3, 4)) for side in REQUIRED
+}
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,9 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
 
     The columns are `fixed,moving` and optionally `fixed_labels`, `moving_labels`,
     `fixed_mask`, `moving_mask`, `displacement` (the true one), `init` (where to begin),
-    `fixed_landmarks`, `moving_landmarks`, `fixed_lesion` and `moving_lesion`. Paths are
-    relative to the CSV file.
+    `fixed_landmarks`, `moving_landmarks`, `fixed_lesion` and `moving_lesion`. Further
+    images of both subjects, channels, are `fixed_2` and `moving_2` up to `fixed_4` and
+    `moving_4`. Paths are relative to the CSV file.
 
     Args:
         path: The CSV file, UTF-8, comma separated, with a line of column names.
@@ -104,14 +110,23 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
 
     Raises:
         DataError: If the file is not such a table, a file does not exist, a pair has
-            fixed labels but no moving ones or landmarks of one image only, or two
-            pairs have the same name.
+            fixed labels but no moving ones, landmarks of one image only or more images
+            of one subject, or two pairs have the same name.
     """
     path = Path(path)
-    pairs = []
-    for line, cells in read_table(path, REQUIRED, OPTIONAL):
+    pairs, optional = [], (*OPTIONAL, *CHANNELS["fixed"], *CHANNELS["moving"])
+    for line, cells in read_table(path, REQUIRED, optional):
         where = f"{path}, line {line}"
-        files = existing_files(path, cells, (*REQUIRED, *OPTIONAL), where)
+        files = existing_files(path, cells, (*REQUIRED, *optional), where)
+        more = {
+            f"more_{side}": tuple(files.pop(name) for name in names if name in files)
+            for side, names in CHANNELS.items()
+        }
+        if len({*map(len, more.values())}) > 1:
+            raise DataError(
+                f"{where}: more images of one subject than of the other; fill the "
+                "columns fixed_2 and moving_2, and so on, for both."
+            )
         if "fixed_labels" in files and "moving_labels" not in files:
             raise DataError(
                 f"{where}: fixed_labels has nothing to be compared with; add "
@@ -121,7 +136,8 @@ def read_pairs(path: Path | str) -> tuple[PairFiles, ...]:
             raise DataError(
                 f"{where}: landmarks of one image only; add those of the other one."
             )
-        pairs.append(PairFiles(**files))
+        given: dict[str, Any] = files | more
+        pairs.append(PairFiles(**given))
     return _distinct(pairs, path)
 
 

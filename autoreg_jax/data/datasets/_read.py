@@ -36,6 +36,8 @@ __all__ = [
 
 STRUCTURES_FILE = "structures.csv"
 _FILES = ("labels", "mask", "landmarks", "velocity")
+# Further images of a subject.
+_CHANNELS = ("image_2", "image_3", "image_4")
 
 
 def read_dataset(
@@ -47,7 +49,8 @@ def read_dataset(
 
     - a CSV file, or a folder with a `dataset.csv`. The columns are `subject,image` and
       optionally `labels`, `split`, `modality`, `person`, `mask`, `landmarks`,
-      `velocity`; paths are relative to the CSV file;
+      `velocity`; paths are relative to the CSV file. Further images of each subject,
+      channels, are `image_2` to `image_4`;
     - a CSV file of pairs, with the columns `fixed` and `moving` as described below: its
       images are the subjects;
     - a `dataset.json` of Learn2Reg, Medical Segmentation Decathlon or nnU-Net, or a
@@ -100,7 +103,8 @@ def read_dataset(
     for table in lists:
         dataset = with_pairs(dataset, table, held_out=held_out)
     for subject in dataset.subjects:
-        for file in filter(None, (subject.image, subject.labels, subject.mask)):
+        others = (subject.labels, subject.mask, *subject.more_images)
+        for file in filter(None, (subject.image, *others)):
             check_file(file, f"{dataset.path}, subject {subject.name!r}")
     _warn_of_divided_people(dataset)
     check_images(dataset)
@@ -143,7 +147,7 @@ def _read(path: Path, choose: Choose) -> Dataset:
 def _read_csv(path: Path, choose: Choose) -> Dataset:
     """The subjects of a CSV file, one a line."""
     texts = "split", "modality", "person"
-    table = read_table(path, ("subject", "image"), (*_FILES, *texts))
+    table = read_table(path, ("subject", "image"), (*_FILES, *_CHANNELS, *texts))
     notes: tuple[str, ...] = ()
     splits = [Assigned(c.get("split", ""), "column 'split'") for _, c in table]
     named = people_of([cells["subject"] for _, cells in table])
@@ -162,7 +166,8 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
                 f"{where}: unknown split {split!r}; write one of {', '.join(SPLITS)}, "
                 "or remove the column to have them chosen."
             )
-        files = existing_files(path, cells, ("image", *_FILES), where)
+        files = existing_files(path, cells, ("image", *_FILES, *_CHANNELS), where)
+        more = tuple(files.pop(name) for name in _CHANNELS if name in files)
         subjects.append(
             Subject(
                 name=cells["subject"],
@@ -172,12 +177,19 @@ def _read_csv(path: Path, choose: Choose) -> Dataset:
                 modality=cells.get("modality") or None,
                 why=why,
                 person=person,
+                more_images=more,
                 **files,
             )
         )
     if "person" not in table[0][1]:
         note = in_words(people, [subject.name for subject in subjects])
         notes = (*filter(None, [note]), *notes)
+    if count := max(len(subject.more_images) for subject in subjects):
+        notes += (
+            f"Each subject has {1 + count} images, which the network sees together. "
+            "Grid, intensities and similarity are those of the first, the column "
+            "'image'; the others are scaled by their own percentiles.",
+        )
     return Dataset(path, tuple(subjects), notes)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,10 +18,16 @@ __all__ = ["bare", "check_channels", "on_grid", "scaled"]
 
 
 def scaled(images: Iterable[Volume], intensity: Intensity) -> list[Volume]:
-    """Images with grey values from 0 to 1, each by itself."""
+    """Images with grey values from 0 to 1, each by itself.
+
+    Args:
+        images: Of one subject.
+        intensity: The rule of the first one; the others are scaled by percentiles.
+    """
+    rules = chain([intensity], repeat(Intensity()))
     return [
-        replace(image, array=normalize_intensity(image.array, intensity))
-        for image in images
+        replace(image, array=normalize_intensity(image.array, rule))
+        for image, rule in zip(images, rules, strict=False)
     ]
 
 

@@ -129,12 +129,8 @@ def check_count(model: RegistrationModel | None, count: int) -> None:
     Raises:
         ConfigError: If the model was trained on more or fewer.
     """
-    if model is not None and model.description.channels != count:
-        raise ConfigError(
-            f"{model.path or 'the model'}: was trained on "
-            f"{_images(model.description.channels)} of each subject, got "
-            f"{_images(count)}; give as many, or register without a model."
-        )
+    if model is not None:
+        model.check_channels(count)
 
 
 def check_weights(weights: Sequence[float] | None, count: int, refine: int) -> None:
@@ -161,7 +157,3 @@ def check_weights(weights: Sequence[float] | None, count: int, refine: int) -> N
             f"channel_weights: must be {count} numbers above 0, one for each image of "
             f"a subject, got {given}."
         )
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

@@ -62,9 +62,15 @@ def find_members(
                 "labels: a dataset names its own label maps; list the images, or leave "
                 "the labels out."
             )
+        dataset = read_dataset(images, held_out=True)
+        if dataset.channels > 1:
+            raise ConfigError(
+                f"{dataset.path}: has {dataset.channels} images of each subject; a "
+                "template is of one, leave out the columns of the others."
+            )
         members = [
             Member(subject.name, subject.image, subject.labels)
-            for subject in read_dataset(images, held_out=True).subjects
+            for subject in dataset.subjects
         ]
     else:
         maps = [None] * len(images) if labels is None else list(labels)

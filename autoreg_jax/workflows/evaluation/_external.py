@@ -138,6 +138,7 @@ def _open(
     # The pairs that the run lists are those of its own data.
     config = without_list(config_beside(path) if config is None else config, path)
     table = read_dataset(dataset, held_out=True, pairs=config.pairs.list)
+    model.check_channels(table.channels)
     table, split = _evaluated(table, config)
     check_axes(model, read_grid(table.subjects[0].image).ndim, path)
     about = model.description

@@ -115,7 +115,8 @@ def make_plan(
     device, memory = device_memory()
     for_images = memory_for_images(config.data.device_memory, (device, memory))
     metric, affine = choose_metric(found, config), choose_affine(found)
-    intensity, num_images = choose_intensity(found), len(dataset.subjects)
+    intensity = choose_intensity(found)
+    num_images = len(dataset.subjects) * dataset.channels
     config = replace(
         config, objective=replace(config.objective, similarity=metric.value)
     )

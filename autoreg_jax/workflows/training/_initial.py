@@ -149,7 +149,8 @@ def first_weights(
     seed = (config.seed, Stream.TRAIN)
 
     def drawn() -> Any:
-        return initial_vector(network, ndim, layout, seed, is_torch=is_torch)
+        own = {"is_torch": is_torch, "channels": programs.channels}
+        return initial_vector(network, ndim, layout, seed, **own)
 
     if initial is None:
         return drawn()

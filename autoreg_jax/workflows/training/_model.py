@@ -60,6 +60,7 @@ def trained_model(
         is_dimmed=programs.objective.is_dimmed,
         intensity=train.intensity,
         seen=Seen.of(train.images, spacing),
+        channels=train.images.shape[-1],
     )
     params = programs.layout(network).to_tree(omega)
     return RegistrationModel(description, params, network=network)

@@ -251,8 +251,8 @@ class Trainer:
             ConfigError: If the network or objective is one of the caller's own, which
                 does not know the settings.
         """
-        ndim = self.train.images.ndim - 2
-        if self.programs is not None and self.programs.fits(config, ndim):
+        ndim, channels = self.train.images.ndim - 2, self.train.images.shape[-1]
+        if self.programs and self.programs.fits(config, ndim, channels):
             return self.programs
         if self._is_own:
             raise ConfigError(
@@ -261,7 +261,7 @@ class Trainer:
             )
         part = programs_part(config)
         if part not in self._compiled:
-            self._compiled[part] = Programs(config, ndim)
+            self._compiled[part] = Programs(config, ndim, channels=channels)
         return self._compiled[part]
 
 
