@@ -52,7 +52,8 @@ def test_every_public_name_has_a_page(made):
 
 def test_a_page_has_signature_types_and_errors(made):
     page = made[f"{API}autoreg_jax.register.md"]
-    assert "{py:function} register(fixed: Image, moving: Image, *, model:" in page
+    images = "fixed: Image | Sequence[Image], moving: Image | Sequence[Image]"
+    assert f"{{py:function}} register({images}, *, model:" in page
     assert ") -> Registered" in page
     assert ":param guide: Structures and landmarks" in page
     assert ":raises TransformError: If the initial transform cannot be used." in page

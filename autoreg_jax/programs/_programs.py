@@ -61,8 +61,7 @@ class Programs:
     Args:
         config: The run.
         ndim: Number of spatial axes, 2 or 3.
-        network: Makes the mixed and the discrete networks; default: the registration
-            network of the configuration.
+        network: Makes mixed and discrete networks; default: as the configuration says.
         objective: L_reg; default: that of the configuration.
         estimator: Hypergradient estimator of every stage; default: those of the
             configuration.
@@ -71,8 +70,7 @@ class Programs:
             their parts alone; default: what is faster, see `runs_in_one_program`.
 
     Raises:
-        ConfigError: If the similarity of the configuration is unknown, or if the
-            estimator is none.
+        ConfigError: If the similarity is unknown, or if the estimator is none.
     """
 
     def __init__(
@@ -89,8 +87,7 @@ class Programs:
         self.config, self.ndim, self.channels = config, ndim, channels
         self.make_network = network or network_family(config)
         self.objective = objective or make_objective(config)
-        own = estimator is not None
-        self.estimator = checked_estimator(estimator) if own else None
+        self.estimator = None if estimator is None else checked_estimator(estimator)
         self.in_one_program = in_one_program
         self.is_own = network is not None or objective is not None
         self._pieces: dict[Hashable, Any] = {}
