@@ -189,6 +189,7 @@ def register(  # noqa: PLR0913
         similarity=similarity,
         masks=masks,
         channels=len(channels),
+        names=chosen.names if chosen else (),
     )
     doubts += fitting.notes
     channels = [Channel(f, initial.place(m, fixed)) for f, m in channels]

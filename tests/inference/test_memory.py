@@ -103,6 +103,22 @@ def test_every_option_takes_more():
     assert registration_memory(start).host < registration_memory(WHOLE).host
 
 
+def test_channels_take_more_and_two_similarities_the_most():
+    needs = [
+        registration_memory(replace(WHOLE, similarity=name, channels=count)).host
+        for name, count in (("ncc", 1), ("ncc", 2), ("mixed", 2), ("mind", 2))
+    ]
+    voxels = 400 * 300 * 500
+    assert 150 < (needs[1] - needs[0]) / voxels < 300
+    assert needs[0] < needs[1] < needs[2] < needs[3]
+    for name in ("", "ncc"):
+        one, two = (
+            registration_memory(replace(WHOLE, similarity=name, channels=count)).host
+            for count in (1, 2)
+        )
+        assert one < two < 2 * one
+
+
 def test_an_accelerator_takes_its_part():
     what = replace(WHOLE, similarity="ncc")
     here, there = (

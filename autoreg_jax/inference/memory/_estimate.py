@@ -21,6 +21,9 @@ _RESULTS, _PREDICTION = 15.0, 2.1
 # Gradient of the optimisation on its finest grid: images, and features of MIND, which
 # are at half of its resolution; reducing both images to half; making the displacement.
 _IMAGES, _FEATURES, _HALVING, _ENLARGING = 424.0, 780.0, 50.0, 24.0
+# A further channel by local correlation, and one by MIND beside it, whose features are
+# computed in every step.
+_CHANNEL, _MIXED = 190.0, 600.0
 # A file of numbers in memory and what it is compressed to, for each of its bytes.
 _WRITING = 2.0
 # Bytes of compiled programs, and of the compiler while it compiles a large one; what
@@ -42,7 +45,8 @@ class RegistrationTask:
             the fixed image it is taken for its grid.
         network: Numbers that a network computes for each voxel of the working grid, see
             `networks.activations`; 0 without one.
-        similarity: Name of the similarity of the optimisation; empty for none.
+        similarity: Name of the similarity of the optimisation; "mixed" if channels
+            have others, empty for none.
         coarsening: How often the grid of the optimisation is halved.
         is_aligned: Whether an alignment is sought.
         has_masks: Whether the optimisation knows masks.
@@ -171,8 +175,12 @@ def _together(shape: tuple[int, ...], planes: int) -> float:
 def _optimisation(what: RegistrationTask, working: int) -> float:
     """Bytes of the optimisation: of its finest level, or of getting there and back."""
     finest = working / 2 ** (len(what.working) * what.coarsening)
-    level = finest * (_FEATURES if what.similarity == "mind" else _IMAGES)
-    level *= what.channels
+    more = what.channels - 1
+    level = finest * {
+        "ncc": _IMAGES + _CHANNEL * more,
+        "mind": _FEATURES * what.channels,
+        "mixed": _IMAGES + _MIXED * more,
+    }.get(what.similarity, _IMAGES)
     images = 2 * (what.channels + what.has_masks)
     if what.coarsening:
         level += _GREY * images * working / 2 ** len(what.working)

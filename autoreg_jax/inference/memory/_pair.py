@@ -24,7 +24,7 @@ _MUCH = 2**30
 _THREADS = 8
 
 
-def task_of(
+def task_of(  # noqa: PLR0913
     shapes: tuple[tuple[int, ...], tuple[int, ...]],
     working: Grid,
     description: ModelDescription | None = None,
@@ -34,6 +34,7 @@ def task_of(
     similarity: str | Similarity | None = None,
     masks: Sequence[object] = (),
     channels: int = 1,
+    names: Sequence[str] = (),
 ) -> RegistrationTask:
     """What decides on the memory of a registration.
 
@@ -46,12 +47,14 @@ def task_of(
         similarity: As for `register`.
         masks: Those that there are, None for none.
         channels: Images of each subject.
+        names: Of the similarity of each, if there are several.
     """
     name = ""
     if refine > 0:
         usual = Objective.similarity if description is None else description.similarity
         has_features = find_similarity(similarity or usual).features is not None
         name = "mind" if has_features else "ncc"
+        name = "mixed" if len({*names}) > 1 else name
     return RegistrationTask(
         *shapes,
         working.shape,
