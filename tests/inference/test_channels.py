@@ -168,7 +168,7 @@ def test_what_cannot_be_channels_is_refused(phantom, plane_model):
     with pytest.raises(DataError, match="all voxels are 1"):
         register(fixed, [moving[0], constant], **QUICK)
     for weights in ([1], [1, 0], [1, np.nan]):
-        with pytest.raises(ConfigError, match="must be 2 numbers above 0"):
+        with pytest.raises(ConfigError, match="one for each of the 2 images"):
             register(fixed, moving, channel_weights=weights, **QUICK)
     with pytest.raises(ConfigError, match="they weigh what is optimised"):
         register(fixed, moving, channel_weights=[1, 1], affine="rigid")

@@ -154,6 +154,6 @@ def check_weights(weights: Sequence[float] | None, count: int, refine: int) -> N
     if len(weights) != count or not all(0 < weight < math.inf for weight in weights):
         given = ", ".join(f"{weight:g}" for weight in weights)
         raise ConfigError(
-            f"channel_weights: must be {count} numbers above 0, one for each image of "
-            f"a subject, got {given}."
+            f"channel_weights: must be numbers above 0, one for each of the {count} "
+            f"images of a subject, got {given}."
         )
