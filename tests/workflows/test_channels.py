@@ -9,6 +9,7 @@ from autoreg_jax.data import ImageCache, Preprocessing, normalize_intensity
 from autoreg_jax.errors import ConfigError, DataError
 from autoreg_jax.geometry import Grid, Volume
 from autoreg_jax.inference import load_model
+from autoreg_jax.studies.bench import BenchProtocol, Limits, bench
 
 GRID = Grid((16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
 FINE = np.diag([1.0, 1.0, 2.0, 1.0])
@@ -70,6 +71,9 @@ def test_tables_that_do_not_fit_are_refused(table):
         data.read_dataset(other)
     with pytest.raises(ConfigError, match="has 2 images of each subject; a template"):
         workflows.build_template(table, table.parent / "template")
+    protocol = BenchProtocol(table, ("none",), config.RunConfig(), Limits(60, 4096, 1))
+    with pytest.raises(ConfigError, match="bench compares methods on one"):
+        bench(table.parent / "bench", protocol)
 
 
 @pytest.mark.slow

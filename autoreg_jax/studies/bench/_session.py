@@ -100,6 +100,11 @@ class Session:
         config = protocol.config
         run = protocol.model or folder
         self._table = read_listed(protocol.dataset, run, config)
+        if self._table.channels > 1:
+            raise ConfigError(
+                f"{self._table.path}: has {self._table.channels} images of each "
+                "subject; bench compares methods on one, leave out the others' columns."
+            )
         self.test = load_cohort(
             self._table, config.evaluate.split, atlas=config.pairs.fixed
         )
