@@ -71,7 +71,12 @@ def test_tables_that_do_not_fit_are_refused(table):
         data.read_dataset(other)
     with pytest.raises(ConfigError, match="has 2 images of each subject; a template"):
         workflows.build_template(table, table.parent / "template")
-    protocol = BenchProtocol(table, ("none",), config.RunConfig(), Limits(60, 4096, 1))
+    protocol = BenchProtocol(
+        dataset=table,
+        methods=("none",),
+        config=config.RunConfig(),
+        limits=Limits(60, 4096, 1),
+    )
     with pytest.raises(ConfigError, match="bench compares methods on one"):
         bench(table.parent / "bench", protocol)
 
