@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autoreg_jax.report._notebook import search_html as search_html
     from autoreg_jax.report._pair_page import pair_page as pair_page
     from autoreg_jax.report._slider import slice_slider as slice_slider
+    from autoreg_jax.report._smoothness import front_figure as front_figure
     from autoreg_jax.report.slices import registration_panel as registration_panel
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "error_against_cost",
     "error_curves",
     "evaluation_html",
+    "front_figure",
     "hypergradient_curves",
     "lambda_history",
     "loss_curves",
@@ -52,6 +54,7 @@ _DRAWING = {
     "dice_by_structure": "_dice",
     "error_against_cost": "_comparison",
     "error_curves": "_comparison",
+    "front_figure": "_smoothness",
     "hypergradient_curves": "_curves",
     "lambda_history": "_curves",
     "loss_curves": "_curves",
