@@ -199,7 +199,8 @@ def test_everything_has_gradients_and_can_be_mapped():
     together = quick(jax.vmap(moved))(image, velocity, matrices)
     np.testing.assert_allclose(together, each, rtol=1e-5)
     one = (image[0], velocity[0], matrices[0])
-    check_grads(jax.jit(moved), one, order=1, modes=["rev"], atol=0.05, rtol=0.05, eps=1e-3)
+    near = {"atol": 0.05, "rtol": 0.05, "eps": 1e-3}
+    check_grads(jax.jit(moved), one, order=1, modes=["rev"], **near)
 
 
 @pytest.mark.parametrize(
