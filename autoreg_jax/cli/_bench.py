@@ -67,6 +67,14 @@ class Bench(Verb):
             "register`",
         )
         add(
+            "--init",
+            nargs="+",
+            default=[],
+            metavar="FILE",
+            help="all methods begin with these transforms, in the order of autoreg "
+            "apply; the column init of a CSV of pairs goes first",
+        )
+        add(
             "--trained",
             nargs="+",
             default=[],
@@ -127,6 +135,7 @@ class Bench(Verb):
                 model=options.model,
                 trained=trained,
                 pairs=None if is_number else options.pairs,
+                init=options.init,
                 other_tasks=other_tasks,
             ),
         )

@@ -52,9 +52,11 @@ def bench(folder: Path | str, protocol: BenchProtocol) -> Bench:
 
     Images are used on the grid of the dataset, without further alignment. Every method
     receives two arrays and returns a displacement, which is applied and scored in one
-    way for all methods. Each method runs in its own process. A method that fails, hangs
-    or is not installed gets a row with the reason and is tried again by the next call;
-    the pairs that others have finished are kept.
+    way for all methods. With a start (`init`) each method gets the moving image as the
+    start places it, and what it finds is composed with the start. Each method runs in
+    its own process. A method that fails, hangs or is not installed gets a row with the
+    reason and is tried again by the next call; the pairs that others have finished are
+    kept.
 
     Args:
         folder: For results, trained rivals, tables and figures.
@@ -105,7 +107,9 @@ def _register_missing(session: Session, method: Method, results: Results) -> Non
 
     def is_done(pair: ListedPair) -> bool:
         record = results.of_pair.get((names[pair.moving], names[pair.fixed]))
-        return record is not None and record.get("judged_by", []) == pair.files
+        if record is None or record.get("judged_by", []) != pair.files:
+            return False
+        return record.get("begins_with", []) == session.begins_with(pair)
 
     missing = [pair for pair in session.pairs if not is_done(pair)]
     if not missing:
@@ -116,7 +120,11 @@ def _register_missing(session: Session, method: Method, results: Results) -> Non
     ):
         for place, pair in enumerate(missing):
             images = test.images[..., 0]
-            answer = register(images[pair.fixed], images[pair.moving], test.spacing)
+            start = session.start(pair)
+            moving = images[pair.moving] if start is None else start.placed()
+            answer = register(images[pair.fixed], moving, test.spacing)
+            if start is not None:
+                answer = answer._replace(displacement=start.before(answer.displacement))
             record = {
                 "moving": names[pair.moving],
                 "fixed": names[pair.fixed],
@@ -125,6 +133,7 @@ def _register_missing(session: Session, method: Method, results: Results) -> Non
                 "elapsed": answer.elapsed,
                 "peak_memory_bytes": answer.peak_memory_bytes,
                 "judged_by": pair.files,
+                "begins_with": session.begins_with(pair),
                 "scores": session.scores(pair, answer.displacement),
             }
             results.add(record, answer.displacement)

@@ -13,12 +13,13 @@ from autoreg_jax.workflows.evaluation import PairData
 
 
 class ListedPair(NamedTuple):
-    """Indices of a pair, and the files of its true displacement and of its mask."""
+    """Indices of a pair, and the files of its truth, of its mask and of its start."""
 
     moving: int
     fixed: int
     displacement: Path | None = None
     mask: Path | None = None
+    init: Path | None = None
 
     @property
     def files(self) -> list[str]:
@@ -65,7 +66,11 @@ def listed_pairs(path: Path, dataset: Dataset, split: str) -> list[ListedPair]:
 
     return [
         ListedPair(
-            place(one.moving), place(one.fixed), one.displacement, one.fixed_mask
+            place(one.moving),
+            place(one.fixed),
+            one.displacement,
+            one.fixed_mask,
+            one.init,
         )
         for one in read_pairs(path)
     ]

@@ -1,5 +1,6 @@
 """What one call of the bench works with: subjects, pairs, methods and a folder."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,7 +23,9 @@ from autoreg_jax.data import (
 )
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.files import read_json, write_json, write_text
+from autoreg_jax.geometry import Grid
 from autoreg_jax.inference import load_model
+from autoreg_jax.inference._initial import initial_files
 from autoreg_jax.programs import has_inverse, weights_of
 from autoreg_jax.runtime import RunFolder, provenance
 from autoreg_jax.studies._table import Table
@@ -31,6 +34,7 @@ from autoreg_jax.studies.bench._methods import Method, RivalNetwork
 from autoreg_jax.studies.bench._pairs import ListedPair, listed_pairs
 from autoreg_jax.studies.bench._process import Limits, MethodFailedError
 from autoreg_jax.studies.bench._results import Pair, Results
+from autoreg_jax.studies.bench._start import PairStart
 from autoreg_jax.studies.bench._tables import bench_table
 from autoreg_jax.workflows import train
 from autoreg_jax.workflows._pairs import scored_pairs
@@ -54,6 +58,8 @@ class BenchProtocol:
         trained: Runs of trained rivals by name; the others are trained in the folder.
         pairs: CSV file of pairs, as for `autoreg register --pairs`, instead of random
             ones.
+        init: Transform files from which all methods begin, in the order of
+            `autoreg apply`; a pair with a start of its own in `pairs` begins there.
         other_tasks: Folders of benches of other tasks, by name; with them Table V of
             the paper, methods by tasks, is written.
     """
@@ -65,6 +71,7 @@ class BenchProtocol:
     model: Path | None = None
     trained: Mapping[str, Path] = field(default_factory=dict)
     pairs: Path | None = None
+    init: Sequence[Path | str] = ()
     other_tasks: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -226,6 +233,24 @@ class Session:
         )
         return jax.device_get(found)
 
+    def start(self, pair: ListedPair) -> PairStart | None:
+        """Where the methods begin with a pair, if not with the images as they are."""
+        words = [pair.init] if pair.init is not None else self.protocol.init
+        if not words:
+            return None
+        grid = Grid(self.test.images.shape[1:-1], self.test.affine)
+        return PairStart(words, self.test.images[pair.moving, ..., 0], grid)
+
+    def begins_with(self, pair: ListedPair) -> list[str]:
+        """The start of a pair in words: names and contents of its files."""
+        words = [pair.init] if pair.init is not None else self.protocol.init
+        files = initial_files(list(words) or None)
+        return [
+            f"{word if isinstance(word, str) else word.name} "
+            f"{zlib.crc32(file.read_bytes()):08x}"
+            for word, file in zip(words, files, strict=True)
+        ]
+
     def results(self) -> dict[str, Results]:
         """Results of all methods in the folder."""
         files = (path.name for path in (self.folder / "methods").glob("*[lt]"))
@@ -260,4 +285,9 @@ class Session:
         ]
         if test.velocity is not None:
             notes.insert(0, "The subjects are simulated.")
+        if self.protocol.init or any(pair.init is not None for pair in self.pairs):
+            notes.append(
+                "All methods begin with the given transforms: they register the moving "
+                "image as these place it, and the results hold both."
+            )
         return notes
