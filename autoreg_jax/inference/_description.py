@@ -16,6 +16,7 @@ from autoreg_jax.display import by
 from autoreg_jax.errors import ArtifactError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
+from autoreg_jax.inference.trust import Usual
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective
 from autoreg_jax.networks import Conditions, RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
@@ -55,6 +56,7 @@ class ModelDescription:
         conditions: Terms of the loss whose weights the network is told; None: none.
         refine_smoothness: Factor on the smoothness of a refinement that validation
             pairs have decided; 1: that of λ.
+        usual: What the network did to validation pairs; None if that is not known.
     """
 
     genotype: Genotype | str
@@ -74,6 +76,7 @@ class ModelDescription:
     loss_similarity: str | None = None
     conditions: Conditions | None = None
     refine_smoothness: float = 1.0
+    usual: Usual | None = None
 
     @property
     def objective(self) -> Objective:

@@ -17,20 +17,13 @@ from autoreg_jax.data import (
     normalize_intensity,
     read_image,
 )
-from autoreg_jax.errors import GeometryError
-from autoreg_jax.geometry import (
-    Grid,
-    Volume,
-    displacement_on,
-    resample,
-    working_grid,
-)
+from autoreg_jax.geometry import Volume, displacement_on, resample
 from autoreg_jax.inference._comparable import (
     check_compared,
     check_options,
     compared_part,
 )
-from autoreg_jax.inference._estimate import estimate
+from autoreg_jax.inference._estimate import comparison_grid, estimate
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._guide import Guide
 from autoreg_jax.inference._initial import Start, found_transform, initial_transform
@@ -39,7 +32,12 @@ from autoreg_jax.inference._quality import check_length, correlations, folding
 from autoreg_jax.inference._registered import Registered
 from autoreg_jax.inference.memory import fit_pair, memory_limit
 from autoreg_jax.inference.optimisation import compared_by
-from autoreg_jax.inference.trust import Trust, directions, evidence_of
+from autoreg_jax.inference.trust import (
+    Trust,
+    directions,
+    evidence_of,
+    repetition_of,
+)
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
 
@@ -66,6 +64,7 @@ def register(  # noqa: PLR0913
     moving_lesion: Image | None = None,
     guide: Guide | None = None,
     fill: Fill = None,
+    uncertainty: bool = False,
     max_memory: str | float | None = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
@@ -110,6 +109,8 @@ def register(  # noqa: PLR0913
         guide: Structures and landmarks that the optimisation brings together.
         fill: Value of the moved image where the moving one has no voxels, see
             `Registered.apply`.
+        uncertainty: Also compute `Registered.uncertainty`. Without a model the pair is
+            registered twice for that, also with the images swapped.
         max_memory: Most main memory that the whole process may hold, bytes or as
             "8GiB"; default: what is free. If more is needed (an estimate), a refinement
             is done on a coarser grid, with a warning, or the pair is refused.
@@ -123,7 +124,7 @@ def register(  # noqa: PLR0913
             "none"), an option has an unknown value, or nothing takes `smoothness`: the
             factor is out of the model's range, or there is neither a model that is
             trained for it nor an optimisation; if masks with a model or a guide have no
-            optimisation.
+            optimisation, or an alignment alone is asked for its uncertainty.
         DataError: If an image file cannot be used, an image has no contrast, alone or
             where the images are compared, or a mask is empty.
         GeometryError: If the images differ in the number of axes, among themselves or
@@ -171,7 +172,7 @@ def register(  # noqa: PLR0913
         compared_by(*asked, masks=masks, place=initial.place) if refine > 0 else None
     )
     similarity = chosen.similarity if chosen else None
-    grid = _comparison_grid(fixed, model)
+    grid = comparison_grid(fixed, model)
     fitting = fit_pair(
         (fixed, moving),
         grid,
@@ -181,6 +182,7 @@ def register(  # noqa: PLR0913
         refine=refine,
         similarity=similarity,
         masks=masks,
+        both_ways=uncertainty,
     )
     doubts += fitting.notes
     moving = initial.place(moving, fixed)
@@ -225,7 +227,7 @@ def register(  # noqa: PLR0913
             lambda labels: prealignment.place(initial.place(labels, fixed, "nearest")),
             lambda points: prealignment.place_points(initial.place_points(points)),
         )
-    displacement = estimate(
+    estimated = estimate(
         fixed_array,
         moving_array,
         model,
@@ -234,8 +236,10 @@ def register(  # noqa: PLR0913
         learning_rate=learning_rate,
         similarity=similarity,
         smoothness=smoothness,
+        both_ways=uncertainty,
         **of_pair,
     )
+    displacement = estimated.displacement
     usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = correlations(
@@ -245,9 +249,11 @@ def register(  # noqa: PLR0913
     is_judged = model is not None or refine > 0
     parts = arrays, moving_array, displacement, weights, grid.spacing
     evidence = evidence_of(*parts) if is_judged else None
+    known = model and model.description.usual
+    repeated = repetition_of(arrays[0], estimated, weights, grid.spacing, known)
     # Of a large pair they would be a quarter of the peak.
     del scaled, placed, pair, arrays, fixed_array, unaligned, moving_array, weights
-    del parts
+    del parts, estimated
     of_pair.clear()
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     del displacement
@@ -276,23 +282,15 @@ def register(  # noqa: PLR0913
         warnings=tuple(doubts),
         fill=fill,
         trust=evidence
-        and Trust(replace(evidence, folding=folds), prealignment.turn, places),
+        and Trust(
+            replace(evidence, folding=folds),
+            prealignment.turn,
+            places,
+            repeated.numbers,
+        ),
+        uncertainty=repeated.on(shown, grid) if uncertainty else None,
     )
 
 
 def _bare(array: Array) -> np.ndarray:
     return np.asarray(array)[0, ..., 0]
-
-
-def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
-    """The grid of the model over the fixed image, or the fixed grid without a model."""
-    if model is None:
-        return fixed.grid
-    about = model.description
-    if len(about.spacing) != fixed.ndim:
-        raise GeometryError(
-            f"{fixed.path or 'the fixed image'} has {fixed.ndim} axes, but the model "
-            f"{model.path or ''} was trained on images of {len(about.spacing)}; use a "
-            "model of that dimension."
-        )
-    return working_grid(fixed, about.orientation, about.spacing)

@@ -14,8 +14,7 @@ from autoreg_jax.data import Image, read_image, read_labels
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Interpolation, Volume
 from autoreg_jax.inference._fill import Fill, moved_image
-from autoreg_jax.inference._quality import lengths
-from autoreg_jax.inference._shown import ShownPair
+from autoreg_jax.inference._shown import ShownPair, numbers
 from autoreg_jax.inference.optimisation import ComparedBy
 from autoreg_jax.inference.trust import Trust
 from autoreg_jax.inference.writing import (
@@ -58,6 +57,8 @@ class Registered(ShownPair):
         fill: Value of `moved` where the moving image has no voxels, see `apply`.
         trust: Whether it looks like a registration that succeeded; None for an
             alignment alone, after which other subjects still differ.
+        uncertainty: How far several registrations of the pair are apart, mm, on the
+            fixed grid, see `register`; None if it was not asked for.
     """
 
     fixed: Volume
@@ -77,6 +78,7 @@ class Registered(ShownPair):
     warnings: tuple[str, ...] = ()
     fill: Fill = None
     trust: Trust | None = None
+    uncertainty: Volume | None = None
 
     @cached_property
     def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -199,26 +201,7 @@ class Registered(ShownPair):
 
     def summary(self) -> dict[str, Any]:
         """The numbers of this registration, as `summary.json` holds them."""
-        length, by = lengths(self.displacement_mm), self.compared_by
-        return {
-            "fixed": self.fixed.path,
-            "moving": self.moving.path,
-            "model": self.model,
-            "refined_steps": self.refined_steps,
-            "coarsening": self.coarsening,
-            "smoothness": self.smoothness,
-            **(by.summary() if by else {}),
-            "similarity_before": self.similarity_before,
-            "similarity": self.similarity,
-            "displacement_mean_mm": float(length.mean()),
-            "displacement_max_mm": float(length.max()),
-            "folding_fraction": self.folding_fraction,
-            "seconds": self.seconds,
-            "alignment": self.alignment and self.alignment.summary(),
-            "is_aligned": self.is_aligned,
-            "warnings": self.warnings,
-            **(self.trust.summary() if self.trust else {}),
-        }
+        return numbers(self)
 
     def save(
         self,
@@ -249,15 +232,16 @@ class Registered(ShownPair):
             extra: With a prefix, what else is written: "inverse" writes
                 `out_inverse_displacement.nii.gz` and `out_inverse_moved.nii.gz` on the
                 grid of the moving image, "jacobian" `out_jacobian.nii.gz`, the
-                determinant of the whole map on the fixed grid, and "grid"
-                `out_grid.nii.gz`, see `grid_image`.
+                determinant of the whole map on the fixed grid, "grid"
+                `out_grid.nii.gz`, see `grid_image`, and "uncertainty"
+                `out_uncertainty.nii.gz`, if the pair was registered with it.
 
         Returns:
             The files.
 
         Raises:
             ConfigError: If a name has an unknown ending or is an input, no output is
-                named, or `extra` is unknown or has no prefix.
+                named, or `extra` is unknown, has no prefix, or was not computed.
         """
         given = (self.fixed, self.moving, labels)
         inputs = [v.path for v in given if v is not None and v.path is not None]

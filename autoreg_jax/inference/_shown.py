@@ -1,7 +1,7 @@
 """How a registration shows itself: in a line of text, in a notebook with pictures."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from autoreg_jax.display import (
 )
 from autoreg_jax.errors import TransformError
 from autoreg_jax.geometry import fullest_slice, slice_axis, slice_grid
+from autoreg_jax.inference._quality import lengths
 from autoreg_jax.transforms import Transform
 
 if TYPE_CHECKING:
@@ -54,6 +55,30 @@ class ShownPair:
             *map(paragraph, doubts),
             table(_rows(found)),
         )
+
+
+def numbers(found: "Registered") -> dict[str, Any]:
+    """The numbers of a registered pair, see `Registered.summary`."""
+    length, by = lengths(found.displacement_mm), found.compared_by
+    return {
+        "fixed": found.fixed.path,
+        "moving": found.moving.path,
+        "model": found.model,
+        "refined_steps": found.refined_steps,
+        "coarsening": found.coarsening,
+        "smoothness": found.smoothness,
+        **(by.summary() if by else {}),
+        "similarity_before": found.similarity_before,
+        "similarity": found.similarity,
+        "displacement_mean_mm": float(length.mean()),
+        "displacement_max_mm": float(length.max()),
+        "folding_fraction": found.folding_fraction,
+        "seconds": found.seconds,
+        "alignment": found.alignment and found.alignment.summary(),
+        "is_aligned": found.is_aligned,
+        "warnings": found.warnings,
+        **(found.trust.summary() if found.trust else {}),
+    }
 
 
 def slice_html(found: "Registered", index: int) -> str:
@@ -118,6 +143,13 @@ def _rows(found: "Registered") -> Iterator[tuple[str, str]]:
     yield "folded voxels", f"{number(100 * found.folding_fraction)} %"
     if found.trust is not None:
         yield "trust, 0 to 1", number(found.trust.value, 2)
+        repeated = found.trust.repeated
+        for label, one in (
+            ("apart if the images are swapped, mean", repeated.swapped),
+            ("network and result apart, mean", repeated.network),
+        ):
+            if one is not None:
+                yield label, f"{number(one.mean_mm)} mm"
     for place, link in enumerate(reversed(found.transform.links), 1):
         yield f"map {place}", link.description
     yield "time, with compilation", f"{number(found.seconds)} s"

@@ -33,6 +33,7 @@ def task_of(
     refine: int = 0,
     similarity: str | Similarity | None = None,
     masks: Sequence[object] = (),
+    both_ways: bool = False,
 ) -> RegistrationTask:
     """What decides on the memory of a registration.
 
@@ -44,6 +45,7 @@ def task_of(
         refine: Steps of the optimisation.
         similarity: As for `register`.
         masks: Those that there are, None for none.
+        both_ways: Whether the images are registered both ways.
     """
     name = ""
     if refine > 0:
@@ -57,6 +59,7 @@ def task_of(
         similarity=name,
         is_aligned=affine != "none",
         has_masks=any(mask is not None for mask in masks),
+        is_repeated=both_ways,
         threads=min(_THREADS, os.cpu_count() or 1),
     )
 
