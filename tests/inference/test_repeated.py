@@ -130,3 +130,17 @@ def test_a_refined_result_is_compared_with_the_network(planes, plane_model):
 def test_an_alignment_alone_has_no_uncertainty(pair):
     with pytest.raises(ConfigError, match="alignment alone has none"):
         inference.register(*pair, affine="affine", uncertainty=True)
+
+
+def test_results_of_several_models_are_compared(pair, model, still_model):
+    results = [
+        inference.register(*pair, model=one, affine="none")
+        for one in (model, still_model, still_model)
+    ]
+    assert inference.difference(*results[1:]).p95_mm == 0
+    two, three = inference.difference(*results[:2]), inference.difference(*results)
+    assert two.mean_mm > 0
+    # Of three pairs of results one agrees.
+    assert three.mean_mm == pytest.approx(2 / 3 * two.mean_mm, rel=1e-5)
+    with pytest.raises(ValueError, match="needs two"):
+        inference.difference(results[0])

@@ -1,6 +1,11 @@
 """How far a registration can be trusted, and in words why not."""
 
-from autoreg_jax.inference.trust._difference import Difference, apart, there_and_back
+from autoreg_jax.inference.trust._difference import (
+    Difference,
+    apart,
+    spread,
+    there_and_back,
+)
 from autoreg_jax.inference.trust._evidence import Evidence, collect
 from autoreg_jax.inference.trust._mirror import directions
 from autoreg_jax.inference.trust._pair import evidence_of, repetition_of
@@ -25,5 +30,6 @@ __all__ = [
     "repeat",
     "repetition_of",
     "shown",
+    "spread",
     "there_and_back",
 ]

@@ -1,5 +1,7 @@
 """How far apart several registrations of one pair are."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +10,7 @@ from jaxtyping import Bool, Float
 from autoreg_jax.geometry import sample_edge
 from autoreg_jax.inference._quality import lengths
 
-__all__ = ["Difference", "apart", "there_and_back"]
+__all__ = ["Difference", "apart", "spread", "there_and_back"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,11 @@ def apart(
 ) -> Float[np.ndarray, "*space"]:
     """Length of the difference of two displacements in voxels, mm."""
     return lengths((one - other) * np.asarray(spacing, np.float32))
+
+
+def spread(
+    fields: Sequence[Float[np.ndarray, "*space d"]],
+) -> Float[np.ndarray, "*space"]:
+    """Mean distance of two of several displacements in mm at each voxel, mm."""
+    pairs = itertools.combinations(fields, 2)
+    return np.mean([lengths(one - other) for one, other in pairs], 0)
