@@ -72,6 +72,8 @@ class Register(Verb):
         add("--jacobian", const="jacobian", help=help_, **flag)
         help_ = "also a grid deformed as the moving image is"
         add("--grid", const="grid", help=help_, **flag)
+        help_ = "also how far several registrations of the pair are apart, mm"
+        add("--uncertainty", const="uncertainty", help=help_, **flag)
         help_ = "also a page with slider, checkerboard, contours, folds"
         add("--report", const="report", help=help_, **flag)
         add = parser.add_argument_group("registration").add_argument
@@ -155,10 +157,7 @@ class Register(Verb):
 
         given = {name: getattr(options, name) for name in _OPTIONS}
         if options.affine_only:
-            if options.model is not None or options.refine:
-                raise ConfigError("--affine-only excludes --model and --refine.")
-            if options.smoothness is not None:
-                raise ConfigError("--affine-only has no smoothness to change.")
+            _check_alignment_alone(options)
             given["refine"] = 0
         page = None
         if "report" in options.extra:
@@ -219,6 +218,20 @@ class Register(Verb):
         )
         show_one(summary, options)
         return 0
+
+
+def _check_alignment_alone(options: Namespace) -> None:
+    """Refuse what belongs to a deformable registration.
+
+    Raises:
+        ConfigError: If it is asked for.
+    """
+    if options.model is not None or options.refine:
+        raise ConfigError("--affine-only excludes --model and --refine.")
+    if options.smoothness is not None:
+        raise ConfigError("--affine-only has no smoothness to change.")
+    if "uncertainty" in options.extra:
+        raise ConfigError("--affine-only has no uncertainty to write.")
 
 
 def _check_many(options: Namespace) -> None:

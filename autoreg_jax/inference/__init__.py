@@ -6,6 +6,7 @@
 from autoreg_jax.inference._accuracy import (
     KnownError,
     Overlap,
+    difference,
     known_error,
     label_overlap,
     landmark_error,
@@ -32,12 +33,13 @@ from autoreg_jax.inference.optimisation import (
     Refined,
     register_pair,
 )
-from autoreg_jax.inference.trust import Evidence, Trust
+from autoreg_jax.inference.trust import Difference, Evidence, Repeated, Trust, Usual
 from autoreg_jax.inference.writing import InverseError, output_paths
 
 __all__ = [
     "AtMinimum",
     "Conventions",
+    "Difference",
     "Evidence",
     "Guidance",
     "Guide",
@@ -49,9 +51,12 @@ __all__ = [
     "RefinementDerivative",
     "Registered",
     "RegistrationModel",
+    "Repeated",
     "Seen",
     "Trust",
+    "Usual",
     "apply_files",
+    "difference",
     "included_models",
     "known_error",
     "label_overlap",

@@ -6,9 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from autoreg_jax.config import Intensity
+from autoreg_jax.data import normalize_intensity
 from autoreg_jax.errors import GeometryError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._registered import Registered
+from autoreg_jax.inference.trust import Difference, shown, spread
 from autoreg_jax.metrics import dice
 from autoreg_jax.transforms import Transform
 
@@ -43,6 +46,32 @@ class KnownError(NamedTuple):
 
     before: float
     after: float
+
+
+def difference(*results: Registered) -> Difference:
+    """How far several registrations of one pair are apart, such as those of two models.
+
+    Args:
+        results: Two or more, with the same fixed and moving image.
+
+    Returns:
+        At each voxel the mean distance of two of them, over the voxels where the fixed
+        image shows something.
+
+    Raises:
+        GeometryError: If the fixed images have other grids.
+        ValueError: If there are fewer than two.
+    """
+    if len(results) < 2:
+        raise ValueError(f"a difference needs two results, got {len(results)}.")
+    fixed = results[0].fixed
+    if not all(fixed.grid.matches(one.fixed.grid) for one in results[1:]):
+        raise GeometryError(
+            "the fixed images of the results have other grids; register one pair."
+        )
+    apart = spread([one.displacement_mm for one in results])
+    shows = shown(normalize_intensity(fixed.array, Intensity()), None)
+    return Difference.of(apart, shows)
 
 
 def label_overlap(result: Registered, fixed: Volume, moving: Volume) -> Overlap:

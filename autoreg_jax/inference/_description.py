@@ -16,6 +16,7 @@ from autoreg_jax.display import by
 from autoreg_jax.errors import ArtifactError, ConfigError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference._seen import Seen
+from autoreg_jax.inference.trust import Usual
 from autoreg_jax.losses import PAPER_WEIGHTS, Objective
 from autoreg_jax.networks import Conditions, RegistrationNetwork, Structure, Wiring
 from autoreg_jax.search_space import Genotype
@@ -57,6 +58,7 @@ class ModelDescription:
             pairs have decided; 1: that of λ.
         channels: Images of each subject that the network sees; `intensity` is that of
             the first, the others are scaled by their percentiles.
+        usual: What the network did to validation pairs; None if that is not known.
     """
 
     genotype: Genotype | str
@@ -77,6 +79,7 @@ class ModelDescription:
     conditions: Conditions | None = None
     refine_smoothness: float = 1.0
     channels: int = 1
+    usual: Usual | None = None
 
     @property
     def objective(self) -> Objective:

@@ -115,7 +115,9 @@ def _register(
             points = read_landmarks(given, fixed, moving)
         guided = make_guide(guide, fixed_labels, moving_labels, points)
         truth = pair.displacement and _truth(pair.displacement, fixed, moving)
-        begin = {} if pair.init is None else {"init": pair.init}
+        begin: dict[str, Any] = {} if pair.init is None else {"init": pair.init}
+        if "uncertainty" in paths:
+            begin["uncertainty"] = True
         result = register(
             [fixed, *pair.more_fixed],
             [moving, *pair.more_moving],

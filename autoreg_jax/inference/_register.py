@@ -11,15 +11,9 @@ import numpy as np
 from autoreg_jax.alignment import prealign
 from autoreg_jax.config import Intensity
 from autoreg_jax.data import Image
-from autoreg_jax.errors import GeometryError
-from autoreg_jax.geometry import (
-    Grid,
-    Volume,
-    displacement_on,
-    working_grid,
-)
+from autoreg_jax.geometry import displacement_on
 from autoreg_jax.inference._comparable import check_options
-from autoreg_jax.inference._estimate import estimate
+from autoreg_jax.inference._estimate import comparison_grid, estimate
 from autoreg_jax.inference._fill import Fill, check_fill
 from autoreg_jax.inference._guide import Guide
 from autoreg_jax.inference._initial import Start, found_transform, initial_transform
@@ -39,7 +33,12 @@ from autoreg_jax.inference.channels import (
 )
 from autoreg_jax.inference.memory import fit_pair, memory_limit
 from autoreg_jax.inference.optimisation import channels_compared_by
-from autoreg_jax.inference.trust import Trust, directions, evidence_of
+from autoreg_jax.inference.trust import (
+    Trust,
+    directions,
+    evidence_of,
+    repetition_of,
+)
 from autoreg_jax.losses import Similarity
 from autoreg_jax.runtime import in_single_precision
 
@@ -67,6 +66,7 @@ def register(  # noqa: PLR0913
     moving_lesion: Image | None = None,
     guide: Guide | None = None,
     fill: Fill = None,
+    uncertainty: bool = False,
     max_memory: str | float | None = None,
 ) -> Registered:
     """Find the displacement that brings a moving image onto a fixed one.
@@ -116,6 +116,8 @@ def register(  # noqa: PLR0913
         guide: Structures and landmarks that the optimisation brings together.
         fill: Value of the moved image where the moving one has no voxels, see
             `Registered.apply`.
+        uncertainty: Also compute `Registered.uncertainty`. Without a model the pair is
+            registered twice for that, also with the images swapped.
         max_memory: Most main memory that the whole process may hold, bytes or as
             "8GiB"; default: what is free. If more is needed (an estimate), a refinement
             is done on a coarser grid, with a warning, or the pair is refused.
@@ -129,7 +131,7 @@ def register(  # noqa: PLR0913
             "none"), an option has an unknown value, or nothing takes `smoothness`: the
             factor is out of the model's range, or there is neither a model that is
             trained for it nor an optimisation; if masks with a model or a guide have no
-            optimisation.
+            optimisation, or an alignment alone is asked for its uncertainty.
         DataError: If an image file cannot be used, an image has no contrast, alone or
             where the images are compared, or a mask is empty.
         GeometryError: If the images differ in the number of axes, among themselves or
@@ -178,7 +180,7 @@ def register(  # noqa: PLR0913
         asked = similarity, of_model, channels, channel_weights
         chosen = channels_compared_by(*asked, masks=masks, place=initial.place)
     similarity = chosen.similarity if chosen else None
-    grid = _comparison_grid(fixed, model)
+    grid = comparison_grid(fixed, model)
     fitting = fit_pair(
         (fixed, moving),
         grid,
@@ -190,6 +192,7 @@ def register(  # noqa: PLR0913
         masks=masks,
         channels=len(channels),
         names=chosen.names if chosen else (),
+        both_ways=uncertainty,
     )
     doubts += fitting.notes
     channels = [Channel(f, initial.place(m, fixed)) for f, m in channels]
@@ -211,8 +214,8 @@ def register(  # noqa: PLR0913
             "refinement (refine, --refine N) uses it."
         )
     if model is not None:
-        shown = map(bare, arrays)
-        doubts += model.description.doubts((fixed, placed[0]), shown, grid.spacing)
+        bared = map(bare, arrays)
+        doubts += model.description.doubts((fixed, placed[0]), bared, grid.spacing)
     doubts += check_channels(still, placed, arrays, placed_masks, weights, grid)
     of_pair: dict[str, Any] = {}
     if refine > 0:
@@ -223,7 +226,7 @@ def register(  # noqa: PLR0913
             lambda labels: prealignment.place(initial.place(labels, fixed, "nearest")),
             lambda points: prealignment.place_points(initial.place_points(points)),
         )
-    displacement = estimate(
+    estimated = estimate(
         *arrays,
         model,
         spacing=grid.spacing,
@@ -231,8 +234,10 @@ def register(  # noqa: PLR0913
         learning_rate=learning_rate,
         similarity=similarity,
         smoothness=smoothness,
+        both_ways=uncertainty,
         **of_pair,
     )
+    displacement = estimated.displacement
     usual = 1.0 if model is None else model.smoothness
     window = _WINDOW if model is None else model.description.windows[0]
     before, after = correlations(
@@ -242,8 +247,11 @@ def register(  # noqa: PLR0913
     is_judged = model is not None or refine > 0
     parts = *arrays, displacement, weights, grid.spacing
     evidence = evidence_of(*parts) if is_judged else None
+    known = model and model.description.usual
+    shown = bare(arrays[0])
+    repeated = repetition_of(shown, estimated, weights, grid.spacing, known)
     # Of a large pair they would be a quarter of the peak.
-    del still, start, placed, arrays, unaligned, weights, parts
+    del still, start, placed, arrays, unaligned, weights, parts, estimated
     of_pair.clear()
     displacement_mm = displacement_on(np.asarray(displacement[0]), grid, fixed.grid)
     del displacement
@@ -273,19 +281,11 @@ def register(  # noqa: PLR0913
         fill=fill,
         more_channels=given[1:],
         trust=evidence
-        and Trust(replace(evidence, folding=folds), prealignment.turn, places),
+        and Trust(
+            replace(evidence, folding=folds),
+            prealignment.turn,
+            places,
+            repeated.numbers,
+        ),
+        uncertainty=repeated.on(given[0].fixed, grid) if uncertainty else None,
     )
-
-
-def _comparison_grid(fixed: Volume, model: RegistrationModel | None) -> Grid:
-    """The grid of the model over the fixed image, or the fixed grid without a model."""
-    if model is None:
-        return fixed.grid
-    about = model.description
-    if len(about.spacing) != fixed.ndim:
-        raise GeometryError(
-            f"{fixed.path or 'the fixed image'} has {fixed.ndim} axes, but the model "
-            f"{model.path or ''} was trained on images of {len(about.spacing)}; use a "
-            "model of that dimension."
-        )
-    return working_grid(fixed, about.orientation, about.spacing)

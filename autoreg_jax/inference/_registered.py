@@ -61,6 +61,8 @@ class Registered(ShownPair):
             alignment alone, after which other subjects still differ.
         more_channels: Further images of both subjects as they were given. Unless it
             says otherwise, what is told of the images is told of the first ones.
+        uncertainty: How far several registrations of the pair are apart, mm, on the
+            fixed grid, see `register`; None if it was not asked for.
     """
 
     fixed: Volume
@@ -81,6 +83,7 @@ class Registered(ShownPair):
     fill: Fill = None
     trust: Trust | None = None
     more_channels: tuple[Channel, ...] = ()
+    uncertainty: Volume | None = None
 
     @cached_property
     def displacement_mm(self) -> Float[np.ndarray, "*space 3"]:
@@ -240,15 +243,16 @@ class Registered(ShownPair):
             extra: With a prefix, what else is written: "inverse" writes
                 `out_inverse_displacement.nii.gz` and `out_inverse_moved.nii.gz` on the
                 grid of the moving image, "jacobian" `out_jacobian.nii.gz`, the
-                determinant of the whole map on the fixed grid, and "grid"
-                `out_grid.nii.gz`, see `grid_image`.
+                determinant of the whole map on the fixed grid, "grid"
+                `out_grid.nii.gz`, see `grid_image`, and "uncertainty"
+                `out_uncertainty.nii.gz`, if the pair was registered with it.
 
         Returns:
             The files.
 
         Raises:
             ConfigError: If a name has an unknown ending or is an input, no output is
-                named, or `extra` is unknown or has no prefix.
+                named, or `extra` is unknown, has no prefix, or was not computed.
         """
         more = [image for channel in self.more_channels for image in channel]
         given = (self.fixed, self.moving, labels, *more)

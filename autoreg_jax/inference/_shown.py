@@ -118,6 +118,13 @@ def _rows(found: "Registered") -> Iterator[tuple[str, str]]:
     yield "folded voxels", f"{number(100 * found.folding_fraction)} %"
     if found.trust is not None:
         yield "trust, 0 to 1", number(found.trust.value, 2)
+        repeated = found.trust.repeated
+        for label, one in (
+            ("apart if the images are swapped, mean", repeated.swapped),
+            ("network and result apart, mean", repeated.network),
+        ):
+            if one is not None:
+                yield label, f"{number(one.mean_mm)} mm"
     for place, link in enumerate(reversed(found.transform.links), 1):
         yield f"map {place}", link.description
     yield "time, with compilation", f"{number(found.seconds)} s"

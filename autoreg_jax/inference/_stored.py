@@ -23,6 +23,7 @@ from autoreg_jax.files import (
 )
 from autoreg_jax.inference._description import ModelDescription
 from autoreg_jax.inference._seen import Seen
+from autoreg_jax.inference.trust import Usual
 from autoreg_jax.losses import SIMILARITIES
 from autoreg_jax.networks import Conditions, Structure, Wiring
 from autoreg_jax.search_space import Genotype
@@ -42,6 +43,7 @@ _PARTS = {
     "intensity": Intensity,
     "seen": Seen,
     "conditions": Conditions,
+    "usual": Usual,
 }
 _AXES = ("LR", "PA", "IS")
 # The weights of a network are around 1; images are from 0 to 1.
@@ -57,6 +59,8 @@ def write_model(
     for name in ("refine_smoothness", "channels"):
         if about[name] == 1:  # which earlier versions do not know
             del about[name]
+    if description.usual is None:
+        del about["usual"]
     if isinstance(description.genotype, Genotype):
         about["genotype"] = json.loads(description.genotype.to_json())
     about = {"format": _FORMAT, **about, "weights_sha256": digest(arrays)}
@@ -158,7 +162,7 @@ def _described(content: dict[str, Any], version: int, source: str) -> ModelDescr
             used[name] = value if is_named else Genotype.from_json(json.dumps(value))
         elif name in _PARTS:
             part = _PARTS[name]
-            is_absent = name in ("seen", "conditions") and value is None
+            is_absent = name in ("seen", "conditions", "usual") and value is None
             used[name] = (
                 None if is_absent else build(part, value, None, source, f"{name}.")
             )
@@ -199,6 +203,9 @@ def _ranges(about: ModelDescription) -> Iterator[tuple[str, bool]]:
     yield "channels: must be 1 or more", about.channels >= 1
     is_right = 0 < about.refine_smoothness < math.inf
     yield "refine_smoothness: must be above 0 and finite", is_right
+    ends = () if about.usual is None else vars(about.usual).values()
+    is_right = all(0 <= a <= b < math.inf for a, b in ends)
+    yield "usual: must be ranges from 0 on, finite", is_right
 
 
 def _current(content: dict[str, Any], version: int) -> dict[str, Any]:

@@ -105,6 +105,18 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("Largest displacement, mm", "displacement_max_mm", "{:.2f}", 1),
         ("Folded voxels, %", "folding_fraction", "{:.4f}", 100),
         ("Trust, from 0 to 1", "trust", "{:.2f}", 1),
+        (
+            "Apart if the images are swapped, mean, mm",
+            "swapped_difference_mean_mm",
+            "{:.2f}",
+            1,
+        ),
+        (
+            "Network and result apart, mean, mm",
+            "network_difference_mean_mm",
+            "{:.2f}",
+            1,
+        ),
         ("Inverse consistency, mean, mm", "inverse_error_mean_mm", "{:.4f}", 1),
         ("Inverse consistency, largest, mm", "inverse_error_max_mm", "{:.4f}", 1),
     )

@@ -61,6 +61,7 @@ from autoreg_jax.workflows.training import (
     told_of,
     trained_model,
     training_record,
+    with_usual,
 )
 
 
@@ -158,9 +159,9 @@ def train(  # noqa: PLR0913
     )
     if start is not None and folder is not None and not folder.initial.is_dir():
         start.save(folder.initial)
-    state = repeat(task, journal)
-    omega = np.asarray(state.chosen)
+    omega = np.asarray(repeat(task, journal).chosen)
     model = trained_model(train, config, genotype, module, lam, programs, omega, start)
+    model = with_usual(model, validation, config)
     if folder is not None:
         model.save(folder.model)
     return model

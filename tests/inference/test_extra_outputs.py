@@ -167,5 +167,5 @@ def test_all_appear_together_or_none(tmp_path, monkeypatch):
 def test_what_has_no_name_is_refused():
     with pytest.raises(ConfigError, match=r"jacobian: .*give one"):
         inference.output_paths(None, moved="m.nii", extra=["jacobian"])
-    with pytest.raises(ConfigError, match="must be of inverse, jacobian, grid, report"):
+    with pytest.raises(ConfigError, match="of inverse, jacobian, grid, uncertainty"):
         inference.output_paths("o_", extra=["inverted"])

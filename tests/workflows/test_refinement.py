@@ -20,6 +20,7 @@ from autoreg_jax.inference import (
 from autoreg_jax.losses import PAPER_WEIGHTS
 from autoreg_jax.report._refinement import refinement_sentence
 from autoreg_jax.workflows.refinement import Move, _search, follow
+from autoreg_jax.workflows.training import with_usual
 
 MOVES = config.RefineSearchConfig(moves=6)
 
@@ -204,3 +205,10 @@ def test_auto_searches_behind_the_training(cohorts, settings, tmp_path):
         tmp_path / "run", network=SmallNetwork()
     ).description.refine_smoothness
     assert factor == content["factor"]
+
+
+def test_a_model_keeps_what_its_network_did_to_validation_pairs(still, subjects):
+    settings = config.RunConfig()
+    found = with_usual(still, subjects, settings).description.usual
+    assert found.displacement == found.expansion == found.swapped == (0.0, 0.0)
+    assert with_usual(still, None, settings) is still

@@ -53,6 +53,8 @@ class RegistrationTask:
         has_labels: Whether a label map of each image is read and the moving one moved.
         is_written: Whether the results are written to files.
         extra: What else is written, see `Registered.save`.
+        is_repeated: Whether the images are registered both ways without a network,
+            which always does it.
         threads: That map points.
         channels: Images of each subject, all as large as the first.
 
@@ -73,6 +75,7 @@ class RegistrationTask:
     has_labels: bool = False
     is_written: bool = True
     extra: tuple[str, ...] = ()
+    is_repeated: bool = False
     threads: int = 2
     channels: int = 1
 
@@ -139,12 +142,17 @@ def _stages(
     if what.network:
         yield "compiling", scaled + _COMPILING, compared
         prediction = _RESULTS + _PREDICTION * what.network
-        yield "the network", scaled, compared + prediction * working
+        yield "the network", scaled, compared + field + prediction * working
     if what.similarity:
-        yield "the optimisation", scaled, compared + _optimisation(what, working)
+        found = 2 * field if what.network else field * what.is_repeated
+        optimised = found + _optimisation(what, working)
+        yield "the optimisation", scaled, compared + optimised
     together = _together(what.working, _PLANES[0])
+    # With the images swapped, and that of the network before a refinement.
+    others = 2 * field if what.network else field * what.is_repeated
     windows = _CORRELATION * together * what.channels
-    yield "comparing", scaled, compared + field + windows
+    comparing = max(windows, 2 * _GREY * working * (others > 0))
+    yield "comparing", scaled, compared + field + others + comparing
     result = _VECTOR * fixed
     is_regridded = what.fixed != what.working
     enlarged = result + field * is_regridded + _GREY * fixed

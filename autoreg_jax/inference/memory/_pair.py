@@ -35,6 +35,7 @@ def task_of(  # noqa: PLR0913
     masks: Sequence[object] = (),
     channels: int = 1,
     names: Sequence[str] = (),
+    both_ways: bool = False,
 ) -> RegistrationTask:
     """What decides on the memory of a registration.
 
@@ -48,6 +49,7 @@ def task_of(  # noqa: PLR0913
         masks: Those that there are, None for none.
         channels: Images of each subject.
         names: Of the similarity of each, if there are several.
+        both_ways: Whether the images are registered both ways.
     """
     name = ""
     if refine > 0:
@@ -62,6 +64,7 @@ def task_of(  # noqa: PLR0913
         similarity=name,
         is_aligned=affine != "none",
         has_masks=any(mask is not None for mask in masks),
+        is_repeated=both_ways,
         threads=min(_THREADS, os.cpu_count() or 1),
         channels=channels,
     )

@@ -27,6 +27,12 @@ class Guidance(NamedTuple):
     labels: tuple[Array, Array] | None = None
     landmarks: tuple[Array, Array] | None = None
 
+    @property
+    def swapped(self) -> "Guidance":
+        """That of the pair with the images swapped."""
+        labels, landmarks = (x and (x[1], x[0]) for x in self)
+        return Guidance(labels, landmarks)
+
 
 def coarser_guidance(guidance: Guidance, space: tuple[int, ...]) -> Guidance:
     """That of images of the shape `space`, half as fine as before."""

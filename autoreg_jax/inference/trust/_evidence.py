@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 from autoreg_jax.inference.trust._agreement import SHOWN, agreement, coarse, steps_for
 from autoreg_jax.inference.trust._mirror import mirror_gain
 
-__all__ = ["Evidence", "collect"]
+__all__ = ["LONGEST", "Evidence", "collect", "determinant"]
 
 # Voxels along the longest axis of the coarse grid, at most.
-_LONGEST = 64
+LONGEST = 64
 # Shifts along the axes, parts of their lengths, that bring unrelated places together.
 _SHIFTS = ((1 / 3, 1 / 3, 1 / 3), (2 / 3, 1 / 3, 1 / 2), (1 / 2, 2 / 3, 1 / 3))
 # Part of the unrelated places that agree less than places which count as agreeing.
@@ -89,7 +89,7 @@ def collect(
         folding: Share of the voxels where the whole map folds, if it is known.
         inside: Weight of each voxel in the comparison, 0 to 1; default: all 1.
     """
-    steps = steps_for(fixed.shape, _LONGEST)
+    steps = steps_for(fixed.shape, LONGEST)
     one, other = coarse(fixed, steps), coarse(moved, steps)
     vectors = coarse(displacement, steps)
     counts, least = np.ones(one.shape, bool), (SHOWN, SHOWN)
@@ -106,7 +106,7 @@ def collect(
     agreed = agreement(one, _in_contrast_of(one, other, shows & covered, least[1]))
     chance = _chance(one, other, counts, least)
     unrelated, usual = np.quantile(chance, _UNRELATED), chance.mean()
-    change = _determinant(vectors, steps)
+    change = determinant(vectors, steps)
     is_extreme = (change > _EXTREME) | (change < 1 / _EXTREME)
     voxel = np.asarray(spacing) * steps
     extent = (shows.sum() * voxel.prod()) ** (1 / fixed.ndim)
@@ -175,7 +175,7 @@ def _information(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -
     return float(np.sqrt(1 - np.exp(-2 * max(excess, 0.0))))
 
 
-def _determinant(
+def determinant(
     vectors: Float[np.ndarray, "*space d"], steps: tuple[int, ...]
 ) -> Float[np.ndarray, "*space"]:
     """Jacobian determinant of a displacement in voxels, so many of them a place."""

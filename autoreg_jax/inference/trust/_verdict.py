@@ -1,10 +1,11 @@
 """One number for a registration, and in words what speaks against it."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from autoreg_jax.inference.trust._evidence import Evidence
+from autoreg_jax.inference.trust._repeated import Repeated
 
 __all__ = ["THRESHOLDS", "Trust"]
 
@@ -56,6 +57,8 @@ class Trust:
         evidence: The measures of the pair.
         turn: Angle of the rotation in the alignment that was used, degrees, 0 to 180.
         directions: Where the axes of the grid point in the patient.
+        repeated: What other registrations of the pair say; it is shown, and has no part
+            in `value`.
 
     Examples:
         >>> trust = Trust(Evidence(0, 0.1, 0.1, 0.0, 0.02, 0.1, 0.0, 0.001), turn=4.0)
@@ -66,6 +69,7 @@ class Trust:
     evidence: Evidence
     turn: float = 0.0
     directions: tuple[str, ...] = ("left-right", "front-back", "up-down")
+    repeated: Repeated = field(default_factory=Repeated)
 
     @property
     def measures(self) -> dict[str, float]:
@@ -87,11 +91,12 @@ class Trust:
     def flags(self) -> tuple[str, ...]:
         """What is unusual, each with what was measured and what is usual, worst first.
 
-        Empty exactly if `value` is above 0.5.
+        They are there exactly if `value` is at most 0.5; those of `repeated` follow
+        whatever it is.
         """
         unusual = {k: r for k, r in self._ratios.items() if _value(r) <= 0.5}
         names = sorted(unusual, key=lambda name: _value(unusual[name]))
-        return tuple(
+        measured = tuple(
             _WORDS[name].format(
                 *(
                     x if name == "turn" else 100 * x
@@ -101,6 +106,7 @@ class Trust:
             )
             for name in names
         )
+        return (*measured, *self.repeated.flags)
 
     @property
     def _ratios(self) -> dict[str, float]:
@@ -112,6 +118,7 @@ class Trust:
             "trust": self.value,
             "trust_flags": self.flags,
             "trust_measures": self.measures,
+            **self.repeated.summary(),
         }
 
 

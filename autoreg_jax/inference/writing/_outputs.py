@@ -18,6 +18,7 @@ _NAMES = {
     "inverse_moved": "inverse_moved.nii.gz",
     "jacobian": "jacobian.nii.gz",
     "grid": "grid.nii.gz",
+    "uncertainty": "uncertainty.nii.gz",
     "report": "report.html",
     "summary": "summary.json",
 }
@@ -26,9 +27,10 @@ _EXTRA = {
     "inverse": ("inverse_displacement", "inverse_moved"),
     "jacobian": ("jacobian",),
     "grid": ("grid",),
+    "uncertainty": ("uncertainty",),
     "report": ("report",),
 }
-Extra = Literal["inverse", "jacobian", "grid", "report"]
+Extra = Literal["inverse", "jacobian", "grid", "uncertainty", "report"]
 _LONGEST = 255
 _ENDINGS = {
     "displacement": tuple(
@@ -60,8 +62,8 @@ def output_paths(
             map; `.nii.gz`, or a format of ITK (`.h5`, `.tfm`, `.txt`) or Learn2Reg
             (`.npz`).
         with_labels: Whether moved labels are written.
-        extra: What else is written: "inverse", "jacobian", "grid", "report"; needs a
-            prefix.
+        extra: What else is written: "inverse", "jacobian", "grid", "uncertainty",
+            "report"; needs a prefix.
         inputs: Files that must not be overwritten.
         channels: Moving images, of which the second is "moved_2", and so on.
 

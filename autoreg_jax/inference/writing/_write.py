@@ -115,6 +115,12 @@ def _write_extra(found: "Registered", paths: Mapping[str, Path]) -> list[Path]:
         written.append(write_volume(path, volume))
     if path := paths.get("grid"):
         written.append(write_volume(path, found.grid_image()))
+    if path := paths.get("uncertainty"):
+        if found.uncertainty is None:
+            raise ConfigError(
+                "uncertainty: was not computed; register with uncertainty=True."
+            )
+        written.append(write_volume(path, found.uncertainty))
     return written
 
 

@@ -19,6 +19,7 @@ from autoreg_jax.workflows.training._kept import (
 )
 from autoreg_jax.workflows.training._model import trained_model
 from autoreg_jax.workflows.training._record import training_record
+from autoreg_jax.workflows.training._usual import with_usual
 from autoreg_jax.workflows.training._validation import (
     Validation,
     check_judge,
@@ -46,5 +47,6 @@ __all__ = [
     "trained_model",
     "training_record",
     "weights_from",
+    "with_usual",
     "with_weights",
 ]

@@ -33,7 +33,7 @@ from autoreg_jax.spaces import Choice, Space, changed
 from autoreg_jax.workflows._journal import Journal
 from autoreg_jax.workflows._loop import last_state, repeat
 from autoreg_jax.workflows._train import training_task
-from autoreg_jax.workflows.training import trained_model
+from autoreg_jax.workflows.training import trained_model, with_usual
 from autoreg_jax.workflows.trials._judging import Judging
 from autoreg_jax.workflows.trials._memory import LACKING, is_out_of_memory
 from autoreg_jax.workflows.trials._trial import Outcome, Trial, outcome_of
@@ -193,9 +193,10 @@ class Trainer:
             ONE_DEVICE,
         )
         omega = np.asarray(state.chosen)
-        return trained_model(
+        model = trained_model(
             self.train, config, genotype, network, _lam(config), programs, omega
         )
+        return with_usual(model, self.validation, config)
 
     def _trained(
         self,
