@@ -72,7 +72,7 @@ class Register(Verb):
         add("--jacobian", const="jacobian", help=help_, **flag)
         help_ = "also a grid deformed as the moving image is"
         add("--grid", const="grid", help=help_, **flag)
-        help_ = "also how far several registrations of the pair are apart, mm"
+        help_ = "also a map of how far off the result may be, mm"
         add("--uncertainty", const="uncertainty", help=help_, **flag)
         help_ = "also a page with slider, checkerboard, contours, folds"
         add("--report", const="report", help=help_, **flag)
@@ -89,7 +89,7 @@ class Register(Verb):
             choices=("auto", "rigid", "affine", "none"),
             default="auto",
             metavar="KIND",
-            help="alignment before: rigid, affine, none, auto (default)",
+            help="align before: rigid, affine, none or auto (default)",
         )
         add(
             "--affine-only",

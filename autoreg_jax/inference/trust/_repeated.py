@@ -20,7 +20,7 @@ __all__ = ["Repeated", "Repetition", "repeat", "shown"]
 class Repeated:
     """How far other registrations of the same pair are from it.
 
-    They are shown, and have no part in the value of `Trust`, which they did not improve
+    They are shown, and have no part in the value of `Trust`, whether they would improve it was not measured
     (tests/benchmarks/RESULTS.md).
 
     Attributes:
