@@ -105,8 +105,7 @@ class Register(Verb):
         add(
             "--similarity",
             metavar="NAME",
-            help="similarity to optimise: ncc (one contrast), mind (two) or auto, "
-            "which looks; default: the model's, or auto",
+            help="ncc (one contrast), mind (two), auto; default: model's or auto",
         )
         add(
             "--weights",

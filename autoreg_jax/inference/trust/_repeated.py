@@ -20,8 +20,8 @@ __all__ = ["Repeated", "Repetition", "repeat", "shown"]
 class Repeated:
     """How far other registrations of the same pair are from it.
 
-    They are shown, and have no part in the value of `Trust`, whether they would improve it was not measured
-    (tests/benchmarks/RESULTS.md).
+    They are shown, and have no part in the value of `Trust`: whether they would
+    improve it was not measured.
 
     Attributes:
         swapped: How far from where it was a voxel comes back to, if the images are
