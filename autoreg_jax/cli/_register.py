@@ -105,7 +105,7 @@ class Register(Verb):
         add(
             "--similarity",
             metavar="NAME",
-            help="ncc, mind (two contrasts); default: the model's or auto",
+            help="ncc, mind (two contrasts) or auto (default: model's)",
         )
         add(
             "--weights",
