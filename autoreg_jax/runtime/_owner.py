@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,9 @@ from autoreg_jax.errors import ArtifactError, AutoRegError
 from autoreg_jax.files import is_writer, owned
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Folders that all processes own together, from here outwards.
+_agreed: ContextVar[frozenset[Path]] = ContextVar("agreed", default=frozenset())
 
 
 def owns(
@@ -52,14 +56,19 @@ def owns(
 
 @contextlib.contextmanager
 def _owned_by_all(folder: Any) -> Iterator[None]:
-    """Own a folder; where the first process may not, all are told."""
+    """Own a folder; where the first process may not, all are told.
+
+    Inside of a function that owns the folder nothing is asked again: one process alone
+    may get there, to write a report for example, and would wait for the others forever.
+    """
+    key = Path(folder).resolve()
     with contextlib.ExitStack() as stack:
         problem: AutoRegError | OSError | None = None
         try:
             stack.enter_context(owned(folder))
         except (AutoRegError, OSError) as error:
             problem = error
-        if jax.distributed.is_initialized():
+        if jax.distributed.is_initialized() and key not in _agreed.get():
             mine = np.array([problem is None])
             is_free = bool(multihost_utils.broadcast_one_to_all(mine)[0])
             if not is_free and not is_writer():
@@ -69,4 +78,8 @@ def _owned_by_all(folder: Any) -> Iterator[None]:
                 )
         if problem is not None:
             raise problem
-        yield
+        before = _agreed.set(_agreed.get() | {key})
+        try:
+            yield
+        finally:
+            _agreed.reset(before)

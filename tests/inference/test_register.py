@@ -14,6 +14,7 @@ from autoreg_jax.data import write_volume
 from autoreg_jax.errors import ConfigError, GeometryError, NonFiniteError
 from autoreg_jax.geometry import Volume
 from autoreg_jax.inference import _register
+from autoreg_jax.inference._estimate import Estimate
 from autoreg_jax.losses import feature_similarity
 
 OWN = feature_similarity(lambda image: image)
@@ -194,7 +195,7 @@ def test_the_similarity_is_that_of_the_contrasts(
 
     def estimate(fixed, moving, model, *, similarity, **rest):
         seen["similarity"] = similarity
-        return np.zeros((*fixed.shape[:-1], 3), np.float32)
+        return Estimate(np.zeros((*fixed.shape[:-1], 3), np.float32))
 
     monkeypatch.setattr(_register, "estimate", estimate)
     # Grey values that are hardly correlated between neighbours would be averaged out.

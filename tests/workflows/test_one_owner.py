@@ -168,3 +168,27 @@ def test_each_owner_is_in_the_table(tmp_path, table, when_owned, monkeypatch):
         with pytest.raises(InsideError):
             call(table, tmp_path / "run")
     assert found == wanted
+
+
+def test_inside_of_an_owner_no_other_process_is_asked(tmp_path, monkeypatch):
+    """One process alone may get there, and the others would never answer."""
+    asked = []
+
+    def broadcast(value):
+        asked.append(bool(value[0]))
+        return value
+
+    monkeypatch.setattr(_owner.jax.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(_owner.multihost_utils, "broadcast_one_to_all", broadcast)
+
+    @_owner.owns()
+    def inner(run):
+        return run
+
+    @_owner.owns()
+    def outer(run, other):
+        return inner(run), inner(Path(f"{run}/../run")), inner(other)
+
+    for _ in range(2):
+        outer(tmp_path / "run", tmp_path / "other")
+    assert asked == [True] * 4  # the run and the other folder, each time

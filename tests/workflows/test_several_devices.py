@@ -190,6 +190,13 @@ def trained(folder, dies_after=None):
     return {"ω": np.concatenate([np.ravel(leaf) for leaf in leaves]), "from": begun[0]}
 
 
+def whole(table, folder):
+    """A whole run with its report; the Dice of each pair."""
+    run = settings(pairs=jax.device_count())
+    found = stand_in.auto(table, folder, run)
+    return {"dice": np.array([pair["dice"] for pair in found.pairs])}
+
+
 def start(out, what, *words, devices, number=0, count=1, port=None):
     """Start a process of this file."""
     flags = f"--xla_force_host_platform_device_count={devices}"
@@ -297,12 +304,41 @@ def test_a_run_of_two_processes_goes_on_in_one_after_a_death(tmp_path):
     compare(found, wanted, 1e-5)
 
 
+@pytest.mark.slow
+def test_two_processes_do_a_whole_run_and_its_report(tmp_path):
+    """One process writes the report, and the other one does not wait for ever."""
+    port, table = free_port(), stand_in.write_dataset(tmp_path / "data", cohorts())
+    both = [
+        start(
+            *(tmp_path / f"{n}.npz", "whole", table, tmp_path / "run"),
+            devices=2,
+            number=n,
+            count=2,
+            port=port,
+        )
+        for n in range(2)
+    ]
+    try:
+        for process in both:
+            _, said = process.communicate(timeout=400)
+            assert process.returncode == 0, said
+    finally:
+        for process in both:
+            process.kill()
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert not (tmp_path / "run" / "owner.json").exists()
+    with np.load(tmp_path / "0.npz") as found:
+        assert np.all(found["dice"] > 0)
+
+
 if __name__ == "__main__":
     what, out, *words = sys.argv[1:]
     if "JAX_PROCESS_ID" in os.environ:
         join_processes()
     if what == "trained":
         values = trained(words[0], *map(int, words[1:]))
+    elif what == "whole":
+        values = whole(*words)
     else:
         function = {f.__name__: f for f in (everything, of_weights, in_double)}[what]
         with jax.enable_x64(what == "in_double"):
