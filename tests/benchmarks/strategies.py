@@ -89,8 +89,11 @@ def settings_of(options, table: Path, row: str, seed: int) -> config.RunConfig:
         "seed": seed,
         "pairs": pairs,
         "network": {"width": 1.0 if flat else options.width},
-        # The schedule with which the runs of strategies.csv were measured.
-        "train": {"steps": options.steps, "log_every": 10, "schedule": "cosine"},
+        "train": {
+            "steps": options.steps,
+            "log_every": 10,
+            "schedule": options.schedule,
+        },
         "evaluate": {"pairs": options.pairs, "refine": {"steps": 0}},
     }
     if row in ("darts", "lam", "perturbation"):
@@ -196,6 +199,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--width", type=float, default=0.5, help="of 3-D networks")
     parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument(
+        "--schedule",
+        default="cosine",
+        help="of the training; cosine is that of strategies.csv, auto the default",
+    )
     parser.add_argument("--only-table", action="store_true")
     options = parser.parse_args()
     path = options.output / "runs.csv"
