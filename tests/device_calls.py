@@ -179,6 +179,12 @@ CALLS = {
         a["onehot"], a["other_onehot"], a["u"]
     ),
     "losses.diffusion_loss": _field(losses.diffusion_loss),
+    "losses.channel_similarity": lambda a: losses.channel_similarity(
+        ["ncc", "mind"], [1, 2]
+    ).loss(
+        *(jax.numpy.concatenate([a[x]] * 2, -1) for x in ("fixed", "moving")),
+        5,
+    ),
     "losses.feature_similarity": lambda a: losses.feature_similarity(
         lambda image: image**2
     ).loss(a["fixed"], a["moving"], 5),

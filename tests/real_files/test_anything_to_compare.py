@@ -312,7 +312,9 @@ def test_a_model_has_the_same_guard():
         width=1.0,
         matching=None,
     )
-    model = SimpleNamespace(path=None, description=about)
+    model = SimpleNamespace(
+        path=None, description=about, check_channels=lambda count: None
+    )
     left = FIXED.array * (Grid(SHAPE, AFFINE).points()[..., 0] < 20)
     far = Volume(MOVING.array, moved_by(64, 0, 0))
     with pytest.raises(DataError, match="shows nothing"):

@@ -381,6 +381,7 @@ def test_the_command_says_each_thing_once(tmp_path, identity, capsys):
 
 def test_the_record_of_a_registration_has_what_was_said(tmp_path, capsys, monkeypatch):
     def registered(fixed, moving, **_):
+        (fixed,), (moving,) = fixed, moving
         field = Transform.displacement(np.zeros((*fixed.shape, 3)), fixed.grid)
         numbers = {"folding_fraction": 0.0, "similarity_before": 1.0, "similarity": 1.0}
         return inference.Registered(
