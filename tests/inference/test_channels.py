@@ -58,9 +58,8 @@ def error(found, truth, shown):
     return np.linalg.norm(apart, axis=-1)[shown].mean()
 
 
-@pytest.mark.parametrize(
-    "similarity", ["ncc", pytest.param("mind", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("similarity", ["ncc", "mind"])
 def test_equal_channels_register_as_one(phantom, similarity):
     # Without a background, in whose ties rounding would decide.
     fixed, moving = (

@@ -74,6 +74,7 @@ def between(one, other, inside):
     )
 
 
+@pytest.mark.slow
 def test_a_position_in_the_middle_of_all_scans(person, tmp_path):
     paths, inside = person
     options = {"affine": "rigid", "deformable": False, "rounds": 2, "position": "mean"}
