@@ -20,8 +20,8 @@ _NUMBERS = (
     ("largest displacement, mm", "", "displacement_max_mm", "{:.2f}"),
     ("folding, fraction of voxels", "folding", "folding_fraction", "{:.5f}"),
     ("trust", "trust", "trust", "{:.2f}"),
-    ("apart if images are swapped, mm", "", "swapped_difference_mean_mm", "{:.2f}"),
-    ("network and result apart, mm", "", "network_difference_mean_mm", "{:.2f}"),
+    ("difference if swapped, mm", "", "swapped_difference_mean_mm", "{:.2f}"),
+    ("network to result, mm", "", "network_difference_mean_mm", "{:.2f}"),
     ("inverse error, mm", "", "inverse_error_mean_mm", "{:.4f}"),
     ("seconds", "seconds", "seconds", "{:.2f}"),
 )

@@ -120,8 +120,8 @@ def _rows(found: "Registered") -> Iterator[tuple[str, str]]:
         yield "trust, 0 to 1", number(found.trust.value, 2)
         repeated = found.trust.repeated
         for label, one in (
-            ("apart if the images are swapped, mean", repeated.swapped),
-            ("network and result apart, mean", repeated.network),
+            ("difference if the images are swapped, mean", repeated.swapped),
+            ("difference of network and result, mean", repeated.network),
         ):
             if one is not None:
                 yield label, f"{number(one.mean_mm)} mm"

@@ -106,13 +106,13 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("Folded voxels, %", "folding_fraction", "{:.4f}", 100),
         ("Trust, from 0 to 1", "trust", "{:.2f}", 1),
         (
-            "Apart if the images are swapped, mean, mm",
+            "Difference if the images are swapped, mean, mm",
             "swapped_difference_mean_mm",
             "{:.2f}",
             1,
         ),
         (
-            "Network and result apart, mean, mm",
+            "Difference of network and result, mean, mm",
             "network_difference_mean_mm",
             "{:.2f}",
             1,

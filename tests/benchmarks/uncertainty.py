@@ -49,7 +49,7 @@ def simulated(folder: Path, seed: int, count: int) -> Iterator[Known]:
 
 
 def real(folder: Path) -> Iterator[Known]:
-    """The same of real images that were deformed by known warps."""
+    """Pairs of real images, of which one was deformed by a known warp."""
     affine = np.diag([2.0, 2, 2, 1])
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as stored:

@@ -118,6 +118,16 @@ def test_the_last_transform_comes_first():
     np.testing.assert_allclose(first_turned[0][:, inside], wanted[:, inside], atol=1e-5)
 
 
+def test_of_three_transforms_the_middle_one_is_in_the_middle():
+    shift, stretch = translation(3, 0), np.diag([2, 1, 0])[:2].astype(np.float32)
+    found = vxm.compose([shift, TURN, stretch])
+    x = np.array([1.0, 4.0])
+    turned = TURN[:, :2] @ (stretch[:, :2] @ x) + TURN[:, 2]
+    np.testing.assert_array_equal(
+        found[:, :2] @ x + found[:, 2], turned + translation(3, 0)[:, 2]
+    )
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_image_is_moved_by_the_first_transform_first(shape):
     a, b = (0.4 * drawn(1, len(shape), *shape, seed=seed) for seed in (1, 2))

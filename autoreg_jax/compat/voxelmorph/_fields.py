@@ -67,7 +67,7 @@ def disp_to_coords(disp: Float[Array, "b d *space"]) -> Float[Array, "b d *space
 def coords_to_disp(coords: Float[Array, "b d *space"]) -> Float[Array, "b d *space"]:
     """Displacement of positions in [-1, 1]; the inverse of `disp_to_coords`.
 
-    VoxelMorph has the name and raises `NotImplementedError`.
+    VoxelMorph declares this function and leaves it empty.
 
     Args:
         coords: As `disp_to_coords` returns them.

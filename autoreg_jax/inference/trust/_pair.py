@@ -35,6 +35,7 @@ def evidence_of(
     vectors = np.asarray(displacement)[0]
     if not np.isfinite(vectors).all():
         return None
+    inside = _inside(weights, displacement)
     channels = [slice(c, c + 1) for c in range(fixed.shape[-1])]
     found = [
         collect(
@@ -43,7 +44,7 @@ def evidence_of(
             warped(moving[..., channel] if channels[1:] else moving, displacement),
             vectors,
             spacing=spacing,
-            inside=_inside(weights, displacement),
+            inside=inside,
         )
         for channel in channels
     ]

@@ -21,7 +21,7 @@ _WORDS = {
     "displacement": "displacements of the network reach {:.3g} mm",
     "compression": "the network makes volumes up to {:.3g} times as small",
     "expansion": "the network makes volumes up to {:.3g} times as large",
-    "swapped": "with the images swapped the network comes back {:.3g} mm beside",
+    "swapped": "with the images swapped, places return {:.3g} mm from where they were",
 }
 _LOGARITHMS = ("compression", "expansion")
 
