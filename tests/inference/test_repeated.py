@@ -56,7 +56,7 @@ def test_what_is_far_beyond_the_validation_pairs_is_said_in_words():
     assert "reach 20 mm (validation pairs: 4 to 6)" in found[0]
     assert "2.72 times as small (validation pairs: 1.35 to 1.49)" in found[1]
     assert "2.01 times as large (validation pairs: 1.11 to 1.22)" in found[2]
-    assert "2 mm beside (validation pairs: 0.5 to 0.6)" in found[3]
+    assert "return 2 mm from where they were (validation pairs: 0.5 to 0.6)" in found[3]
 
 
 def known(model, usual):
