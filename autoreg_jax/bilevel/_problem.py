@@ -53,6 +53,13 @@ class PairBatch(NamedTuple):
             return None
         return self.fixed_labels, self.moving_labels
 
+    @property
+    def landmarks(self) -> tuple[Any, Any] | None:
+        """Landmarks of fixed and moving images, if there are any."""
+        if self.moving_landmarks is None:
+            return None
+        return self.fixed_landmarks, self.moving_landmarks
+
 
 Judge = Callable[[PairBatch, Array], Array]
 """`(batch, displacement) -> scalar`, the displacement at full resolution, in voxels."""
@@ -175,14 +182,20 @@ def objective_problem(
 
     Returns:
         The problem; validation batches need what the judge looks at, training batches
-        images alone, and labels if λ has the term `dice`.
+        images alone, labels if λ has the term `dice`, and landmarks if it has the term
+        `landmarks`.
     """
     judge = overlap_judge() if judge is None else judge
 
     def inner_terms(omega: Any, lam: Weights, batch: PairBatch) -> tuple[Array, Terms]:
         out = _predict(network, omega, batch)
         return objective(
-            batch.fixed, batch.moving, out.levels, lam, labels=batch.labels
+            batch.fixed,
+            batch.moving,
+            out.levels,
+            lam,
+            labels=batch.labels,
+            landmarks=batch.landmarks,
         )
 
     def inner_loss(omega: Any, lam: Weights, batch: PairBatch) -> Array:

@@ -105,6 +105,10 @@ class ExtraTermsConfig:
     that both images have. The training subjects need label maps. Not used while α is
     searched."""
 
+    landmarks: float | None = None
+    """Mean distance of corresponding landmarks, voxels of the working grid. The
+    training subjects need landmarks. Not used while α is searched."""
+
     inverse_consistency: float | None = None
     """Mean squared length of the map there and back, voxels²; needs
     `train.directions: both`. Constant: λ is searched in one direction."""

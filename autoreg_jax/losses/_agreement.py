@@ -89,12 +89,30 @@ def landmark_loss(
         >>> landmark_loss(point, point + 3.0, jnp.full((1, 4, 4, 2), 3.0)).round(3)
         Array(0.001, dtype=float32)
     """
+    distances, known = _distances(fixed_points, moving_points, displacement)
+    return jnp.mean(distances, where=known)
+
+
+def known_landmark_loss(
+    fixed_points: Float[Array, "b k d"],
+    moving_points: Float[Array, "b k d"],
+    displacement: Float[Array, "b *space d"],
+) -> Float[Array, ""]:
+    """`landmark_loss`, but 0 without any landmark, with a gradient of 0."""
+    distances, known = _distances(fixed_points, moving_points, displacement)
+    return jnp.sum(distances, where=known) / jnp.maximum(jnp.sum(known), 1)
+
+
+def _distances(
+    fixed_points: Array, moving_points: Array, displacement: Array
+) -> tuple[Float[Array, "b k"], Bool[Array, "b k"]]:
+    """Of φ(p) from q, and which landmarks both images have."""
     known = jnp.isfinite(fixed_points + moving_points).all(-1)
     # Replaced before anything is computed, so that no gradient is NaN either.
     p, q = (jnp.where(known[..., None], x, 0) for x in (fixed_points, moving_points))
     moved = p + sample_linear(displacement, p, boundary="edge")
     squares = jnp.sum((moved - q) ** 2, axis=-1)
-    return jnp.mean(jnp.sqrt(squares + _SMALLEST), where=known)
+    return jnp.sqrt(squares + _SMALLEST), known
 
 
 def one_hot(

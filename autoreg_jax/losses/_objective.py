@@ -97,6 +97,7 @@ class Objective:
         *,
         labels: tuple[Array, Array] | None = None,
         opposite: Array | None = None,
+        landmarks: tuple[Array, Array] | None = None,
     ) -> tuple[Float[Array, ""], Terms]:
         """Compute the objective of a batch of pairs.
 
@@ -113,13 +114,15 @@ class Objective:
             labels: One-hot labels of fixed and moving images, for the term `dice`.
             opposite: Displacement of the swapped pairs at full resolution, for the term
                 `inverse_consistency`.
+            landmarks: Points of fixed and moving images, `(b, k, d)`, voxels, for the
+                term `landmarks`; NaN where there is none.
 
         Returns:
             The scalar, and its unweighted terms by name.
 
         Raises:
             ValueError: If the interpolation or a term is unknown, a window is even, or
-                a term lacks labels or the opposite direction.
+                a term lacks labels, landmarks or the opposite direction.
         """
 
         def images_at(scale: str) -> tuple[Array, Array]:
@@ -157,6 +160,7 @@ class Objective:
                 *(labels or (None, None)),
                 opposite,
                 lambda level: similarity_loss(level, self.windows[2]),
+                *(landmarks or (None, None)),
             )
             terms |= {name: known[name](inputs) for name in others}
         total = sum(weights[name] * term for name, term in terms.items())

@@ -6,7 +6,11 @@ from typing import Any, NamedTuple
 
 from jax import Array
 
-from autoreg_jax.losses._agreement import common_dice_loss, soft_folding_fraction
+from autoreg_jax.losses._agreement import (
+    common_dice_loss,
+    known_landmark_loss,
+    soft_folding_fraction,
+)
 from autoreg_jax.losses._consistency import inverse_consistency_loss
 from autoreg_jax.losses._mind import mind_loss
 from autoreg_jax.losses._ncc import local_ncc_loss
@@ -26,6 +30,9 @@ class TermInputs(NamedTuple):
         moving_labels: Those of the moving images, not warped, if given.
         opposite: Displacements of the swapped pairs at full resolution, if given.
         similarity: ℓ_sim of the objective at a level below a quarter, by its name.
+        fixed_landmarks: Points of the fixed images, `(b, k, d)`, voxels, if given; NaN
+            where there is none.
+        moving_landmarks: The same places in the moving images, if given.
     """
 
     fixed: Pyramid
@@ -36,6 +43,8 @@ class TermInputs(NamedTuple):
     moving_labels: Array | None = None
     opposite: Array | None = None
     similarity: Callable[[str], Array] | None = None
+    fixed_landmarks: Array | None = None
+    moving_landmarks: Array | None = None
 
 
 Term = Callable[[TermInputs], Array]
@@ -70,6 +79,14 @@ def _dice(given: TermInputs) -> Array:
     )
 
 
+def _landmarks(given: TermInputs) -> Array:
+    if given.fixed_landmarks is None or given.moving_landmarks is None:
+        raise ValueError("the term landmarks needs the landmarks of both images.")
+    return known_landmark_loss(
+        given.fixed_landmarks, given.moving_landmarks, given.displacements.full
+    )
+
+
 def _inverse_consistency(given: TermInputs) -> Array:
     if given.opposite is None:
         raise ValueError("the term inverse_consistency needs both directions.")
@@ -83,6 +100,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
         "eighth": _similarity("eighth"),
         "folding": lambda given: soft_folding_fraction(given.displacements.full),
         "inverse_consistency": _inverse_consistency,
+        "landmarks": _landmarks,
         "mind_full": _mind(0),
         "mind_half": _mind(1),
         "mind_quarter": _mind(2),
@@ -93,7 +111,7 @@ TERMS: Mapping[str, Term] = MappingProxyType(
     }
 )
 
-_MORE_THAN_IMAGES = ("dice", "inverse_consistency")
+_MORE_THAN_IMAGES = ("dice", "inverse_consistency", "landmarks")
 
 
 def image_terms(lam: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +121,7 @@ def image_terms(lam: Mapping[str, Any]) -> dict[str, Any]:
         lam: Weights by the names of their terms.
 
     Returns:
-        Those of training with labels, or in both directions, are left out.
+        Those that need labels, landmarks or both directions are left out.
 
     Examples:
         >>> image_terms({"full": 10.0, "dice": 5.0})

@@ -40,7 +40,7 @@ from autoreg_jax.programs._network import (
     told_network,
 )
 from autoreg_jax.programs._objective import (
-    check_labels,
+    check_guidance,
     initial_lambda,
     learns_from_labels,
     make_judge,
@@ -90,7 +90,7 @@ __all__ = [
     "TrainingData",
     "cells_of",
     "check_estimator",
-    "check_labels",
+    "check_guidance",
     "check_space",
     "chosen_genotype",
     "conditioned",

@@ -105,12 +105,18 @@ def _is_same(one: float | None, other: float | None) -> bool:
     return math.isclose(one, other, rel_tol=1e-5)
 
 
-def check_labels(cohort: Cohort, lam: Mapping[str, Any]) -> None:
-    """Refuse the term `dice` for subjects without label maps.
+def check_guidance(cohort: Cohort, lam: Mapping[str, Any]) -> None:
+    """Refuse the terms `dice` and `landmarks` for subjects that lack what they need.
 
     Raises:
-        ConfigError: If λ has the term and the subjects have no labels.
+        ConfigError: If λ has such a term and the subjects have no labels or landmarks.
     """
+    if "landmarks" in lam and cohort.landmarks is None:
+        raise ConfigError(
+            "objective.extra.landmarks: the training subjects have no landmarks; name "
+            "the files in the column 'landmarks' of the dataset, or set the term to "
+            "null."
+        )
     if "dice" in lam and cohort.labels is None:
         raise ConfigError(
             "objective.extra.dice: the training subjects have no label maps; name the "
@@ -126,7 +132,7 @@ def learns_from_labels(
     Raises:
         ConfigError: If it does and the subjects have none.
     """
-    check_labels(cohort, lam)
+    check_guidance(cohort, lam)
     if augment.needs_labels and cohort.labels is None:
         raise ConfigError(
             "train.augment: paint and shapes make images from label maps, and the "

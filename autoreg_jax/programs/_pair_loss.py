@@ -58,6 +58,7 @@ def pair_loss(
             out.levels,
             lam,
             labels=compared.labels,
+            landmarks=compared.landmarks,
             opposite=_swapped(out.displacements.full) if is_both else None,
         )
         if settings.directions != "inverse":
@@ -68,6 +69,7 @@ def pair_loss(
             _inverse(network, out, batch.fixed.shape[1:-1]),
             lam,
             labels=None if compared.labels is None else compared.labels[::-1],
+            landmarks=compared.landmarks and compared.landmarks[::-1],
         )
         return jax.tree.map(lambda *values: sum(values) / 2, found, back)
 
@@ -88,15 +90,18 @@ def _inverse(network: Network, out: Registration, space: tuple[int, ...]) -> Pyr
 
 
 def with_swapped(batch: PairBatch) -> PairBatch:
-    """Images and labels of each pair and, behind it, of the swapped pair."""
-    moving, fixed, labels = batch.moving, batch.fixed, batch.labels
-    batch = PairBatch(_by_turns(moving, fixed), _by_turns(fixed, moving))
-    if labels is None:
-        return batch
-    fixed, moving = labels
-    return batch._replace(
-        moving_labels=_by_turns(moving, fixed), fixed_labels=_by_turns(fixed, moving)
-    )
+    """Each pair with what belongs to it and, behind it, the swapped pair."""
+
+    def sides(moving: Any, fixed: Any) -> tuple[Any, Any]:
+        if moving is None:
+            return None, None
+        return _by_turns(moving, fixed), _by_turns(fixed, moving)
+
+    images = sides(batch.moving, batch.fixed)
+    labels = sides(batch.moving_labels, batch.fixed_labels)
+    points = sides(batch.moving_landmarks, batch.fixed_landmarks)
+    swapped = PairBatch(*images, *labels)
+    return swapped._replace(moving_landmarks=points[0], fixed_landmarks=points[1])
 
 
 def _by_turns(first: Array, second: Array) -> Array:

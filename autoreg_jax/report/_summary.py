@@ -224,11 +224,18 @@ def _worse_pairs(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _labels_sentence(records: Sequence[Mapping[str, Any]]) -> str:
-    """Whether the network has learned from labels."""
-    trained = (r.get("terms") or {} for r in records if r.get("stage") == "train")
-    if not any("dice" in terms for terms in trained):
+    """Whether the network has learned from labels or landmarks."""
+    trained = [r.get("terms") or {} for r in records if r.get("stage") == "train"]
+    kinds = {"dice": "label maps", "landmarks": "landmarks"}
+    used = [
+        words
+        for name, words in kinds.items()
+        if any(name in terms for terms in trained)
+    ]
+    if not used:
         return ""
-    return "The network was trained with the label maps of the training subjects."
+    what = " and the ".join(used)
+    return f"The network was trained with the {what} of the training subjects."
 
 
 def _error_sentence(evaluation: Mapping[str, Any]) -> str:

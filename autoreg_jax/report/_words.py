@@ -37,6 +37,7 @@ WEIGHTS = {
     "bending": "Bending energy",
     "folding": "Folding",
     "dice": "Overlap of structures (labels)",
+    "landmarks": "Distance of landmarks",
     "inverse_consistency": "Inverse consistency",
 }
 

@@ -235,8 +235,14 @@ def search_data(
     devices: Placement,
 ) -> tuple[SearchData, SearchData]:
     """The data of the stages of α, smaller images, and those of the stages of λ."""
-    is_labelled = config.objective.extra.dice is not None
-    images = split_images(train, config, devices, with_labels=is_labelled)
+    extra = config.objective.extra
+    images = split_images(
+        train,
+        config,
+        devices,
+        with_labels=extra.dice is not None,
+        with_landmarks=extra.landmarks is not None,
+    )
     judges = split_images(
         validation,
         config,

@@ -20,7 +20,7 @@ from autoreg_jax.programs import (
     Programs,
     Stage,
     cells_of,
-    check_labels,
+    check_guidance,
     check_space,
     initial_lambda,
     make_lambda,
@@ -169,7 +169,7 @@ def search_job(
         genotype = _set_genotype(config, programs)
     start = initial_lambda(config) if lam is None else make_lambda(lam)
     lam = dict(jax.device_get(start))
-    check_labels(train, lam)
+    check_guidance(train, lam)
     lam.pop(_CONSTANT, None)
     check_space(train.images.shape[1:-1], config.mesh.space, _shrinks(config, genotype))
     devices = placement(

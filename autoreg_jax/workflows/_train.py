@@ -94,8 +94,8 @@ def train(  # noqa: PLR0913
         validation: Subjects on which Dice or loss is measured now and then, see
             `train.judge`. It changes nothing unless the best weights are kept.
         run: Folder for metrics.jsonl, checkpoints and model.
-        resume: Resume the training in this folder; a finished one is read, or
-            continued if `train.restart` is the step at which it ended.
+        resume: Resume the training in this folder; a finished one is read, or continued
+            if `train.restart` is the step at which it ended.
         journal: Takes the records instead of one made from `run` and `resume`: to
             observe the states, for example.
         network: A network family of your own, `genotype -> network`, as for `search`.
@@ -115,8 +115,8 @@ def train(  # noqa: PLR0913
         ArtifactError: If the folder holds a training and `resume` is not given, or if
             its contents are damaged or of other settings, or if there is no model
             `initial` or it does not fit.
-        ConfigError: If λ or the augmentation needs label maps, and the subjects have
-            none, or if the devices of `mesh.space` cannot share the images.
+        ConfigError: If λ or the augmentation needs labels or landmarks that the
+            subjects lack, or the devices of `mesh.space` cannot share the images.
         DataError: If no pair of the subjects is as `config.pairs` asks, or if there are
             no validation subjects, or none with labels, to judge the weights by.
         ValueError: If `resume` is given without `run`, or `programs` of another run.
@@ -199,7 +199,8 @@ def training_task(  # noqa: PLR0913
     Without validation subjects the last weights are kept.
     """
     is_labelled = learns_from_labels(train, lam, config.train.augment)
-    split = split_images(train, config, devices, with_labels=is_labelled)
+    known = {"with_labels": is_labelled, "with_landmarks": "landmarks" in lam}
+    split = split_images(train, config, devices, **known)
     weights = devices.everywhere(make_lambda(lam))
     key = None
     if config.train.augment.is_used:
@@ -210,10 +211,8 @@ def training_task(  # noqa: PLR0913
     if validation is None:
         settings = replace(settings, keep="last")
     algorithm = programs.training(network, settings)
-    labels, conditions = len(train.structures), told_of(config, initial)
-    training = training_steps(
-        programs, network, settings, split.outline, labels, conditions
-    )
+    told = len(train.structures), told_of(config, initial)
+    training = training_steps(programs, network, settings, split.outline, *told)
     steps, log_every = config.train.steps, config.train.log_every
     pairs = pair_sampler(
         len(train.names),

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from autoreg_jax.losses import landmark_loss
+from autoreg_jax.losses import Objective, landmark_loss
+from autoreg_jax.spatial import Pyramid
 
 
 @pytest.mark.parametrize("shape", [(8, 7), (6, 7, 5)])
@@ -29,3 +30,19 @@ def test_an_affine_field_moves_points_as_its_matrix_says(shape):
     np.testing.assert_allclose(same, found, rtol=1e-6)
     assert np.isfinite(gradient).all()
     assert np.any(gradient)
+
+
+def test_a_pair_without_landmarks_asks_for_nothing():
+    image, field = np.ones((1, 6, 6, 1), "f"), np.ones((1, 6, 6, 2), "f")
+    none = np.full((1, 3, 2), np.nan, np.float32)
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(field):
+        levels = Pyramid(field, field, field)
+        lam = {"landmarks": 5.0}
+        return Objective()(image, image, levels, lam, landmarks=(none, none))[0]
+
+    value, gradient = loss(field)
+    assert value == 0
+    np.testing.assert_array_equal(gradient, 0)

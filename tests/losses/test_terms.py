@@ -19,6 +19,7 @@ from autoreg_jax.losses import (
     image_terms,
     in_order,
     inverse_consistency_loss,
+    landmark_loss,
     local_ncc_loss,
     mind_loss,
     registration_loss,
@@ -55,7 +56,8 @@ def case() -> tuple[Any, Any, Any]:
 def test_a_term_alone_is_its_function(case):
     windows = {"full": 5, "half": 3, "quarter": 3}
     edges: Any = tuple(windows.values())
-    more = {"labels": case[:2], "opposite": -case[2].full}
+    points = jnp.asarray([[[1.0, 2.0], [6.5, 3.5]]]), jnp.asarray([[[3.0, 1.0], [6, 4]]])
+    more = {"labels": case[:2], "opposite": -case[2].full, "landmarks": points}
 
     @quick
     def expected(fixed, moving, fields):
@@ -64,6 +66,7 @@ def test_a_term_alone_is_its_function(case):
             "folding": soft_folding_fraction(fields.full),
             "dice": common_dice_loss(fixed, moving, fields.full),
             "inverse_consistency": inverse_consistency_loss(fields.full, -fields.full),
+            "landmarks": landmark_loss(*points, fields.full),
         }
         for scale, window in windows.items():
             u = getattr(fields, scale)

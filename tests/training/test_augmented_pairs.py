@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 from stand_in import make_cohort
 from unoptimised import quick
 
@@ -84,6 +85,30 @@ def test_positions_change_what_is_compared_and_intensities_what_is_seen(pair):
     again, other = run(pair, chosen), run(pair, chosen, seed=1)
     np.testing.assert_array_equal(again[0].moving, seen.moving)
     assert np.abs(other[0].moving - seen.moving).max() > 0.05
+
+
+def test_landmarks_go_where_their_images_go():
+    """Images of their own coordinates say which point of them lies at a landmark."""
+    grid = np.stack(np.indices((40, 36)), -1)[None].astype(np.float32)
+    points = np.array([[[14, 19], [22.5, 17], [25, 16], [np.nan, 0]]], np.float32)
+    batch = PairBatch(grid, grid, moving_landmarks=points, fixed_landmarks=points + 1)
+    chosen = settings(affine=ALWAYS, deform=ALWAYS, flip=["y"])
+    flipped = 0
+    for seed in range(6):
+        _, compared = run(batch, chosen, seed)
+        sides = (
+            (compared.moving, compared.moving_landmarks, points),
+            (compared.fixed, compared.fixed_landmarks, points + 1),
+        )
+        for images, moved, wanted in sides:
+            assert np.abs(moved - wanted)[0, :3].max() > 0.5
+            assert np.isnan(moved[0, 3]).any()
+            for place, was in zip(moved[0, :3], wanted[0, :3], strict=True):
+                image = np.moveaxis(images[0], -1, 0)
+                there = [map_coordinates(one, place[:, None], order=1) for one in image]
+                np.testing.assert_allclose(np.ravel(there), was, atol=0.05)
+        flipped += int(compared.moving[0, 20, 4, 1] > compared.moving[0, 20, 31, 1])
+    assert 0 < flipped < 6
 
 
 def test_the_loss_may_compare_what_is_seen(pair):

@@ -15,7 +15,7 @@ from autoreg_jax.errors import ConfigError
 from autoreg_jax.losses import Objective, one_hot
 from autoreg_jax.programs import _pair_loss
 
-LAM = {"full": 1.0, "smooth": 2.0, "quarter": 0.5, "dice": 3.0}
+LAM = {"full": 1.0, "smooth": 2.0, "quarter": 0.5, "dice": 3.0, "landmarks": 2.0}
 NETWORK: Any = SmallNetwork(genotype="any")
 OBJECTIVE, BOTH = Objective(windows=(5, 3, 3)), TrainConfig(directions="both")
 
@@ -32,12 +32,16 @@ def pair():
     """Two pairs with labels."""
     cohort = make_cohort(4, 5)
     labels = np.asarray(quick(one_hot, static_argnums=1)(cohort.labels, 3)[..., 1:])
-    return PairBatch(cohort.images[:2], cohort.images[2:], labels[:2], labels[2:])
+    points = np.random.default_rng(1).uniform(0, 15, (2, 2, 3, 2)).astype("f")
+    batch = PairBatch(cohort.images[:2], cohort.images[2:], labels[:2], labels[2:])
+    return batch._replace(moving_landmarks=points[0], fixed_landmarks=points[1])
 
 
 def _other_way(batch):
     moving, fixed = batch.moving_labels, batch.fixed_labels
-    return PairBatch(batch.fixed, batch.moving, fixed, moving)
+    other = PairBatch(batch.fixed, batch.moving, fixed, moving)
+    points = batch.fixed_landmarks, batch.moving_landmarks
+    return other._replace(moving_landmarks=points[0], fixed_landmarks=points[1])
 
 
 def test_both_directions_are_the_mean_of_each(omega, pair):
@@ -75,10 +79,11 @@ def test_the_inverse_is_compared_in_the_other_direction(omega, pair):
             network({"params": weights}, batch.moving, batch.fixed).displacements
             for weights in (omega, other)
         )
-        labels = batch.fixed_labels, batch.moving_labels
+        known = {"labels": batch.labels, "landmarks": batch.landmarks}
+        swapped = {name: sides[::-1] for name, sides in known.items()}
         return (
-            OBJECTIVE(batch.fixed, batch.moving, there, LAM, labels=labels)[0],
-            OBJECTIVE(batch.moving, batch.fixed, back, LAM, labels=labels[::-1])[0],
+            OBJECTIVE(batch.fixed, batch.moving, there, LAM, **known)[0],
+            OBJECTIVE(batch.moving, batch.fixed, back, LAM, **swapped)[0],
         )
 
     other = omega | {"head": jax.tree.map(np.negative, omega["head"])}
@@ -106,3 +111,4 @@ def test_swapped_pairs_stand_behind_their_own(pair):
     np.testing.assert_array_equal(both.moving[0::2], pair.moving)
     np.testing.assert_array_equal(both.moving[1::2], pair.fixed)
     np.testing.assert_array_equal(both.fixed_labels[1::2], pair.moving_labels)
+    np.testing.assert_array_equal(both.moving_landmarks[1::2], pair.fixed_landmarks)

@@ -19,14 +19,23 @@ from autoreg_jax.report._summary import _labels_sentence
 from autoreg_jax.search_space import Genotype
 from autoreg_jax.workflows import evaluate
 
-MORE = {"dice": 4.0, "inverse_consistency": 2.0}
+MORE = {"dice": 4.0, "inverse_consistency": 2.0, "landmarks": 0.5}
 EXTRA = {"mind_full": 2.0, "bending": 0.1, "folding": 0.0} | MORE
 NAMES = ("full", "smooth", "half", "quarter", *sorted(EXTRA))
 
 
 @pytest.fixture(scope="module")
+def cohorts(cohorts):
+    """The training subjects have landmarks."""
+    train, *others = cohorts
+    shape = len(train.names), 5, train.images.ndim - 2
+    points = np.random.default_rng(0).uniform(2, 10, shape).astype(np.float32)
+    return replace(train, landmarks=points), *others
+
+
+@pytest.fixture(scope="module")
 def extended(settings):
-    """The settings of the tests with three more terms."""
+    """The settings of the tests with more terms."""
     train = {"steps": 2, "directions": "both"}
     return config.merge(settings, {"objective": {"extra": EXTRA}, "train": train})
 
@@ -79,8 +88,10 @@ def test_records_and_report_name_every_term(done):
         assert np.isfinite(list(record["terms"].values())).all()
     titles = [axes.get_title() for axes in report.lambda_history(records).axes]
     overlap = "Overlap of structures (labels)"
-    assert titles[4:] == ["Bending energy", overlap, "Folding", "MIND, full resolution"]
-    assert "label maps of the training subjects" in _labels_sentence(records)
+    assert titles[4:7] == ["Bending energy", overlap, "Folding"]
+    assert titles[7:] == ["Distance of landmarks", "MIND, full resolution"]
+    told = "with the label maps and the landmarks of the training subjects"
+    assert told in _labels_sentence(records)
     assert not _labels_sentence([r for r in records if r["stage"] == "lam"])
 
 
@@ -109,12 +120,16 @@ def test_model_keeps_them_and_is_refined_without_them(done, cohorts, extended):
 
 
 def test_labels_that_are_not_there_are_missed_in_a_sentence(cohorts, extended):
-    blind, found = make_cohort(4, 1, with_labels=False), {"full": 1.0, "dice": 1.0}
+    blind, found = replace(cohorts[0], labels=None), {"full": 1.0, "dice": 1.0}
     missing = r"extra\.dice: the training subjects have no label maps"
     with pytest.raises(ConfigError, match=missing):
         train(blind, extended, Genotype.uniform("conv_3"), found)
     with pytest.raises(ConfigError, match=missing):
         search(blind, cohorts[1], extended)
+    missing = r"extra\.landmarks: the training subjects have no landmarks"
+    known = replace(cohorts[0], landmarks=None), {"full": 1.0, "landmarks": 1.0}
+    with pytest.raises(ConfigError, match=missing):
+        train(known[0], extended, Genotype.uniform("conv_3"), known[1])
     with pytest.raises(ConfigError, match="directions is one; set it to both"):
         config.merge(extended, {"train": {"directions": "one"}})
 
