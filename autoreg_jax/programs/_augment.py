@@ -100,7 +100,9 @@ def _placed(keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig) -> A
         marks = augmentation.flips(keys["flip"], axes, len(shape))
         places = jax.tree.map(partial(augmentation.mirrored, axes=marks), places)
         ends = jnp.asarray(shape) - 1
-        points = jax.tree.map(lambda p: jnp.where(marks[None], ends[None] - p, p), points)
+        points = jax.tree.map(
+            lambda p: jnp.where(marks[None], ends[None] - p, p), points
+        )
     if settings.affine.probability or settings.deform.probability:
         for side, arrays in enumerate(places):
             matrix, field = _map(keys, side, shape, settings)

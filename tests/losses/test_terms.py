@@ -56,7 +56,7 @@ def case() -> tuple[Any, Any, Any]:
 def test_a_term_alone_is_its_function(case):
     windows = {"full": 5, "half": 3, "quarter": 3}
     edges: Any = tuple(windows.values())
-    points = jnp.asarray([[[1.0, 2.0], [6.5, 3.5]]]), jnp.asarray([[[3.0, 1.0], [6, 4]]])
+    points = tuple(jnp.asarray([[[1.0, 2.0], [6.5, z]]]) for z in (3.5, 1.25))
     more = {"labels": case[:2], "opposite": -case[2].full, "landmarks": points}
 
     @quick

@@ -7,7 +7,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from stand_in import make_cohort, search, train
+from stand_in import search, train
 
 from autoreg_jax import config, report
 from autoreg_jax.errors import ConfigError
