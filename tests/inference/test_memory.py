@@ -142,6 +142,18 @@ def test_the_finest_grid_that_fits_is_taken():
     assert fit(what, Limit(needs[0] - 5, None, ""), "", held=5).coarsening == 0
 
 
+def test_few_thick_slices_stay_while_their_plane_is_halved():
+    shape = (512, 512, 20)
+    what = RegistrationTask(*[shape] * 3, similarity="ncc", is_aligned=False)
+    needs = [registration_memory(replace(what, coarsening=n)).host for n in range(3)]
+    found = fit(what, Limit(needs[2], None, "so much is free"), "a to b")
+    assert found.coarsening == 2
+    thin = replace(what, **dict.fromkeys(("fixed", "moving", "working"), (20, 20, 20)))
+    need = registration_memory(thin).host
+    with pytest.raises(MemoryNeededError, match="a to b"):
+        fit(thin, Limit(need - 1, None, "so much is free"), "a to b")
+
+
 def test_what_does_not_fit_is_refused_with_a_proposal():
     limit = Limit(2.0**30, None, "1.0 GiB of 2.0 GiB are left", asked=2.0**31)
     with pytest.raises(MemoryNeededError, match=r"a to b: .*1\.0 GiB of") as raised:

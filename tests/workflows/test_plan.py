@@ -13,6 +13,7 @@ from searched import SEARCHED
 
 from autoreg_jax import config, data, geometry, workflows
 from autoreg_jax.errors import ArtifactError, ConfigError
+from autoreg_jax.workflows.planning._grid import _coarser
 from autoreg_jax.workflows.planning._memory import estimate_memory
 from autoreg_jax.workflows.planning._plan import apply_plan
 from autoreg_jax.workflows.planning._prepare import cache_of
@@ -299,6 +300,22 @@ def test_small_memory_makes_large_voxels(alike, monkeypatch):
     assert plan.config.precision == "bfloat16"
     monkeypatch.setattr(_plan, "device_memory", lambda: ("gpu", 10**9))
     assert workflows.plan(alike).config.precision == "float32"
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "most", "expected"),
+    [
+        ((512, 512, 40), (0.4, 0.4, 6.0), 1e6, (1.3, 1.3, 6.0)),  # thick slices stay
+        ((512, 512, 20), (0.4, 0.4, 6.0), 1e4, (8.1, 8.1, 8.0)),  # until all are alike
+        ((160, 192, 224), (1.0, 1.0, 1.0), 1e6, (1.9, 1.9, 1.9)),
+        ((100, 90), (1.0, 2.0), 3000.0, (2.5, 2.4)),
+    ],
+)
+def test_the_shortest_edges_of_voxels_grow_first(shape, spacing, most, expected):
+    new, edges = _coarser(shape, spacing, most)
+    np.testing.assert_allclose(edges, expected, atol=0.1)
+    np.testing.assert_allclose(np.multiply(new, edges), np.multiply(shape, spacing))
+    assert 0.9 * most < np.prod(new) <= most
 
 
 def test_memory_grows_with_what_costs():

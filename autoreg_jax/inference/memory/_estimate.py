@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["RegistrationMemory", "RegistrationTask", "registration_memory"]
+from autoreg_jax.spatial import coarser_shape
+
+__all__ = ["RegistrationMemory", "RegistrationTask", "coarsened", "registration_memory"]
 
 # Bytes per voxel. Arrays of one float32 a voxel are counted as what they are; the
 # others were measured (tests/benchmarks/registration_memory.py) or are what XLA reports
@@ -174,6 +176,13 @@ def _stages(
         yield "writing the displacement", result + moved + written, 0.0
 
 
+def coarsened(shape: tuple[int, ...], times: int) -> tuple[int, ...]:
+    """A grid that the optimisation has halved so often; short axes stay."""
+    for _ in range(times):
+        shape = coarser_shape(shape)
+    return shape
+
+
 def _together(shape: tuple[int, ...], planes: int) -> float:
     """Voxels of a slab."""
     plane = math.prod(shape[1:])
@@ -182,7 +191,7 @@ def _together(shape: tuple[int, ...], planes: int) -> float:
 
 def _optimisation(what: RegistrationTask, working: int) -> float:
     """Bytes of the optimisation: of its finest level, or of getting there and back."""
-    finest = working / 2 ** (len(what.working) * what.coarsening)
+    finest = math.prod(coarsened(what.working, what.coarsening))
     more = what.channels - 1
     level = finest * {
         "ncc": _IMAGES + _CHANNEL * more,
@@ -191,6 +200,6 @@ def _optimisation(what: RegistrationTask, working: int) -> float:
     }.get(what.similarity, _IMAGES)
     images = 2 * (what.channels + what.has_masks)
     if what.coarsening:
-        level += _GREY * images * working / 2 ** len(what.working)
+        level += _GREY * images * math.prod(coarsened(what.working, 1))
     halving = _HALVING * working * (what.channels + what.has_masks)
     return max(level, halving, _ENLARGING * working)

@@ -7,6 +7,7 @@ from autoreg_jax.errors import MemoryNeededError
 from autoreg_jax.inference.memory._estimate import (
     RegistrationMemory,
     RegistrationTask,
+    coarsened,
     registration_memory,
 )
 from autoreg_jax.inference.memory._size import bytes_of, size_in_words
@@ -14,9 +15,8 @@ from autoreg_jax.runtime import default_device, free_memory, resident_memory
 
 __all__ = ["Fit", "Limit", "fit", "memory_limit"]
 
-# The grid of an optimisation keeps so many voxels along each axis, and is halved at
-# most so often.
-_LEAST, _MOST_HALVINGS = 8, 3
+# The grid of an optimisation is halved at most so often.
+_MOST_HALVINGS = 3
 _GRIDS = ("full", "half of the", "a quarter of the", "an eighth of the")
 
 
@@ -91,9 +91,8 @@ def fit(what: RegistrationTask, limit: Limit, name: str, *, held: float = 0.0) -
     has_accelerator = _has_accelerator()
     tried: list[Fit] = []
     for halvings in range(_MOST_HALVINGS + 1):
-        if halvings and (
-            not what.similarity or min(what.working) < _LEAST * 2**halvings
-        ):
+        finer, shape = (coarsened(what.working, n) for n in (halvings - 1, halvings))
+        if halvings and (not what.similarity or shape == finer):
             break
         each = replace(what, coarsening=halvings)
         memory = registration_memory(each, has_accelerator=has_accelerator)

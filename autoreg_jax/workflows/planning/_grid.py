@@ -21,7 +21,8 @@ def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> Choice:
     """The grid of the images if they share one, else one that covers their content.
 
     Unless the alignment is `none`, the content of all images is moved onto that of the
-    reference. Voxels grow until `most_voxels` suffice.
+    reference. Voxels grow until `most_voxels` suffice, along their shortest edges
+    first: slices that are thick already stay as they are while the others are finer.
     """
     orientation = found.reference.orientation
     if found.has_one_grid:
@@ -39,14 +40,8 @@ def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> Choice:
             "median voxel size, and covers the content of the "
             f"{len(found.scans)} sampled images. "
         )
-    factor = (math.prod(shape) / most_voxels) ** (1 / len(shape))
-    if factor > 1:
-        smaller = [max(_FEWEST, math.floor(size / factor)) for size in shape]
-        spacing = tuple(
-            length * size / new
-            for length, size, new in zip(spacing, shape, smaller, strict=True)
-        )
-        shape = tuple(smaller)
+    if math.prod(shape) > most_voxels:
+        shape, spacing = _coarser(shape, spacing, most_voxels)
         reason += "Voxels are larger than in the images: finer ones need more memory. "
     size = " × ".join(f"{s * n:.0f}" for s, n in zip(spacing, shape, strict=True))
     return Choice(
@@ -59,6 +54,24 @@ def choose_grid(found: Fingerprint, affine: str, most_voxels: float) -> Choice:
         f"{reason}Shape times spacing is the field of view, {size} mm; centre is its "
         "centre in the world.",
     )
+
+
+def _coarser(
+    shape: tuple[int, ...], spacing: tuple[float, ...], most_voxels: float
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The same field of view with fewer voxels; the shortest edges grow."""
+    lengths = np.asarray(shape) * spacing
+    fine = np.argsort(spacing)
+    # Edges of one length t along the finest axes, as many of them as t is above.
+    for count in range(1, len(shape) + 1):
+        axes, others = fine[:count], fine[count:]
+        left = most_voxels / np.prod(np.asarray(shape)[others])
+        edge = (np.prod(lengths[axes]) / left) ** (1 / count)
+        if not len(others) or edge <= spacing[others[0]]:
+            break
+    wanted = np.maximum(edge, spacing)
+    new = np.maximum(_FEWEST, np.floor(lengths / wanted + 1e-6).astype(int))
+    return tuple(new.tolist()), tuple((lengths / new).tolist())
 
 
 def _cover(
