@@ -1,13 +1,11 @@
 """Whether there is anything to compare: masks, label maps and what is left of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import ndimage
 
-from autoreg_jax.data import Image, read_mask
+from autoreg_jax.data import Image, read_mask, without_lesion
 from autoreg_jax.errors import ConfigError, DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, is_inside, resample, shared_part
 from autoreg_jax.inference.optimisation import AUTO
@@ -54,7 +52,7 @@ def compared_part(
     if hidden is None:
         return image, part, doubts
     doubts += check_companion(hidden, image, "lesion mask")
-    inside = resample(hidden, image.grid) > 0
+    filled, inside = without_lesion(image, hidden)
     compared = ~inside
     if part is not None:
         compared &= resample(part, image.grid) >= 0.5
@@ -69,15 +67,6 @@ def compared_part(
             f"{name} covers {100 * inside.mean():.0f} % of the image; a lesion mask is "
             "not 0 where the lesion is. If it says where to compare, give it as a mask."
         )
-    nearest = np.empty((image.ndim, *image.shape), np.int32)
-    ndimage.distance_transform_edt(
-        inside,
-        image.spacing,
-        return_distances=False,
-        return_indices=True,
-        indices=nearest,
-    )
-    filled = replace(image, array=image.array[tuple(nearest)])
     path = (part or hidden).path
     left = Volume(compared.astype(np.float32), image.affine, path)
     return filled, left, doubts

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from autoreg_jax.data import read_dataset, read_image
+from autoreg_jax.data import load_cohorts, read_dataset, read_image
 from autoreg_jax.transforms import Transform
 
 PATIENTS = ("04", "05")
@@ -66,8 +66,7 @@ def test_the_plan_knows_bids_and_takes_no_lesion_for_a_brain(command, bids):
     assert code == 0, errors
     words = " ".join((out + errors).replace("#", " ").split())
     assert "BIDS: 6 scans, 6 with a label map" in words
-    assert "2 lesion masks, such as sub-04_T1w_label-lesion_roi.nii.gz" in words
-    assert "--moving-lesion" in words
+    assert "2 scans have a lesion mask, such as sub-04_T1w_label-lesion_roi" in words
     # BIDS also allows this name, in which nothing says that it is no brain mask.
     for name in PATIENTS:
         folder = bids / f"sub-{name}" / "anat"
@@ -75,7 +74,22 @@ def test_the_plan_knows_bids_and_takes_no_lesion_for_a_brain(command, bids):
         old.rename(folder / f"sub-{name}_label-lesion_mask.nii.gz")
     dataset = read_dataset(bids)
     assert [s.name for s in dataset.subjects if s.mask] == []
-    assert "2 lesion masks, such as sub-04_label-lesion_mask" in " ".join(dataset.notes)
+    assert [s.person for s in dataset.subjects if s.lesion] == [
+        f"sub-{name}" for name in PATIENTS
+    ]
+    assert "such as sub-04_label-lesion_mask" in " ".join(dataset.notes)
+
+
+def test_a_training_does_not_see_what_lies_under_a_lesion_mask(bids):
+    def images():
+        cohorts = load_cohorts(read_dataset(bids), ("train", "validation", "test"))
+        return np.concatenate([cohort.images for cohort in cohorts])
+
+    before = images()
+    for name in PATIENTS:
+        paint(bids / f"sub-{name}/anat/sub-{name}_T1w.nii.gz", stripes)
+    np.testing.assert_array_equal(images(), before)
+    assert np.isfinite(before).all()
 
 
 def test_what_lies_under_a_lesion_mask_does_not_pull(

@@ -106,9 +106,13 @@ def _digest(
     mask = subject.mask if preprocessing.has_masks else None
     files = (subject.image, subject.labels if with_labels else None, mask)
     files += subject.more_images
+    if subject.lesion is not None:  # caches without lesions keep their names
+        files += ("lesion", subject.lesion)
     plan: dict[str, Any] = {
         "version": _VERSION,
-        "files": [None if file is None else content_digest(file) for file in files],
+        "files": [
+            content_digest(file) if isinstance(file, Path) else file for file in files
+        ],
         "storage": storage,
         "shape": preprocessing.grid.shape,
         "affine": preprocessing.grid.affine.tolist(),

@@ -17,8 +17,9 @@ from autoreg_jax.data.images import (
     read_image,
     read_labels,
     read_mask,
+    without_lesion,
 )
-from autoreg_jax.errors import GeometryError
+from autoreg_jax.errors import DataError, GeometryError
 from autoreg_jax.geometry import Grid, Volume, resample
 
 __all__ = ["Preprocessed", "Preprocessing"]
@@ -77,7 +78,8 @@ class Preprocessing:
             with_labels: Read its label map.
 
         Raises:
-            DataError: If a file cannot be used, or the image is constant.
+            DataError: If a file cannot be used, the image is constant, or a lesion
+                covers all of it.
             GeometryError: As `to_image` and `image`, and if the image is not on the
                 grid of `template`, or its mask or label map on another grid.
         """
@@ -86,6 +88,10 @@ class Preprocessing:
             rule = "all images of a dataset must share one grid; resample one"
             check_grid(image, self.template, rule)
         to_image = self.to_image(image)
+        lesion = None
+        if subject.lesion is not None:
+            lesion = read_mask(subject.lesion, image)
+            image = _filled(image, lesion)
         mask = None
         if self.has_masks and subject.mask is not None:
             mask = read_mask(subject.mask, image)
@@ -94,6 +100,8 @@ class Preprocessing:
             other = read_image(path)
             if self.template is not None:
                 check_grid(other, self.template, "all images must share one grid")
+            if lesion is not None:
+                other = _filled(other, lesion)
             part = mask and self._on(mask, other)
             arrays.append(self.image(other, to_image, part, Intensity()))
         array = np.stack(arrays, -1)
@@ -176,3 +184,14 @@ class Preprocessing:
     def _moved(self, to_image: Float[np.ndarray, "4 4"]) -> Grid:
         """The grid in the world of an image."""
         return Grid(self.grid.shape, to_image @ self.grid.affine)
+
+
+def _filled(image: Volume, lesion: Volume) -> Volume:
+    """The image without the lesion, see `without_lesion`."""
+    found, inside = without_lesion(image, lesion)
+    if inside.all():
+        raise DataError(
+            f"{lesion.path} covers all of {image.path}; a lesion mask is not 0 where "
+            "the lesion is, and a mask of what to compare belongs in the column 'mask'."
+        )
+    return found

@@ -1,7 +1,7 @@
 """BIDS folders, raw and derivatives: https://bids-specification.readthedocs.io."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,9 +37,9 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
     `desc-aseg`, then `desc-aparcaseg`, then the others. A label map belongs to a scan
     if all entities in its name are those of the scan; one that fits several scans of a
     contrast, such as two runs, and names none belongs to none. Masks are
-    `*_desc-brain_mask`; those of lesions are named in a note. If the raw scans do not
-    all have a label map on their grid, but those of a pipeline have, these are used. Of
-    images in several spaces one is used.
+    `*_desc-brain_mask`, those of lesions `*_label-lesion_roi` or `_mask`. If the raw
+    scans do not all have a label map on their grid, but those of a pipeline have, these
+    are used. Of images in several spaces one is used.
 
     Args:
         path: The folder with `sub-*`.
@@ -68,6 +68,9 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
         )
     scans, more = _contrasts_with_labels(found)
     of_masks, _ = belonging(scans, [*filter(_is_of_brain, everything)], "mask")
+    lesions = [*filter(_is_of_lesion, everything)]
+    of_lesions, unclear = belonging(scans, lesions, "lesion mask")
+    of_lesions = {s: f for s, f in of_lesions.items() if have_one_grid(s, f)}
     splits, note = choose(path, [scan.entities["sub"] for scan in scans])
     subjects = tuple(
         Subject(
@@ -77,13 +80,14 @@ def read_bids(path: Path, choose: Choose = choose_splits) -> Dataset:
             split=split,
             modality=scan.suffix,
             mask=of_masks.get(scan.path),
+            lesion=of_lesions.get(scan.path),
             why=why,
             person=f"sub-{scan.entities['sub']}",
         )
         for scan, (split, why) in zip(scans, splits, strict=True)
     )
     first = f"BIDS: {len(scans)} scans, {len(found.labels)} with a label map."
-    more += [*filter(None, [_lesions(everything), note])]
+    more += [*unclear, *filter(None, [_lesions(of_lesions), note])]
     return Dataset(path, subjects, (first, *found.notes, *more))
 
 
@@ -92,22 +96,20 @@ def _is_of_brain(file: BidsFile) -> bool:
     return file.suffix == "mask" and kinds == {"brain"}
 
 
-def _lesions(files: list[BidsFile]) -> str:
+def _is_of_lesion(file: BidsFile) -> bool:
+    is_named = file.entities.get("label") in ("lesion", "L")
+    is_named |= "lesion" in file.entities.get("desc", "").lower()
+    return is_named and file.suffix in ("mask", "roi")
+
+
+def _lesions(found: Mapping[Path, Path]) -> str:
     """A sentence on lesion masks, such as `sub-01_T1w_label-lesion_roi`, if any."""
-    found = [
-        file.path.name
-        for file in files
-        if file.suffix in ("mask", "roi")
-        and (
-            file.entities.get("label") in ("lesion", "L")
-            or "lesion" in file.entities.get("desc", "").lower()
-        )
-    ]
     if not found:
         return ""
+    first = min(found.values())
     return (
-        f"{len(found)} lesion masks, such as {found[0]}: trainings do not use them; "
-        "autoreg register does (--fixed-lesion, --moving-lesion)."
+        f"{len(found)} scans have a lesion mask, such as {first.name}: what lies under "
+        "it takes the grey values around it."
     )
 
 

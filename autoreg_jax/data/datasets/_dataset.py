@@ -24,6 +24,7 @@ class Subject:
         split: `train`, `validation` or `test`.
         modality: Free text such as `t1`; None if unknown.
         mask: Mask on the grid of the image, if any.
+        lesion: Mask of what is not to be compared, not 0 where that is, if any.
         landmarks: CSV `name,x,y,z` of landmarks, world millimetres, if any.
         velocity: Stationary velocity of a simulated subject, voxels, if any.
         why: Where its split comes from, such as "column 'split'".
@@ -37,6 +38,7 @@ class Subject:
     split: str
     modality: str | None = None
     mask: Path | None = None
+    lesion: Path | None = None
     landmarks: Path | None = None
     velocity: Path | None = None
     why: str = ""
@@ -71,7 +73,7 @@ class PairList:
         path: The CSV file that lists them.
         pairs: Names of the moving and of the fixed subject of each, both of one split.
         files: Files that the list names beside the images: for a subject `labels`,
-            `mask` or `landmarks`.
+            `mask`, `lesion` or `landmarks`.
     """
 
     path: Path

@@ -18,7 +18,7 @@ from autoreg_jax.errors import DataError
 __all__ = ["lists_pairs", "read_images_of_pairs", "with_pairs"]
 
 _SIDES = ("fixed", "moving")
-_KINDS = ("labels", "mask", "landmarks")
+_KINDS = ("labels", "mask", "lesion", "landmarks")
 _OPTIONAL = ("split", *(f"{side}_{kind}" for kind in _KINDS for side in _SIDES))
 
 

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 STRUCTURES_FILE = "structures.csv"
-_FILES = ("labels", "mask", "landmarks", "velocity")
+_FILES = ("labels", "mask", "lesion", "landmarks", "velocity")
 # Further images of a subject.
 _CHANNELS = ("image_2", "image_3", "image_4")
 
@@ -48,9 +48,9 @@ def read_dataset(
     The path decides how:
 
     - a CSV file, or a folder with a `dataset.csv`. The columns are `subject,image` and
-      optionally `labels`, `split`, `modality`, `person`, `mask`, `landmarks`,
-      `velocity`; paths are relative to the CSV file. Further images of each subject,
-      channels, are `image_2` to `image_4`;
+      optionally `labels`, `split`, `modality`, `person`, `mask`, `lesion`,
+      `landmarks`, `velocity`; paths are relative to the CSV file. Further images of
+      each subject, channels, are `image_2` to `image_4`;
     - a CSV file of pairs, with the columns `fixed` and `moving` as described below: its
       images are the subjects;
     - a `dataset.json` of Learn2Reg, Medical Segmentation Decathlon or nnU-Net, or a
@@ -103,7 +103,7 @@ def read_dataset(
     for table in lists:
         dataset = with_pairs(dataset, table, held_out=held_out)
     for subject in dataset.subjects:
-        others = (subject.labels, subject.mask, *subject.more_images)
+        others = (subject.labels, subject.mask, subject.lesion, *subject.more_images)
         for file in filter(None, (subject.image, *others)):
             check_file(file, f"{dataset.path}, subject {subject.name!r}")
     _warn_of_divided_people(dataset)

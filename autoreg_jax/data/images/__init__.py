@@ -14,6 +14,7 @@ from autoreg_jax.data.images._intensity import (
     normalize_intensity,
 )
 from autoreg_jax.data.images._labels import read_labels, read_mask
+from autoreg_jax.data.images._lesions import without_lesion
 from autoreg_jax.data.images._names import ENDINGS, is_image_name, stem
 from autoreg_jax.data.images._reading import (
     check_grid,
@@ -48,6 +49,7 @@ __all__ = [
     "read_vectors",
     "shared_contrast",
     "stem",
+    "without_lesion",
     "write_displacement",
     "write_series",
     "write_volume",
