@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 
+import nibabel
 import numpy as np
 import pytest
 import yaml
@@ -114,6 +115,36 @@ def test_one_grid_is_kept(alike, tmp_path):
     np.testing.assert_array_equal(prepared.cohorts[0].images, strict.images)
     np.testing.assert_array_equal(prepared.cohorts[0].labels, strict.labels)
     np.testing.assert_allclose(prepared.cohorts[0].affine, strict.affine, atol=1e-6)
+
+
+def test_voxels_that_images_share_keep_their_values(tmp_path):
+    """Turned round and cut off, but on the same voxels: nothing is interpolated."""
+    whole = grid(SHAPE, SPACING)
+    for seed in range(6):
+        path = tmp_path / "scans" / f"p{seed}_t1.nii.gz"
+        scan(path, SHAPE, whole, seed=seed)
+        for name in (path, path.with_name(f"p{seed}_t1_seg.nii.gz")):
+            volume = nibabel.load(name)
+            if seed % 2:
+                volume = volume.as_reoriented(np.array([[0, -1], [1, 1], [2, -1]]))
+            nibabel.save(volume.slicer[:, : SHAPE[1] - seed % 3], name)
+    plan = workflows.plan(tmp_path / "scans", tmp_path / "run")
+    assert not plan.fingerprint.has_one_grid
+    assert plan.config.affine == "none"
+    prepared = workflows.prepare(
+        tmp_path / "scans", tmp_path / "run", config.RunConfig(), "train"
+    )
+    (cohort,) = prepared.cohorts
+    to_whole = geometry.Grid(cohort.images.shape[1:4], cohort.affine).index_matrix(
+        geometry.Grid(SHAPE, whole)
+    )
+    index = np.moveaxis(np.indices(cohort.images.shape[1:4]), 0, -1)
+    index = index @ to_whole[:3, :3].T + to_whole[:3, 3]
+    np.testing.assert_allclose(index, np.rint(index), atol=1e-2)
+    world = np.rint(index) @ whole[:3, :3].T + whole[:3, 3]
+    for name, labels in zip(cohort.names, cohort.labels, strict=True):
+        exact = anatomy(world, int(name[1])) == 0.2
+        np.testing.assert_array_equal(labels == 1, exact)
 
 
 def test_any_grid_comes_to_one_grid_with_the_anatomy_in_place(unlike, tmp_path):

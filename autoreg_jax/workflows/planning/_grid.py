@@ -94,12 +94,36 @@ def _cover(
         boxes.append([along.min(0), along.max(0)])
     low = np.min([box[0] for box in boxes], 0) - _MARGIN_MM
     high = np.max([box[1] for box in boxes], 0) + _MARGIN_MM
+    low, high = _whole_voxels(low, high, spacing, reference.grid, to_axes)
     shape = np.ceil((high - low)[:ndim] / spacing - 1e-3).astype(int)
     middle = (low + high) / 2
     if ndim == 2:  # in the plane of the reference
         middle[2] = (to_axes @ reference.grid.centre)[2]
     shape = np.maximum(shape, _FEWEST)
     return tuple(shape.tolist()), tuple(spacing.tolist()), directions @ middle
+
+
+def _whole_voxels(
+    low: Float[np.ndarray, "3"],
+    high: Float[np.ndarray, "3"],
+    spacing: Float[np.ndarray, " d"],
+    reference: Grid,
+    to_axes: Float[np.ndarray, "3 3"],
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """The box, widened to whole voxels of the reference along axes of its voxel size.
+
+    Images that share these voxels then keep their values. Halfway between them they
+    would be blurred, and the nearest label would depend on the way a map is stored.
+    """
+    low, high, ndim = low.copy(), high.copy(), reference.ndim
+    own = np.asarray(reference.spacing)
+    corner = (to_axes @ reference.affine[:3, 3])[:ndim] - own / 2
+    first = corner + own * np.floor((low[:ndim] - corner) / own + 1e-3)
+    last = corner + own * np.ceil((high[:ndim] - corner) / own - 1e-3)
+    is_same = np.isclose(own, spacing, rtol=1e-3)
+    low[:ndim] = np.where(is_same, first, low[:ndim])
+    high[:ndim] = np.where(is_same, last, high[:ndim])
+    return low, high
 
 
 def _corners(scan: Scan) -> Float[np.ndarray, "8 3"]:
