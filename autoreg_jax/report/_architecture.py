@@ -96,8 +96,12 @@ def set_sentence(
     if len(operations) > 1 or used["deformation"] != {*operations}:
         return ""
     is_fixed = used["feature"] != {*operations}
-    where = "of the deformation cells " if is_fixed else ""
-    return f"Every edge {where}is {operations[0]}, as set; not searched."
+    where = " of the deformation cells" if is_fixed else ""
+    operation = OPERATIONS.get(operations[0], operations[0])
+    return (
+        f"The operations were not searched: each edge{where} has the one that was set "
+        f"({operation})."
+    )
 
 
 def chosen_operations(
