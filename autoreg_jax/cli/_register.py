@@ -105,7 +105,7 @@ class Register(Verb):
         add(
             "--similarity",
             metavar="NAME",
-            help="ncc, mind (two contrasts) or auto (default: model's)",
+            help="ncc (local correlation), mind or auto (default; model: its own)",
         )
         add(
             "--weights",
@@ -113,7 +113,7 @@ class Register(Verb):
             type=float,
             dest="channel_weights",
             metavar="WEIGHT",
-            help="of several images in the similarity (default: equal)",
+            help="how much each of several images counts (default: equally)",
         )
         add(
             "--smoothness",
