@@ -97,11 +97,8 @@ def set_sentence(
         return ""
     is_fixed = used["feature"] != {*operations}
     where = " of the deformation cells" if is_fixed else ""
-    operation = OPERATIONS.get(operations[0], operations[0])
-    return (
-        f"The operations were not searched: each edge{where} has the one that was set "
-        f"({operation})."
-    )
+    words = OPERATIONS.get(operations[0], operations[0])
+    return f"Not searched: each edge{where} has the operation that was set ({words})."
 
 
 def chosen_operations(

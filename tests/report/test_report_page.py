@@ -296,7 +296,10 @@ def test_operations_that_were_set_are_not_called_searched(tmp_path):
     (tmp_path / "genotype.json").write_text(genotype.to_json())
     (tmp_path / "config.yaml").write_text("network: {operations: [conv_3]}")
     text = read(write_report(tmp_path)).text
-    assert "each edge has the one that was set (convolution, width 3)." in text
+    assert (
+        "Not searched: each edge has the operation that was set (convolution, width 3)."
+        in text
+    )
     assert "Searched architecture" not in text
     (tmp_path / "config.yaml").write_text("network: {")
     with pytest.raises(ArtifactError, match=r"config\.yaml: not valid YAML"):
