@@ -105,7 +105,7 @@ class Register(Verb):
         add(
             "--similarity",
             metavar="NAME",
-            help="ncc (local correlation), mind or auto (default; model: its own)",
+            help="ncc, mind (two contrasts) or auto (default: model's)",
         )
         add(
             "--weights",
@@ -113,7 +113,7 @@ class Register(Verb):
             type=float,
             dest="channel_weights",
             metavar="WEIGHT",
-            help="how much each of several images counts (default: equally)",
+            help="how much each image counts (default: equally)",
         )
         add(
             "--smoothness",
