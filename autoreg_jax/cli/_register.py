@@ -113,7 +113,7 @@ class Register(Verb):
             type=float,
             dest="channel_weights",
             metavar="WEIGHT",
-            help="of several images in the similarity (default: equal)",
+            help="how much each image counts (default: equally)",
         )
         add(
             "--smoothness",

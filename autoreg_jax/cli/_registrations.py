@@ -25,6 +25,7 @@ _NUMBERS = (
     ("inverse error, mm", "", "inverse_error_mean_mm", "{:.4f}"),
     ("seconds", "seconds", "seconds", "{:.2f}"),
 )
+_SIMILARITIES = {"ncc": "local correlation (ncc)", "mind": "MIND"}
 
 
 def show_one(summary: dict[str, Any], options: Namespace) -> None:
@@ -44,8 +45,8 @@ def show_one(summary: dict[str, Any], options: Namespace) -> None:
     title = ", ".join(map(str, options.moving))
     show_table(title, ["", "before", "after"], rows)
     if "compared_by" in summary:
-        words = f"{summary['compared_by']}. {summary['compared_by_reason']}"
-        show_line("compared by", words)
+        words = _in_words(summary["compared_by"])
+        show_line("compared by", f"{words}. {summary['compared_by_reason']}")
     for flag in summary.get("trust_flags", ()):
         show_line("doubtful", flag)
     for path in summary["files"]:
@@ -87,7 +88,10 @@ def show_many(summaries: Mapping[str, Mapping[str, Any]], options: Namespace) ->
             show_line(f"doubtful: {name}", flag)
     by = Counter(s["compared_by"] for s in done.values() if "compared_by" in s)
     if by:
-        show_line("compared by", ", ".join(f"{k} ({n} pairs)" for k, n in by.items()))
+        show_line(
+            "compared by",
+            ", ".join(f"{_in_words(k)}: {n} pairs" for k, n in by.items()),
+        )
     for name, summary in summaries.items():
         if "error" in summary:
             show_line(f"failed: {name}", summary["error"])
@@ -102,3 +106,9 @@ def _before(label: str) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
+
+
+def _in_words(compared_by: str) -> str:
+    """The similarity of an image, or of each channel, in words."""
+    names = compared_by.split(" + ")
+    return " + ".join(_SIMILARITIES.get(name, name) for name in names)

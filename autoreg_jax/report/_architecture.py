@@ -96,8 +96,9 @@ def set_sentence(
     if len(operations) > 1 or used["deformation"] != {*operations}:
         return ""
     is_fixed = used["feature"] != {*operations}
-    where = "of the deformation cells " if is_fixed else ""
-    return f"Every edge {where}is {operations[0]}, as set; not searched."
+    where = " of the deformation cells" if is_fixed else ""
+    words = OPERATIONS.get(operations[0], operations[0])
+    return f"Not searched: each edge{where} has the operation that was set ({words})."
 
 
 def chosen_operations(

@@ -6,7 +6,7 @@ from typing import Any
 from autoreg_jax.alignment import Alignment
 from autoreg_jax.inference import Registered
 from autoreg_jax.report._templates import page_templates
-from autoreg_jax.report._words import duration
+from autoreg_jax.report._words import SIMILARITIES, duration
 from autoreg_jax.report.slices import SlicePictures, slice_pictures
 from autoreg_jax.transforms import Transform
 
@@ -62,13 +62,17 @@ def _decisions(found: Registered) -> Iterator[str]:
     if alignment is None:
         yield "No alignment was sought: the images were taken as they were placed."
     elif found.is_aligned:
-        trust = "" if alignment.is_trusted else f" Not trusted: {alignment.reason}"
+        trust = (
+            ""
+            if alignment.is_trusted
+            else f" Not trusted: {alignment.reason.rstrip('.')}."
+        )
         yield f"Aligned first: {_agreement(alignment)}.{trust}"
     else:
         why = "which is not clearly better"
         if not alignment.is_trusted:
-            why = f"which is not trusted: {alignment.reason}"
-        yield f"An alignment was found and not used: {_agreement(alignment)}, {why}"
+            why = f"which is not trusted: {alignment.reason.rstrip('.')}"
+        yield f"An alignment was found and not used: {_agreement(alignment)}, {why}."
     optimised = f"optimised for this pair, {steps} steps at each resolution at most"
     if found.model is None and not steps:
         yield "No displacement was sought, the alignment alone."
@@ -83,14 +87,17 @@ def _decisions(found: Registered) -> Iterator[str]:
             "one displacement; the pictures show the first."
         )
     if found.compared_by:
-        yield f"Compared by {found.compared_by.name}. {found.compared_by.reason}"
+        names = found.compared_by.name.split(" + ")
+        words = " + ".join(SIMILARITIES.get(name, name) for name in names)
+        yield f"Compared by {words}. {found.compared_by.reason}"
     if found.smoothness != 1:
         yield f"The smoothness has {found.smoothness:g} times its usual weight."
 
 
 def _agreement(alignment: Alignment) -> str:
+    metric = {"mi": "mutual information", "ncc": "correlation"}[alignment.metric]
     return (
-        f"agreement ({alignment.metric}) {alignment.score_before:.3f} by the headers, "
+        f"agreement ({metric}) {alignment.score_before:.3f} by the headers, "
         f"{alignment.score:.3f} by the alignment"
     )
 

@@ -91,6 +91,7 @@ CAPTIONS = {
         "numbers, not only the contrast."
     ),
     "cells": (
+        "The network is built of cells, and each cell is a chain of steps (edges). "
         "Chosen operation on each edge, with its probability where it was recorded "
         "and, in brackets, by how many percentage points it leads the second one."
     ),

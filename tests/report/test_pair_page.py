@@ -14,6 +14,7 @@ from autoreg_jax.alignment import Alignment
 from autoreg_jax.errors import ConfigError
 from autoreg_jax.geometry import Grid, Volume
 from autoreg_jax.inference import Evidence, Registered, Trust
+from autoreg_jax.inference.optimisation import ComparedBy
 from autoreg_jax.report import _pair_page, pair_page
 from autoreg_jax.transforms import Transform
 
@@ -59,6 +60,7 @@ def test_the_page_holds_everything():
     found = registered(
         alignment=alignment,
         refined_steps=30,
+        compared_by=ComparedBy("ncc", "Both say so.", ("ncc", "mind")),
         warnings=("Look <here>.",),
         trust=Trust(Evidence(0.0, 0.1, 0.1, 0.0, 0.0, 0.1, 0.0, 0.001)),
     )
@@ -66,9 +68,12 @@ def test_the_page_holds_everything():
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert page.count('type="range"') == 6
     for text in (
-        "not used: agreement (ncc) 0.300 by the headers, 0.400",
-        "which is not trusted: It turns by 90°.",
+        "not used: agreement (correlation) 0.300 by the headers, 0.400",
+        "which is not trusted: It turns by 90°.</li>",
         "30 steps at each resolution at most, without a model",
+        "Compared by local correlation of grey values (ncc), for images of one "
+        "contrast + similarity of structure (MIND), for",
+        "too. Both say so.",
         "Look &lt;here&gt;.",
         "Doubtful: the map folds in 0.1 % of the voxels (usual: below 0.05 %).",
         "<td>0.20</td>",

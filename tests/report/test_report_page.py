@@ -21,9 +21,16 @@ from autoreg_jax.report._curves import series
 from autoreg_jax.report._decisions import leads
 from autoreg_jax.report._style import INK
 from autoreg_jax.report._summary import summary_paragraph
+from autoreg_jax.report._templates import page_templates
 from autoreg_jax.report._words import MISSING
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.search_space import OPERATIONS, CellShapes, Genotype
+
+
+def plain(sentence: str) -> str:
+    """A sentence as the page shows it, where commands are set as code."""
+    return sentence.replace("`", "")
+
 
 _VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -241,6 +248,14 @@ def test_worst_and_best_pair_are_named_the_worst_first(page):
     assert sliders == ["range"] * 6
 
 
+def test_commands_are_set_as_code_and_the_rest_is_escaped():
+    shown = page_templates().from_string("{{ text | code }}")
+    text = "Repeat `autoreg a <b>` & `c`."
+    assert shown.render(text=text) == (
+        "Repeat <code>autoreg a &lt;b&gt;</code> &amp; <code>c</code>."
+    )
+
+
 @pytest.mark.parametrize(
     ("files", "sentences"),
     [
@@ -253,7 +268,8 @@ def test_absent_files_leave_sentences(make_run, tmp_path, files, sentences):
     for name in files:
         (run / name).unlink()
     page = read(write_report(run))
-    said = {key for key, text in MISSING.items() if text in page.text}
+    assert "`" not in page.text
+    said = {key for key, text in MISSING.items() if plain(text) in page.text}
     assert said == sentences | {"losses", "hypergradients", "weight_history"}
 
 
@@ -272,7 +288,7 @@ def test_only_a_search_and_only_an_evaluation(make_run, tmp_path):
     assert "mean entropy" in text
     text = read(write_report(evaluated)).text
     for part in ("architecture", "weight_history", "losses", "hypergradients"):
-        assert MISSING[part] in text
+        assert plain(MISSING[part]) in text
 
 
 def test_operations_that_were_set_are_not_called_searched(tmp_path):
@@ -280,7 +296,10 @@ def test_operations_that_were_set_are_not_called_searched(tmp_path):
     (tmp_path / "genotype.json").write_text(genotype.to_json())
     (tmp_path / "config.yaml").write_text("network: {operations: [conv_3]}")
     text = read(write_report(tmp_path)).text
-    assert "Every edge is conv_3, as set; not searched." in text
+    assert (
+        "Not searched: each edge has the operation that was set (convolution, width 3)."
+        in text
+    )
     assert "Searched architecture" not in text
     (tmp_path / "config.yaml").write_text("network: {")
     with pytest.raises(ArtifactError, match=r"config\.yaml: not valid YAML"):
