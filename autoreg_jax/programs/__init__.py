@@ -66,6 +66,7 @@ from autoreg_jax.programs._steps import (
     runs_in_one_program,
     stacked_rows,
 )
+from autoreg_jax.programs._training import has_constant_rate
 from autoreg_jax.programs._training_step import (
     TrainingData,
     training_step,
@@ -100,6 +101,7 @@ __all__ = [
     "far_steps",
     "gather_pair",
     "gather_pairs",
+    "has_constant_rate",
     "has_inverse",
     "in_one_program",
     "initial_alpha",

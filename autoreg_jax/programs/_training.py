@@ -67,7 +67,7 @@ def training_algorithm(
 def training_schedule(config: TrainConfig) -> optax.Schedule:
     """The learning rate of the training: constant, or along cosines to zero."""
     rate, warm_up = config.learning_rate, warm_up_steps(config)
-    if _is_constant(config):
+    if has_constant_rate(config):
         if not warm_up:
             return optax.constant_schedule(rate)
         return optax.linear_schedule(0.0, rate, warm_up)
@@ -113,9 +113,11 @@ def warm_up_steps(config: TrainConfig) -> int:
     first = cycle_lengths(config)[0]
     if config.warm_up is not None:
         return (
-            config.warm_up if _is_constant(config) else min(config.warm_up, first - 1)
+            config.warm_up
+            if has_constant_rate(config)
+            else min(config.warm_up, first - 1)
         )
-    return 0 if _is_constant(config) else min(_USUAL_WARM_UP, first // 10)
+    return 0 if has_constant_rate(config) else min(_USUAL_WARM_UP, first // 10)
 
 
 def frozen_features(layout: Layout) -> optax.GradientTransformation:
@@ -148,7 +150,8 @@ def _divided(steps: int, count: int) -> list[int]:
     return [length + (place < more) for place in range(count)]
 
 
-def _is_constant(config: TrainConfig) -> bool:
+def has_constant_rate(config: TrainConfig) -> bool:
+    """Whether the learning rate of a training stays as it is, see `train.schedule`."""
     if config.schedule != "auto":
         return config.schedule == "constant"
     is_averaged = config.average is not None and config.cycles == 1

@@ -489,6 +489,12 @@ def test_an_interval_covers_pairs_and_seeds():
     assert seed_noise(start, rest, 200) == pytest.approx(0.007)
     assert seed_noise(start, rest, 100) == pytest.approx(0.2 * (0.064 * 0.035) ** 0.5)
     assert seed_noise(start, rest, 9000) == pytest.approx(0.001)
+    # Averaged weights at a constant rate depend on it less, until both are long.
+    calm = [seed_noise(start, rest, n, has_constant_rate=True) for n in (50, 200, 999)]
+    wild = [seed_noise(start, rest, n) for n in (50, 200, 999)]
+    assert calm[0] < wild[0]
+    assert calm[1] < wild[1] / 2
+    assert calm[2] == pytest.approx(wild[2], rel=0.01)
     assert seed_noise(np.zeros(2), np.array([0.2, -0.2]), 9) == pytest.approx(0.0128)
 
 

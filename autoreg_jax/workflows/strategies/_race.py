@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from autoreg_jax.errors import ConfigError
-from autoreg_jax.programs import Stream
+from autoreg_jax.programs import Stream, has_constant_rate
 from autoreg_jax.spaces import read_space
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.strategies._ranking import (
@@ -135,6 +136,7 @@ def race(job: SearchJob) -> SearchResult:
         trainer = start_of(job, folder)
         rng = np.random.default_rng((job.config.seed, Stream.ALPHA))
         rest = trainer.judging.unregistered
+        rank = partial(ranked_by, has_constant_rate=has_constant_rate(train))
         space = trainer.reduced(read_space(search.space))
         first_look = comparisons(train.steps, train.log_every)[0]
         budget = affordable(job, trainer, first_look)
@@ -162,13 +164,13 @@ def race(job: SearchJob) -> SearchResult:
         smoother = _smoother(others, job.config.objective.smooth)
         said = verdicts(rest, first, [*sound, *others], smoother)
         judges = early_judges(search.judge, said)
-        ranked = ranked_by(judges, rest, base, others)
+        ranked = rank(judges, rest, base, others)
         # Twice the smoothness only checks the judge.
         better = [outcome for outcome in ranked if outcome is not smoother]
         parents = parents_of(better, _PARENTS, first, budget)
         # Where two judges compete, each needs a finalist of its own.
         if len(judges) == 1 and (child := _child(base.trial, parents, trainer)):
-            found = ranked_by(judges, rest, base, run([child], plan.early, most))
+            found = rank(judges, rest, base, run([child], plan.early, most))
             ranked = found + ranked
         ranked += [base] if base is not first else []
         ranked = finalists_of(ranked, plan.finalists, seen, first, train.steps, budget)

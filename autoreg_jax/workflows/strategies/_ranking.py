@@ -25,9 +25,14 @@ def ranked_by(
     rest: Mapping[str, np.ndarray],
     start: Outcome,
     others: list[Outcome],
+    *,
+    has_constant_rate: bool = False,
 ) -> list[Outcome]:
     """The trials that may be better by some judge, the best of each in turn."""
-    orders = [_ranked(rest, judge, start, others) for judge in judges]
+    orders = [
+        _ranked(rest, judge, start, others, has_constant_rate=has_constant_rate)
+        for judge in judges
+    ]
     in_turn = (one for row in zip_longest(*orders) for one in row if one is not None)
     return list(dict.fromkeys(in_turn))
 
@@ -37,9 +42,16 @@ def _ranked(
     judge: str,
     start: Outcome,
     others: list[Outcome],
+    *,
+    has_constant_rate: bool,
 ) -> list[Outcome]:
     """The trials that may be better than the start, the best first."""
-    noise = seed_noise(start.scores[judge], rest[judge], start.steps)
+    noise = seed_noise(
+        start.scores[judge],
+        rest[judge],
+        start.steps,
+        has_constant_rate=has_constant_rate,
+    )
     gains = gains_of(others, start, judge, noise)
     rows = []
     for outcome, found in zip(others, gains, strict=True):

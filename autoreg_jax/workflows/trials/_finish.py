@@ -10,7 +10,7 @@ import numpy as np
 from autoreg_jax.errors import NonFiniteError
 from autoreg_jax.files import write_json
 from autoreg_jax.losses import in_order
-from autoreg_jax.programs import initial_lambda
+from autoreg_jax.programs import has_constant_rate, initial_lambda
 from autoreg_jax.runtime import RunFolder
 from autoreg_jax.workflows._job import SearchJob, SearchResult
 from autoreg_jax.workflows.trials._gain import Gain, gain, seed_noise
@@ -71,7 +71,12 @@ def finish(job: SearchJob, trainer: Trainer, tried: Tried) -> SearchResult:
         winner = best if best and tried.start.diverged else tried.start
     elif not tried.start.diverged:
         rest = trainer.judging.unregistered[tried.judge]
-        noise = seed_noise(tried.start.scores[tried.judge], rest, tried.start.steps)
+        noise = seed_noise(
+            tried.start.scores[tried.judge],
+            rest,
+            tried.start.steps,
+            has_constant_rate=has_constant_rate(job.config.train),
+        )
         if best is not None:
             scores = best.scores[tried.judge], tried.start.scores[tried.judge]
             compared = gain(*scores, noise, _finalists(tried))
@@ -167,7 +172,10 @@ def _content(
         if is_other and tried.judge and reference and not reference.diverged:
             judged = outcome.scores[tried.judge], reference.scores[tried.judge]
             rest = trainer.judging.unregistered[tried.judge]
-            seeds = seed_noise(judged[1], rest, outcome.steps)
+            is_constant = has_constant_rate(job.config.train)
+            seeds = seed_noise(
+                judged[1], rest, outcome.steps, has_constant_rate=is_constant
+            )
             row["gain"] = asdict(gain(*judged, seeds))
         rows.append(row)
     # Of each the one after the most steps, which comes last.

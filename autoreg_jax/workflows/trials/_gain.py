@@ -14,6 +14,9 @@ from autoreg_jax.workflows.trials._trial import Outcome
 # after 200, and 19 after a thousand, two to six seeds each: "Task by task, from the
 # default" and "What each ingredient is worth" in tests/benchmarks/RESULTS.md.
 _SHARES = {50: 0.064, 200: 0.035, 1000: 0.005}
+# The same for averaged weights at a constant rate, four settings of two tasks, three or
+# four seeds each.
+_AVERAGED = {50: 0.041, 200: 0.014, 1000: 0.005}
 # Degrees of freedom behind the smallest of them.
 _MEASUREMENTS = 15
 _LEVEL = 0.95
@@ -46,15 +49,23 @@ class Gain:
         return self.mean / self.error if self.error > 0 else 0.0
 
 
-def seed_noise(start: np.ndarray, unregistered: np.ndarray, steps: int) -> float:
+def seed_noise(
+    start: np.ndarray,
+    unregistered: np.ndarray,
+    steps: int,
+    *,
+    has_constant_rate: bool = False,
+) -> float:
     """Standard deviation of a mean score over seeds, as it usually is.
 
     Args:
         start: Score of each pair after a training.
         unregistered: Scores without registration.
         steps: Of the training.
+        has_constant_rate: Of the training, whose weights are then averaged.
     """
-    known = np.log([*_SHARES.items()]).T
+    shares = _AVERAGED if has_constant_rate else _SHARES
+    known = np.log([*shares.items()]).T
     share = math.exp(np.interp(math.log(steps), *known))
     return share * float(np.nanmean(np.abs(start - unregistered)))
 
