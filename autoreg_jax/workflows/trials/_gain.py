@@ -14,8 +14,8 @@ from autoreg_jax.workflows.trials._trial import Outcome
 # after 200, and 19 after a thousand, two to six seeds each: "Task by task, from the
 # default" and "What each ingredient is worth" in tests/benchmarks/RESULTS.md.
 _SHARES = {50: 0.064, 200: 0.035, 1000: 0.005}
-# The same for averaged weights at a constant rate, four settings of two tasks, three or
-# four seeds each.
+# The same for averaged weights at a constant rate: four settings of one task after 50
+# steps, seven of two tasks after 200, two to four seeds each.
 _AVERAGED = {50: 0.041, 200: 0.014, 1000: 0.005}
 # Degrees of freedom behind the smallest of them.
 _MEASUREMENTS = 15
