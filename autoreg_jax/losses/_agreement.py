@@ -100,7 +100,8 @@ def known_landmark_loss(
 ) -> Float[Array, ""]:
     """`landmark_loss`, but 0 without any landmark, with a gradient of 0."""
     distances, known = _distances(fixed_points, moving_points, displacement)
-    return jnp.sum(distances, where=known) / jnp.maximum(jnp.sum(known), 1)
+    count = jnp.sum(known, dtype=distances.dtype)
+    return jnp.sum(distances, where=known) / jnp.maximum(count, 1)
 
 
 def _distances(

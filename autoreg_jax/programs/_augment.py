@@ -99,10 +99,7 @@ def _placed(keys: dict[str, Any], pair: PairBatch, settings: AugmentConfig) -> A
         axes = [known.index(name) for name in settings.flip]
         marks = augmentation.flips(keys["flip"], axes, len(shape))
         places = jax.tree.map(partial(augmentation.mirrored, axes=marks), places)
-        ends = jnp.asarray(shape) - 1
-        points = jax.tree.map(
-            lambda p: jnp.where(marks[None], ends[None] - p, p), points
-        )
+        points = jax.tree.map(partial(_points_mirrored, shape, marks), points)
     if settings.affine.probability or settings.deform.probability:
         for side, arrays in enumerate(places):
             matrix, field = _map(keys, side, shape, settings)
@@ -151,6 +148,12 @@ def _moved(matrix: Array | None, field: Array | None, arrays: Any) -> Any:
         return warp(array[None], (points - grid)[None], boundary="edge")[0]
 
     return jax.tree.map(move, arrays)
+
+
+def _points_mirrored(shape: tuple[int, ...], marks: Array, points: Array) -> Array:
+    """Where points `(k, d)` are once the marked axes of their image are mirrored."""
+    ends = jnp.asarray(shape, points.dtype)[None] - 1
+    return jnp.where(marks[None], ends - points, points)
 
 
 def _points_moved(

@@ -72,8 +72,8 @@ def with_pairs(dataset: Dataset, path: Path, *, held_out: bool = False) -> Datas
     Args:
         dataset: Read by `given_splits`.
         path: CSV file with the columns `fixed` and `moving`, names of subjects or image
-            files, and optionally `split`, and label maps, masks and landmarks of both
-            images, named as for `read_pairs`, for subjects that have none.
+            files, and optionally `split`, and label maps, masks, lesions and landmarks
+            of both images, named as for `read_pairs`, for subjects that have none.
         held_out: Subjects without a split are for test.
 
     Raises:
