@@ -61,8 +61,8 @@ def _coarser(
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The same field of view with fewer voxels; the shortest edges grow."""
     lengths = np.asarray(shape) * spacing
-    fine = np.argsort(spacing)
-    # Edges of one length t along the finest axes, as many of them as t is above.
+    fine, edge = np.argsort(spacing), 0.0
+    # The finest axes get edges of one length; the next axis joins once it is shorter.
     for count in range(1, len(shape) + 1):
         axes, others = fine[:count], fine[count:]
         left = most_voxels / np.prod(np.asarray(shape)[others])
