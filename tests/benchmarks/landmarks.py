@@ -17,6 +17,7 @@ from scipy.ndimage import binary_erosion, map_coordinates
 
 from autoreg_jax import config, data, workflows
 from autoreg_jax.data import Cohort
+from autoreg_jax.programs import Programs, cells_of
 from autoreg_jax.search_space import Genotype
 
 WEIGHTS = (0.0, 0.3, 1.0, 3.0)
@@ -56,8 +57,9 @@ def measure(train: Cohort, test: Cohort, seed: int, weight: float) -> dict[str, 
     weights = {"full": 10.0, "smooth": 15.0, "half": 3.2, "quarter": 0.8}
     if weight:
         weights["landmarks"] = weight
-    genotype = Genotype.uniform("conv_3")
-    model = workflows.train(train, settings, genotype, weights)
+    programs = Programs(settings, len(train.spacing))
+    genotype = Genotype.uniform("conv_3", cells_of(programs.mixed))
+    model = workflows.train(train, settings, genotype, weights, programs=programs)
     found = workflows.evaluate(test, model, settings).summary
     return {k: found[k]["mean"] for k in ("dice", "displacement_error", "tre")}
 
