@@ -70,9 +70,9 @@ def read_dataset(
     A list of pairs is a CSV file with the columns `fixed` and `moving`, subjects of the
     dataset or image files (relative to the list), and optionally `split`,
     `fixed_labels`, `fixed_mask`, `fixed_lesion` and `fixed_landmarks`, and the same
-    columns for the moving image, such as `moving_labels`. Both images of a pair are in one split, which the list says
-    where the dataset does not; where neither does, pairs that share an image or a
-    person stay together.
+    columns for the moving image, such as `moving_labels`. Both images of a pair are in
+    one split, which the list says where the dataset does not; where neither does, pairs
+    that share an image or a person stay together.
 
     Args:
         path: File or folder.
